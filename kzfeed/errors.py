@@ -1,0 +1,54 @@
+"""The one family of errors: each says what failed, on what, and what to do about it.
+
+Everything that kzfeed raises on purpose is a KzfeedError; the command line turns it into one line and `exit_code`.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+from kzfeed.model import FailureKind
+
+
+class KzfeedError(Exception):
+    """The base of the family. `exit_code` is what the command line exits with."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(KzfeedError):
+    """The command was called in a way that cannot work."""
+
+    exit_code = 2
+
+
+class ConfigError(KzfeedError):
+    """A setting is wrong: which key, what stood there, what was expected, and in which file or variable."""
+
+    exit_code = 2
+
+    def __init__(self, key: str, *, value: object, expected: str, origin: str) -> None:
+        self.key, self.value, self.expected, self.origin = key, value, expected, origin
+        super().__init__(f"{origin}: {key} = {value!r}: expected {expected}")
+
+
+class DatabaseError(KzfeedError):
+    """The database cannot be used; nothing of the transaction under way was stored."""
+
+    exit_code = 3
+
+
+class ArchiveFileError(KzfeedError):
+    """A file is not an archive file: which file, which line, what was expected there, what was found."""
+
+    def __init__(self, path: Path | str, *, line: int, expected: str, found: str) -> None:
+        self.path, self.line, self.expected, self.found = path, line, expected, found
+        shown = found if len(found) <= 80 else found[:77] + "..."
+        super().__init__(f"{path}: line {line}: expected {expected}, found {shown!r}")
+
+
+class DocumentError(KzfeedError):
+    """A body is not a feed document that can be read; `kind` is recorded with the poll."""
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        self.kind: FailureKind = kind
+        super().__init__(message)

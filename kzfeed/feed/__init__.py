@@ -1,0 +1,1 @@
+"""A document becomes entries: bytes to text to entries. Pure: no clock, no network, no files."""

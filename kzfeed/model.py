@@ -1,0 +1,235 @@
+"""The values that flow from stage to stage: frozen, slotted, made of the standard library only.
+
+Every instant is an aware datetime in UTC. Header text is latin-1: `.encode("latin-1")` gives the server's bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+FailureKind = Literal[
+    "timeout",  # the whole visit took longer than allowed
+    "dns",  # the host's name did not resolve
+    "connect",  # no connection: refused, unreachable, broken off
+    "tls",
+    "forbidden-address",  # the host resolves to an address that only the operator may name
+    "bad-redirect",
+    "bad-response",  # HTTP framing: conflicting lengths, broken chunks, headers over the limit
+    "too-large",
+    "bad-encoding",  # Content-Encoding that is unknown, false or cut off
+    "http-status",  # a 4xx or 5xx
+    "gone",  # 410
+    "unexpected-status",  # 206, 226, a 304 nobody asked for
+    "challenge",  # a bot challenge where a feed was
+    "empty",
+    "not-a-feed",
+    "parse",
+    "database",
+    "internal",
+]
+
+SourceStatus = Literal["active", "failing", "gone", "removed"]
+PollOutcome = Literal["new", "unchanged", "not-modified", "failed"]
+TextType = Literal["text", "html"]
+MediaKind = Literal["image", "audio", "video", "enclosure"]
+
+
+# --- a source and what is known of it --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What vouches for the document last stored (RFC 9110 §8.8), byte for byte as the server wrote it.
+
+    `url` is the address that answered with them: they say nothing about another one.
+    """
+
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """A feed as the operator configured it. Either `every` or `cron` sets its rhythm."""
+
+    name: str
+    url: str
+    title: str | None = None
+    every: timedelta = timedelta(hours=1)
+    cron: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source as the database knows it: what the operator configured and what its polls left behind."""
+
+    id: int
+    name: str
+    url: str
+    title: str | None = None
+    every: timedelta = timedelta(hours=1)
+    cron: str | None = None
+    timezone: str | None = None
+    status: SourceStatus = "active"
+    validators: Validators | None = None
+    body_hash: str | None = None
+    next_poll_at: datetime | None = None
+    not_before: datetime | None = None
+    last_polled_at: datetime | None = None
+    last_success_at: datetime | None = None
+    last_document_at: datetime | None = None
+    failing_since: datetime | None = None
+    failure_count: int = 0
+    last_error: str | None = None
+
+
+# --- a visit and what came of it -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What to ask of a server: the address, the validators to echo, and the host that may have a private address."""
+
+    url: str
+    validators: Validators | None = None
+    trusted_host: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A whole document. `url` is the address that answered, `body` is decoded, header names are lower-case."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    permanent_url: str | None = None
+    """Where an unbroken chain of 301/308 from the asked address led, if there was one."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotModified:
+    """A 304 to a conditional request."""
+
+    url: str
+    headers: Mapping[str, str]
+    status: int = 304
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A visit that brought nothing: why, in a named kind and in words that are safe to log."""
+
+    kind: FailureKind
+    error: str
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Outcome = Fetched | NotModified | Failed
+
+
+# --- a document and its entries --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A body as text. `flawed` says that bytes were replaced by U+FFFD or that the encoding was guessed."""
+
+    text: str
+    encoding: str
+    flawed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A file that an entry carries beside its text, as the feed gives it (the address may be relative)."""
+
+    url: str
+    mime_type: str | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An item as a feed gives it, before any rule of the archive format is applied.
+
+    `link` is absolute wherever the document names a base. `dates` holds the raw date strings, the publication date
+    first. `content` is the fullest content the entry has.
+    """
+
+    title: str = ""
+    title_type: TextType = "text"
+    link: str | None = None
+    guid: str | None = None
+    content: str = ""
+    content_type: TextType = "html"
+    dates: tuple[str, ...] = ()
+    author: str | None = None
+    language: str | None = None
+    tags: tuple[str, ...] = ()
+    enclosures: tuple[Enclosure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A document as its publisher meant it: what it says of itself, and its entries in document order.
+
+    `dropped` counts the entries beyond the limit. `flaw` says what was wrong with a document that could still be read.
+    """
+
+    format: str
+    title: str | None = None
+    site_url: str | None = None
+    language: str | None = None
+    ttl: timedelta | None = None
+    skip_hours: frozenset[int] = frozenset()
+    skip_days: frozenset[int] = frozenset()
+    """Days on which not to come, Monday = 0."""
+    update_every: timedelta | None = None
+    """From sy:updatePeriod and sy:updateFrequency."""
+    entries: tuple[Entry, ...] = ()
+    dropped: int = 0
+    flaw: str | None = None
+
+
+# --- an article ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Something to see or hear. `url` is the publisher's own address, `proxy_url` the mirror's where it differs."""
+
+    kind: MediaKind
+    url: str
+    proxy_url: str | None = None
+    mime_type: str | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """What is archived, one per `url_hash`. `url` is None where the entry had no link.
+
+    `content` is the archive file's body, `text` its plain text, `fingerprint` the hash of what a reader sees: two
+    articles with one fingerprint are the same version. `joint_hash` is the hash that the article has if its link is
+    shared by several entries (link and guid joined).
+    """
+
+    url_hash: str
+    url: str | None
+    title: str
+    content: str
+    text: str
+    fingerprint: str
+    published_at: datetime | None = None
+    published_raw: str | None = None
+    guid: str | None = None
+    author: str | None = None
+    language: str | None = None
+    tags: tuple[str, ...] = ()
+    media: tuple[Media, ...] = ()
+    joint_hash: str | None = None
