@@ -52,3 +52,6 @@ class DocumentError(KzfeedError):
     def __init__(self, kind: FailureKind, message: str) -> None:
         self.kind: FailureKind = kind
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[type["DocumentError"], tuple[FailureKind, str]]:
+        return DocumentError, (self.kind, str(self))

@@ -73,11 +73,18 @@ class Source:
     every: timedelta = timedelta(hours=1)
     cron: str | None = None
     timezone: str | None = None
+    enabled: bool = True
+    site_url: str | None = None
     status: SourceStatus = "active"
     validators: Validators | None = None
     body_hash: str | None = None
+    own_wait: timedelta | None = None
+    """How long the feed itself asks to be left alone between two visits (ttl, sy:updatePeriod)."""
+    skip_hours: frozenset[int] = frozenset()
+    skip_days: frozenset[int] = frozenset()
     next_poll_at: datetime | None = None
     not_before: datetime | None = None
+    """The server said so (Retry-After): not even a poll by hand comes earlier."""
     last_polled_at: datetime | None = None
     last_success_at: datetime | None = None
     last_document_at: datetime | None = None
@@ -215,8 +222,8 @@ class Article:
     """What is archived, one per `url_hash`. `url` is None where the entry had no link.
 
     `content` is the archive file's body, `text` its plain text, `fingerprint` the hash of what a reader sees: two
-    articles with one fingerprint are the same version. `joint_hash` is the hash that the article has if its link is
-    shared by several entries (link and guid joined).
+    articles with one fingerprint are the same version. `link_hash` is the hash of the link alone, `joint_hash` that of
+    link and guid together: `url_hash` is one of the two.
     """
 
     url_hash: str
@@ -232,4 +239,57 @@ class Article:
     language: str | None = None
     tags: tuple[str, ...] = ()
     media: tuple[Media, ...] = ()
+    link_hash: str | None = None
     joint_hash: str | None = None
+
+
+# --- what is written down --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """The record of one visit to a source, from request to commit. `body_bytes` counts the decoded body."""
+
+    source_id: int
+    started_at: datetime
+    duration: timedelta
+    outcome: PollOutcome
+    http_status: int | None = None
+    body_bytes: int = 0
+    entries: int = 0
+    new_articles: int = 0
+    revised_articles: int = 0
+    error_kind: FailureKind | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many articles of a batch were new to the archive, became a new revision, or were there already."""
+
+    new: int = 0
+    revised: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.new + other.new, self.revised + other.revised, self.unchanged + other.unchanged)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArticle:
+    """An article as the database holds it, its newest revision."""
+
+    id: int
+    url_hash: str
+    url: str | None
+    title: str
+    content: str
+    text: str
+    published_at: datetime | None
+    published_raw: str | None
+    author: str | None
+    language: str | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    source: str
+    revision: int

@@ -1,0 +1,157 @@
+"""What people ask of the archive: articles listed, shown and streamed, and the figures of the whole."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.article import url
+from kzfeed.errors import UsageError
+from kzfeed.model import StoredArticle
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+
+STREAM_SIZE = 200
+"""How many articles are in memory at a time while they are streamed."""
+
+_article, _source = tables.articles.c, tables.sources.c
+_STORED = sa.select(
+    *(_article[each.name] for each in fields(StoredArticle) if each.name != "source"), _source.name.label("source")
+).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which articles: of one source (who had them first), published at `since` or later and before `until`.
+
+    An article without a publication date is in no stretch of time: a bound leaves it out.
+    """
+
+    source: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def of(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        """The query, narrowed to the selection."""
+        if self.source:
+            query = query.where(_source.name == self.source)
+        if self.since:
+            query = query.where(_article.published_at >= self.since)
+        if self.until:
+            query = query.where(_article.published_at < self.until)
+        return query
+
+
+def stream(database: Database, selection: Selection = Selection()) -> Iterator[StoredArticle]:
+    """The selected articles in order of publication, the undated last, as of one moment, a few in memory at a time."""
+    query = selection.of(_STORED).order_by(_article.published_at, _article.url_hash)
+    with database.read() as connection:
+        connection = connection.execution_options(stream_results=True, yield_per=STREAM_SIZE)
+        # Two queries, because the index on published_at gives this order without sorting all the bodies.
+        for part in (_article.published_at.is_not(None), _article.published_at.is_(None)):
+            for row in connection.execute(query.where(part)):
+                yield StoredArticle(**row._mapping)
+
+
+def count(database: Database, selection: Selection) -> int:
+    """How many articles are selected."""
+    query = sa.select(sa.func.count()).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+    with database.read() as connection:
+        return int(connection.execute(selection.of(query)).scalar_one())
+
+
+def latest(database: Database, selection: Selection, limit: int) -> list[dict[str, Any]]:
+    """The newest of the selected articles without their bodies, newest first: the columns of `article_list`."""
+    columns = (
+        _article.id,
+        _article.url_hash,
+        _source.name.label("source"),
+        _article.title,
+        _article.url,
+        _article.published_at,
+        _article.first_seen_at,
+        _article.revision,
+    )
+    joined = sa.select(*columns).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+    query = selection.of(joined).order_by(
+        _article.published_at.is_(None), _article.published_at.desc(), _article.id.desc()
+    )
+    with database.read() as connection:
+        return [dict(row._mapping) for row in connection.execute(query.limit(limit))]
+
+
+def find(database: Database, reference: str) -> StoredArticle:
+    """The article of this address, url_hash (or the first 8 digits of it, or more), or id.
+
+    Raises UsageError where there is none, or more than one.
+    """
+    with database.read() as connection:
+        rows = connection.execute(_STORED.where(_refers(reference.strip())).limit(2)).all()
+    if not rows:
+        raise UsageError(f"no article {reference!r} in the archive: give its URL, its url_hash or its id")
+    if len(rows) > 1:
+        raise UsageError(f"{reference!r} is the beginning of more than one url_hash: give more of it")
+    return StoredArticle(**rows[0]._mapping)
+
+
+def _refers(reference: str) -> sa.ColumnElement[bool]:
+    if re.fullmatch(r"[0-9a-f]{64}", reference):
+        return _article.url_hash == reference
+    if re.fullmatch(r"[0-9]{1,15}", reference):
+        is_id = _article.id == int(reference)
+        return sa.or_(is_id, _begins_with(reference)) if len(reference) >= 8 else is_id
+    if re.fullmatch(r"[0-9a-f]{8,63}", reference):
+        return _begins_with(reference)
+    return _article.url_hash == url.url_hash(url.href(reference) or reference)
+
+
+def _begins_with(digits: str) -> sa.ColumnElement[bool]:
+    # A range, not LIKE, so that the unique index serves on both engines.
+    return sa.and_(_article.url_hash >= digits, _article.url_hash < digits + "g")
+
+
+def statistics(database: Database) -> dict[str, Any]:
+    """The archive in figures: rows of its tables, articles without a date, first and last publication."""
+    counted = {
+        table.name: sa.select(sa.func.count()).select_from(table).scalar_subquery().label(table.name)
+        for table in (tables.articles, tables.revisions, tables.sources, tables.polls, tables.media, tables.gaps)
+    }
+    undated = sa.select(sa.func.count()).where(_article.published_at.is_(None)).scalar_subquery()
+    earliest, newest = (sa.select(end(_article.published_at)).scalar_subquery() for end in (sa.func.min, sa.func.max))
+    with database.read() as connection:
+        row = connection.execute(
+            sa.select(
+                *counted.values(),
+                undated.label("undated"),
+                earliest.label("first_published_at"),
+                newest.label("last_published_at"),
+            )
+        ).one()
+        return dict(row._mapping)
+
+
+def source_health(database: Database) -> list[dict[str, Any]]:
+    """The view `source_health`, one line a source, in order of their names."""
+    health = sa.table(
+        "source_health",
+        *(sa.column(name, kind) for name, kind in _HEALTH.items()),
+    )
+    with database.read() as connection:
+        return [dict(row._mapping) for row in connection.execute(sa.select(health).order_by(health.c.name))]
+
+
+_HEALTH: dict[str, Any] = {
+    "name": sa.Text(),
+    "status": sa.Text(),
+    "last_success_at": tables.Instant(),
+    "failure_count": sa.Integer(),
+    "last_error": sa.Text(),
+    "next_poll_at": tables.Instant(),
+    "articles": sa.Integer(),
+    "articles_24h": sa.Integer(),
+    "articles_7d": sa.Integer(),
+    "gaps": sa.Integer(),
+}

@@ -1,0 +1,222 @@
+"""The schema, as people query it: tables and views, the same on SQLite and PostgreSQL.
+
+The migrations build exactly this; a test compares the two on both engines.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime in UTC: TIMESTAMPTZ in PostgreSQL, `2022-01-11 17:39:03.000` in SQLite, so that text sorts."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(sa.TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(sa.Text())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        utc = value.astimezone(UTC)
+        if dialect.name == "postgresql":
+            return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+        # strftime("%Y") writes the year 1 as "1", which would not sort.
+        return f"{utc.year:04}-{utc:%m-%d %H:%M:%S}.{utc.microsecond // 1000:03}"
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, datetime):
+            return value.astimezone(UTC)
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+# SQLite hands out row numbers by itself only to a column of exactly this type.
+Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _references(name: str, target: str, **options: Any) -> sa.Column[int]:
+    return sa.Column(name, Id, sa.ForeignKey(target), nullable=False, **options)
+
+
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("title", sa.Text),
+    sa.Column("url", sa.Text),
+    sa.Column("host", sa.Text),
+    sa.Column("site_url", sa.Text),
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("every_seconds", sa.Double),
+    sa.Column("cron", sa.Text),
+    sa.Column("timezone", sa.Text),
+    sa.Column("next_poll_at", Instant),
+    sa.Column("not_before", Instant),
+    sa.Column("last_polled_at", Instant),
+    sa.Column("last_success_at", Instant),
+    sa.Column("last_document_at", Instant),
+    sa.Column("failing_since", Instant),
+    sa.Column("failure_count", sa.Integer, nullable=False),
+    sa.Column("last_error", sa.Text),
+    sa.Column("validators_url", sa.Text),
+    sa.Column("etag", sa.Text),
+    sa.Column("last_modified", sa.Text),
+    sa.Column("body_hash", sa.Text),
+    sa.Column("own_wait_seconds", sa.Double),
+    sa.Column("skip_hours", sa.Text),
+    sa.Column("skip_days", sa.Text),
+    sa.Column("claimed_by", sa.Text),
+    sa.Column("claimed_until", Instant),
+    sa.Index(None, "next_poll_at"),
+)
+
+hosts = sa.Table(
+    "hosts",
+    metadata,
+    sa.Column("host", sa.Text, primary_key=True),
+    sa.Column("paused_until", Instant, nullable=False),
+)
+
+articles = sa.Table(
+    "articles",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    sa.Column("url_hash", sa.Text, nullable=False, unique=True),
+    sa.Column("url", sa.Text),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("published_at", Instant),
+    sa.Column("published_raw", sa.Text),
+    sa.Column("author", sa.Text),
+    sa.Column("language", sa.Text),
+    sa.Column("first_seen_at", Instant, nullable=False),
+    sa.Column("last_seen_at", Instant, nullable=False),
+    _references("source_id", "sources.id"),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("revision_seen_at", Instant, nullable=False),
+    _references("revision_source_id", "sources.id"),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Index(None, "published_at"),
+    sa.Index(None, "source_id", "published_at"),
+)
+
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    _references("article_id", "articles.id", primary_key=True),
+    sa.Column("revision", sa.Integer, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+    _references("source_id", "sources.id"),
+)
+
+sightings = sa.Table(
+    "sightings",
+    metadata,
+    _references("article_id", "articles.id", primary_key=True),
+    _references("source_id", "sources.id", primary_key=True),
+    sa.Column("guid", sa.Text),
+    sa.Column("first_seen_at", Instant, nullable=False),
+    sa.Column("last_seen_at", Instant, nullable=False),
+    sa.Column("withdrawn_at", Instant),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Index(None, "source_id", "last_seen_at"),
+    sa.Index(None, "source_id", "first_seen_at"),
+)
+
+media = sa.Table(
+    "media",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _references("article_id", "articles.id", index=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("proxy_url", sa.Text),
+    sa.Column("mime_type", sa.Text),
+    sa.Column("size_bytes", sa.BigInteger),
+)
+
+tags = sa.Table(
+    "tags",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _references("article_id", "articles.id", index=True),
+    sa.Column("tag", sa.Text, nullable=False),
+)
+
+polls = sa.Table(
+    "polls",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _references("source_id", "sources.id"),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("duration_ms", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("http_status", sa.Integer),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("entries", sa.Integer, nullable=False),
+    sa.Column("new_articles", sa.Integer, nullable=False),
+    sa.Column("revised_articles", sa.Integer, nullable=False),
+    sa.Column("error_kind", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Index(None, "source_id", "started_at"),
+)
+
+gaps = sa.Table(
+    "gaps",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _references("source_id", "sources.id", index=True),
+    sa.Column("from_at", Instant, nullable=False),
+    sa.Column("to_at", Instant, nullable=False),
+    sa.Column("noticed_at", Instant, nullable=False),
+)
+
+ARTICLE_LIST = """
+SELECT a.id, a.url_hash, s.name AS source, a.title, a.url, a.published_at, a.first_seen_at, a.revision
+FROM articles AS a JOIN sources AS s ON s.id = a.source_id
+"""
+
+SOURCE_HEALTH = """
+SELECT s.id, s.name, s.status, s.last_success_at, s.failure_count, s.last_error, s.next_poll_at,
+  (SELECT count(*) FROM sightings AS g WHERE g.source_id = s.id) AS articles,
+  (SELECT count(*) FROM sightings AS g WHERE g.source_id = s.id AND g.first_seen_at >= {day_ago}) AS articles_24h,
+  (SELECT count(*) FROM sightings AS g WHERE g.source_id = s.id AND g.first_seen_at >= {week_ago}) AS articles_7d,
+  (SELECT count(*) FROM gaps AS p WHERE p.source_id = s.id) AS gaps
+FROM sources AS s
+"""
+
+_AGO = {
+    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now', '-{days} days')",
+    "postgresql": "now() - interval '{days} days'",
+}
+
+
+def views(dialect: str) -> dict[str, str]:
+    """The views for people, by name: their SELECT in the words of one engine (`sqlite` or `postgresql`)."""
+    ago = _AGO[dialect]
+    health = SOURCE_HEALTH.format(day_ago=ago.format(days=1), week_ago=ago.format(days=7))
+    return {"article_list": ARTICLE_LIST.strip(), "source_health": health.strip()}

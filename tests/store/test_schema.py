@@ -1,0 +1,127 @@
+"""The migrations make the declared schema, whole or not at all, and the times in it sort and compare as text."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from kzfeed.errors import DatabaseError
+from kzfeed.store import schema, tables
+from kzfeed.store.engine import Database
+
+ROOT = Path(__file__).parents[2]
+
+
+def shape(connection: sa.Connection) -> dict[str, Any]:
+    """Everything a database says of its tables and views, but for the order it says it in."""
+    inspector = sa.inspect(connection)
+    found: dict[str, Any] = {}
+    for name in sorted(set(inspector.get_table_names()) - {"alembic_version"}):
+        found[name] = {
+            "columns": [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in inspector.get_columns(name)],
+            "key": inspector.get_pk_constraint(name),
+            "foreign": sorted(map(str, inspector.get_foreign_keys(name))),
+            "unique": sorted(map(str, inspector.get_unique_constraints(name))),
+            "indexes": sorted(map(str, inspector.get_indexes(name))),
+        }
+    for name in sorted(inspector.get_view_names()):
+        found[name] = inspector.get_view_definition(name)
+    return found
+
+
+def test_the_migrated_schema_equals_the_declared_one(database: Database) -> None:
+    with database.write() as connection:
+        migrated = shape(connection)
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+
+        for view in tables.views(database.dialect):
+            connection.exec_driver_sql(f"DROP VIEW {view}")
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+        for table in reversed(tables.metadata.sorted_tables):
+            connection.exec_driver_sql(f"DROP TABLE {table.name}")
+        tables.metadata.create_all(connection)
+        for view, select in tables.views(database.dialect).items():
+            connection.exec_driver_sql(f"CREATE VIEW {view} AS\n{select}")
+        declared = shape(connection)
+
+    assert set(migrated) >= {"articles", "article_list", "source_health"}
+    assert migrated == declared
+
+
+def test_upgrading_twice_does_nothing_the_second_time(database_url: str) -> None:
+    database = Database(database_url)
+
+    assert schema.current(database) is None
+    assert schema.upgrade(database)
+    assert not schema.upgrade(database)
+    assert schema.current(database) == schema.head()
+    database.close()
+
+
+def test_two_upgrades_at_once_both_end_with_the_new_schema(database_url: str) -> None:
+    databases = [Database(database_url) for _ in range(4)]
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(schema.upgrade, databases))
+
+    assert [schema.current(database) for database in databases] == [schema.head()] * 4
+    for database in databases:
+        database.close()
+
+
+def test_a_database_of_a_newer_kzfeed_is_refused(database: Database) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(DatabaseError, match="9999, which this kzfeed does not know"):
+        schema.upgrade(database)
+
+
+def test_without_migrating_an_old_schema_is_refused(database_url: str) -> None:
+    database = Database(database_url)
+
+    with pytest.raises(DatabaseError, match=r"schema is missing.*kzfeed db upgrade"):
+        schema.require_current(database)
+    database.close()
+
+
+def test_plain_alembic_upgrades_in_a_checkout(database_url: str) -> None:
+    environment = os.environ | {"KZFEED_DATABASE_URL": database_url}
+    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+
+    database = Database(database_url)
+    assert schema.current(database) == schema.head()
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("when", "text"),
+    [
+        (datetime(2022, 1, 11, 17, 39, 3, tzinfo=UTC), "2022-01-11 17:39:03.000"),
+        (datetime(2022, 1, 11, 17, 39, 3, 7999, tzinfo=UTC), "2022-01-11 17:39:03.007"),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01 00:00:00.000"),
+        (datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC), "9999-12-31 23:59:59.999"),
+    ],
+)
+def test_instants_come_back_to_the_millisecond(database: Database, when: datetime, text: str) -> None:
+    row = {"host": "h", "paused_until": when}
+    with database.write() as connection:
+        connection.execute(sa.insert(tables.hosts), [row])
+
+    with database.read() as connection:
+        stored = connection.execute(sa.select(tables.hosts.c.paused_until)).scalar_one()
+        raw = connection.exec_driver_sql("SELECT paused_until FROM hosts").scalar_one()
+
+    assert stored == when.replace(microsecond=when.microsecond // 1000 * 1000)
+    if database.dialect == "sqlite":
+        assert raw == text

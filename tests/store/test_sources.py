@@ -1,0 +1,139 @@
+"""The schedule in the database: who is due, who has claimed it, and what the configuration changes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from kzfeed.model import Poll, Source, SourceConfig
+from kzfeed.store import sources
+from kzfeed.store.archive import commit_poll
+from kzfeed.store.engine import Database
+
+NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
+LEASE = timedelta(seconds=55)
+
+VOA = SourceConfig(
+    "voa", "https://feedx.example/voa.xml", title="美国之音", every=timedelta(minutes=30), timezone="Asia/Shanghai"
+)
+BBC = SourceConfig("bbc", "https://feedx.example/bbc.xml")
+RFI = SourceConfig("rfi", "https://rfi.example/rss")
+
+
+def due(database: Database, now: datetime = NOW, owner: str = "one", limit: int = 10) -> list[str]:
+    claimed = sources.claim_due(database, now=now, owner=owner, lease=LEASE, limit=limit)
+    return sorted(source.name for source in claimed)
+
+
+def settled(database: Database, source: Source, next_poll_at: datetime | None, pause: datetime | None = None) -> None:
+    record = Poll(source_id=source.id, started_at=NOW, duration=timedelta(), outcome="unchanged")
+    commit_poll(database, replace(source, next_poll_at=next_poll_at), record, pause=pause)
+
+
+def test_a_new_source_is_due_at_once_and_holds_what_was_configured(database: Database) -> None:
+    sources.configure(database, [VOA], NOW)
+
+    (voa,) = sources.claim_due(database, now=NOW, owner="one", lease=LEASE, limit=10)
+
+    assert (voa.title, voa.url, voa.every, voa.timezone) == (VOA.title, VOA.url, VOA.every, VOA.timezone)
+
+
+def test_a_claimed_source_is_nobody_elses_until_the_lease_ends(database: Database) -> None:
+    sources.configure(database, [RFI], NOW)
+
+    assert due(database, owner="one") == ["rfi"]
+    assert due(database, owner="two") == []
+    assert due(database, NOW + LEASE, owner="two") == ["rfi"]
+
+
+def test_claims_given_back_are_due_for_others(database: Database) -> None:
+    sources.configure(database, [RFI], NOW)
+    due(database, owner="one")
+
+    sources.release(database, "one")
+
+    assert due(database, owner="two") == ["rfi"]
+
+
+def test_one_source_a_host_is_claimed_and_none_on_a_busy_or_paused_host(database: Database) -> None:
+    sources.configure(database, [VOA, BBC, RFI], NOW)
+
+    claimed = sources.claim_due(database, now=NOW, owner="one", lease=LEASE, limit=10, busy_hosts=["rfi.example"])
+    assert len(claimed) == 1
+    settled(database, claimed[0], NOW + timedelta(hours=1), pause=NOW + timedelta(minutes=10))
+
+    assert due(database) == ["rfi"]
+    assert sources.paused_hosts(database, NOW) == {"feedx.example": NOW + timedelta(minutes=10)}
+    assert len(due(database, NOW + timedelta(minutes=10))) == 2
+
+
+def test_a_pause_is_never_shortened(database: Database) -> None:
+    sources.configure(database, [RFI], NOW)
+    (rfi,) = sources.listed(database)
+
+    settled(database, rfi, None, pause=NOW + timedelta(hours=2))
+    settled(database, rfi, None, pause=NOW + timedelta(hours=1))
+
+    assert sources.paused_hosts(database, NOW) == {"rfi.example": NOW + timedelta(hours=2)}
+
+
+def test_what_is_not_due_waits_also_over_a_restart(database: Database) -> None:
+    sources.configure(database, [RFI], NOW)
+    settled(database, sources.listed(database)[0], NOW + timedelta(hours=1))
+
+    sources.configure(database, [RFI], NOW + timedelta(minutes=1))
+
+    assert due(database, NOW + timedelta(minutes=59)) == []
+    assert due(database, NOW + timedelta(minutes=60)) == ["rfi"]
+
+
+def test_the_longest_due_come_first(database: Database) -> None:
+    configs = [SourceConfig(f"s{number}", f"https://s{number}.example/rss") for number in range(9)]
+    sources.configure(database, configs, NOW)
+    for source in sources.listed(database):
+        settled(database, source, NOW - timedelta(minutes=int(source.name[1:])))
+
+    assert due(database, limit=3) == ["s6", "s7", "s8"]
+
+
+def test_a_source_left_out_is_removed_with_its_history_and_comes_back_with_it(database: Database) -> None:
+    sources.configure(database, [VOA, RFI], NOW)
+    before = sources.listed(database, ["rfi"])[0]
+
+    sources.configure(database, [VOA], NOW)
+    removed = sources.listed(database, ["rfi"])[0]
+    assert (removed.status, removed.enabled, due(database)) == ("removed", False, ["voa"])
+
+    sources.configure(database, [VOA, RFI], NOW)
+    assert sources.listed(database, ["rfi"])[0] == before
+
+
+def test_a_new_address_is_due_at_once_and_another_interval_is_not(database: Database) -> None:
+    sources.configure(database, [RFI], NOW)
+    settled(database, sources.listed(database)[0], NOW + timedelta(hours=1))
+
+    sources.configure(database, [replace(RFI, every=timedelta(minutes=20))], NOW)
+    assert due(database) == []
+
+    sources.configure(database, [replace(RFI, url="https://new.example/rss")], NOW)
+    assert due(database) == ["rfi"]
+
+
+def test_a_poll_that_ends_after_its_source_was_removed_does_not_bring_it_back(database: Database) -> None:
+    sources.configure(database, [RFI], NOW)
+    (under_way,) = sources.listed(database)
+    sources.configure(database, [], NOW)
+
+    settled(database, under_way, NOW)
+
+    assert sources.listed(database)[0].status == "removed"
+    assert due(database) == []
+
+
+def test_the_view_source_health_counts_what_a_source_carries(database: Database) -> None:
+    sources.configure(database, [RFI], NOW)
+
+    with database.read() as connection:
+        row = connection.execute(sa.text("SELECT name, status, articles, articles_24h, gaps FROM source_health")).one()
+
+    assert tuple(row) == ("rfi", "active", 0, 0, 0)
