@@ -1,0 +1,115 @@
+"""What a document or a folder of files changes in the archive: articles and what is known of them in, changes out.
+
+Nothing is stored here: `compare` only decides which articles are new, which are the same and which were revised.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from kzfeed.model import Article
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the archive holds of one article, as one source sees it.
+
+    `versions` are the fingerprints of its revisions, by number, the newest included. `shown` is the revision that the
+    source showed last and `guid` the one it gave the article, both None where this source never carried it.
+    `stored_fingerprint` is the newest version's as it was written, maybe by an older kzfeed.
+    """
+
+    url_hash: str
+    revision: int
+    versions: Mapping[int, str]
+    shown: int | None = None
+    guid: str | None = None
+    stored_fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """An article that the archive did not have."""
+
+    article: Article
+    revision: int = field(default=1, init=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """An article in a version that the archive holds already: `revision`."""
+
+    article: Article
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """An article in a version that becomes its newest, as number `revision`."""
+
+    article: Article
+    revision: int
+
+
+Change = New | Same | Revised
+
+
+def compare(articles: Iterable[Article], known: Mapping[str, Known], *, live: bool) -> list[Change]:
+    """What each article changes, one change an article.
+
+    `live` articles are what a source shows now: a text that differs from what it showed last is a revision, also one
+    that goes back to an older wording. Archive files (not live) say that a version existed, not when: one that the
+    archive holds, as any revision, is the same.
+    """
+    seen = dict(known)
+    changes: list[Change] = []
+    for article, is_live in _in_order(articles, live):
+        before = seen.get(article.url_hash)
+        change = _change(article, before, is_live)
+        changes.append(change)
+        seen[article.url_hash] = _after(change, before, is_live)
+    return changes
+
+
+def _after(change: Change, before: Known | None, live: bool) -> Known:
+    versions = {**(before.versions if before else {}), change.revision: change.article.fingerprint}
+    shown = change.revision if live else (before.shown if before else None)
+    return Known(change.article.url_hash, max(versions), versions, shown=shown, guid=change.article.guid)
+
+
+def _change(article: Article, before: Known | None, live: bool) -> Change:
+    if before is None:
+        return New(article)
+    if article.fingerprint == before.versions[before.revision]:
+        return Same(article, before.revision)
+    # Two sources may carry one article in two wordings: what a source goes on showing is no news each time.
+    if before.shown is not None and article.fingerprint == before.versions.get(before.shown):
+        return Same(article, before.shown)
+    if not live:
+        held = [number for number, version in before.versions.items() if version == article.fingerprint]
+        if held:
+            return Same(article, max(held))
+    return Revised(article, before.revision + 1)
+
+
+def _in_order(articles: Iterable[Article], live: bool) -> list[tuple[Article, bool]]:
+    """Where one document holds an article in several wordings, its first place is what the source shows now."""
+    if not live:
+        return [(article, False) for article in articles]
+    first: dict[str, Article] = {}
+    others = [article for article in articles if first.setdefault(article.url_hash, article) is not article]
+    return [(article, False) for article in others] + [(article, True) for article in first.values()]
+
+
+def identify(article: Article, known: Mapping[str, Known]) -> str:
+    """The url_hash under which the archive has the article, or will have it.
+
+    A link that several entries share in one document may stand alone in the next: the article keeps the identity that
+    it has. `known` must answer for the article's `link_hash` and `joint_hash`.
+    """
+    if article.joint_hash in known and article.joint_hash is not None:
+        return article.joint_hash
+    if article.link_hash in known and article.link_hash is not None:
+        alone = article.url_hash == article.link_hash
+        if alone or (article.guid is not None and known[article.link_hash].guid == article.guid):
+            return article.link_hash
+    return article.url_hash
