@@ -1,0 +1,5 @@
+"""`python -m kzfeed` is `kzfeed`."""
+
+from kzfeed.cli import main
+
+main()
