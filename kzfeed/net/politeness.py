@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from kzfeed.model import Failed, Feed, Fetched, NotModified, Outcome, Source, Validators
+from kzfeed.model import Failed, Feed, Fetched, NotModified, Outcome, Overlap, Source, Validators
 
 MAX_FRESHNESS = timedelta(hours=24)
 MAX_RETRY_AFTER = timedelta(days=7)
@@ -41,6 +41,7 @@ def settle(
     source: Source,
     outcome: Outcome,
     feed: Feed | None,
+    window: Overlap | None = None,
     *,
     now: datetime,
     regular: datetime,
@@ -50,8 +51,9 @@ def settle(
 ) -> Settled:
     """What the visit that ended at `now` changes.
 
-    `feed` is what a Fetched document said of itself, None where it was the same bytes as before. `regular` is when the
-    source's own rhythm would bring the next visit; `jitter` is a draw from 0 ≤ x < 1.
+    `feed` is what a Fetched document said of itself and `window` how it overlaps the last one, both None where it was
+    the same bytes as before. `regular` is when the source's own rhythm would bring the next visit; `jitter` is a draw
+    from 0 ≤ x < 1.
     """
     source = replace(source, last_polled_at=now)
     match outcome:

@@ -1,0 +1,173 @@
+"""The bytes of a connection in, the same bytes out once the response's head has proved sound: it is bounded as a whole,
+its framing (RFC 9112 §6) is unambiguous, and validators that cannot be echoed are gone.
+
+aiohttp's parser comes after it; it bounds single lines only and is lenient where a lenient reader can be led astray.
+"""
+
+import asyncio
+import re
+
+from aiohttp.client_proto import ResponseHandler
+
+from kzfeed.net.failure import VisitError
+
+MAX_FIELDS = 500
+MAX_VALIDATOR = 4096
+_MAX_INTERIM = 1000
+_MAX_OVERHEAD = 1 << 20
+_EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] +([1-9][0-9]{2})(?: |$)")
+_VALIDATORS = (b"etag", b"last-modified")
+_UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class SoundHead:
+    """Takes bytes until the head of the final response is whole; interim responses (1xx) are dropped.
+
+    `limit` is the size in bytes that a head may have. Raises VisitError("bad-response").
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = bytearray()
+        self._scanned = 0
+        self._interim = 0
+
+    @property
+    def flooded(self) -> bool:
+        """Whether there were so many interim responses that no more are read."""
+        return self._interim > _MAX_INTERIM
+
+    @property
+    def begun(self) -> bool:
+        """Whether there are bytes of a head that is not whole."""
+        return bool(self._bytes)
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
+        """The mended head and what follows it, as soon as the head is whole; None until then."""
+        self._bytes += data
+        while not self.flooded:
+            end = _EMPTY_LINE.search(self._bytes, max(0, self._scanned - 3))
+            if (end.end() if end else len(self._bytes)) > self._limit:
+                raise VisitError("bad-response", f"the headers have more than {self._limit:,} bytes")
+            _check_start(self._bytes)
+            if end is None:
+                self._scanned = len(self._bytes)
+                return None
+            head, rest = bytes(self._bytes[: end.start()]), bytes(self._bytes[end.end() :])
+            mended, status = mend_head(head)
+            if status == 101 or status >= 200:
+                self._bytes.clear()
+                return mended, rest
+            self._interim += 1
+            self._bytes[:] = rest
+            self._scanned = 0
+        self._bytes.clear()
+        return None
+
+
+def _check_start(data: bytearray) -> None:
+    """Tell HTTP/0.9 and other protocols by their first bytes, or they would be read up to the limit."""
+    if not data.startswith(b"HTTP/1.") and not b"HTTP/1.".startswith(bytes(data[:7])):
+        raise VisitError("bad-response", f"the answer is not HTTP/1: it begins with {bytes(data[:20])!r}")
+
+
+def mend_head(head: bytes) -> tuple[bytes, int]:
+    """A head as the parser may have it, and its status. `head` is without the empty line at its end."""
+    first, *lines = (line.removesuffix(b"\r") for line in head.split(b"\n"))
+    status_line = _STATUS_LINE.match(first)
+    if status_line is None:
+        raise VisitError("bad-response", f"the status line is {first[:60]!r}")
+    if len(lines) > MAX_FIELDS:
+        raise VisitError("bad-response", f"there are {len(lines):,} header lines, more than {MAX_FIELDS}")
+    fields: list[tuple[bytes, bytes]] = []
+    for line in lines:
+        name, colon, _ = line.partition(b":")
+        key = name.strip().lower()
+        folded = line[:1] in (b" ", b"\t")
+        if (folded or not colon) and fields and fields[-1][0] in _VALIDATORS:
+            fields[-1] = (fields[-1][0], b"\x00")  # a line break inside a validator: it cannot be echoed
+        elif folded and fields:
+            fields[-1] = (fields[-1][0], fields[-1][1] + b" " + line.strip())  # RFC 9112 §5.2
+        else:
+            fields.append((key, line))
+    kept = _check_framing([(key, line) for key, line in fields if key not in _VALIDATORS or _is_sendable(line)])
+    return b"\r\n".join((first, *kept)) + b"\r\n\r\n", int(status_line[1])
+
+
+def _is_sendable(line: bytes) -> bool:
+    return len(line.partition(b":")[2].strip()) <= MAX_VALIDATOR and not _UNSENDABLE.search(line)
+
+
+def _check_framing(fields: list[tuple[bytes, bytes]]) -> list[bytes]:
+    """The lines of the fields, with one Content-Length at most; an error if the body's end is open to question."""
+    lengths = {line.partition(b":")[2].strip() for key, line in fields if key == b"content-length"}
+    codings = [line.partition(b":")[2].strip().lower() for key, line in fields if key == b"transfer-encoding"]
+    if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
+        raise VisitError("bad-response", f"conflicting Content-Length: {b', '.join(sorted(lengths))[:60]!r}")
+    if codings and lengths:
+        raise VisitError("bad-response", "both Transfer-Encoding and Content-Length")
+    if codings and codings != [b"chunked"]:
+        raise VisitError("bad-response", f"unknown Transfer-Encoding: {b', '.join(codings)[:60]!r}")
+    lines = [line for key, line in fields if key != b"content-length"]
+    return lines + [b"Content-Length: " + length for length in lengths]
+
+
+class GuardedProtocol(ResponseHandler):
+    """aiohttp's client protocol behind a SoundHead of `max_head` bytes.
+
+    After the head, what is not body is counted too: chunks of one byte, endless chunk extensions, endless trailers.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, max_head: int) -> None:
+        super().__init__(loop)
+        self._head: SoundHead | None = SoundHead(max_head)
+        self._wire = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop; before there is a parser, aiohttp keeps the bytes and calls again."""
+        if self._parser is None or self._exception is not None:
+            super().data_received(data)
+            return
+        try:
+            # The head goes by itself: aiohttp would drop it for an error in what follows, say bytes after the end.
+            for piece in self._guard(data):
+                super().data_received(piece)
+        except VisitError as exc:
+            self.set_exception(exc)
+            if self.transport is not None:
+                self.transport.abort()
+        if self._exception is not None and self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(broken_http(self._exception))
+
+    def _guard(self, data: bytes) -> tuple[bytes, ...]:
+        if self._head is None:
+            self._wire += len(data)
+            body = 0 if self._payload is None else self._payload.total_bytes
+            if self._wire > 2 * body + len(data) + _MAX_OVERHEAD:
+                raise VisitError("bad-response", "the body comes wrapped in far more bytes than it has")
+            return (data,)
+        sound = self._head.feed(data)
+        if sound is None:
+            if self._head.flooded and self.transport is not None:
+                self.transport.pause_reading()  # the deadline ends it, and meanwhile it costs nothing
+            return ()
+        self._head = None
+        return sound if sound[1] else sound[:1]
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """A head that is cut off, and a body that is broken off, are errors even where aiohttp would take the body."""
+        if self._head is not None and self._head.begun and self._exception is None:
+            self.set_exception(VisitError("bad-response", "the connection was closed in the middle of the headers"))
+        elif exc is not None and self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(VisitError("connect", f"the connection broke off: {exc}"))
+        super().connection_lost(exc)
+
+
+def broken_http(exc: BaseException) -> VisitError:
+    """The parser's error. Its first line says what is wrong, the others quote the bytes; aiohttp wraps it."""
+    if isinstance(exc, VisitError):
+        return exc
+    message = getattr(exc, "message", "") or getattr(exc.__cause__, "message", "") or exc
+    words = str(message).strip().splitlines() or [type(exc).__name__]
+    return VisitError("bad-response", f"the answer breaks HTTP: {words[0]}")
