@@ -1,0 +1,367 @@
+"""Bytes come in, text goes out: which encoding a document is in, whatever its headers claim.
+
+The text that comes out has no byte order mark, no XML declaration and no character that XML 1.0 forbids, so that no
+parser can be misled by them. Nothing is lost silently: replaced bytes and guessed encodings are flagged.
+"""
+
+import codecs
+import re
+from collections.abc import Iterable
+
+from charset_normalizer import from_bytes
+
+from kzfeed.model import Decoded
+
+_BOMS = (
+    # UTF-32 LE begins like UTF-16 LE: it has to be looked for first.
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+# XML 1.0 Appendix F: how "<", a brace or a line break looks in the wide encodings without a byte order mark.
+_WIDE = (
+    (re.compile(rb"[<{\s]\0\0\0"), "utf-32-le"),
+    (re.compile(rb"\0\0\0[<{\s]"), "utf-32-be"),
+    (re.compile(rb"[<{\s]\0[^\0]"), "utf-16-le"),
+    (re.compile(rb"\0[<{\s]\0[^\0]"), "utf-16-be"),
+)
+_EBCDIC = b"\x4c\x6f\xa7\x94"  # "<?xm"
+
+# Where a label is used for more than it says, the superset is meant; several are tried in turn.
+_MEANT = {
+    "gb2312": ("gb18030",),
+    "gbk": ("gb18030",),
+    "big5": ("big5hkscs", "cp950"),
+    "big5hkscs": ("big5hkscs", "cp950"),
+    "cp950": ("big5hkscs", "cp950"),
+    "shift_jis": ("cp932",),
+    "euc_kr": ("cp949",),
+    "tis-620": ("cp874",),
+}
+_LABELS = {
+    "x-gbk": "gb18030",
+    "x-x-big5": "big5",
+    "x-big5": "big5",
+    "x-sjis": "cp932",
+    "x-euc-jp": "euc_jp",
+    "x-cp1251": "cp1251",
+    "x-cp1252": "cp1252",
+    "windows-949": "cp949",
+}
+_NO_CHARSET = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
+_SEVEN_BIT = re.compile(r"utf-7|hz|iso2022_.*")
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:()-]{0,39}")
+_DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([^"'>]{1,40})["']""")
+_DECLARATION = re.compile(r"<\?xml\s[^>]*>")
+
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_REFERENCE = re.compile(r"&#(?:[0-9]+|[xX][0-9a-fA-F]+);")
+_REPLACED = re.compile("[\udc80-\udcff]+")
+_THREE_BYTES = re.compile("[\u0800-\U0010ffff]+")
+_ABOVE_ASCII = re.compile("[^\x00-\x7f]+")
+
+_SAMPLE = 8_192
+_CHINESE = ("gb18030", "big5hkscs")
+_JAPANESE = ("euc_jp", "cp932")
+_EAST_ASIAN = (*_CHINESE, *_JAPANESE, "cp949")
+_ONE_BYTE = ["cp1252", "cp1251", "koi8_r", "cp1250", "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256", "cp874"]
+
+# The commonest characters of simplified and of traditional Chinese text: in a wrong encoding they hardly ever appear.
+_COMMON = frozenset(
+    "的一是不了在有人这中大国上个来们到时地为出就说要以会也你我他她它对生能而子那得于着下自之年过发后作里用道行所然"
+    "家种事成方多经去法学如都同现当没动面起看定天分还进好小部其些主样理心本前开但因只从想实日军者意无力与长把机十"
+    "民第公此已工使情明性知全三又关点正业外将两高间由问很最重并物手应战向头文体政美相见被利什二等产或新己制身果加"
+    "西斯月话合回特代内信表化老给世位次度门任常先海通教儿原东声提立及比员解水名真论处走义各入几口认条平系气题活尔"
+    "更别打女变四神总何电数安少报才结反受目太量再感建务做接必场件计管期市直德资命山金指克许统区保至队形社便空决治"
+    "展马科司五基眼书非则听白却界达光放强即像难且权思王象完设式色路记南品住告类求据程北边死张该交规万取拉格望觉术"
+    "领共确传师观清今切院让识候带导争运笔闻网站会议经济发布香港台湾美元疫情总统政府记者时间星期上午警方公司国际"
+    "這國個來們到時為說會對過發後裡種經學現當動還進樣開從實軍無與長機關點業兩間問並應戰向頭體見產製話內給門東聲員"
+    "論處義幾認條係氣題爾別變總電數報結務場計區隊決馬書聽達強難權設記類據邊張該萬術領確傳師觀讓識帶導爭運網聞議濟"
+    "灣選舉縣媒黨華語視頻標項價錢資訊稱將於著麼沒兒麗陸韓歐盟聯絡營運環境構團隊醫療衛檢驗"
+)
+# And the commonest syllables of Korean.
+_COMMON_HANGUL = frozenset(
+    "이다는을의에가은로고하한지도를사기대서해들시인자정국일장전부과스나었했있것라만으어수리아그제그원상주조보여와동구"
+)
+
+
+def decode(body: bytes, content_type: str | None = None) -> Decoded:
+    """Turn a body into text; `content_type` is the HTTP header as it came. Never raises.
+
+    In this order: byte order mark; UTF-8, also with a few damaged bytes; the HTTP charset and the XML declaration, each
+    strictly; detection; UTF-8 with U+FFFD for what it cannot be. Two declarations that contradict each other and could
+    both be meant are settled by which text reads naturally.
+    """
+    # A page of another encoding may begin with this mark too, where it was put together from several files.
+    body = body.removeprefix(codecs.BOM_UTF8)
+    text, encoding, flawed = (
+        _by_mark(body)
+        or _wide(body)
+        or _seven_bit(body, content_type)
+        or _utf8(body)
+        or _declared(body, content_type)
+        or _detected(body, content_type)
+        or (_lenient(body, "utf-8")[0], "utf-8", True)
+    )
+    return Decoded(clean(_without_declaration(text)), encoding, flawed)
+
+
+def clean(text: str) -> str:
+    """Text without what XML 1.0 §2.2 forbids: controls are dropped, lone surrogates and impossible references become
+    U+FFFD. References to such characters (`&#0;`, `&#xD800;`) are treated as the characters would be."""
+    if _FORBIDDEN.search(text):
+        text = _FORBIDDEN.sub(lambda match: "\ufffd" if match[0] >= "\ud800" < "\ue000" > match[0] else "", text)
+    if "&#" in text:
+        wrong = {ref: mark for ref in set(_REFERENCE.findall(text)) if (mark := _instead_of(ref)) is not None}
+        if wrong:
+            text = _REFERENCE.sub(lambda match: wrong.get(match[0], match[0]), text)
+    return text
+
+
+def _instead_of(reference: str) -> str | None:
+    """What stands for a numeric reference to a forbidden character; None where it is allowed."""
+    digits = reference[2:-1]
+    base = 10
+    if digits[0] in "xX":
+        digits, base = digits[1:], 16
+    digits = digits.lstrip("0")
+    # No code point has more digits than this, and Python refuses to read very long numbers.
+    code = int(digits or "0", base) if len(digits) <= 7 else 0x110000
+    if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+        return "\ufffd"
+    return "" if _FORBIDDEN.match(chr(code)) else None
+
+
+def _without_declaration(text: str) -> str:
+    # Controls may stand among the blank lines that servers put first.
+    start = re.match("[\\s\ufeff\x00-\x20]*", text)
+    text = text[start.end() :] if start else text
+    declaration = _DECLARATION.match(text)
+    return text[declaration.end() :].lstrip("\ufeff \t\r\n") if declaration else text
+
+
+# --- what the bytes themselves say -----------------------------------------------------------------------------------
+
+_Decision = tuple[str, str, bool]
+
+
+def _by_mark(body: bytes) -> _Decision | None:
+    for mark, encoding in _BOMS:
+        if body.startswith(mark):
+            return _wide_text(body[len(mark) :], encoding)
+    return None
+
+
+def _wide(body: bytes) -> _Decision | None:
+    for start, encoding in _WIDE:
+        if start.match(body):
+            return _wide_text(body, encoding)
+    return None
+
+
+def _wide_text(body: bytes, encoding: str) -> _Decision:
+    try:
+        return body.decode(encoding), encoding, False
+    except UnicodeDecodeError:
+        return body.decode(encoding, "replace"), encoding, True
+
+
+def _seven_bit(body: bytes, content_type: str | None) -> _Decision | None:
+    """ISO-2022, HZ and UTF-7 are pure ASCII to look at, and only a label or an escape sequence tells them from it."""
+    if not body.isascii():
+        return None
+    labels = [codec for codec in _labels(body, content_type) if _SEVEN_BIT.fullmatch(codec)]
+    guesses = ["iso2022_jp_2", "iso2022_kr"] if b"\x1b$" in body else []
+    for codec in labels + guesses:
+        text = _strict(body, codec)
+        if text is not None:
+            return text, codec, codec not in labels
+    return None
+
+
+def _utf8(body: bytes) -> _Decision | None:
+    """UTF-8, also where some of its bytes are damaged: text in another encoding does not look like that."""
+    try:
+        text, read = codecs.utf_8_decode(body, "strict", False)
+    except UnicodeDecodeError:
+        text, damages = _lenient(body, "utf-8")
+    else:
+        return text, "utf-8", read < len(body)
+    # Where other encodings happen to be UTF-8, it is two bytes of it, hardly ever three in the right order.
+    certain = sum(len(run) for run in _THREE_BYTES.findall(text)) - damages
+    return (text, "utf-8", True) if damages * 3 <= certain or _is_slight(damages, text) else None
+
+
+# --- what is declared ------------------------------------------------------------------------------------------------
+
+
+def _labels(body: bytes, content_type: str | None) -> list[str]:
+    """The codecs that HTTP and the XML declaration name, in this order, those that Python knows."""
+    head = body[:1024]
+    if head.startswith(_EBCDIC):
+        head = head.decode("cp037").encode("latin-1")
+    declaration = _DECLARED.search(head)
+    labels = [_charset(content_type or ""), declaration[1].decode("latin-1") if declaration else ""]
+    if body.startswith(_EBCDIC):
+        labels.append("cp037")
+    codecs_named: list[str] = []
+    for label in labels:
+        codecs_named += [codec for codec in _codecs(label.strip()) if codec not in codecs_named]
+    return codecs_named
+
+
+def _charset(content_type: str) -> str:
+    for parameter in content_type.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset":
+            return value.strip().strip("\"'")
+    return ""
+
+
+def _codecs(label: str) -> Iterable[str]:
+    if not _LABEL.fullmatch(label):
+        return ()
+    label = label.lower()
+    try:
+        codec = codecs.lookup(_LABELS.get(label, label)).name
+    except LookupError:
+        return ()
+    return () if codec in _NO_CHARSET else _MEANT.get(codec, (codec,))
+
+
+def _declared(body: bytes, content_type: str | None) -> _Decision | None:
+    possible: dict[str, str] = {}
+    for codec in _labels(body, content_type):
+        text = _strict(body, codec)
+        # Nearly any bytes can be read as UTF-16 or EBCDIC, but then the document does not begin with a tag.
+        if text is not None and (_begins(text) or not _begins(body[:1024].decode("latin-1"))):
+            possible[codec] = text
+    if not possible:
+        return None
+    scores = {codec: _naturalness(_excerpt(text), codec) for codec, text in possible.items()}
+    best = max(scores, key=scores.__getitem__)
+    if scores[best] < 0.6:
+        # Latin-1 fits any bytes, and GB 18030 fits most Big5: a label like that must not win over what is plain to see.
+        seen, score = _east_asian(body)
+        if seen is not None and score >= 0.75:
+            return _lenient(body, seen)[0], seen, True
+    return possible[best], best, False
+
+
+def _begins(text: str) -> bool:
+    return text[:1024].lstrip("\ufeff\x00 \t\r\n")[:1] in {"<", "{"}
+
+
+# --- what can be guessed ---------------------------------------------------------------------------------------------
+
+
+def _detected(body: bytes, content_type: str | None) -> _Decision | None:
+    """What reads naturally; else what is declared, if few bytes contradict it; else charset-normalizer's best guess."""
+    seen, score = _east_asian(body)
+    if seen is not None and score >= 0.5:
+        return _lenient(body, seen)[0], seen, True
+    for codec in _labels(body, content_type):
+        if codec != "utf-8":
+            text, damages = _lenient(body, codec)
+            if _is_slight(damages, text):
+                return text, codec, True
+    sample = _sample(body)
+    # A handful of bytes tells nothing apart: then it is what Western editors let slip in.
+    few = len(re.findall(rb"[\x80-\xff]", sample)) < 8
+    guess = None if few else from_bytes(sample, cp_isolation=_ONE_BYTE).best()
+    codec = guess.encoding if guess else "cp1252"
+    guessed = _strict(body, codec)
+    return None if guessed is None else (guessed, codec, True)
+
+
+def _east_asian(body: bytes) -> tuple[str | None, float]:
+    """The East Asian encoding in which the body reads most naturally, and how naturally."""
+    sample = _sample(body)
+    scores: dict[str, float] = {}
+    for codec in _EAST_ASIAN:
+        text, damages = _lenient(sample, codec)
+        above = max(1, sum(len(run) for run in _ABOVE_ASCII.findall(text)))
+        scores[codec] = _naturalness(text, codec) - 4 * damages / above + (0.05 if codec in _CHINESE else 0)
+    best = max(scores, key=scores.__getitem__, default=None)
+    return best, 0 if best is None else scores[best]
+
+
+def _sample(body: bytes) -> bytes:
+    """Up to 8 KiB of the stretches that are not plain ASCII, cut where no East Asian encoding has half a character."""
+    stretches: list[bytes] = []
+    size = 0
+    for match in re.finditer(rb"[^<>\r\n]*[\x80-\xff][^<>\r\n]*", body):
+        stretches.append(match[0][:_SAMPLE])
+        size += len(stretches[-1])
+        if size >= _SAMPLE:
+            break
+    return b"\n".join(stretches)
+
+
+def _naturalness(text: str, codec: str) -> float:
+    """How much the characters above ASCII look like a text that people write, from 0 to 1."""
+    points = [_points(char, codec) for run in _ABOVE_ASCII.findall(text) for char in run]
+    if not points or (codec in _JAPANESE and not re.search("[ぁ-んァ-ヶ]", text)):
+        return 0.0
+    return max(0.0, sum(points) / len(points))
+
+
+def _points(char: str, codec: str) -> float:
+    if codec == "cp949" and "一" <= char <= "鿿":
+        return 0.2
+    if char in _COMMON or "\u3001" <= char <= "\u3011" or char in "“”‘’…—·！（），：；？":
+        return 1.0
+    if "一" <= char <= "鿿":
+        return 0.6 if char in _EVERYDAY else 0.1
+    if "\u3041" <= char <= "\u30ff":
+        return 1.0 if codec in _JAPANESE else 0.0
+    if "\uac00" <= char <= "\ud7a3" and codec == "cp949":
+        return 1.0 if char in _COMMON_HANGUL else 0.4
+    if "\ue000" <= char <= "\uf8ff" or char >= "\U00020000":
+        return -1.0
+    return 0.5 if "\xa0" <= char <= "\u06ff" and codec not in _EAST_ASIAN else 0.2
+
+
+def _first_level() -> frozenset[str]:
+    """The characters that GB 2312 and Big5 put into their first level: those in everyday use."""
+    pairs = [bytes((lead, trail)) for lead in range(0xA1, 0xF8) for trail in range(0x40, 0xFF)]
+    simplified = b"".join(pair for pair in pairs if 0xB0 <= pair[0] <= 0xD7 and pair[1] >= 0xA1)
+    traditional = b"".join(pair for pair in pairs if 0xA4 <= pair[0] <= 0xC6)
+    return frozenset(simplified.decode("gb2312", "ignore") + traditional.decode("big5", "ignore"))
+
+
+_EVERYDAY = _first_level()
+
+
+def _excerpt(text: str) -> str:
+    """Text enough to judge by, whatever the length of the whole."""
+    runs: list[str] = []
+    size = 0
+    for match in _ABOVE_ASCII.finditer(text):
+        runs.append(match[0])
+        size += len(match[0])
+        if size >= _SAMPLE:
+            break
+    return " ".join(runs)[: 2 * _SAMPLE]
+
+
+# --- the two ways to apply a codec -----------------------------------------------------------------------------------
+
+
+def _strict(body: bytes, codec: str) -> str | None:
+    try:
+        return body.decode(codec)
+    except (UnicodeError, LookupError):
+        return None
+
+
+def _lenient(body: bytes, codec: str) -> tuple[str, int]:
+    """Text with one U+FFFD for every run of bytes that cannot be read, and how many runs there were."""
+    return _REPLACED.subn("\ufffd", body.decode(codec, "surrogateescape"))
+
+
+def _is_slight(damages: int, text: str) -> bool:
+    """Whether so few places are damaged that the codec is right all the same."""
+    return damages == 0 or damages * 6 <= sum(len(run) for run in _ABOVE_ASCII.findall(text))

@@ -1,0 +1,101 @@
+"""The text of a JSON document comes in, a Feed goes out: JSON Feed 1 and 1.1 (jsonfeed.org).
+
+Whatever one item gets wrong costs that field or that item, never another one.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from kzfeed.errors import DocumentError
+from kzfeed.feed.decode import clean
+from kzfeed.model import Enclosure, Entry, Feed
+
+ANY_IMAGE = "image/*"
+"""The type of a file that is known to be an image, and nothing more."""
+
+_Object = dict[str, Any]
+
+
+def parse_json(text: str, *, max_entries: int) -> Feed:
+    """Read a JSON Feed. Raises DocumentError "parse" for broken JSON, "not-a-feed" for any other JSON."""
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DocumentError("parse", f"the JSON is broken: {str(error)[:120]}") from error
+    version = _string(document, "version") if isinstance(document, dict) else ""
+    if "jsonfeed.org/version/" not in version:
+        raise DocumentError("not-a-feed", "the document is JSON, but no JSON Feed")
+    items = document.get("items")
+    if not isinstance(items, list):
+        raise DocumentError("parse", "the JSON Feed has no list of items")
+    entries = [_entry(item) for item in items if isinstance(item, dict)]
+    dropped = max(0, len(entries) - max_entries)
+    flaws = []
+    if len(entries) < len(items):
+        flaws.append(f"{len(items) - len(entries)} items are no objects")
+    if dropped:
+        flaws.append(f"{dropped} entries beyond {max_entries} were dropped")
+    return Feed(
+        format="json11" if version.rstrip("/").endswith("/1.1") else "json1",
+        title=_string(document, "title") or None,
+        site_url=_string(document, "home_page_url") or None,
+        language=_string(document, "language") or None,
+        entries=tuple(entries[:max_entries]),
+        dropped=dropped,
+        flaw="; ".join(flaws) or None,
+    )
+
+
+def _entry(item: _Object) -> Entry:
+    html = _string(item, "content_html")
+    text = _string(item, "content_text") or _string(item, "summary")
+    return Entry(
+        title=_string(item, "title"),
+        link=_string(item, "url") or _string(item, "external_url") or None,
+        guid=_string(item, "id") or None,
+        content=html or text,
+        content_type="html" if html or not text else "text",
+        dates=tuple(dict.fromkeys(filter(None, (_string(item, "date_published"), _string(item, "date_modified"))))),
+        author=", ".join(dict.fromkeys(_authors(item))) or None,
+        language=_string(item, "language") or None,
+        tags=tuple(dict.fromkeys(tag for value in _list(item, "tags") if (tag := _scalar(value)))),
+        enclosures=tuple(_enclosures(item)),
+    )
+
+
+def _authors(item: _Object) -> Iterator[str]:
+    # Version 1 had one author, 1.1 has several; a feed may give both.
+    for author in _list(item, "authors") or [item.get("author")]:
+        name = _string(author, "name") if isinstance(author, dict) else _scalar(author)
+        if name:
+            yield name
+
+
+def _enclosures(item: _Object) -> Iterator[Enclosure]:
+    for attachment in _list(item, "attachments"):
+        if isinstance(attachment, dict) and (url := _string(attachment, "url")):
+            size = attachment.get("size_in_bytes")
+            known = isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 10**18
+            yield Enclosure(url, _string(attachment, "mime_type") or None, size if known else None)
+    for key in ("image", "banner_image"):
+        if url := _string(item, key):
+            yield Enclosure(url, ANY_IMAGE)
+
+
+def _list(mapping: _Object, key: str) -> list[Any]:
+    value = mapping.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _string(mapping: _Object, key: str) -> str:
+    return _scalar(mapping.get(key))
+
+
+def _scalar(value: object) -> str:
+    """A string, or a number as one (ids are often numbers); "" for anything else."""
+    if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
+        return ""
+    # An escape such as \ud83d or \u0000 can name what no text may hold.
+    return clean(str(value)).strip() if isinstance(value, str | int | float) else ""

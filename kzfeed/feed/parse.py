@@ -1,0 +1,266 @@
+"""The text of a document comes in, a Feed goes out; feedparser is the judge of what RSS, RDF, Atom and CDF mean.
+
+Every complete entry is kept, of a broken document too, and an entry in which the document breaks off is left out.
+Nothing but the text itself is ever read, and what cannot be read is a DocumentError, never another exception.
+"""
+
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urljoin
+
+import feedparser
+
+from kzfeed.errors import DocumentError
+from kzfeed.feed.jsonfeed import ANY_IMAGE, parse_json
+from kzfeed.feed.mend import FEEDISH, FIRST_TAG, NAMES_A_BASE, ROOT, mended, problem_of, take_apart, with_asides
+from kzfeed.model import Decoded, Enclosure, Entry, Feed, TextType
+
+_Parsed = Mapping[str, Any]
+
+
+def parse(document: Decoded, *, url: str, max_entries: int = 5000) -> Feed:
+    """Read a feed that came from `url`; entries beyond `max_entries` are counted in `dropped`.
+
+    Raises DocumentError: "empty"; "not-a-feed" for HTML, other XML and other JSON; "parse" for what cannot be read, or
+    must not be (entities that unfold or reach outside, nesting without end).
+    """
+    text = document.text.lstrip("\ufeff \t\r\n")
+    if not text:
+        raise DocumentError("empty", "the document is empty")
+    try:
+        if text[0] in "{[":
+            feed = parse_json(text, max_entries=max_entries)
+        else:
+            feed = _parse_xml(text, url=url, max_entries=max_entries)
+    except DocumentError:
+        raise
+    except Exception as error:
+        raise DocumentError("parse", f"the document cannot be read: {type(error).__name__}: {error}"[:200]) from error
+    if document.flawed:
+        flaw = f"its encoding was guessed ({document.encoding}), or bytes were replaced"
+        feed = replace(feed, flaw=f"{feed.flaw}; {flaw}" if feed.flaw else flaw)
+    return feed
+
+
+def _parse_xml(text: str, *, url: str, max_entries: int) -> Feed:
+    doctype, body, entities = take_apart(text)
+    root = FIRST_TAG.search(body)
+    name = root[1].rpartition(":")[2].lower() if root else ""
+    if name in {"html", "head", "body"} or not FEEDISH.search(body):
+        raise DocumentError("not-a-feed", "the document is HTML" if name == "html" else "the document is no feed")
+    flaws = []
+    cut_off = False
+    problem = problem_of(doctype + body)
+    if problem:
+        # A server's own warnings may stand before the feed.
+        start = ROOT.search(body)
+        body, cut_off = mended(body[start.start() :] if start else body, entities)
+        flaws.append(f"the document {'breaks off' if cut_off else 'is broken'}: {problem}")
+    body = with_asides(body)
+    headers = {"content-type": "application/xml; charset=utf-8"}
+    if NAMES_A_BASE.search(body):
+        headers["content-location"] = url
+    # In memory, because feedparser opens strings and bytes that look like a path or an address.
+    parsed = feedparser.parse(
+        io.BytesIO((doctype + body).encode()),
+        response_headers=headers,
+        sanitize_html=False,
+        resolve_relative_uris=False,
+    )
+    raw_entries = parsed["entries"]
+    # Where nothing is left to read, feedparser does not even say that it knows no version.
+    version = str(parsed.get("version") or "") or ("cdf" if name == "channel" else "")
+    if not version and not raw_entries:
+        raise DocumentError("not-a-feed", f"the document is XML, but no feed (its root is {name[:40]!r})")
+    has_full = _FULL_CONTENT.search(body) is not None
+    entries = tuple(
+        _entry(raw, atom=version.startswith("atom"), has_full=has_full) for raw in raw_entries[:max_entries]
+    )
+    dropped = len(raw_entries) - len(entries)
+    if dropped:
+        flaws.append(f"{dropped} entries beyond {max_entries} were dropped")
+    channel = parsed["feed"]
+    return Feed(
+        format=version or "unknown",
+        title=_text(channel, "title") or None,
+        site_url=_site_url(url, _text(channel, "link")),
+        language=_text(channel, "language") or None,
+        ttl=_minutes(_text(channel, "ttl")),
+        skip_hours=frozenset(int(hour) % 24 for hour in _skipped(body, "Hours", "hour") if re.fullmatch(_HOUR, hour)),
+        skip_days=frozenset(_DAYS[day.lower()] for day in _skipped(body, "Days", "day") if day.lower() in _DAYS),
+        update_every=_update_every(_text(channel, "sy_updateperiod"), _text(channel, "sy_updatefrequency")),
+        entries=entries,
+        dropped=dropped,
+        cut_off=cut_off,
+        flaw="; ".join(flaws) or None,
+    )
+
+
+# --- what a feed says of itself --------------------------------------------------------------------------------------
+
+_HOUR = "[01]?[0-9]|2[0-4]"
+_DAYS = {
+    day: number
+    for number, day in enumerate(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"))
+}
+_PERIODS = {
+    "hourly": timedelta(hours=1),
+    "daily": timedelta(days=1),
+    "weekly": timedelta(weeks=1),
+    "monthly": timedelta(days=30),
+    "yearly": timedelta(days=365),
+}
+
+
+def _site_url(url: str, link: str) -> str | None:
+    try:
+        address = urljoin(url, link) if link else ""
+    except ValueError:
+        return None
+    return address if address.startswith(("http://", "https://")) else None
+
+
+def _minutes(ttl: str) -> timedelta | None:
+    return timedelta(minutes=int(ttl)) if re.fullmatch("[0-9]{1,6}", ttl) and int(ttl) > 0 else None
+
+
+def _update_every(period: str, frequency: str) -> timedelta | None:
+    """RSS 1.0 Syndication: `frequency` times in each `period`, once where it does not say."""
+    frequency = frequency or "1"
+    if period.lower() not in _PERIODS or not re.fullmatch("[0-9]{1,5}", frequency) or int(frequency) == 0:
+        return None
+    return _PERIODS[period.lower()] / int(frequency)
+
+
+def _skipped(body: str, what: str, each: str) -> list[str]:
+    """The values in skipHours or skipDays: feedparser keeps only the last of them."""
+    opened = re.search(f"<skip{what}\\s*>", body, re.IGNORECASE)
+    block = body[opened.end() : opened.end() + 4096] if opened else ""
+    closed = re.search(f"</skip{what}\\s*>", block, re.IGNORECASE)
+    return re.findall(f"<{each}>\\s*(\\w+)\\s*</{each}>", block[: closed.start()] if closed else "", re.IGNORECASE)
+
+
+# --- what an entry says ----------------------------------------------------------------------------------------------
+
+_FULL_CONTENT = re.compile(r"<(?:[\w.-]+:encoded|(?:atom\d*:)?content|fullitem|(?:xhtml:)?body)\b", re.IGNORECASE)
+_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+_DATES = ("published", "updated", "created", "dcterms_available", "prism_publicationdate")
+_ASIDES = ("itunes_kzplain", "itunes_kzhtml", "media_kzplain", "media_kzhtml")
+_CLOSED_VOID = re.compile(
+    r"<(area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr)((?:\s[^<>]*)?)></\1>"
+)
+
+
+def _entry(raw: _Parsed, *, atom: bool, has_full: bool) -> Entry:
+    content, content_type, language = _content(raw, atom=atom, has_full=has_full)
+    title_detail = _mapping(raw, "title_detail")
+    return Entry(
+        title=_text(raw, "title"),
+        title_type="html" if title_detail.get("type") in _HTML_TYPES else "text",
+        link=_link(raw),
+        guid=_text(raw, "id") or None,
+        content=content,
+        content_type=content_type,
+        dates=tuple(dict.fromkeys(date for key in _DATES if (date := _text(raw, key)))),
+        author=_author(raw),
+        language=_text(raw, "language") or language or _text(title_detail, "language") or None,
+        tags=tuple(dict.fromkeys(_tags(raw))),
+        enclosures=tuple(_unique(_enclosures(raw))),
+    )
+
+
+def _link(raw: _Parsed) -> str | None:
+    link = _text(raw, "link")
+    # feedparser takes the guid of an entry without a link for one, whatever it is.
+    if raw.get("guidislink") and link == _text(raw, "id") and not re.match("https?://", link, re.IGNORECASE):
+        link = ""
+    if link:
+        return link
+    # An alternate of another type than HTML (Atom) is still where the entry is to be found.
+    alternates = [_text(each, "href") for each in _mappings(raw, "links") if each.get("rel") == "alternate"]
+    return next(filter(None, alternates), None)
+
+
+def _content(raw: _Parsed, *, atom: bool, has_full: bool) -> tuple[str, TextType, str]:
+    """The fullest content, its type and language: content; else description or summary; else what stands aside."""
+    parts = [part for part in _mappings(raw, "content") if _is_readable(_text(part, "value"), _text(part, "type"))]
+    summary = {"type": "text/html", **_mapping(raw, "summary_detail"), "value": _text(raw, "summary")}
+    if not parts or not has_full:
+        # Without such an element anywhere, "content" is a second description: neither is the fuller one by its name.
+        parts.append(summary)
+    best = max(parts, key=lambda part: len(_text(part, "value")))
+    content, kind, language = (_text(best, key) for key in ("value", "type", "language"))
+    if not content:
+        aside = next((key for key in _ASIDES if _text(raw, key)), "")
+        content, kind = _text(raw, aside), "text/html" if aside.endswith("html") else "text/plain"
+    if kind == "application/xhtml+xml":
+        # feedparser writes <br/> as <br></br>, which HTML takes for two.
+        content = _CLOSED_VOID.sub(r"<\1\2/>", content)
+    return content, "text" if atom and kind == "text/plain" else "html", language
+
+
+def _is_readable(value: str, mime_type: str) -> bool:
+    """Whether there is a text; what feedparser could not decode from Base64 is none."""
+    if mime_type.startswith("text/") or mime_type.endswith(("+xml", "/xml")):
+        return bool(value)
+    return not re.fullmatch(r"[A-Za-z0-9+/=\s]*", value)
+
+
+def _author(raw: _Parsed) -> str | None:
+    names = list(dict.fromkeys(name for each in _mappings(raw, "authors") if (name := _text(each, "name"))))
+    return (", ".join(names) if len(names) > 1 else _text(raw, "author")) or None
+
+
+def _tags(raw: _Parsed) -> Iterator[str]:
+    for tag in _mappings(raw, "tags"):
+        if name := _text(tag, "term").strip() or _text(tag, "label").strip():
+            yield name
+
+
+def _unique(enclosures: Iterable[Enclosure]) -> Iterable[Enclosure]:
+    first: dict[str, Enclosure] = {}
+    for enclosure in enclosures:
+        first.setdefault(enclosure.url, enclosure)
+    return first.values()
+
+
+def _enclosures(raw: _Parsed) -> Iterator[Enclosure]:
+    for link in _mappings(raw, "links"):
+        if link.get("rel") == "enclosure" and (url := _text(link, "href").strip()):
+            # feedparser says text/html where the link says nothing.
+            mime_type = _text(link, "type").strip().replace("text/html", "")
+            yield Enclosure(url, mime_type or None, _size(_text(link, "length")))
+    for media in _mappings(raw, "media_content"):
+        if url := _text(media, "url").strip():
+            medium = _text(media, "medium").strip().lower()
+            any_type = f"{medium}/*" if medium in {"image", "audio", "video"} else None
+            yield Enclosure(url, _text(media, "type").strip() or any_type, _size(_text(media, "filesize")))
+    for thumbnail in _mappings(raw, "media_thumbnail"):
+        if url := _text(thumbnail, "url").strip():
+            yield Enclosure(url, ANY_IMAGE)
+
+
+def _size(length: str) -> int | None:
+    return int(length) if re.fullmatch("[0-9]{1,18}", length.strip()) else None
+
+
+# feedparser's dictionaries answer for other keys than are there, and hold what a hostile document puts into them.
+
+
+def _text(parsed: _Parsed, key: str) -> str:
+    value = dict.get(parsed, key) if isinstance(parsed, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _mapping(parsed: _Parsed, key: str) -> _Parsed:
+    value = dict.get(parsed, key) if isinstance(parsed, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _mappings(parsed: _Parsed, key: str) -> list[_Parsed]:
+    value = dict.get(parsed, key) if isinstance(parsed, dict) else None
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []

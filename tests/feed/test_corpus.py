@@ -1,0 +1,127 @@
+"""feedparser's own test documents: what we make of each of them is what feedparser makes of it, or better by name."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
+
+import feedparser
+import pytest
+
+from kzfeed.errors import DocumentError
+from kzfeed.feed.decode import decode
+from kzfeed.feed.parse import parse
+from kzfeed.model import Decoded, Entry
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "feedparser"
+DOCUMENTS = sorted(path.relative_to(CORPUS).as_posix() for path in CORPUS.rglob("*.xml"))
+
+URL = "https://feeds.example.org/path/feed.xml"
+
+GUESSED = "feedparser takes the last encoding on its list that fits the bytes; the text is readable only as ours"
+NO_LINK = "a guid that is no URL is never a link (feedparser takes any for one), and stays as the feed gives it"
+
+BETTER = {
+    "encoding/bozo_linenoise.xml": "one byte of UTF-8 is bad: one U+FFFD, not the whole text in another encoding",
+    "encoding/http_encoding_attribute_crash.xml": "<img/> stays one tag; in HTML <br></br> would be two line breaks",
+    "illformed/chardet/eucjp.xml": GUESSED,
+    "illformed/chardet/gb2312.xml": GUESSED,
+    "illformed/chardet/koi8r.xml": GUESSED,
+    "illformed/chardet/shiftjis.xml": GUESSED,
+    "illformed/chardet/windows1255.xml": GUESSED,
+    "illformed/rss_incomplete_cdata.xml": "the document breaks off inside its only entry: a torn entry is left out",
+    "wellformed/base/http_entry_id_base_content_location.xml": NO_LINK,
+    "wellformed/base/http_entry_id_base_docuri.xml": NO_LINK,
+    "wellformed/node_precedence/atom10_id.xml": NO_LINK,
+    "wellformed/rss/item_description_and_summary.xml": "of two descriptions the longer is kept, not the second",
+}
+
+Facts = list[dict[str, Any]]
+
+pytestmark = pytest.mark.skipif(not DOCUMENTS, reason="feedparser's documents are not here")
+
+
+def headers_of(body: bytes) -> dict[str, str]:
+    """The HTTP headers that a document's leading comment asks to be served with."""
+    head = body[:4096].replace(b"\0", b"").decode("latin-1")
+    found = re.findall(r"^\s*Header:\s*([\w-]+):[ \t]*(.*?)\s*$", head, re.MULTILINE)
+    return {name.lower(): value for name, value in found}
+
+
+def ours(entry: Entry, base: str) -> dict[str, Any]:
+    return {
+        "title": entry.title,
+        "link": urljoin(base, entry.link) if entry.link else "",
+        "id": entry.guid or "",
+        "content": entry.content,
+        "dates": entry.dates,
+    }
+
+
+def theirs(entry: Any, linked: Any) -> dict[str, Any]:
+    dates = (dict.get(entry, key) for key in ("published", "updated", "created"))
+    contents = dict.get(entry, "content") or [{}]
+    return {
+        "title": dict.get(entry, "title", ""),
+        "link": dict.get(linked, "link", ""),
+        "id": dict.get(linked, "id", ""),
+        "content": contents[0].get("value") or dict.get(entry, "summary", ""),
+        "dates": tuple(dict.fromkeys(date for date in dates if date)),
+    }
+
+
+def both(name: str) -> tuple[Facts, Facts]:
+    body = (CORPUS / name).read_bytes()
+    headers = headers_of(body)
+    base = headers.get("content-location", "")
+    plain = feedparser.parse(
+        io.BytesIO(body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+    )
+    # On its defaults feedparser resolves links in HTML too; what it says of link and id must be the same.
+    defaults = feedparser.parse(io.BytesIO(body), response_headers=headers)
+    expected = [theirs(*pair) for pair in zip(plain.entries, defaults.entries, strict=True)]
+    try:
+        feed = parse(decode(body, headers.get("content-type")), url=base)
+    except DocumentError as error:
+        # Only what feedparser knows no format of may be refused.
+        assert (error.kind, plain.version, expected) == ("not-a-feed", "", [])  # noqa: PT017
+        return [], []
+    return [ours(entry, base) for entry in feed.entries], expected
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_an_entry_is_what_feedparser_says(name: str) -> None:
+    entries, expected = both(name)
+    if name in BETTER:
+        assert entries != expected, "no better than feedparser any more: take it off the list"
+    else:
+        assert entries == expected
+
+
+DAMAGES: dict[str, Callable[[str, int], str]] = {
+    "a stray ampersand": lambda text, end: f"{text[:end]}<x>a & b</x>{text[end:]}",
+    "the end is missing": lambda text, end: text[:end],
+    "the next entry is torn": lambda text, end: f"{text[:end]}<item><title>torn",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_document_gives_what_the_whole_one_gives(damage: str) -> None:
+    compared = 0
+    for name in DOCUMENTS:
+        body = (CORPUS / name).read_bytes()
+        whole = decode(body, headers_of(body).get("content-type"))
+        ends = [match.end() for match in re.finditer("</(?:item|entry)>", whole.text, re.IGNORECASE)]
+        if not ends or (feed := parse(whole, url=URL)).flaw:
+            continue
+        damaged = parse(Decoded(DAMAGES[damage](whole.text, ends[-1]), "utf-8"), url=URL)
+        assert damaged.entries == feed.entries, name
+        assert damaged.flaw, name
+        compared += 1
+    assert compared > 400
+
+
+def test_the_list_of_the_better_names_documents_that_exist() -> None:
+    assert set(BETTER) <= set(DOCUMENTS)
