@@ -10,7 +10,7 @@ import math
 import re
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
@@ -22,7 +22,6 @@ from kzfeed.config import colours_wanted
 from kzfeed.redact import redact_text
 
 _FIRST: Final = ("time", "level", "event")
-_OF_MANY_LINES: Final = ("exception", "stack")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _CONTROL_BUT_LINES: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -38,66 +37,47 @@ def configure(
     `auto` is `console` on a terminal and `json` elsewhere. Colours need a terminal and no NO_COLOR. Other libraries'
     records join in from WARNING up, or from `level` where that is higher.
     """
-    out = sys.stderr if stream is None else stream
-    terminal = out.isatty()
+    lines = _Lines(sys.stderr if stream is None else stream)
     threshold = logging.getLevelNamesMapping()[level.upper()]
-    readable = format == "console" or (format == "auto" and terminal)
-    finish = _console(colours=terminal and colours_wanted()) if readable else _json(_encoding(out))
+    readable = format == "console" or (format == "auto" and lines.terminal)
+    # Characters stand in JSON as they are wherever the stream can carry them.
+    as_json = structlog.processors.JSONRenderer(ensure_ascii=lines.encoding != "utf-8")
     chain: list[Processor] = [
         _stamp,
-        structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
-        _clean_event,
-        *finish,
+        lambda _, __, event: _clean(event),
+        *(_console(colours=lines.terminal and colours_wanted()) if readable else [as_json]),
     ]
-    lines = _Lines(out)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, *chain],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
-    _join_standard_logging(lines, chain, max(threshold, logging.WARNING))
-
-
-def _join_standard_logging(lines: "_Lines", chain: Sequence[Processor], threshold: int) -> None:
     handler = _LinesHandler(lines)
-    handler.setFormatter(
-        ProcessorFormatter(
-            foreign_pre_chain=[
-                structlog.contextvars.merge_contextvars,
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-            ],
-            processors=[ProcessorFormatter.remove_processors_meta, *chain],
-        )
-    )
+    begin = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name]
+    finish = [ProcessorFormatter.remove_processors_meta, *chain]
+    handler.setFormatter(ProcessorFormatter(foreign_pre_chain=begin, processors=finish))
     root = logging.getLogger()
-    for earlier in [earlier for earlier in root.handlers if isinstance(earlier, _LinesHandler)]:
-        root.removeHandler(earlier)
+    root.handlers[:] = [earlier for earlier in root.handlers if not isinstance(earlier, _LinesHandler)]
     root.addHandler(handler)
-    root.setLevel(threshold)
+    root.setLevel(max(threshold, logging.WARNING))
     logging.captureWarnings(True)
-
-
-# --- where lines go --------------------------------------------------------------------------------------------------
-
-
-def _encoding(stream: TextIO) -> str:
-    return getattr(stream, "encoding", None) or "utf-8"  # one in memory has none
 
 
 class _Lines:
     """A stream that takes whole lines: one write each, whoever writes. It is also what structlog calls a logger."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream, self._encoding = stream, _encoding(stream)
+        self._stream = stream
+        self.terminal = stream.isatty()
+        self.encoding = codecs.lookup(stream.encoding or "utf-8").name  # a stream in memory has none
         # Reentrant: a signal handler may log while its own thread is in here.
         self._lock = threading.RLock()
 
     def write(self, line: str) -> None:
         # What the stream cannot carry (a lone surrogate, if nothing else) becomes an escape, in JSON a valid one.
-        line = line.encode(self._encoding, "backslashreplace").decode(self._encoding)
+        line = line.encode(self.encoding, "backslashreplace").decode(self.encoding)
         with self._lock:
             try:
                 self._stream.write(line + "\n")
@@ -118,27 +98,17 @@ class _LinesHandler(logging.Handler):
         self._lines = lines
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._lines.write(self.format(record))
-
-    def format(self, record: logging.LogRecord) -> str:
         try:
-            return super().format(record)
+            record.getMessage()
         except (TypeError, ValueError, KeyError):
             # A library's own slip: arguments that do not fit its message. Both are told side by side.
-            told = {"msg": f"{record.msg} {record.args!r}", "args": ()}
-            return super().format(logging.makeLogRecord(record.__dict__ | told))
-
-
-# --- what a line says ------------------------------------------------------------------------------------------------
+            record.msg, record.args = f"{record.msg} {record.args!r}", ()
+        self._lines.write(self.format(record))
 
 
 def _stamp(_: object, __: str, event: EventDict) -> EventDict:
     event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {**{key: event[key] for key in _FIRST if key in event}, **event}
-
-
-def _clean_event(_: object, __: str, event: EventDict) -> EventDict:
-    return {str(key): _clean(value) for key, value in event.items()}
 
 
 def _clean(value: object) -> Any:
@@ -159,19 +129,12 @@ def _clean(value: object) -> Any:
     return redact_text(str(value))
 
 
-def _json(encoding: str) -> list[Processor]:
-    """One JSON object a line, its characters as they are wherever the stream can carry them."""
-    everything = codecs.lookup(encoding).name == "utf-8"
-    return [structlog.processors.JSONRenderer(ensure_ascii=not everything)]
-
-
 def _console(*, colours: bool) -> list[Processor]:
     """One readable line an event; an exception follows on lines of its own."""
+    plain = structlog.dev.plain_traceback
     return [
         _visible,
-        structlog.dev.ConsoleRenderer(
-            colors=colours, sort_keys=False, timestamp_key="time", exception_formatter=structlog.dev.plain_traceback
-        ),
+        structlog.dev.ConsoleRenderer(colors=colours, sort_keys=False, timestamp_key="time", exception_formatter=plain),
     ]
 
 
@@ -179,6 +142,6 @@ def _visible(_: object, __: str, event: EventDict) -> EventDict:
     """Control characters as escapes: a feed's title must not move the cursor of the terminal that shows it."""
     for key, value in event.items():
         if isinstance(value, str):
-            control = _CONTROL_BUT_LINES if key in _OF_MANY_LINES else _CONTROL
+            control = _CONTROL_BUT_LINES if key == "exception" else _CONTROL
             event[key] = control.sub(lambda match: f"\\x{ord(match[0]):02x}", value)
     return event
