@@ -1,0 +1,43 @@
+"""Strings in, strings out: what the archive format calls "trimmed", the title rule, and text that UTF-8 can carry.
+
+Every function here is total and takes time in proportion to its input.
+"""
+
+import re
+
+WHITE_SPACE = (
+    "\t\n\x0b\x0c\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+"""What "trimmed" removes (archive-format.md). It is not Python's idea of white space."""
+
+_RUN = re.compile(f"[{WHITE_SPACE}]+")
+_LINE_BREAK = re.compile("\r\n|[\n-\r\u2028\u2029]")
+"""The line breaks among WHITE_SPACE. U+0085 is not one of the set, hence none here."""
+
+
+def trim(text: str) -> str:
+    """The text without WHITE_SPACE at both ends."""
+    return text.strip(WHITE_SPACE)
+
+
+def one_line(text: str) -> str:
+    """The title rule: trimmed, and a run of white space that holds a line break becomes one space."""
+    trimmed = trim(text)
+    if not _LINE_BREAK.search(trimmed):
+        return trimmed
+    return _RUN.sub(lambda run: " " if _LINE_BREAK.search(run[0]) else run[0], trimmed)
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of plain text, each trimmed."""
+    return [trim(line) for line in _LINE_BREAK.split(text)]
+
+
+def well_formed(text: str) -> str:
+    """The text with U+FFFD for every lone surrogate, and for a pair of surrogates the character that they mean."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text

@@ -1,0 +1,140 @@
+"""Links as feeds give them come in; addresses as the archive writes them, and the hashes that identify, go out.
+
+Nothing here raises, whatever the string, and nothing here looks a name up.
+"""
+
+import hashlib
+import re
+
+from ada_url import URL
+
+from kzfeed.article.text import well_formed
+
+_C0_CONTROL_OR_SPACE = "".join(map(chr, range(0x21)))
+_DEFAULT_PORTS = frozenset({"", "80", "443"})
+
+# --- parameters that say how a reader came, never what the page shows -------------------------------------------------
+# A name belongs here only if no site is known to choose content by it: `id`, `ref`, `source`, `from`, `cid` stay out.
+
+_TRACKING_PREFIXES = (
+    "utm_",  # Urchin, Google Analytics and everyone after them
+    "mtm_",  # Matomo
+    "pk_",  # Matomo, when it was Piwik
+)
+_TRACKING = frozenset(
+    {
+        # click identifiers of advertisers
+        *("gclid", "gclsrc", "dclid", "gbraid", "wbraid", "gad_source", "gad_campaignid", "srsltid"),  # Google
+        *("fbclid", "fb_action_ids", "fb_action_types", "igsh", "igshid"),  # Facebook, Instagram
+        *("msclkid", "yclid", "ysclid", "twclid", "ttclid", "li_fat_id", "epik", "irclickid", "rb_clickid"),
+        # analytics
+        *("_ga", "_gl"),  # Google Analytics across domains
+        *("at_medium", "at_campaign", "at_campaign_type", "at_creation", "at_format", "at_link_id", "at_link_origin"),
+        *("at_link_type", "at_objective", "at_ptr_name", "at_ptr_type", "at_bbc_team", "at_variant", "at_audience_id"),
+        *("at_custom1", "at_custom2", "at_custom3", "at_custom4", "xtor"),  # AT Internet: BBC, RFI, France 24
+        *("ns_mchannel", "ns_source", "ns_campaign", "ns_linkname", "ns_fee"),  # comScore: BBC before that
+        *("hmsr", "hmpl", "hmcu", "hmkw", "hmci"),  # Baidu
+        *("ocid", "spm", "wt.mc_id"),  # Microsoft and BBC; Alibaba; Webtrends
+        # mailings
+        *("mc_cid", "mc_eid"),  # Mailchimp
+        *("_hsenc", "_hsmi", "__hssc", "__hstc", "__hsfp", "hsctatracking"),  # HubSpot
+        *("mkt_tok", "vero_id", "vero_conv", "oly_anon_id", "oly_enc_id"),  # Marketo, Vero, Omeda
+    }
+)
+
+# A stray "%" before an escape must not find its digits in it: "%%34%31" would become "%%41", then "%A".
+_ESCAPE = re.compile(r"(%[0-9A-Fa-f]?)?%([0-9A-Fa-f]{2})")
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")  # RFC 3986 §2.3
+
+
+def href(link: str, base: str | None = None) -> str | None:
+    """The address that a link means, as `new URL(link, base).href` writes it (WHATWG URL Standard).
+
+    None where it means none, or one that is not http(s). A blank link means none, though the standard would give the
+    base; an absolute link keeps its meaning beside a base that is no URL.
+    """
+    parsed = _parsed(link, base)
+    return parsed.href if parsed else None
+
+
+def host_of(url: str) -> str | None:
+    """The host of an http(s) URL: lower case, punycode, no port, no brackets around IPv6."""
+    parsed = _parsed(url)
+    return parsed.hostname.strip("[]") if parsed else None
+
+
+def canonical(url: str) -> str:
+    """The canonical URL of archive-format.md ("Identity"), for comparing only. Idempotent.
+
+    It is written with https and without port 80 or 443: where http and https count as one, both are the default.
+    What is no http(s) URL comes back stripped and otherwise as it is.
+    """
+    parsed = _parsed(url)
+    if parsed is None:
+        return url.strip()
+    rest, _, fragment = parsed.href.partition("#")
+    rest, _, query = rest.partition("?")
+    authority, _, path = rest.partition("://")[2].partition("/")
+    userinfo, at, _ = authority.rpartition("@")
+    port = "" if parsed.port in _DEFAULT_PORTS else f":{parsed.port}"
+    query = "&".join(part for part in _normalised(query).split("&") if not _is_tracking(part))
+    return (
+        f"https://{userinfo}{at}{_without_final_dot(parsed.hostname)}{port}/{_normalised(path)}"
+        + (f"?{query}" if query else "")
+        + (f"#{_normalised(fragment)}" if fragment.startswith(("!", "/")) else "")
+    )
+
+
+def url_hash(url: str, guid: str | None = None) -> str:
+    """What identifies an article: the SHA-256 of its canonical URL, joined by its guid where one is given."""
+    address = canonical(url)
+    return _sha256(address if guid is None else f"{address}\n{guid}")
+
+
+def identity_hash(*parts: str) -> str:
+    """What identifies an article that has no link, by the kind of evidence and the evidence: `("guid", guid)`.
+
+    Never the hash of a URL: no canonical URL begins with a space.
+    """
+    return _sha256(" entry " + "".join(f"{len(part)}:{part}" for part in parts))
+
+
+def _parsed(link: str, base: str | None = None) -> URL | None:
+    if not link.strip(_C0_CONTROL_OR_SPACE):
+        return None
+    link = well_formed(link)
+    for start in (None,) if base is None else (well_formed(base), None):
+        try:
+            url = URL(link, start)
+        except ValueError:
+            continue
+        return url if url.protocol in ("http:", "https:") else None
+    return None
+
+
+def _without_final_dot(host: str) -> str:
+    bare = host.rstrip(".")
+    if bare == host:
+        return host
+    # Without its dots a host may read as an IPv4 address: "0x7f.." is a name, "0x7f" is 0.0.0.127.
+    parsed = _parsed(f"https://{bare}/")
+    return parsed.hostname if parsed else host
+
+
+def _is_tracking(parameter: str) -> bool:
+    name = parameter.partition("=")[0].lower()
+    return name in _TRACKING or name.startswith(_TRACKING_PREFIXES)
+
+
+def _normalised(text: str) -> str:
+    return _ESCAPE.sub(_normalised_escape, text) if "%" in text else text
+
+
+def _normalised_escape(escape: re.Match[str]) -> str:
+    stray, digits = escape.groups(default="")
+    character = chr(int(digits, 16))
+    return character if not stray and character in _UNRESERVED else f"{stray}%{digits.upper()}"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(well_formed(text).encode()).hexdigest()

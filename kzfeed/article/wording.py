@@ -1,0 +1,167 @@
+"""Tags and text come in, one by one; what a reader of the page sees goes out, one paragraph a line.
+
+Left out is what no reader sees, and the mirror's footer. `wording` is what versions are compared by: it also leaves out
+what differs from poll to poll although nobody wrote it, and all white space.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from kzfeed.article.scan import VOID, attributes_of, decoded
+
+_BLOCKS = frozenset(
+    {
+        *("address", "article", "aside", "body", "div", "footer", "header", "hgroup", "html", "main", "nav", "section"),
+        *("blockquote", "center", "details", "dialog", "figcaption", "figure", "hr", "p", "pre", "summary"),
+        *("h1", "h2", "h3", "h4", "h5", "h6"),
+        *("dd", "dir", "dl", "dt", "li", "menu", "ol", "ul"),
+        *("caption", "table", "tbody", "tfoot", "thead", "tr"),
+        *("fieldset", "form", "legend", "optgroup", "option", "search", "select"),
+    }
+)
+BREAKS = dict.fromkeys(_BLOCKS, "\n") | {"br": "\n", "td": " ", "th": " "}
+"""The tags, start or end, that part the words before them from the words after, and what stands there instead."""
+
+_UNSEEN = frozenset(
+    {"annotation", "annotation-xml", "audio", "canvas", "datalist", "noscript", "svg", "template", "video"}
+)
+_SPECIAL = _UNSEEN | {"pre", "time"}
+_ENDED_BY_BLOCK = frozenset({"p", "svg"})
+_UNDISPLAYED = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_INVISIBLE = "\x00\u00ad\u200b\u2060\ufeff"  # NUL, soft hyphen, zero-width space, word joiner, BOM
+
+_MOMENT = re.compile(
+    r"""
+      \d{1,3} \s? (?: 秒 | 分 | [秒分][钟鐘] | 个?小时 | 個?小時 | 時間 | 天 | 日 | 周 | 週 ) \s? [以之]?前
+    | \d{1,3} \s? (?: 초 | 분 | 시간 | 일 ) \s? 전
+    | (?: \d{1,3} | an? ) \s? (?: second | sec | minute | min | hour | hr | day | week | [smhd] ) s? \s ago
+    | 刚刚 | 剛剛 | just \s now
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_LONGEST_MOMENT = 30
+
+_FOOTER_LABEL = re.compile(r"(?:获取|獲取)更多\s?RSS\s?[:：]?")
+_FOOTER_LINK = re.compile(r"(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}/?", re.IGNORECASE)
+_FOOTER_SISTER = re.compile(r"(?:https?://)?(?:[\w-]+\.)*feedx\.[a-z]{2,}/?", re.IGNORECASE)
+_MOST_FOOTER_LINES = 12
+_LONGEST_FOOTER_LINE = 300
+
+
+class Reader:
+    """Reads one document, tag by tag. Feed it `text` only while it is not `skipping`."""
+
+    def __init__(self) -> None:
+        self.skipping = ""  # the element whose content nobody sees
+        self._open: Counter[str] = Counter()  # what is open from there on, itself included
+        self._preformatted = 0
+        self._in_time = False
+        self._pieces: list[str] = []
+        self._moments: list[int] = []  # where in the pieces the text of <time> stands
+
+    def tag(self, name: str, attributes: str, closing: bool, empty: bool) -> None:
+        """One tag, its name in lower case; `empty` if it closes itself."""
+        if self.skipping and not self._leaves(name, closing, empty):
+            return
+        separator = BREAKS.get(name)
+        if separator:
+            self._pieces.append(separator)
+            self._in_time = self._in_time and name == "br"  # a <time> without end ends with its block
+        if name in _SPECIAL or (attributes and _may_hide(attributes)):
+            self._enter_or_leave(name, attributes, closing, empty)
+
+    def text(self, text: str) -> None:
+        """The text after a tag, as the markup has it."""
+        text = decoded(text)
+        if not self._preformatted:
+            text = text.replace("\n", " ")
+        if self._in_time:
+            self._moments.append(len(self._pieces))
+        self._pieces.append(text)
+
+    def lines(self) -> list[str]:
+        """One paragraph a line, white space collapsed, without the mirror's footer."""
+        return _without_footer(_lines(self._pieces))
+
+    def wording(self) -> str:
+        """What the page says, whatever its markup, its white space and the hour."""
+        pieces = self._pieces
+        if self._moments:
+            pieces = pieces.copy()
+            for at in self._moments:
+                pieces[at] = ""
+        lines = _without_footer(_lines(pieces))
+        return "".join(line for line in lines if not _is_moment(line)).replace(" ", "")
+
+    def _leaves(self, name: str, closing: bool, empty: bool) -> bool:
+        """Whether a tag ends the skipped element: its own end tag, or the end of something around it."""
+        if name in VOID:
+            return False
+        if closing and self._open[name]:
+            self._open[name] -= 1
+            is_over = name == self.skipping and not self._open[name]
+        elif closing:
+            is_over = True
+        else:
+            is_over = name in _BLOCKS and self.skipping in _ENDED_BY_BLOCK
+            if not empty:
+                self._open[name] += 1
+        if is_over:
+            self.skipping = ""
+        return is_over
+
+    def _enter_or_leave(self, name: str, attributes: str, closing: bool, empty: bool) -> None:
+        if closing and name == "pre":
+            self._preformatted = max(0, self._preformatted - 1)
+        elif closing and name == "time":
+            self._in_time = False
+        elif closing or name in VOID or empty:
+            return
+        elif name in _UNSEEN or _is_hidden(attributes):
+            self.skipping, self._open = name, Counter({name: 1})
+        elif name == "pre":
+            self._preformatted += 1
+        elif name == "time":
+            self._in_time = True
+
+
+def _may_hide(attributes: str) -> bool:
+    lower = attributes.lower()
+    return "hidden" in lower or "display" in lower
+
+
+def _is_hidden(attributes: str) -> bool:
+    # Only what no script would show again: "visibility: hidden" wraps whole articles that wait for their script.
+    found = attributes_of(attributes)
+    return "hidden" in found or bool(_UNDISPLAYED.search(found.get("style", "")))
+
+
+def _lines(pieces: Iterable[str]) -> list[str]:
+    text = "".join(pieces)
+    for mark in _INVISIBLE:
+        if mark in text:
+            text = text.replace(mark, "")
+    return [line for raw in text.split("\n") if (line := " ".join(raw.split()))]
+
+
+def _is_moment(line: str) -> bool:
+    """Whether a paragraph says nothing but how long ago it was."""
+    return len(line) <= _LONGEST_MOMENT and _MOMENT.fullmatch(line) is not None
+
+
+def _without_footer(lines: list[str]) -> list[str]:
+    """The lines without the block that the mirror adds: a label, then bare links, one of them its own, then the end."""
+    is_mirror = False
+    for at in range(len(lines) - 1, max(-1, len(lines) - 1 - _MOST_FOOTER_LINES), -1):
+        line = lines[at]
+        if len(line) > _LONGEST_FOOTER_LINE:
+            break
+        label = _FOOTER_LABEL.match(line)
+        words = line[label.end() if label else 0 :].split()
+        if not all(map(_FOOTER_LINK.fullmatch, words)):
+            break
+        is_mirror = is_mirror or any(map(_FOOTER_SISTER.fullmatch, words))
+        if label:
+            return lines[:at] if is_mirror else lines
+    return lines
