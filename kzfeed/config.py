@@ -51,7 +51,7 @@ class HttpSettings(_Section):
     """The least time between two requests to one host."""
     min_interval: values.Pause = timedelta(minutes=15)
     """The least time between two polls of one source, whatever its rhythm."""
-    max_interval: values.Duration = timedelta(hours=24)
+    max_interval: values.Duration = timedelta(hours=2)
     """The longest that `every = "auto"` may wait."""
     max_connections: values.Count = 100
 

@@ -111,7 +111,7 @@ def test_the_limits_without_a_file_are_those_of_the_agreement(folder: Path) -> N
         "max_redirects": 5,
         "host_gap": timedelta(seconds=1),
         "min_interval": timedelta(minutes=15),
-        "max_interval": timedelta(hours=24),
+        "max_interval": timedelta(hours=2),
         "max_connections": 100,
     }
     assert settings.parse.model_dump() == {

@@ -1,0 +1,1 @@
+"""Ninety days of a few hundred synthetic sources in virtual time: what the policy costs servers and what it catches."""
