@@ -1,0 +1,155 @@
+"""A consistent copy of the whole database, made beside a running daemon: a Database and a file name in, one file out.
+
+The file appears whole or not at all. SQLite copies itself, as of one moment, into a database that needs no other file;
+PostgreSQL is copied by its own pg_dump, for pg_restore.
+"""
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from kzfeed.errors import KzfeedError, UsageError
+from kzfeed.redact import redact_text
+from kzfeed.store.engine import Database
+
+PAGES = 4096
+"""How much of an SQLite file is copied between two looks at whether somebody wants to stop: 16 MiB."""
+
+_BESIDE_SQLITE = ("-wal", "-shm", "-journal")
+
+
+class BackupError(KzfeedError):
+    """No backup was written: why, and what to do about it."""
+
+
+def backup(database: Database, file: Path, *, overwrite: bool = False) -> int:
+    """Write a copy of the database to `file`, readable by its owner only, and return its size in bytes.
+
+    A file that is there already stays as it is, or with `overwrite` until the new one is whole. Raises UsageError,
+    BackupError, DatabaseError, OSError.
+    """
+    _refuse(database, file, overwrite)
+    with _temporary(file) as temporary:
+        if database.dialect == "sqlite":
+            _copy_sqlite(database, temporary)
+        else:
+            _dump_postgresql(database, temporary)
+        size = temporary.stat().st_size
+        _sync(temporary)
+        _refuse(database, file, overwrite)  # the copy may have taken an hour
+        temporary.replace(file)
+        _sync(file.parent)
+    return size
+
+
+def _refuse(database: Database, file: Path, overwrite: bool) -> None:
+    """Raise UsageError where a backup would cost somebody something."""
+    if file.is_dir() or not file.parent.is_dir():
+        raise UsageError(f"{file}: expected the name of a file in a folder that is there")
+    if database.dialect == "sqlite":
+        source = Path(database.engine.url.database or "").resolve()
+        if file.resolve() in {Path(f"{source}{ending}") for ending in ("", ".daemon", *_BESIDE_SQLITE)}:
+            raise UsageError(f"{file} belongs to the database itself: give another name")
+        # What SQLite finds beside a file it takes for changes to that file.
+        if beside := [name for ending in _BESIDE_SQLITE if (name := Path(f"{file}{ending}")).exists()]:
+            raise UsageError(f"{beside[0]} is there, as beside a database in use: give another name")
+    if not overwrite and (file.exists() or file.is_symlink()):
+        raise UsageError(f"{file} is there already: give another name, or --overwrite")
+
+
+@contextmanager
+def _temporary(file: Path) -> Iterator[Path]:
+    """An empty file beside `file`, which is gone afterwards unless it was renamed."""
+    handle, name = tempfile.mkstemp(prefix=f".{file.name[:100]}.", suffix=".tmp", dir=file.parent)
+    os.close(handle)
+    try:
+        yield Path(name)
+    finally:
+        for ending in ("", *_BESIDE_SQLITE):
+            Path(f"{name}{ending}").unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+# --- SQLite ----------------------------------------------------------------------------------------------------------
+
+
+def _copy_sqlite(database: Database, file: Path) -> None:
+    try:
+        with database.read() as connection, closing(sqlite3.connect(file, isolation_level=None)) as copy:
+            # A first read fixes what is seen: without it the copy would begin anew at every commit of the daemon.
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
+            source = connection.connection.driver_connection
+            assert isinstance(source, sqlite3.Connection)  # noqa: S101 - for the type checker
+            # Python looks for Ctrl-C only when it runs something of ours.
+            source.backup(copy, pages=PAGES, progress=lambda *_: None)
+            # One file that anybody can open, from a read-only disk too; kzfeed sets WAL again where it opens it.
+            copy.execute("PRAGMA journal_mode = DELETE")
+            said = [row[0] for row in copy.execute("PRAGMA integrity_check(5)")]
+    except sqlite3.Error as error:
+        raise BackupError(f"no backup was written: {error}") from error
+    if said != ["ok"]:
+        raise BackupError(
+            f"no backup was written, the database is damaged: SQLite finds: {'; '.join(said)}; "
+            "run `kzfeed verify`, and keep the backups that there are"
+        )
+
+
+# --- PostgreSQL ------------------------------------------------------------------------------------------------------
+
+
+def _dump_postgresql(database: Database, file: Path) -> None:
+    program = shutil.which("pg_dump")
+    if program is None:
+        raise BackupError(
+            "no backup was written: there is no pg_dump on the PATH; install PostgreSQL's client programs "
+            "(postgresql-client on Debian), or run `pg_dump --format=custom` where the server is"
+        )
+    with database.read() as connection:
+        server, address, secrets = _connection(connection.connection.driver_connection)
+    if (version := _version(program)) < server:
+        raise BackupError(
+            f"no backup was written: {program} is version {version} and the server {server}; pg_dump must not be the "
+            f"older one: install the client programs of PostgreSQL {server} and put them first on the PATH"
+        )
+    command = [program, "--format=custom", "--no-password", f"--file={file}", f"--dbname={address}"]
+    done = subprocess.run(command, env=os.environ | secrets, capture_output=True, check=False)  # noqa: S603 - no shell
+    if done.returncode:
+        said = redact_text(" ".join(done.stderr.decode(errors="replace").split()))
+        raise BackupError(f"no backup was written: {said or f'pg_dump ended with {done.returncode}'}")
+
+
+def _connection(raw: Any) -> tuple[int, str, dict[str, str]]:
+    """The server's major version, how to reach it again, and the secrets for that, as environment variables.
+
+    The process list shows arguments to everybody, the environment to nobody else.
+    """
+    from psycopg.conninfo import make_conninfo
+
+    hidden = [option for option in raw.pgconn.info if option.dispchar == b"*"]  # libpq's mark for passwords
+    keywords = {option.keyword.decode() for option in hidden}
+    parameters = {name: value for name, value in raw.info.get_parameters().items() if name not in keywords}
+    secrets = {option.envvar.decode(): option.val.decode() for option in hidden if option.envvar and option.val}
+    return raw.info.server_version // 10000, make_conninfo(**parameters), secrets
+
+
+def _version(program: str) -> int:
+    """The major version of a pg_dump: `pg_dump (PostgreSQL) 16.4` is 16."""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - no shell
+    found = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
+    if done.returncode or not found:
+        raise BackupError(f"no backup was written: {program} does not say which version it is")
+    return int(found[1])
