@@ -52,12 +52,16 @@ class Validators:
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """A feed as the operator configured it. Either `every` or `cron` sets its rhythm."""
+    """A feed as the operator configured it.
+
+    `cron` sets its rhythm, or `every`; `auto` lets the feed's own rhythm set it, with `every` to begin with.
+    """
 
     name: str
     url: str
     title: str | None = None
     every: timedelta = timedelta(hours=1)
+    auto: bool = False
     cron: str | None = None
     timezone: str | None = None
 
@@ -69,20 +73,38 @@ class Source:
     id: int
     name: str
     url: str
+    configured_url: str | None = None
+    """What the operator wrote; `url` is another one once the server has moved the feed for good."""
     title: str | None = None
     every: timedelta = timedelta(hours=1)
+    auto: bool = False
     cron: str | None = None
     timezone: str | None = None
     enabled: bool = True
     site_url: str | None = None
     status: SourceStatus = "active"
     validators: Validators | None = None
+    ask_in_full: bool = False
+    """The next visit goes without conditions: what vouches for the stored document is in doubt."""
+    not_modified_since: datetime | None = None
+    """Since when the server has answered 304 and nothing else but failures."""
     body_hash: str | None = None
+    auto_interval: timedelta | None = None
+    """What `auto` has learned of the source's own rhythm."""
+    hurried_interval: timedelta | None = None
+    """After a gap: how often to come until windows overlap by half again."""
     own_wait: timedelta | None = None
     """How long the feed itself asks to be left alone between two visits (ttl, sy:updatePeriod)."""
     skip_hours: frozenset[int] = frozenset()
     skip_days: frozenset[int] = frozenset()
+    moved_to: str | None = None
+    """Where permanent redirects lead of late, on `moved_polls` polls since `moved_since`."""
+    moved_since: datetime | None = None
+    moved_polls: int = 0
+    gone_at: datetime | None = None
     next_poll_at: datetime | None = None
+    next_poll_reason: str | None = None
+    """Why it is then and not sooner, in a short phrase."""
     not_before: datetime | None = None
     """The server said so (Retry-After): not even a poll by hand comes earlier."""
     last_polled_at: datetime | None = None
@@ -115,15 +137,19 @@ class Fetched:
     body: bytes
     permanent_url: str | None = None
     """Where an unbroken chain of 301/308 from the asked address led, if there was one."""
+    redirect_retry_after: str | None = None
+    """The Retry-After of a redirect on the way, as it was written."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotModified:
-    """A 304 to a conditional request."""
+    """A 304 to a conditional request. The last two are as with Fetched."""
 
     url: str
     headers: Mapping[str, str]
     status: int = 304
+    permanent_url: str | None = None
+    redirect_retry_after: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +160,7 @@ class Failed:
     error: str
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    redirect_retry_after: str | None = None
 
 
 Outcome = Fetched | NotModified | Failed
@@ -185,7 +212,8 @@ class Entry:
 class Feed:
     """A document as its publisher meant it: what it says of itself, and its entries in document order.
 
-    `dropped` counts the entries beyond the limit. `flaw` says what was wrong with a document that could still be read.
+    `dropped` counts the entries beyond the limit. `cut_off` says that its end is missing, `flaw` in words what was
+    wrong with a document that could still be read.
     """
 
     format: str
@@ -200,6 +228,7 @@ class Feed:
     """From sy:updatePeriod and sy:updateFrequency."""
     entries: tuple[Entry, ...] = ()
     dropped: int = 0
+    cut_off: bool = False
     flaw: str | None = None
 
 
@@ -241,6 +270,38 @@ class Article:
     media: tuple[Media, ...] = ()
     link_hash: str | None = None
     joint_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An article as a place in a window: which one, and when it was published."""
+
+    url_hash: str
+    published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of time that fell between two windows: articles of it were probably missed."""
+
+    from_at: datetime
+    to_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What a source's window has to do with the one before it.
+
+    `entries` and `shared` count the articles in it and those of them that the one before held too; `span` is the time
+    between its oldest and its newest, None where fewer than two have dates. `withdrawn` are the url_hashes of those
+    that vanished while older ones stayed.
+    """
+
+    entries: int = 0
+    shared: int = 0
+    span: timedelta | None = None
+    gap: Gap | None = None
+    withdrawn: frozenset[str] = frozenset()
 
 
 # --- what is written down --------------------------------------------------------------------------------------------
@@ -293,3 +354,39 @@ class StoredArticle:
     last_seen_at: datetime
     source: str
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """One version of an article as the database holds it: `source` showed it first, at `seen_at`."""
+
+    revision: int
+    title: str
+    content: str
+    text: str
+    seen_at: datetime
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check of the database found. It is damage, or else a note: what may be right and cannot be shown to be.
+
+    `row` names what it is about, `found` says what is there and what was expected, `advice` what to do.
+    """
+
+    kind: str
+    is_damage: bool
+    row: str
+    found: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How much a check of the database looked at, and how many findings of either sort it made."""
+
+    articles: int
+    revisions: int
+    damage: int
+    notes: int

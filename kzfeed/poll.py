@@ -6,27 +6,36 @@ A poll always ends in a record: whatever fails costs this poll and nothing else.
 import asyncio
 import hashlib
 import random
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from kzfeed.document import Document, Read
-from kzfeed.errors import DocumentError
-from kzfeed.model import Article, Failed, Feed, Fetched, NotModified, Outcome, Poll, Source, Visit
+from kzfeed.article.change import overlap
+from kzfeed.document import Document, Read, read_harmless
+from kzfeed.errors import DocumentError, UsageError
+from kzfeed.model import Article, Failed, Feed, Fetched, NotModified, Outcome, Overlap, Poll, Source
+from kzfeed.net.explain import explain, poll_line
 from kzfeed.net.fetch import Fetcher
 from kzfeed.net.hosts import HostTurns
-from kzfeed.net.politeness import Manners, settle
+from kzfeed.net.politeness import settle, unreadable, visit_to
+from kzfeed.net.rhythm import Manners
+from kzfeed.store import sources
 from kzfeed.store.archive import commit_poll
 from kzfeed.store.engine import Database
+from kzfeed.store.reading import last_polls
+from kzfeed.store.windows import last_window
 from kzfeed.workers import Workers
 
 log = structlog.get_logger()
+
+Result = TypeVar("Result")
 
 
 def utc_now() -> datetime:
@@ -38,7 +47,9 @@ def utc_now() -> datetime:
 class Poller:
     """What the polls of one process share: network, database, host turns, and where time and chance come from.
 
-    `writer` is where commits run: one thread, since there is one writer at a time anyway.
+    `writer` is where commits run: one thread, since there is one writer at a time anyway. `reader` is where harmless
+    documents are read: one thread too, for several would only keep the loop waiting; when `reader_room` is full, the
+    workers help.
     """
 
     fetcher: Fetcher
@@ -47,6 +58,8 @@ class Poller:
     manners: Manners
     workers: Workers
     writer: Executor
+    reader: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="reader"))
+    reader_room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     max_entries: int = 5000
     clock: Callable[[], datetime] = utc_now
     chance: Callable[[], float] = field(default=random.random)
@@ -56,10 +69,9 @@ class Poller:
 
         Raises DatabaseError where even the record could not be written: then the source is as it was before.
         """
-        async with self.turns.turn(host_of(source)):
+        async with self.turns.turn(host_of(source)) as turn:
             started = self.clock()
-            visit = Visit(source.url, validators=source.validators, trusted_host=host_of(source))
-            outcome = await self.fetcher.visit(visit)
+            outcome = await self.fetcher.visit(visit_to(source), on_hop=lambda hop: turn.move_to(hop.host))
         feed: Feed | None = None
         articles: tuple[Article, ...] = ()
         body_hash = None
@@ -69,23 +81,34 @@ class Poller:
                 try:
                     feed, articles = await self._read(source, outcome)
                 except DocumentError as error:
-                    outcome = Failed(error.kind, str(error), status=outcome.status, headers=outcome.headers)
+                    outcome = unreadable(source, outcome, error.kind, str(error))
         now = self.clock()
+        window = await self._overlap(source, feed, articles, now) if feed else None
         settled = settle(
             source,
             outcome,
             feed,
+            window,
             now=now,
-            regular=regular_visit(source, now),
+            fires_at=next_firing(source, now),
             body_hash=body_hash,
             manners=self.manners,
             jitter=self.chance(),
         )
         record = _record(source, outcome, feed, started, now)
-        commit = partial(commit_poll, self.database, settled.source, record, articles, pause=settled.host_pause)
+        commit = partial(
+            commit_poll,
+            self.database,
+            settled.source,
+            record,
+            articles,
+            before=source,
+            overlap=window or Overlap(),
+            pause=settled.host_pause,
+        )
         # To the end, also when the daemon is told to stop: a thread cannot be called back.
-        record = await asyncio.shield(asyncio.get_running_loop().run_in_executor(self.writer, commit))
-        _report(source, record, settled.source, feed)
+        record = await asyncio.shield(self._in_writer(commit))
+        _report(source, record, settled.source, feed, window)
         return record
 
     async def _read(self, source: Source, fetched: Fetched) -> Read:
@@ -97,22 +120,56 @@ class Poller:
             now=self.clock(),
             max_entries=self.max_entries,
         )
+        if not self.reader_room.locked():
+            async with self.reader_room:
+                reading = asyncio.get_running_loop().run_in_executor(self.reader, read_harmless, document)
+                if harmless := await reading:
+                    return harmless
         return await self.workers.read(document)
 
+    async def _overlap(self, source: Source, feed: Feed, articles: Sequence[Article], now: datetime) -> Overlap:
+        before = await self._in_writer(partial(last_window, self.database, source))
+        whole = not feed.cut_off and not feed.dropped
+        return overlap(before, articles, before_at=source.last_document_at, now=now, whole=whole)
 
-def regular_visit(source: Source, now: datetime) -> datetime:
-    """When the source's own rhythm, interval or cron expression, brings the next visit after `now`."""
+    def _in_writer(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
+        return asyncio.get_running_loop().run_in_executor(self.writer, work)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why the next poll of a source is when it is, in sentences, and what its last polls did, as rows and as lines."""
+
+    source: Source
+    why: list[str]
+    polls: list[dict[str, Any]]
+    poll_lines: list[str]
+
+
+def explain_source(database: Database, name: str, now: datetime) -> Explained:
+    """What is known of the source of this name. Raises UsageError where there is none."""
+    found = sources.listed(database, [name])
+    if not found:
+        known = ", ".join(source.name for source in sources.listed(database)) or "none"
+        raise UsageError(f"no source {name!r} has an address in this database; there are: {known}")
+    paused_until = sources.paused_hosts(database, now).get(host_of(found[0]))
+    polls = last_polls(database, found[0].id)
+    return Explained(found[0], explain(found[0], paused_until, now), polls, list(map(poll_line, polls)))
+
+
+def next_firing(source: Source, now: datetime) -> datetime | None:
+    """When the cron expression of the source fires next after `now`; None where it has none, or never fires again."""
     if source.cron is None:
-        return now + source.every
+        return None
     from apscheduler.triggers.cron import CronTrigger
 
     trigger = CronTrigger.from_crontab(source.cron, timezone=ZoneInfo(source.timezone or "UTC"))
     upcoming = trigger.get_next_fire_time(None, now + timedelta(seconds=1))
-    return upcoming.astimezone(UTC) if upcoming else now + source.every
+    return upcoming.astimezone(UTC) if upcoming else None
 
 
 def host_of(source: Source) -> str:
-    """The host that the operator configured for the source."""
+    """The host that the source is visited at."""
     return urlsplit(source.url).hostname or ""
 
 
@@ -130,8 +187,8 @@ def _record(source: Source, outcome: Outcome, feed: Feed | None, started: dateti
             return replace(poll, http_status=outcome.status, body_bytes=len(outcome.body), entries=entries)
 
 
-def _report(source: Source, poll: Poll, after: Source, feed: Feed | None) -> None:
-    """One event a poll."""
+def _report(source: Source, poll: Poll, after: Source, feed: Feed | None, window: Overlap | None) -> None:
+    """One event a poll, and one a gap: that is what somebody should look at."""
     event = log.bind(
         source=source.name,
         outcome=poll.outcome,
@@ -147,3 +204,9 @@ def _report(source: Source, poll: Poll, after: Source, feed: Feed | None) -> Non
         event.warning("poll", error_kind=poll.error_kind, error=poll.error, failures=after.failure_count)
     else:
         event.info("poll")
+    if window and window.gap:
+        log.warning("gap", source=source.name, from_at=window.gap.from_at, to_at=window.gap.to_at)
+    if after.url != source.url:
+        log.warning("moved", source=source.name, from_url=source.url, to_url=after.url)
+    if after.status == "gone" and source.status != "gone":
+        log.error("retired, its articles are kept", source=source.name, error=after.last_error)

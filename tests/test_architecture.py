@@ -22,19 +22,47 @@ BELOW: dict[str, set[str]] = {
     "workers": {"worker", "document"},
     "net": {"article", "feed"},
     "store": {"article", "feed"},
+    "check": {"document", "net", "article", "feed"},
+    "check_words": {"check", "net"},
     "poll": {"workers", "document", "net", "store", "article", "feed"},
     "backfill": {"store", "article", "feed"},
     "export": {"store", "article", "feed"},
-    "config": set(),
+    "config_values": set(),
+    "config": {"config_values"},
     "log": {"config"},
     "daemon": {"poll", "backfill", "export", "net", "store"},
-    "service": {"daemon", "poll", "workers", "net", "store", "config"},
-    "terminal": {"service", "backfill"},
+    "service": {"daemon", "poll", "workers", "document", "check", "net", "store", "config", "config_values"},
+    "terminal": {"service", "backfill", "article"},
     "__main__": {"cli"},
-    "cli": {"service", "daemon", "poll", "backfill", "export", "store", "config", "log", "terminal"},
+    "cli": {
+        "service",
+        "check_words",
+        "daemon",
+        "poll",
+        "backfill",
+        "export",
+        "store",
+        "article",
+        "config",
+        "log",
+        "terminal",
+    },
 }
 
-PURE = ("model", "errors", "redact", "feed", "article", "document", "net.politeness")
+PURE = (
+    "model",
+    "errors",
+    "redact",
+    "feed",
+    "article",
+    "document",
+    "check",
+    "check_words",
+    "net.politeness",
+    "net.rhythm",
+    "net.freshness",
+    "net.explain",
+)
 IMPURE = {"httpx", "aiohttp", "sqlalchemy", "apscheduler", "asyncio", "os", "time", "random", "socket", "kzfeed.config"}
 
 ONLY_IN = {
@@ -46,11 +74,11 @@ ONLY_IN = {
     "feedparser": ("feed.parse",),
     "selectolax": ("article.",),
     "ada_url": ("article.url", "net."),
-    "apscheduler": ("daemon", "poll", "config"),
+    "apscheduler": ("daemon", "poll", "config_values"),
     "typer": ("cli",),
     "rich": ("terminal", "log"),
-    "pydantic": ("config",),
-    "pydantic_settings": ("config",),
+    "pydantic": ("config.", "config_values."),
+    "pydantic_core": ("config.",),
 }
 """One library, one room: a prefix of the modules that may import it."""
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from kzfeed.errors import ArchiveFileError
 
 # Python reads no integers beyond 4,300 digits.
-_STAMP = r"<!--(NaN|0|-?[1-9][0-9]{0,3999})-->"
-_STRICT_START = re.compile(_STAMP + r"\n\[")
+STAMP = r"<!--(NaN|0|-?[1-9][0-9]{0,3999})-->"
+"""The first line of an archive file."""
+
+_STRICT_START = re.compile(STAMP + r"\n\[")
 _STRICT_END = re.compile(r"\)\n------\n\n")
-_LENIENT_START = re.compile(r"\s*" + _STAMP + r"[ \t]*\n\s*\[")
+_LENIENT_START = re.compile(r"\s*" + STAMP + r"[ \t]*\n\s*\[")
 _LENIENT_END = re.compile(r"\)[ \t]*\n(?:[ \t]*\n)*[ \t]*------[ \t]*(?:\n[ \t]*(?:\n|\Z)|\n|\Z)")
 _LINK_START = re.compile(r"\]\((?=[A-Za-z][A-Za-z0-9+.-]*:)")
 _FRONT_MATTER = re.compile(r"\s*---[ \t]*\n(.*?)^---[ \t]*\n", re.DOTALL | re.MULTILINE)
@@ -155,7 +157,7 @@ def _refusal(text: str, at: int, path: Path | str) -> ArchiveFileError:
         found = lines[number] if number < len(lines) else "the end of the file"
         return ArchiveFileError(path, line=before + number, expected=expected, found=found)
 
-    if not re.fullmatch(_STAMP + r"[ \t\r]*", lines[first]):
+    if not re.fullmatch(STAMP + r"[ \t\r]*", lines[first]):
         return refuse(first, "<!--milliseconds--> or <!--NaN-->")
     second = next((number for number in range(first + 1, len(lines)) if lines[number].strip()), len(lines) - 1)
     if not lines[second].startswith("["):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from kzfeed.article import html, url
-from kzfeed.article.file import ArchiveFile
+from kzfeed.article.file import STAMP, ArchiveFile
 from kzfeed.feed.dates import instant
 from kzfeed.model import Article, Entry, Feed
 
@@ -20,7 +20,9 @@ URN = "urn:kzfeed:"
 """How an archive file names an article that has no address: this and its url_hash."""
 
 _URN = re.compile(re.escape(URN) + r"([0-9a-f]{64})")
-_RAW_STAMP = re.compile(r"<!--(-?\d+)-->")
+# In an archive file the address begins after the last of these.
+_LOOKS_LIKE_A_HEADER = re.compile(r"\]\((?=[A-Za-z][A-Za-z0-9+.-]*:)")
+_RAW_STAMP = re.compile(STAMP)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -56,6 +58,8 @@ def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
     address = url.href(entry.link or "", reading.base_url) if entry.link else None
     if address is None and guid is not None:
         address = url.href(guid)
+    if address is not None:
+        address = _LOOKS_LIKE_A_HEADER.sub("%5D(", address)
     derived = html.derive(content, address or reading.base_url)
     enclosed = [
         html.enclosure_media(each.url, each.mime_type, each.size_bytes, reading.base_url) for each in entry.enclosures
@@ -127,7 +131,9 @@ def to_file(
 ) -> ArchiveFile:
     """The archive file of an article, as `articles` holds it."""
     stamp = None if published_at is None else (published_at - EPOCH) // timedelta(milliseconds=1)
-    if stamp is None and (raw := _RAW_STAMP.fullmatch(published_raw or "")):
+    raw = _RAW_STAMP.fullmatch(published_raw or "")
+    # Only one that no calendar reaches: a feed may write what looks like a stamp where its date should be.
+    if stamp is None and raw and raw[1] != "NaN" and _from_stamp(int(raw[1])) is None:
         stamp = int(raw[1])
     return ArchiveFile(stamp=stamp, title=title, url=URN + url_hash if url is None else url, body=content)
 

@@ -15,9 +15,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 from kzfeed.article import change as changes
 from kzfeed.article.change import Change, Known, New, Revised, Same
 from kzfeed.article.normalise import fingerprint
-from kzfeed.model import Article, Poll, Source, Tally
+from kzfeed.model import Article, Overlap, Poll, Source, Tally
 from kzfeed.store import sources as source_rows
-from kzfeed.store import tables
+from kzfeed.store import tables, windows
 from kzfeed.store.engine import Database
 
 LOOKUP_SIZE = 5_000
@@ -25,19 +25,37 @@ LOOKUP_SIZE = 5_000
 
 
 def commit_poll(
-    database: Database, source: Source, poll: Poll, articles: Sequence[Article] = (), pause: datetime | None = None
+    database: Database,
+    source: Source,
+    poll: Poll,
+    articles: Sequence[Article] = (),
+    *,
+    before: Source | None = None,
+    overlap: Overlap = Overlap(),  # noqa: B008 - frozen
+    pause: datetime | None = None,
 ) -> Poll:
     """Write a poll down: its articles, the source's state after it, and its record, all or nothing.
 
-    `source` is the state after the poll, `pause` until when nobody may visit the source's host. Returns the record with
-    what the poll turned out to have brought. Raises DatabaseError.
+    `source` is the state after the poll, `before` the one it began from, `overlap` what its window has to do with the
+    one before, `pause` until when nobody may visit the source's host. Where another poll stored a document meanwhile,
+    this one's may be the older: it adds what it alone holds and changes nothing else. Returns the record with what the
+    poll brought. Raises DatabaseError.
     """
+    now = source.last_polled_at or poll.started_at
     with database.write() as connection:
-        tally = _store(connection, articles, source.id, poll.started_at, live=True)
+        overtaken = before is not None and source_rows.is_overtaken(connection, before)
+        tally = _store(connection, articles, source.id, now, live=not overtaken)
+        if overlap.withdrawn and not overtaken:
+            windows.mark_withdrawn(connection, source.id, overlap.withdrawn, now)
+        if overlap.gap and not overtaken:
+            windows.record_gap(connection, source.id, overlap.gap, now)
         if poll.outcome == "unchanged" and (tally.new or tally.revised):
             poll = replace(poll, outcome="new")
         poll = replace(poll, new_articles=tally.new, revised_articles=tally.revised)
-        source_rows.save_state(connection, source)
+        if overtaken:
+            source_rows.leave_state(connection, source.id, in_doubt=bool(articles))
+        else:
+            source_rows.save_state(connection, source)
         if pause:
             source_rows.pause_host(connection, source, pause)
         connection.execute(sa.insert(tables.polls).values(_poll_row(poll)))

@@ -4,13 +4,17 @@ A write transaction is alone: SQLite's BEGIN IMMEDIATE, PostgreSQL's advisory lo
 true until it commits, and two writers never meet half-way.
 """
 
+import fcntl
+import os
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import SQLAlchemyError
 
 from kzfeed.errors import DatabaseError
@@ -19,6 +23,18 @@ from kzfeed.redact import redact_text
 SQLITE_BUSY_TIMEOUT_S = 60
 # Any fixed number will do: it only has to differ from the locks of other programs in the same database.
 WRITER_LOCK = 5_021_747_902
+RECONNECT_S = 1.0
+"""A PostgreSQL that could not be reached is not asked again any sooner."""
+POSTGRESQL_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,  # the only one in milliseconds
+}
+"""For libpq: a server that vanished without a word is given up after a minute. A URL may say otherwise."""
+HELD_UP_MS = 60_000
+"""How long a writer may do nothing within its transaction: one whose machine vanished must not stop all the others."""
 
 
 class Database:
@@ -55,8 +71,28 @@ class Database:
             connection = self.engine.connect().execution_options(kzfeed_write=True)
             with connection, connection.begin():
                 if self.dialect == "postgresql":
-                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+                    connection.exec_driver_sql(
+                        f"SELECT pg_advisory_xact_lock({WRITER_LOCK}), "
+                        f"set_config('idle_in_transaction_session_timeout', '{HELD_UP_MS}', true)"
+                    )
                 yield connection
+
+    @contextmanager
+    def only_daemon(self) -> Iterator[None]:
+        """Be the daemon of this database while the block runs; several may share a PostgreSQL, but not an SQLite file.
+
+        The lock is the kernel's, on a file beside the database, so that it ends with its process however that ends.
+        Raises DatabaseError where another daemon has it.
+        """
+        if self.dialect != "sqlite":
+            yield
+            return
+        # Not the database file itself: closing it here would drop SQLite's own locks on it.
+        file = _locked(Path(f"{Path(self.engine.url.database or '').resolve()}.daemon"))
+        try:
+            yield
+        finally:
+            os.close(file)
 
     def close(self) -> None:
         """Give all connections back; the database can be opened again."""
@@ -68,11 +104,54 @@ def _engine(url: str) -> sa.Engine:
     if parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "postgresql":
-        return sa.create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        patience = {name: value for name, value in POSTGRESQL_PATIENCE.items() if name not in parsed.query}
+        engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args=patience)
+        sa.event.listen(engine, "do_connect", _Connector())
+        return engine
     engine = sa.create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S})
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+class _Connector:
+    """Connects, one at a time; for a while after a failure every attempt fails at once, with the same words."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._words = ""
+        self._closed_until = 0.0
+
+    def __call__(self, dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
+        with self._lock:
+            if time.monotonic() < self._closed_until:
+                raise dialect.loaded_dbapi.OperationalError(self._words)
+            try:
+                return dialect.connect(*arguments, **options)
+            except Exception as error:
+                self._words, self._closed_until = str(error), time.monotonic() + RECONNECT_S
+                raise
+
+
+def _locked(path: Path) -> int:
+    """The file, open and locked until it is closed."""
+    file = None
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if file is None or not isinstance(error, BlockingIOError):
+            raise _database_error("cannot use this database", error) from error
+        holder = os.read(file, 20).decode("ascii", "replace").strip() or "unknown"
+        os.close(file)
+        raise DatabaseError(
+            f"another `kzfeed run` (process {holder}) polls into {path.with_suffix('')} already: "
+            "stop it first, or use PostgreSQL, which several can share"
+        ) from error
+    with suppress(OSError):  # on a full disk the lock says enough
+        os.ftruncate(file, 0)
+        os.write(file, f"{os.getpid()}\n".encode())
+    return file
 
 
 def _prepare_sqlite(dbapi: Any, _record: object) -> None:

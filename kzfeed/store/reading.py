@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from kzfeed.article import url
 from kzfeed.errors import UsageError
-from kzfeed.model import StoredArticle
+from kzfeed.model import StoredArticle, StoredVersion
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
@@ -113,6 +113,24 @@ def _begins_with(digits: str) -> sa.ColumnElement[bool]:
     return sa.and_(_article.url_hash >= digits, _article.url_hash < digits + "g")
 
 
+def versions(database: Database, article_id: int) -> list[StoredVersion]:
+    """Every version of an article, the first one first."""
+    older = tables.revisions.c
+    columns = (older.revision, older.title, older.content, older.text, older.seen_at, older.source_id)
+    newest = (
+        *(_article[name] for name in ("revision", "title", "content", "text")),
+        _article.revision_seen_at.label("seen_at"),
+        _article.revision_source_id.label("source_id"),
+    )
+    every = sa.union_all(
+        sa.select(*columns).where(older.article_id == article_id), sa.select(*newest).where(_article.id == article_id)
+    ).subquery()
+    query = sa.select(*(each for each in every.c if each.name != "source_id"), _source.name.label("source"))
+    joined = query.join_from(every, tables.sources, every.c.source_id == _source.id).order_by(every.c.revision)
+    with database.read() as connection:
+        return [StoredVersion(**row._mapping) for row in connection.execute(joined)]
+
+
 def statistics(database: Database) -> dict[str, Any]:
     """The archive in figures: rows of its tables, articles without a date, first and last publication."""
     counted = {
@@ -131,6 +149,15 @@ def statistics(database: Database) -> dict[str, Any]:
             )
         ).one()
         return dict(row._mapping)
+
+
+def last_polls(database: Database, source_id: int, limit: int = 10) -> list[dict[str, Any]]:
+    """The last polls of a source, the latest first: the columns of `polls`."""
+    poll = tables.polls.c
+    query = sa.select(*(column for column in poll if column.name not in ("id", "source_id")))
+    query = query.where(poll.source_id == source_id).order_by(poll.started_at.desc(), poll.id.desc()).limit(limit)
+    with database.read() as connection:
+        return [dict(row._mapping) for row in connection.execute(query)]
 
 
 def source_health(database: Database) -> list[dict[str, Any]]:

@@ -1,9 +1,10 @@
 """The rows of `sources` and `hosts`: what the operator configured, what polls left behind, and who may be visited when.
 
 The database is the schedule: `next_poll_at` says when a source is due, a claim says who visits it, for how long.
+`source_addresses` keeps every address that a source has had.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,14 @@ _STATE = [
     "title",
     "site_url",
     "body_hash",
+    "ask_in_full",
+    "not_modified_since",
+    "moved_to",
+    "moved_since",
+    "moved_polls",
+    "gone_at",
     "next_poll_at",
+    "next_poll_reason",
     "not_before",
     "last_polled_at",
     "last_success_at",
@@ -30,30 +38,36 @@ _STATE = [
 ]
 """What a poll may change and a row holds just as a Source does."""
 
+_PLANNED = ["next_poll_at", "not_before", "last_polled_at", "claimed_until"]
+"""What a clock that went back takes along."""
+
+LONGEST_LEASE = timedelta(hours=1)
+"""However the daemons of one database are configured, no claim of theirs lasts longer."""
+
+_NEW: dict[str, Any] = {"status": "active", "failure_count": 0, "moved_polls": 0, "ask_in_full": False}
+
+Turn = Callable[[str, timedelta, int, datetime], datetime]
+"""From a source's name and interval, how many are due together, and now: when it gets its turn."""
+
 _column = tables.sources.c
 
 
-def configure(database: Database, configs: Iterable[SourceConfig], now: datetime) -> None:
+def _at_once(name: str, every: timedelta, count: int, now: datetime) -> datetime:
+    return now
+
+
+def configure(database: Database, configs: Iterable[SourceConfig], now: datetime, *, turn: Turn = _at_once) -> None:
     """Make the sources those that are configured: new ones are due at once, those left out become `removed`.
 
-    Nothing is deleted: a removed source keeps its articles and, should it come back, its history.
+    Nothing is deleted: a removed source keeps its articles and, should it come back, its history. An address that the
+    server moved stays moved until the operator writes another one. `turn` may put sources off that are due together.
     """
     wanted = {config.name: config for config in configs}
     with database.write() as connection:
         present = {row.name: row for row in connection.execute(sa.select(tables.sources))}
-        for name, config in wanted.items():
-            row = present.get(name)
-            if row is None:
-                values = _configured(config) | {"status": "active", "failure_count": 0, "next_poll_at": now}
-                connection.execute(sa.insert(tables.sources).values(name=name, **values))
-                continue
-            changed = {key: value for key, value in _configured(config).items() if getattr(row, key) != value}
-            if "url" in changed:
-                changed |= {"body_hash": None, "next_poll_at": now, "not_before": None}
-            if row.status == "removed" or (row.status == "gone" and "url" in changed):
-                changed |= {"status": "active", "next_poll_at": row.next_poll_at or now}
-            if changed:
-                connection.execute(sa.update(tables.sources).where(_column.id == row.id).values(changed))
+        _introduce(connection, [config for name, config in wanted.items() if name not in present], now)
+        for name in wanted.keys() & present.keys():
+            _reconfigure(connection, present[name], wanted[name], now)
         left_out = [
             row.id for row in present.values() if row.url and row.status != "removed" and row.name not in wanted
         ]
@@ -61,6 +75,72 @@ def configure(database: Database, configs: Iterable[SourceConfig], now: datetime
             connection.execute(
                 sa.update(tables.sources).where(_column.id.in_(left_out)).values(status="removed", enabled=False)
             )
+        if turn is not _at_once:
+            _take_turns(connection, turn, now)
+
+
+def _introduce(connection: sa.Connection, configs: Sequence[SourceConfig], now: datetime) -> None:
+    if not configs:
+        return
+    fresh = _NEW | {"title": None, "next_poll_at": now, "next_poll_reason": "never polled before"}
+    own = [{"name": config.name, "url": config.url, "host": _host(config.url)} for config in configs]
+    rows = [fresh | _configured(config) | each for config, each in zip(configs, own, strict=True)]
+    connection.execute(sa.insert(tables.sources), rows)
+    ids = {row.name: row.id for row in connection.execute(sa.select(_column.name, _column.id))}
+    addresses = [
+        {"source_id": ids[config.name], "url": config.url, "from_at": now, "reason": "configured"} for config in configs
+    ]
+    connection.execute(sa.insert(tables.source_addresses), addresses)
+
+
+def _reconfigure(connection: sa.Connection, row: Any, config: SourceConfig, now: datetime) -> None:
+    changed = {key: value for key, value in _configured(config).items() if getattr(row, key) != value}
+    if "configured_url" in changed:
+        # Another document: neither what vouched for the old one nor what its server asked for holds any more.
+        changed |= {"url": config.url, "host": _host(config.url), "body_hash": None, "not_before": None}
+        changed |= {"moved_to": None, "moved_since": None, "moved_polls": 0}
+        changed |= {"next_poll_at": now, "next_poll_reason": "a new address"}
+        _begin_address(connection, row.id, config.url, now, "configured")
+    if row.status == "removed" or (row.status == "gone" and "configured_url" in changed):
+        changed |= {"status": "active", "gone_at": None, "next_poll_at": row.next_poll_at or now}
+    if changed:
+        connection.execute(sa.update(tables.sources).where(_column.id == row.id).values(changed))
+
+
+def _begin_address(connection: sa.Connection, source_id: int, url: str, now: datetime, reason: str) -> None:
+    """Write down that the source is at this address from now on, and no longer at the one before."""
+    address = tables.source_addresses.c
+    connection.execute(
+        sa.update(tables.source_addresses)
+        .where(address.source_id == source_id, address.to_at.is_(None))
+        .values(to_at=now)
+    )
+    values = {"source_id": source_id, "url": url, "from_at": now, "reason": reason}
+    connection.execute(sa.insert(tables.source_addresses).values(values))
+
+
+def _take_turns(connection: sa.Connection, turn: Turn, now: datetime) -> None:
+    """Give every source that is due by now, and that nobody has claimed, its own turn."""
+    unclaimed = sa.or_(_column.claimed_until.is_(None), _column.claimed_until <= now)
+    query = sa.select(_column.id, _column.name, _column.every_seconds).where(_due(now), unclaimed)
+    due = connection.execute(query).all()
+    turns = [
+        {"the_id": row.id, "at": turn(row.name, timedelta(seconds=row.every_seconds), len(due), now)} for row in due
+    ]
+    put_off = [each for each in turns if each["at"] > now]
+    if put_off:
+        one = sa.update(tables.sources).where(_column.id == sa.bindparam("the_id"))
+        connection.execute(one.values(next_poll_at=sa.bindparam("at")), put_off)
+
+
+def _due(now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a source is to be visited by now, as far as its own row says."""
+    return sa.and_(
+        _column.enabled,
+        _column.status.in_(["active", "failing"]),
+        _column.next_poll_at <= now,
+        sa.or_(_column.not_before.is_(None), _column.not_before <= now),
+    )
 
 
 def listed(database: Database, names: Sequence[str] = ()) -> list[Source]:
@@ -77,6 +157,7 @@ def claim_due(
 ) -> list[Source]:
     """Claim up to `limit` due sources for `owner`, the longest due first; nobody else gets them until `lease` ends.
 
+    What `owner` holds already is due for it again, unless it names the host as one of its `busy_hosts`.
     Sources on paused hosts and on `busy_hosts` are left for later, and at most one source a host is taken.
     """
     host = tables.hosts.c
@@ -84,11 +165,15 @@ def claim_due(
     due = (
         sa.select(tables.sources)
         .where(
-            _column.enabled,
-            _column.status.in_(["active", "failing"]),
-            _column.next_poll_at <= now,
-            sa.or_(_column.not_before.is_(None), _column.not_before <= now),
-            sa.or_(_column.claimed_until.is_(None), _column.claimed_until <= now),
+            _due(now),
+            sa.or_(
+                _column.claimed_until.is_(None),
+                _column.claimed_until <= now,
+                # A claim of this very owner on a host that is not busy is one of a poll that could not be stored, and
+                # one that far ahead was made before the clock went back.
+                _column.claimed_by == owner,
+                _column.claimed_until > now + lease + LONGEST_LEASE,
+            ),
             _column.host.not_in(list(busy_hosts)),
             ~paused,
         )
@@ -110,6 +195,46 @@ def claim_due(
     return [_source(row) for row in claimed]
 
 
+def take_turns(database: Database, turn: Turn, now: datetime) -> None:
+    """Put what is due together off, each source to the turn that it is given."""
+    with database.write() as connection:
+        _take_turns(connection, turn, now)
+
+
+def reschedule(database: Database, source: Source, when: datetime) -> None:
+    """Put the next visit at `when`, unless the source was visited since it was read."""
+    unchanged = sa.and_(_column.id == source.id, _column.last_polled_at == source.last_polled_at)
+    values = {"next_poll_at": when, "next_poll_reason": "its new interval"}
+    with database.write() as connection:
+        connection.execute(sa.update(tables.sources).where(unchanged).values(values))
+
+
+def follow_clock(database: Database, now: datetime, *, slack: timedelta) -> timedelta:
+    """Where the clock went back, move what it had planned back with it; by how much, 0 for less than `slack`.
+
+    A poll later than `now` tells. Left alone, every visit would come late by as much, be it an hour or 50 years.
+    """
+    with database.write() as connection:
+        latest = connection.execute(sa.select(sa.func.max(_column.last_polled_at))).scalar()
+        by: timedelta = latest - now if latest else timedelta()
+        if by <= slack:
+            return timedelta()
+        _move_back(connection, _column.id, _PLANNED, by)
+        _move_back(connection, tables.hosts.c.host, ["paused_until"], by)
+    return by
+
+
+def _move_back(connection: sa.Connection, key: sa.Column[Any], names: Sequence[str], by: timedelta) -> None:
+    table = key.table
+    rows = connection.execute(sa.select(key.label("row_key"), *(table.c[name] for name in names))).all()
+    moved = [
+        {"row_key": row.row_key} | {name: when and when - by for name, when in zip(names, row[1:], strict=True)}
+        for row in rows
+    ]
+    if moved:
+        connection.execute(sa.update(table).where(key == sa.bindparam("row_key")), moved)
+
+
 def release(database: Database, owner: str) -> None:
     """Give back whatever `owner` has claimed: it is due for anyone at once."""
     with database.write() as connection:
@@ -127,11 +252,23 @@ def paused_hosts(database: Database, now: datetime) -> dict[str, datetime]:
 
 
 def save_state(connection: sa.Connection, source: Source) -> None:
-    """Write what a poll left behind, and end the claim on the source."""
+    """Write what a poll left behind, its address too where the server has moved it, and end the claim on the source."""
+    this = sa.update(tables.sources).where(_column.id == source.id)
+    row = connection.execute(sa.select(_column.url, _column.configured_url).where(_column.id == source.id)).one()
+    if row.configured_url != source.configured_url:
+        # The operator wrote another address while the old one was visited: nothing of that visit counts for it.
+        connection.execute(this.values(claimed_by=None, claimed_until=None))
+        return
+    if row.url != source.url and source.last_polled_at:
+        _begin_address(connection, source.id, source.url, source.last_polled_at, "moved permanently by its server")
     validators = source.validators
     values: dict[str, Any] = {name: getattr(source, name) for name in _STATE}
     values |= {
-        "own_wait_seconds": None if source.own_wait is None else source.own_wait.total_seconds(),
+        "url": source.url,
+        "host": _host(source.url),
+        "auto_seconds": _to_seconds(source.auto_interval),
+        "hurried_seconds": _to_seconds(source.hurried_interval),
+        "own_wait_seconds": _to_seconds(source.own_wait),
         "skip_hours": _to_list(source.skip_hours),
         "skip_days": _to_list(source.skip_days),
         "validators_url": validators and validators.url,
@@ -142,7 +279,20 @@ def save_state(connection: sa.Connection, source: Source) -> None:
         # It may have left the configuration while it was visited.
         "status": sa.case((_column.status == "removed", "removed"), else_=source.status),
     }
-    connection.execute(sa.update(tables.sources).where(_column.id == source.id).values(values))
+    connection.execute(this.values(values))
+
+
+def is_overtaken(connection: sa.Connection, before: Source) -> bool:
+    """Whether another poll has stored a document of the source since `before` was read."""
+    latest = connection.execute(sa.select(_column.last_document_at).where(_column.id == before.id)).scalar_one()
+    return bool(latest != before.last_document_at)
+
+
+def leave_state(connection: sa.Connection, source_id: int, *, in_doubt: bool) -> None:
+    """End the claim on the source and change nothing else; `in_doubt` means to ask for its whole document again."""
+    values: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
+    values |= {"ask_in_full": True, "body_hash": None} if in_doubt else {}
+    connection.execute(sa.update(tables.sources).where(_column.id == source_id).values(values))
 
 
 def pause_host(connection: sa.Connection, source: Source, until: datetime) -> None:
@@ -160,17 +310,17 @@ def id_of(connection: sa.Connection, name: str) -> int:
     """The id of the source of this name; one that only backfill knows is made here."""
     found = connection.execute(sa.select(_column.id).where(_column.name == name)).scalar()
     if found is None:
-        made = sa.insert(tables.sources).values(name=name, enabled=False, status="active", failure_count=0)
+        made = sa.insert(tables.sources).values(_NEW | {"name": name, "enabled": False, "auto": False})
         found = connection.execute(made.returning(_column.id)).scalar_one()
     return int(found)
 
 
 def _configured(config: SourceConfig) -> dict[str, Any]:
     values = {
-        "url": config.url,
-        "host": _host(config.url),
+        "configured_url": config.url,
         "enabled": True,
         "every_seconds": config.every.total_seconds(),
+        "auto": config.auto,
         "cron": config.cron,
         "timezone": config.timezone,
     }
@@ -190,16 +340,20 @@ def _source(row: Any) -> Source:
         id=row.id,
         name=row.name,
         url=row.url,
+        configured_url=row.configured_url,
         every=timedelta(seconds=row.every_seconds or 0),
+        auto=row.auto,
         cron=row.cron,
         timezone=row.timezone,
         enabled=row.enabled,
         status=row.status,
         validators=validators,
-        own_wait=None if row.own_wait_seconds is None else timedelta(seconds=row.own_wait_seconds),
         skip_hours=_from_list(row.skip_hours),
         skip_days=_from_list(row.skip_days),
         **{name: getattr(row, name) for name in _STATE},
+        own_wait=_from_seconds(row.own_wait_seconds),
+        auto_interval=_from_seconds(row.auto_seconds),
+        hurried_interval=_from_seconds(row.hurried_seconds),
     )
 
 
@@ -209,3 +363,11 @@ def _to_list(numbers: frozenset[int]) -> str | None:
 
 def _from_list(text: str | None) -> frozenset[int]:
     return frozenset(map(int, text.split(","))) if text else frozenset()
+
+
+def _to_seconds(length: timedelta | None) -> float | None:
+    return None if length is None else length.total_seconds()
+
+
+def _from_seconds(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)

@@ -1,0 +1,80 @@
+"""What a source's windows leave in the database: sightings taken back and cleared again, and gaps."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+
+from kzfeed.article.change import overlap
+from kzfeed.article.file import ArchiveFile
+from kzfeed.article.normalise import from_file
+from kzfeed.model import Article, Poll, Source, SourceConfig
+from kzfeed.store import sources
+from kzfeed.store.archive import commit_poll
+from kzfeed.store.engine import Database
+from kzfeed.store.windows import last_window
+
+NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
+
+
+def article(number: int) -> Article:
+    """The article that was published at this hour."""
+    return from_file(ArchiveFile(number * 3_600_000, f"第{number}篇", f"https://e.example/{number}", "正文"))
+
+
+def show(database: Database, *numbers: int, hour: int) -> None:
+    """The source shows these articles at this hour, in one document."""
+    now = NOW + timedelta(hours=hour)
+    sources.configure(database, [SourceConfig("voa", "https://voa.example/rss")], now)
+    before = sources.listed(database)[0]
+    articles = [article(number) for number in numbers]
+    seen = overlap(last_window(database, before), articles, before_at=before.last_document_at, now=now, whole=True)
+    after: Source = replace(before, last_polled_at=now, last_document_at=now)
+    record = Poll(source_id=before.id, started_at=now, duration=timedelta(), outcome="unchanged")
+    commit_poll(database, after, record, articles, overlap=seen)
+
+
+def withdrawn(database: Database) -> list[str]:
+    query = """SELECT a.title FROM sightings AS s JOIN articles AS a ON a.id = s.article_id
+    WHERE s.withdrawn_at IS NOT NULL ORDER BY a.title"""
+    with database.read() as connection:
+        return list(connection.execute(sa.text(query)).scalars())
+
+
+def test_the_last_window_is_that_of_the_last_document(database: Database) -> None:
+    show(database, 3, 2, 1, hour=0)
+    show(database, 4, 3, 2, hour=1)
+
+    window = last_window(database, sources.listed(database)[0])
+
+    assert {shown.url_hash for shown in window} == {article(number).url_hash for number in (4, 3, 2)}
+    assert {shown.published_at for shown in window} == {article(number).published_at for number in (4, 3, 2)}
+
+
+def test_a_withdrawn_article_is_kept_and_marked_until_it_returns(database: Database) -> None:
+    show(database, 3, 2, 1, hour=0)
+    show(database, 3, 1, hour=1)
+    assert withdrawn(database) == ["第2篇"]
+
+    show(database, 3, 1, hour=2)
+    assert withdrawn(database) == ["第2篇"]
+
+    show(database, 3, 2, 1, hour=3)
+    assert withdrawn(database) == []
+
+
+def test_an_article_that_leaves_at_the_old_end_is_not_withdrawn(database: Database) -> None:
+    show(database, 3, 2, 1, hour=0)
+    show(database, 5, 4, 3, hour=1)
+
+    assert withdrawn(database) == []
+
+
+def test_a_gap_is_written_down_and_counted(database: Database) -> None:
+    show(database, 3, 2, 1, hour=0)
+    show(database, 9, 8, 7, hour=1)
+
+    with database.read() as connection:
+        gaps = connection.execute(sa.text("SELECT count(*) FROM gaps")).scalar()
+        health = connection.execute(sa.text("SELECT gaps FROM source_health")).scalar()
+    assert gaps == health == 1
