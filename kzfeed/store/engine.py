@@ -107,6 +107,7 @@ def _engine(url: str) -> sa.Engine:
         patience = {name: value for name, value in POSTGRESQL_PATIENCE.items() if name not in parsed.query}
         engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args=patience)
         sa.event.listen(engine, "do_connect", _Connector())
+        sa.event.listen(engine, "connect", _prepare_postgresql)
         return engine
     engine = sa.create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S})
     sa.event.listen(engine, "connect", _prepare_sqlite)
@@ -152,6 +153,12 @@ def _locked(path: Path) -> int:
         os.ftruncate(file, 0)
         os.write(file, f"{os.getpid()}\n".encode())
     return file
+
+
+def _prepare_postgresql(dbapi: Any, _record: object) -> None:
+    # In a zone east of UTC the last instants of the year 9999 would be read as the year 10000, which Python has not.
+    dbapi.execute("SET TIME ZONE 'UTC'")
+    dbapi.commit()
 
 
 def _prepare_sqlite(dbapi: Any, _record: object) -> None:

@@ -4,8 +4,9 @@ The database is the schedule: `next_poll_at` says when a source is due, a claim 
 `source_addresses` keeps every address that a source has had.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,6 +44,8 @@ _PLANNED = ["next_poll_at", "not_before", "last_polled_at", "claimed_until"]
 
 LONGEST_LEASE = timedelta(hours=1)
 """However the daemons of one database are configured, no claim of theirs lasts longer."""
+RESOLUTION = timedelta(milliseconds=1)
+"""Instants are stored in milliseconds."""
 
 _NEW: dict[str, Any] = {"status": "active", "failure_count": 0, "moved_polls": 0, "ask_in_full": False}
 
@@ -153,39 +156,38 @@ def listed(database: Database, names: Sequence[str] = ()) -> list[Source]:
 
 
 def claim_due(
-    database: Database, *, now: datetime, owner: str, lease: timedelta, limit: int, busy_hosts: Sequence[str] = ()
+    database: Database,
+    *,
+    now: datetime,
+    owner: str,
+    lease: timedelta,
+    limit: int,
+    under_way: Collection[int] = (),
+    busy_hosts: Collection[str] = (),
+    places: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Source]:
     """Claim up to `limit` due sources for `owner`, the longest due first; nobody else gets them until `lease` ends.
 
-    What `owner` holds already is due for it again, unless it names the host as one of its `busy_hosts`.
-    Sources on paused hosts and on `busy_hosts` are left for later, and at most one source a host is taken.
+    At most one source a host is taken, or as many as `places` has for it; none on a host that is paused, is one of
+    `busy_hosts`, or is visited by another owner. What `owner` holds and does not name as `under_way` (by id) is due for
+    it again.
     """
-    host = tables.hosts.c
-    paused = sa.exists().where(host.host == _column.host, host.paused_until > now)
+    open_to = _open_to(owner, now, lease, under_way, busy_hosts)
+    with database.read() as connection:
+        if connection.execute(sa.select(_column.id).where(open_to).limit(1)).first() is None:
+            return []
+    place = sa.func.row_number().over(partition_by=_column.host, order_by=(_column.next_poll_at, _column.id))
+    queues = sa.select(_column.id, _column.host, place.label("place")).where(open_to).subquery()
+    most = sa.case(dict(places), value=queues.c.host, else_=1) if places else sa.literal(1)
     due = (
         sa.select(tables.sources)
-        .where(
-            _due(now),
-            sa.or_(
-                _column.claimed_until.is_(None),
-                _column.claimed_until <= now,
-                # A claim of this very owner on a host that is not busy is one of a poll that could not be stored, and
-                # one that far ahead was made before the clock went back.
-                _column.claimed_by == owner,
-                _column.claimed_until > now + lease + LONGEST_LEASE,
-            ),
-            _column.host.not_in(list(busy_hosts)),
-            ~paused,
-        )
-        .order_by(_column.next_poll_at)
-        .limit(limit * 4)
+        .join(queues, queues.c.id == _column.id)
+        .where(queues.c.place <= most)
+        .order_by(_column.next_poll_at, _column.id)
+        .limit(limit)
     )
-    with database.read() as connection:
-        if connection.execute(due.limit(1)).first() is None:
-            return []
     with database.write() as connection:
-        one_a_host = {row.host: row for row in reversed(connection.execute(due).all())}
-        claimed = sorted(one_a_host.values(), key=lambda row: row.next_poll_at)[:limit]
+        claimed = connection.execute(due).all()
         if claimed:
             connection.execute(
                 sa.update(tables.sources)
@@ -193,6 +195,26 @@ def claim_due(
                 .values(claimed_by=owner, claimed_until=now + lease)
             )
     return [_source(row) for row in claimed]
+
+
+def _open_to(
+    owner: str, now: datetime, lease: timedelta, under_way: Collection[int], busy_hosts: Collection[str]
+) -> sa.ColumnElement[bool]:
+    """Whether a source is due for this owner: nothing on its host stands against it."""
+    host, other = tables.hosts.c, tables.sources.alias().c
+    paused = sa.exists().where(host.host == _column.host, host.paused_until > now)
+    # A claim that ends far ahead was made before the clock went back.
+    held = sa.and_(
+        other.claimed_by != owner, other.claimed_until.between(now + RESOLUTION, now + lease + LONGEST_LEASE)
+    )
+    return sa.and_(
+        _due(now),
+        # What this very owner has claimed and is not under way is a poll that could not be stored.
+        _column.id.not_in(list(under_way)),
+        _column.host.not_in(list(busy_hosts)),
+        _column.host.not_in(sa.select(other.host).where(held)),
+        ~paused,
+    )
 
 
 def take_turns(database: Database, turn: Turn, now: datetime) -> None:

@@ -125,3 +125,18 @@ def test_instants_come_back_to_the_millisecond(database: Database, when: datetim
     assert stored == when.replace(microsecond=when.microsecond // 1000 * 1000)
     if database.dialect == "sqlite":
         assert raw == text
+
+
+def test_instants_come_back_whatever_zone_the_database_is_in(database: Database, database_url: str) -> None:
+    if database.dialect != "postgresql":
+        pytest.skip("SQLite knows no zones")
+    last = datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)
+    with database.write() as connection:
+        connection.execute(sa.insert(tables.hosts), [{"host": "h", "paused_until": last}])
+        name = connection.exec_driver_sql("SELECT current_database()").scalar()
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET timezone = 'Asia/Shanghai'")
+
+    elsewhere = Database(database_url)
+    with elsewhere.read() as connection:
+        assert connection.execute(sa.select(tables.hosts.c.paused_until)).scalar_one() == last
+    elsewhere.close()
