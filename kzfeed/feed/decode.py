@@ -50,7 +50,9 @@ _LABELS = {
     "x-cp1252": "cp1252",
     "windows-949": "cp949",
 }
-_NO_CHARSET = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
+_NO_CHARSET = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}) | frozenset(
+    {"base64", "bz2", "hex", "quopri", "rot-13", "uu", "zlib"}  # not even text comes out of these
+)
 _SEVEN_BIT = re.compile(r"utf-7|hz|iso2022_.*")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:()-]{0,39}")
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([^"'>]{1,40})["']""")
@@ -190,7 +192,7 @@ def _utf8(body: bytes) -> _Decision | None:
     else:
         return text, "utf-8", read < len(body)
     # Where other encodings happen to be UTF-8, it is two bytes of it, hardly ever three in the right order.
-    certain = sum(len(run) for run in _THREE_BYTES.findall(text)) - damages
+    certain = _total(_THREE_BYTES, text) - damages
     return (text, "utf-8", True) if damages * 3 <= certain or _is_slight(damages, text) else None
 
 
@@ -282,7 +284,7 @@ def _east_asian(body: bytes) -> tuple[str | None, float]:
     scores: dict[str, float] = {}
     for codec in _EAST_ASIAN:
         text, damages = _lenient(sample, codec)
-        above = max(1, sum(len(run) for run in _ABOVE_ASCII.findall(text)))
+        above = max(1, _total(_ABOVE_ASCII, text))
         scores[codec] = _naturalness(text, codec) - 4 * damages / above + (0.05 if codec in _CHINESE else 0)
     best = max(scores, key=scores.__getitem__, default=None)
     return best, 0 if best is None else scores[best]
@@ -359,9 +361,19 @@ def _strict(body: bytes, codec: str) -> str | None:
 
 def _lenient(body: bytes, codec: str) -> tuple[str, int]:
     """Text with one U+FFFD for every run of bytes that cannot be read, and how many runs there were."""
-    return _REPLACED.subn("\ufffd", body.decode(codec, "surrogateescape"))
+    try:
+        return _REPLACED.subn("\ufffd", body.decode(codec, "surrogateescape"))
+    except UnicodeError:
+        # In wide encodings, half a character has no escape.
+        text = body.decode(codec, "replace")
+        return text, text.count("\ufffd")
 
 
 def _is_slight(damages: int, text: str) -> bool:
     """Whether so few places are damaged that the codec is right all the same."""
-    return damages == 0 or damages * 6 <= sum(len(run) for run in _ABOVE_ASCII.findall(text))
+    return damages == 0 or damages * 6 <= _total(_ABOVE_ASCII, text)
+
+
+def _total(runs: re.Pattern[str], text: str) -> int:
+    # One run at a time: a body may have millions of them.
+    return sum(run.end() - run.start() for run in runs.finditer(text))

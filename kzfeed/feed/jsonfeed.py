@@ -30,11 +30,11 @@ def parse_json(text: str, *, max_entries: int) -> Feed:
     items = document.get("items")
     if not isinstance(items, list):
         raise DocumentError("parse", "the JSON Feed has no list of items")
-    entries = [_entry(item) for item in items if isinstance(item, dict)]
-    dropped = max(0, len(entries) - max_entries)
+    objects = [item for item in items if isinstance(item, dict)]
+    dropped = max(0, len(objects) - max_entries)
     flaws = []
-    if len(entries) < len(items):
-        flaws.append(f"{len(items) - len(entries)} items are no objects")
+    if len(objects) < len(items):
+        flaws.append(f"{len(items) - len(objects)} items are no objects")
     if dropped:
         flaws.append(f"{dropped} entries beyond {max_entries} were dropped")
     return Feed(
@@ -42,7 +42,7 @@ def parse_json(text: str, *, max_entries: int) -> Feed:
         title=_string(document, "title") or None,
         site_url=_string(document, "home_page_url") or None,
         language=_string(document, "language") or None,
-        entries=tuple(entries[:max_entries]),
+        entries=tuple(map(_entry, objects[:max_entries])),
         dropped=dropped,
         flaw="; ".join(flaws) or None,
     )

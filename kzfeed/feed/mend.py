@@ -17,6 +17,8 @@ _MAX_DEPTH = 512
 _MAX_OPEN = 5_000
 _MAX_DOCTYPE = 65_536
 _MAX_EXPANSION = 1_048_576
+_MAX_ATTRIBUTES = 1_000
+_MAX_PREFIXES = 1_000
 
 _MISC = re.compile(r"\s+|<!--.*?-->|<\?.*?\?>", re.DOTALL)
 _DOCTYPE = re.compile(
@@ -90,14 +92,25 @@ def _entities(subset: str, body: str) -> dict[str, str]:
 
 
 def problem_of(text: str) -> str | None:
-    """Why the text is not plain XML with namespaces, well-formed and of sensible depth; None if it is."""
-    depth = 0
+    """Why the text is not plain XML with namespaces, well-formed and of sensible depth; None if it is.
 
-    def opened(_name: str, _attributes: object) -> None:
+    Raises DocumentError for what feedparser would read for minutes: crowds of attributes in a tag, or of prefixes.
+    """
+    depth = 0
+    prefixes: set[str] = set()
+
+    def opened(_name: str, attributes: dict[str, str]) -> None:
         nonlocal depth
         depth += 1
         if depth > _MAX_DEPTH:
             raise OverflowError
+        if len(attributes) > _MAX_ATTRIBUTES:
+            raise DocumentError("parse", f"a tag has more than {_MAX_ATTRIBUTES} attributes")
+
+    def declared(prefix: str | None, _space: str | None) -> None:
+        prefixes.add(prefix or "")
+        if len(prefixes) > _MAX_PREFIXES:
+            raise DocumentError("parse", f"the document declares more than {_MAX_PREFIXES} prefixes")
 
     def closed(_name: str) -> None:
         nonlocal depth
@@ -106,6 +119,7 @@ def problem_of(text: str) -> str | None:
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = opened
     parser.EndElementHandler = closed
+    parser.StartNamespaceDeclHandler = declared
     try:
         parser.Parse(text, True)
     except OverflowError:
@@ -213,6 +227,8 @@ class _Mender:
     def open(self, name: str, rest: str) -> None:
         for prefix, local in _PREFIXED.findall(f" {name}={rest}" if ":" in name else rest):
             self._prefixes.add(prefix)
+            if len(self._prefixes) > _MAX_PREFIXES:
+                raise DocumentError("parse", f"the document uses more than {_MAX_PREFIXES} prefixes")
             if prefix == "xmlns":
                 self._declared.add(local)
         if name.lower() in _VOID and not rest.endswith("/"):
@@ -267,6 +283,32 @@ def _readable(text: str, entities: frozenset[str]) -> str:
         return "".join(f"&#{ord(each)};" for each in characters) if characters else f"&amp;{name};"
 
     return _UNREADABLE.sub(escaped, text)
+
+
+# --- keeping to the limit --------------------------------------------------------------------------------------------
+
+_ENTRY_START = re.compile(r"<(?:[\w.-]+:)?(?:item|entry)[\s/>]", re.IGNORECASE)
+
+
+def without_surplus(body: str, most: int) -> tuple[str, int]:
+    """The document without its entries beyond `most`, and how many those are. Entries within an entry are part of it.
+
+    feedparser would read them all first: minutes, for a document that has nothing but entries.
+    """
+    if all(count < most for count, _ in enumerate(_ENTRY_START.finditer(body))):
+        return body, 0
+    out: list[str] = []
+    entries = depth = 0
+    for piece, tag in _pieces(body):
+        is_entry = tag is not None and _ENTRY_NAME.fullmatch(tag["name"]) is not None
+        if tag and is_entry and not tag["close"]:
+            entries += not depth
+            depth += 1
+        if entries <= most or not depth:
+            out.append(piece)
+        if tag and is_entry and depth and (tag["close"] or tag["rest"].endswith("/")):
+            depth -= 1
+    return "".join(out), max(0, entries - most)
 
 
 # --- keeping apart what feedparser mixes -----------------------------------------------------------------------------

@@ -16,7 +16,17 @@ import feedparser
 
 from kzfeed.errors import DocumentError
 from kzfeed.feed.jsonfeed import ANY_IMAGE, parse_json
-from kzfeed.feed.mend import FEEDISH, FIRST_TAG, NAMES_A_BASE, ROOT, mended, problem_of, take_apart, with_asides
+from kzfeed.feed.mend import (
+    FEEDISH,
+    FIRST_TAG,
+    NAMES_A_BASE,
+    ROOT,
+    mended,
+    problem_of,
+    take_apart,
+    with_asides,
+    without_surplus,
+)
 from kzfeed.model import Decoded, Enclosure, Entry, Feed, TextType
 
 _Parsed = Mapping[str, Any]
@@ -60,6 +70,7 @@ def _parse_xml(text: str, *, url: str, max_entries: int) -> Feed:
         start = ROOT.search(body)
         body, cut_off = mended(body[start.start() :] if start else body, entities)
         flaws.append(f"the document {'breaks off' if cut_off else 'is broken'}: {problem}")
+    body, dropped = without_surplus(body, max_entries)
     body = with_asides(body)
     headers = {"content-type": "application/xml; charset=utf-8"}
     if NAMES_A_BASE.search(body):
@@ -80,7 +91,7 @@ def _parse_xml(text: str, *, url: str, max_entries: int) -> Feed:
     entries = tuple(
         _entry(raw, atom=version.startswith("atom"), has_full=has_full) for raw in raw_entries[:max_entries]
     )
-    dropped = len(raw_entries) - len(entries)
+    dropped += len(raw_entries) - len(entries)
     if dropped:
         flaws.append(f"{dropped} entries beyond {max_entries} were dropped")
     channel = parsed["feed"]
