@@ -18,6 +18,9 @@ _PARAMETER_PROXIES = frozenset({"images.weserv.nl", "wsrv.nl"})  # https://wsrv.
 _PATH_PROXIES = frozenset({"i0.wp.com", "i1.wp.com", "i2.wp.com", "i3.wp.com"})  # Photon: host and path are the path
 _PROXIES = _PARAMETER_PROXIES | _PATH_PROXIES
 _MOST_PROXIES = 3  # one behind the other
+_MOST = 10_000
+_MOST_GROWTH = 1_048_576
+_LONGEST_BASE = 8_192
 
 _ADDRESSES = ("src", "data-src", "data-original", "data-lazy-src")  # the others where a script loads the image later
 _CANDIDATE = re.compile(r"([^\s,]\S*+)(?:(?<=,)|\s*+([0-9]{1,6}(?:\.[0-9]{1,3})?)?[^,]*+)")
@@ -31,10 +34,14 @@ class Collector:
 
     A picture gives its image, or else the largest of its first source that has an address; a sound or film its own
     address, or else that of its first source. Left out: `data:` addresses, images of at most 1×1, and templates.
+
+    No more than 10,000 are taken. Relative addresses are left out where the base is longer than 8 KiB, and as soon as
+    all addresses together are 1 MiB longer than they are written: a short body could show gigabytes of them.
     """
 
     def __init__(self, base_url: str | None) -> None:
-        self._base_url = base_url
+        self._base_url = base_url if base_url and len(base_url) <= _LONGEST_BASE else None
+        self._growth = 0
         self._found: dict[tuple[MediaKind, str], Media] = {}
         self._templates = 0
         self._picture: list[str] | None = None  # the attributes of its sources, until it has an image
@@ -44,7 +51,7 @@ class Collector:
         """One tag of MEDIA_TAGS, its name in lower case; `empty` if it closes itself."""
         if name == "template":
             self._templates = max(0, self._templates - 1) if closing else self._templates + (not empty)
-        elif self._templates:
+        elif self._templates or len(self._found) >= _MOST:
             return
         elif name == "picture":
             self._end_picture()
@@ -65,14 +72,14 @@ class Collector:
         if all(_PIXEL.fullmatch(attributes.get(side, "")) for side in ("width", "height")):
             return
         written = chain(map(attributes.get, _ADDRESSES), map(_largest, [attributes.get("srcset")]))
-        image = next(filter(None, (_medium("image", each, self._base_url) for each in written)), None)
+        image = next(filter(None, (self._medium("image", each) for each in written)), None)
         if image:
             self._picture = None
             self._add(image)
 
     def _played(self, kind: MediaKind, attributes: str, empty: bool) -> MediaKind | None:
         """Take the player's own address; else say what its source will be."""
-        medium = _medium(kind, attributes_of(attributes).get("src"), self._base_url)
+        medium = self._medium(kind, attributes_of(attributes).get("src"))
         if medium:
             self._add(medium)
         return None if medium or empty else kind
@@ -80,7 +87,7 @@ class Collector:
     def _source(self, attributes: str) -> None:
         if self._player:
             found = attributes_of(attributes)
-            medium = _medium(self._player, found.get("src"), self._base_url, found.get("type"))
+            medium = self._medium(self._player, found.get("src"), found.get("type"))
             if medium:
                 self._player = None
                 self._add(medium)
@@ -89,11 +96,19 @@ class Collector:
 
     def _end_picture(self) -> None:
         sources = map(attributes_of, self._picture or ())
-        images = (_medium("image", _largest(each.get("srcset")), self._base_url, each.get("type")) for each in sources)
+        images = (self._medium("image", _largest(each.get("srcset")), each.get("type")) for each in sources)
         image = next(filter(None, images), None)
         if image:
             self._add(image)
         self._picture = None
+
+    def _medium(self, kind: MediaKind, written: str | None, mime_type: str | None = None) -> Media | None:
+        medium = _medium(kind, written, self._base_url, mime_type)
+        if medium:
+            self._growth += max(0, len(medium.url) - len(written or ""))
+            if self._growth > _MOST_GROWTH:
+                self._base_url = None
+        return medium
 
     def _add(self, medium: Media) -> None:
         self._found.setdefault((medium.kind, medium.url), medium)
