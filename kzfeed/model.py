@@ -154,13 +154,17 @@ class NotModified:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A visit that brought nothing: why, in a named kind and in words that are safe to log."""
+    """A visit that brought nothing: why, in a named kind and in words that are safe to log.
+
+    `url` is the address that answered so or did not answer, None for the one that was asked for first.
+    """
 
     kind: FailureKind
     error: str
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     redirect_retry_after: str | None = None
+    url: str | None = None
 
 
 Outcome = Fetched | NotModified | Failed

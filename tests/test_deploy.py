@@ -36,6 +36,7 @@ def unit() -> configparser.ConfigParser:
         ("Service", "User", "kzfeed"),
         ("Service", "Group", "kzfeed"),
         ("Service", "ExecStart", "/opt/kzfeed/bin/kzfeed run --config /etc/kzfeed/kzfeed.toml"),
+        ("Service", "ExecReload", "/bin/kill -HUP $MAINPID"),
         ("Service", "StateDirectory", "kzfeed"),
         ("Service", "ConfigurationDirectory", "kzfeed"),
         ("Service", "WorkingDirectory", "/var/lib/kzfeed"),

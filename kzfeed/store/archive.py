@@ -33,13 +33,14 @@ def commit_poll(
     before: Source | None = None,
     overlap: Overlap = Overlap(),  # noqa: B008 - frozen
     pause: datetime | None = None,
+    paused_host: str | None = None,
 ) -> Poll:
     """Write a poll down: its articles, the source's state after it, and its record, all or nothing.
 
     `source` is the state after the poll, `before` the one it began from, `overlap` what its window has to do with the
-    one before, `pause` until when nobody may visit the source's host. Where another poll stored a document meanwhile,
-    this one's may be the older: it adds what it alone holds and changes nothing else. Returns the record with what the
-    poll brought. Raises DatabaseError.
+    one before, `pause` until when nobody may visit `paused_host`, by default the source's own. Where another poll
+    stored a document meanwhile, this one's may be the older: it adds what it alone holds and changes nothing else.
+    Returns the record with what the poll brought. Raises DatabaseError.
     """
     now = source.last_polled_at or poll.started_at
     with database.write() as connection:
@@ -57,7 +58,7 @@ def commit_poll(
         else:
             source_rows.save_state(connection, source)
         if pause:
-            source_rows.pause_host(connection, source, pause)
+            source_rows.pause_host(connection, paused_host or source_rows.host_of(source.url), pause)
         connection.execute(sa.insert(tables.polls).values(_poll_row(poll)))
     return poll
 

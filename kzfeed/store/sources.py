@@ -86,7 +86,7 @@ def _introduce(connection: sa.Connection, configs: Sequence[SourceConfig], now: 
     if not configs:
         return
     fresh = _NEW | {"title": None, "next_poll_at": now, "next_poll_reason": "never polled before"}
-    own = [{"name": config.name, "url": config.url, "host": _host(config.url)} for config in configs]
+    own = [{"name": config.name, "url": config.url, "host": host_of(config.url)} for config in configs]
     rows = [fresh | _configured(config) | each for config, each in zip(configs, own, strict=True)]
     connection.execute(sa.insert(tables.sources), rows)
     ids = {row.name: row.id for row in connection.execute(sa.select(_column.name, _column.id))}
@@ -100,7 +100,7 @@ def _reconfigure(connection: sa.Connection, row: Any, config: SourceConfig, now:
     changed = {key: value for key, value in _configured(config).items() if getattr(row, key) != value}
     if "configured_url" in changed:
         # Another document: neither what vouched for the old one nor what its server asked for holds any more.
-        changed |= {"url": config.url, "host": _host(config.url), "body_hash": None, "not_before": None}
+        changed |= {"url": config.url, "host": host_of(config.url), "body_hash": None, "not_before": None}
         changed |= {"moved_to": None, "moved_since": None, "moved_polls": 0}
         changed |= {"next_poll_at": now, "next_poll_reason": "a new address"}
         _begin_address(connection, row.id, config.url, now, "configured")
@@ -287,7 +287,7 @@ def save_state(connection: sa.Connection, source: Source) -> None:
     values: dict[str, Any] = {name: getattr(source, name) for name in _STATE}
     values |= {
         "url": source.url,
-        "host": _host(source.url),
+        "host": host_of(source.url),
         "auto_seconds": _to_seconds(source.auto_interval),
         "hurried_seconds": _to_seconds(source.hurried_interval),
         "own_wait_seconds": _to_seconds(source.own_wait),
@@ -317,14 +317,14 @@ def leave_state(connection: sa.Connection, source_id: int, *, in_doubt: bool) ->
     connection.execute(sa.update(tables.sources).where(_column.id == source_id).values(values))
 
 
-def pause_host(connection: sa.Connection, source: Source, until: datetime) -> None:
-    """Leave the host of this source alone until then, or longer where that is on record."""
+def pause_host(connection: sa.Connection, host: str, until: datetime) -> None:
+    """Leave the host alone until then, or longer where that is on record."""
     insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(tables.hosts)
     paused_until = tables.hosts.c.paused_until
     later = sa.case((insert.excluded.paused_until > paused_until, insert.excluded.paused_until), else_=paused_until)
     connection.execute(
         insert.on_conflict_do_update(index_elements=["host"], set_={"paused_until": later}),
-        [{"host": _host(source.url), "paused_until": until}],
+        [{"host": host, "paused_until": until}],
     )
 
 
@@ -350,7 +350,8 @@ def _configured(config: SourceConfig) -> dict[str, Any]:
     return values | ({"title": config.title} if config.title else {})
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """The host as the schedule knows it."""
     return urlsplit(url).hostname or ""
 
 

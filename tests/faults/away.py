@@ -1,0 +1,144 @@
+"""A database that is away for a while: scenarios of any length, for the tests and for the long form."""
+
+import random
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from tests.faults.databases import Databases, PostgreSQL
+from tests.faults.feeds import Feeds
+from tests.faults.kills import HOSTS, NAMES, addresses, undisturbed_polling
+from tests.faults.processes import Running, configure
+from tests.faults.proxy import Loss, Proxy
+from tests.faults.rows import differences, faults, snapshot
+from tests.faults.servers import Server
+
+
+@dataclass(frozen=True)
+class Outage:
+    """What came of one. `reconnects_a_second` is the most in any second, `resumed_after` in seconds."""
+
+    reconnects_a_second: int
+    resumed_after: float
+    wrong: list[str]
+
+
+def postgresql_stopped(server: PostgreSQL, folder: Path, seconds: float) -> Outage:
+    """Stop PostgreSQL under a daemon, for so many seconds."""
+    direct = Databases(folder, server.url).new("postgresql")
+    feeds = Feeds(NAMES)
+    with Proxy(server.url) as proxy, Server(feeds, HOSTS) as web:
+        configure(folder, addresses(web))
+        with Running(folder, proxy.url(sa.make_url(direct).database), "run") as daemon:
+            daemon.wait_for("poll", after=daemon.wait_for("poll"), outcome="new")
+            server.stop()
+            try:
+                away = daemon.wait_for("the database is away, trying again every second")
+                began = time.monotonic()
+                time.sleep(seconds)  # it is away for that long
+            finally:
+                ended = time.monotonic()
+                server.start()
+            started = time.monotonic()
+            daemon.wait_for("poll", after=daemon.wait_for("the database is back", after=away))
+            resumed = time.monotonic() - started
+            _finish(daemon, feeds)
+    attempts = [at for at in proxy.connected_at if began <= at <= ended]
+    most = max((sum(at <= each < at + 0.99 for each in attempts) for at in attempts), default=0)
+    return Outage(most, resumed, _wrong(direct, feeds))
+
+
+def backends_ended(server: str, folder: Path, cuts: int, chance: random.Random) -> tuple[list[Loss], list[str]]:
+    """Lose COMMITs and their answers, and terminate backends meanwhile: what was lost, and what is wrong after it."""
+    direct = Databases(folder, server).new("postgresql")
+    database = sa.make_url(direct).database
+    feeds, running = Feeds(NAMES), threading.Event()
+
+    def lose() -> Loss:
+        choices: list[Loss] = ["the request", "the answer", None]
+        return chance.choice(choices) if running.is_set() and len(proxy.lost) < cuts else None
+
+    with Proxy(server, lose) as proxy, Server(feeds, HOSTS) as web:
+        configure(folder, addresses(web))
+        with Running(folder, direct, "db", "upgrade") as upgrade:
+            assert upgrade.process.wait(60) == 0
+        engine = sa.create_engine(direct.replace("postgresql:", "postgresql+psycopg:"))
+        busy = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name AND pid <> pg_backend_pid()"
+        )
+        with Running(folder, proxy.url(database), "run") as daemon:
+            daemon.wait_for("running")
+            running.set()
+            deadline = time.monotonic() + 120
+            while len(proxy.lost) < cuts and time.monotonic() < deadline:
+                with engine.begin() as connection:
+                    connection.execute(sa.text(busy), {"name": database})
+                time.sleep(chance.uniform(0, 0.5))
+            engine.dispose()
+            _finish(daemon, feeds)
+    return proxy.lost, _wrong(direct, feeds)
+
+
+def sqlite_locked(folder: Path, seconds: float) -> list[str]:
+    """Hold SQLite's lock for so many seconds, from outside: what is wrong after it."""
+    url = Databases(folder, "").new("sqlite")
+    feeds = Feeds(NAMES)
+    with Server(feeds, HOSTS) as web:
+        configure(folder, addresses(web))
+        with Running(folder, url, "run") as daemon:
+            daemon.wait_for("poll")
+            with locked(url):
+                before = len(daemon.named("poll"))
+                time.sleep(seconds)  # it is held for that long
+                during = len(daemon.named("poll")) - before
+            _finish(daemon, feeds)
+            complaints = [each for each in daemon.events if each.get("level") in ("warning", "error")]
+    waited = [] if during <= 1 else [f"{during} polls were stored in a database that was locked"]
+    return waited + [str(each) for each in complaints] + _wrong(url, feeds)
+
+
+def stopped_while_locked(folder: Path) -> tuple[float, list[str]]:
+    """Tell a daemon to stop that waits for SQLite's lock: how long it takes, in seconds, and what is wrong after it."""
+    url, feeds = Databases(folder, "").new("sqlite"), Feeds(NAMES)
+    with Server(feeds, HOSTS) as web:
+        configure(folder, addresses(web))
+        with Running(folder, url, "run") as daemon:
+            daemon.wait_for("poll")
+            with locked(url):
+                time.sleep(1.5)  # until a tick waits for the lock, which nothing tells of
+                told = time.monotonic()
+                assert daemon.stop() == 0
+                took = time.monotonic() - told
+    return took, faults(url, feeds)
+
+
+class locked:  # noqa: N801 - read as a word: with locked(url)
+    """The lock of an SQLite database, held while the block runs."""
+
+    def __init__(self, url: str) -> None:
+        self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)
+
+    def __enter__(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.execute("ROLLBACK")
+        self._connection.close()
+
+
+def _finish(daemon: Running, feeds: Feeds) -> None:
+    deadline = time.monotonic() + 90
+    number = 0
+    while not feeds.are_finished:
+        number = daemon.wait_for("poll", after=number, timeout=max(deadline - time.monotonic(), 0.1))
+    # Its last polls may still be on their way into the database.
+    assert daemon.stop() == 0
+
+
+def _wrong(url: str, feeds: Feeds) -> list[str]:
+    expected, _ = undisturbed_polling()
+    return faults(url, feeds) + differences(expected, snapshot(url))

@@ -1,0 +1,50 @@
+"""A daemon with a lease, a rhythm, a clock and a resolver of the test's own: `python -m tests.faults.daemon OPTIONS`.
+
+OPTIONS is a JSON object: `lease` and `tick` in seconds, `clock` a file that says how many seconds the clock is ahead,
+`names` that resolve to loopback, `silent` those whose look-up never ends.
+"""
+
+import asyncio
+import json
+import socket
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from kzfeed import config, log, service
+from kzfeed.daemon import Daemon
+from kzfeed.store import schema
+from kzfeed.store.engine import Database
+
+
+def main() -> None:
+    options: dict[str, Any] = json.loads(sys.argv[1])
+    log.configure(format="json", level="info")
+    settings = config.load()
+    database = Database(settings.database.url)
+    schema.upgrade(database)
+    asyncio.run(_run(settings, database, options))
+
+
+async def _run(settings: config.Settings, database: Database, options: dict[str, Any]) -> None:
+    def clock() -> datetime:
+        ahead = float(Path(options["clock"]).read_text("ascii")) if "clock" in options else 0
+        return datetime.now(UTC) + timedelta(seconds=ahead)
+
+    def lookup(host: str, port: int) -> list[str]:
+        if host in options.get("silent", ()):
+            threading.Event().wait()
+        if host in options.get("names", {}):
+            return [options["names"][host]]
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    service.apply(settings, database, clock())
+    async with service.poller(settings, database, clock=clock, lookup=lookup) as poller:
+        lease = timedelta(seconds=options.get("lease", 55))
+        await Daemon(poller, lease=lease, tick=timedelta(seconds=options.get("tick", 1))).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Feeds that grow from visit to visit, and know what each of their ETags stands for.
+
+A feed moves on to its next version only when a visit names the ETag of the one before: then that one must be stored. So
+what an archive holds in the end is the same whatever happened on the way, and a validator without its entries shows.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from tests.faults.servers import Reply, Request
+
+FIRST_DAY = datetime(2024, 5, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An entry as one version of a feed shows it."""
+
+    number: int
+    link: str
+    wording: str
+
+
+def shown(name: str, version: int) -> list[Shown]:
+    """The entries of this version, newest first: a window that moves on, entries that are reworded, some that vanish
+    for a while and return.
+    """
+    entries: list[Shown] = []
+    for number in range(max(0, 2 * version - 8), 2 * version + 4):
+        age = version - max(0, (number - 2) // 2)
+        if number % 5 == 3 and age in (2, 3):
+            continue
+        wording = f"{name}/{number} in wording {age // 2 if number % 3 == 0 else 0}"
+        entries.append(Shown(number, f"http://{name}.example/{number}", wording))
+    return entries[::-1]
+
+
+def document(name: str, version: int, *, padding: int = 0) -> bytes:
+    """The version as RSS; `padding` makes every article that much longer."""
+    items = "".join(
+        f"<item><title>{name} {entry.number}</title><link>{entry.link}</link><guid>{name}-{entry.number}</guid>"
+        f"<pubDate>{FIRST_DAY + timedelta(hours=entry.number):%a, %d %b %Y %H:%M:%S GMT}</pubDate>"
+        f"<category>甲</category><category>{entry.number % 4}</category>"
+        f'<enclosure url="http://{name}.example/{entry.number}.mp3" type="audio/mpeg" length="9"/>'
+        f'<description><![CDATA[<p>{entry.wording}<img src="http://{name}.example/{entry.number}.png"></p>'
+        f"<p>{'正文' * padding}</p>]]></description></item>"
+        for entry in shown(name, version)
+    )
+    head = f"<title>{name}</title><link>http://{name}.example/</link><description/>"
+    return f'<?xml version="1.0" encoding="UTF-8"?><rss version="2.0"><channel>{head}{items}</channel></rss>'.encode()
+
+
+def etag_of(name: str, version: int) -> str:
+    return f'"{name}-{version}"'
+
+
+@dataclass
+class Feeds:
+    """What a server answers for `/NAME`, a path a feed; version 0 comes first, `last` stays."""
+
+    names: Sequence[str]
+    last: int = 4
+    padding: int = 0
+    finished: set[str] = field(default_factory=set)
+    versions: dict[str, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, request: Request) -> Reply:
+        name = request.path.removeprefix("/")
+        with self._lock:
+            version = self.versions.setdefault(name, 0)
+            if request.etag == etag_of(name, version):
+                if version == self.last:
+                    self.finished.add(name)
+                    return Reply(304, etag=request.etag)
+                version = self.versions[name] = version + 1
+        return Reply(200, document(name, version, padding=self.padding), etag=etag_of(name, version))
+
+    @property
+    def are_finished(self) -> bool:
+        """Whether the last version of every feed is known to be stored."""
+        return self.finished == set(self.names)

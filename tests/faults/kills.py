@@ -1,0 +1,142 @@
+"""`kill -9` at random instants, again and again, and then a run to the end: the rows are those of an undisturbed run.
+
+Used by the tests (the quick form) and by `python -m tests.faults` (the long one).
+"""
+
+import functools
+import random
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.faults.databases import Databases
+from tests.faults.feeds import Feeds
+from tests.faults.processes import Nursery, configure
+from tests.faults.rows import Rows, differences, faults, snapshot
+from tests.faults.servers import Server
+
+NAMES = ("one", "two", "three", "four", "five", "six")
+HOSTS = [f"127.0.7.{number}" for number in range(1, len(NAMES) + 1)]
+KILLS_A_ROUND = 10
+"""After so many kills of one database the rest is run undisturbed, and the next kill is of a new one."""
+FILES = 1100
+"""Three batches: two of 500 and a rest."""
+
+
+@dataclass
+class Figures:
+    """What a loop of kills came to."""
+
+    kills: int = 0
+    too_late: int = 0
+    """How often the process had ended by itself before it could be killed."""
+    rounds: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+Kill = Callable[[float], float | None]
+"""Starts something and kills it after so many seconds: None, or how many it took where it ended by itself."""
+
+
+def backfill_kills(nursery: Nursery, databases: Databases, engine: str, kills: int, chance: random.Random) -> Figures:
+    """Kill `kzfeed backfill` so many times."""
+    folder = databases.folder / "files"
+    write_files(folder, FILES)
+    undisturbed = databases.new(engine)
+    began = time.monotonic()
+    assert nursery.run(undisturbed, "backfill", folder) == 0
+    length, expected = time.monotonic() - began, snapshot(undisturbed)
+    figures = Figures()
+    while figures.kills < kills:
+        url = databases.new(engine)
+
+        def kill(after: float, url: str = url) -> float | None:
+            return nursery.run_and_kill(url, "backfill", folder, after=after)
+
+        length = _kill_often(kill, length, url, None, min(kills - figures.kills, KILLS_A_ROUND), figures, chance)
+        assert nursery.run(url, "backfill", folder) == 0
+        _judge(url, None, expected, figures)
+    return figures
+
+
+def polling_kills(nursery: Nursery, databases: Databases, engine: str, kills: int, chance: random.Random) -> Figures:
+    """Kill `kzfeed run` and `kzfeed poll`, by turns, so many times, while the feeds grow from visit to visit."""
+    expected, length = undisturbed_polling()
+    figures = Figures()
+    while figures.kills < kills:
+        url, feeds = databases.new(engine), Feeds(NAMES)
+        with Server(feeds, HOSTS) as server:
+            configure(databases.folder, addresses(server))
+
+            def kill(after: float, url: str = url) -> float | None:
+                daemon = chance.random() < 0.5
+                took = nursery.run_and_kill(url, "run" if daemon else "poll", after=1.5 * after if daemon else after)
+                assert not (daemon and took), "the daemon ended by itself"
+                return took
+
+            length = _kill_often(kill, length, url, feeds, min(kills - figures.kills, KILLS_A_ROUND), figures, chance)
+            poll_to_the_end(nursery, url, feeds)
+        _judge(url, feeds, expected, figures)
+    return figures
+
+
+@functools.cache
+def undisturbed_polling() -> tuple[Rows, float]:
+    """What every archive of these feeds holds in the end, and how long one poll of them takes, in seconds."""
+    with tempfile.TemporaryDirectory() as folder, Nursery(Path(folder)) as nursery:
+        databases, feeds = Databases(Path(folder), ""), Feeds(NAMES)
+        url = databases.new("sqlite")
+        with Server(feeds, HOSTS) as server:
+            configure(databases.folder, addresses(server))
+            began = time.monotonic()
+            polls = poll_to_the_end(nursery, url, feeds)
+        assert faults(url, feeds) == []
+        return snapshot(url), (time.monotonic() - began) / polls
+
+
+def addresses(server: Server) -> dict[str, str]:
+    """The URL of each feed: a host each, so that none has to wait for another."""
+    return {name: f"{server.addresses[host]}/{name}" for name, host in zip(NAMES, HOSTS, strict=True)}
+
+
+def poll_to_the_end(nursery: Nursery, url: str, feeds: Feeds) -> int:
+    """Poll until the last version of every feed is stored: how many times that was."""
+    for number in range(1, feeds.last + 4):
+        assert nursery.run(url, "poll") == 0
+        if feeds.are_finished:
+            return number
+    raise AssertionError(f"the feeds do not come to their end: {feeds.versions}")
+
+
+def write_files(folder: Path, count: int) -> None:
+    """Archive files, every seventh another wording of an article that an earlier one holds."""
+    folder.mkdir()
+    for number in range(count):
+        article = number - 3 if number % 7 == 6 else number
+        address = f"https://host{article // 150}.example/{article}"
+        body = f"<p>第{number}号<img src='{address}.png'></p><p>{'正文' * 40}</p>"
+        text = f"<!--{1_640_995_200_000 + article}-->\n[第{article}篇]({address})\n------\n\n{body}\n"
+        (folder / f"{number:05}.txt").write_text(text, encoding="utf-8")
+
+
+def _kill_often(
+    kill: Kill, length: float, url: str, feeds: Feeds | None, kills: int, figures: Figures, chance: random.Random
+) -> float:
+    """Kill it so many times, or until a backfill is done: how long it takes by itself, as far as is known by then."""
+    for _ in range(kills):
+        took = kill(chance.uniform(0, length))
+        figures.wrong += faults(url, feeds)
+        figures.kills += took is None
+        if took:
+            figures.too_late += 1
+            length = min(length, took)
+            if feeds is None:
+                break
+    return length
+
+
+def _judge(url: str, feeds: Feeds | None, expected: Rows, figures: Figures) -> None:
+    figures.rounds += 1
+    figures.wrong += faults(url, feeds) + differences(expected, snapshot(url))

@@ -1,0 +1,129 @@
+"""What a database holds, told so that two of them can be compared, and what must be true of any."""
+
+import sqlite3
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from tests.faults.feeds import Feeds, etag_of, shown
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+_TIMES = {"first_seen_at", "last_seen_at", "revision_seen_at", "seen_at"}
+
+
+def snapshot(url: str) -> Rows:
+    """The rows of the archive, ids replaced by what they stand for and the times of seeing left out."""
+    database = Database(url)
+    with database.read() as connection:
+        hashes = _names(connection, tables.articles.c.url_hash)
+        names = _names(connection, tables.sources.c.name)
+        found: Rows = {}
+        for table in (tables.articles, tables.revisions, tables.sightings, tables.media, tables.tags):
+            rows: list[tuple[Any, ...]] = []
+            for row in connection.execute(sa.select(table)).mappings():
+                told = {name: value for name, value in row.items() if name != "id" and name not in _TIMES}
+                told |= {name: names[told[name]] for name in ("source_id", "revision_source_id") if name in told}
+                if "article_id" in told:
+                    told["article_id"] = hashes[told["article_id"]]
+                if "withdrawn_at" in told:
+                    told["withdrawn_at"] = told["withdrawn_at"] is not None
+                rows.append(tuple(told.values()))
+            found[table.name] = sorted(rows, key=repr)
+    database.close()
+    return found
+
+
+def _names(connection: sa.Connection, column: sa.Column[Any]) -> dict[int, str]:
+    return {row[0]: row[1] for row in connection.execute(sa.select(column.table.c.id, column))}
+
+
+def differences(expected: Rows, found: Rows) -> list[str]:
+    """What one has and the other has not, by table; nothing where they are equal."""
+    told: list[str] = []
+    for table, rows in expected.items():
+        for word, ours, theirs in (("missing", rows, found[table]), ("too much", found[table], rows)):
+            left = _less(ours, theirs)
+            told += [f"{table}: {word}: {str(row)[:200]}" for row in left[:3]]
+            if len(left) > 3:
+                told.append(f"{table}: {word}: {len(left)} rows in all")
+    return told
+
+
+def _less(rows: Iterable[tuple[Any, ...]], others: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    remaining = list(map(repr, others))
+    left: list[tuple[Any, ...]] = []
+    for row in rows:
+        if repr(row) in remaining:
+            remaining.remove(repr(row))
+        else:
+            left.append(row)
+    return left
+
+
+def faults(url: str, feeds: Feeds | None = None, *, polled_only: bool = True) -> list[str]:
+    """What must not be, at any instant: a damaged database, a validator without its entries, a gap (the windows of
+    `feeds` overlap); and where one process after the other polled and nothing else, polls twice or wrong tallies.
+    """
+    if url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).exists():
+        return []  # killed before there was one
+    database = Database(url)
+    found: list[str] = []
+    if database.dialect == "sqlite":
+        connection = sqlite3.connect(str(database.engine.url.database))
+        found += [str(row[0]) for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+        found += [f"foreign key: {row}" for row in connection.execute("PRAGMA foreign_key_check")]
+        connection.close()
+    if feeds and sa.inspect(database.engine).has_table("sources"):
+        with database.read() as connection_:
+            found += _unvouched(connection_, feeds) + _gaps(connection_)
+            found += _doubled(connection_) + _miscounted(connection_) if polled_only else []
+    database.close()
+    return found
+
+
+def _unvouched(connection: sa.Connection, feeds: Feeds) -> list[str]:
+    """The entries that a stored ETag stands for and that are not stored."""
+    article, revision = tables.articles.c, tables.revisions.c
+    held = {(row.url, row.content) for row in connection.execute(sa.select(article.url, article.content))}
+    older = sa.select(article.url, revision.content).join_from(tables.revisions, tables.articles)
+    held |= {(row.url, row.content) for row in connection.execute(older)}
+    wordings = {(url, content[content.find(">") + 1 : content.find("<", 1)]) for url, content in held}
+    etags = {row.name: row.etag for row in connection.execute(sa.select(tables.sources.c.name, tables.sources.c.etag))}
+    missing: list[str] = []
+    for name in feeds.names:
+        vouched = [version for version in range(feeds.last + 1) if etags.get(name) == etag_of(name, version)]
+        if etags.get(name) and not vouched:
+            missing.append(f"{name}: nobody gave the ETag {etags[name]}")
+        missing += [
+            f"{name}: {etags[name]} is stored, {entry.wording} is not"
+            for version in vouched
+            for entry in shown(name, version)
+            if (entry.link, entry.wording) not in wordings
+        ]
+    return missing
+
+
+def _gaps(connection: sa.Connection) -> list[str]:
+    gap = tables.gaps.c
+    return [f"a gap: {row}" for row in connection.execute(sa.select(gap.source_id, gap.from_at, gap.to_at))]
+
+
+def _doubled(connection: sa.Connection) -> list[str]:
+    key = (tables.polls.c.source_id, tables.polls.c.started_at)
+    twice = connection.execute(sa.select(*key).group_by(*key).having(sa.func.count() > 1))
+    return [f"a poll twice: {row}" for row in twice]
+
+
+def _miscounted(connection: sa.Connection) -> list[str]:
+    sums = [sa.func.coalesce(sa.func.sum(tables.polls.c[name]), 0) for name in ("new_articles", "revised_articles")]
+    told = list(connection.execute(sa.select(*sums)).one())
+    there = [
+        connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+        for table in (tables.articles, tables.revisions)
+    ]
+    return [f"polls tell of {told} new and revised articles, there are {there}"] if told != there else []

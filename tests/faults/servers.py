@@ -1,0 +1,105 @@
+"""A web server on loopback, in a thread: it answers as it is told, at as many addresses of 127/8 as there are hosts."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked: when (monotonic), at which address, for which path, with which If-None-Match."""
+
+    at: float
+    host: str
+    path: str
+    etag: str | None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered; a `delay` in seconds comes before it, a `pause` between the head and the body."""
+
+    status: int = 200
+    body: bytes = b""
+    etag: str | None = None
+    location: str | None = None
+    delay: float = 0.0
+    pause: float = 0.0
+
+
+@dataclass
+class Server:
+    """Serves while it is a context; `requests` is what it was asked so far."""
+
+    answer: Callable[[Request], Reply]
+    hosts: Sequence[str] = ("127.0.0.1",)
+    requests: list[Request] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)
+    _asked: threading.Condition = field(default_factory=threading.Condition)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    def wait_for_requests(self, count: int, *, timeout: float = 30) -> None:
+        """Return when so many requests have come in all."""
+        with self._asked:
+            assert self._asked.wait_for(lambda: len(self.requests) >= count, timeout), f"{len(self.requests)} requests"
+
+    async def _listen(self) -> None:
+        self._listening = [await asyncio.start_server(self._handle, host, 0) for host in self.hosts]
+        for host, server in zip(self.hosts, self._listening, strict=True):
+            self.addresses[host] = f"http://{host}:{server.sockets[0].getsockname()[1]}"
+
+    async def _close(self) -> None:
+        for server in self._listening:
+            server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task
+        self._tasks.add(task)
+        try:
+            with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                await self._converse(reader, writer)
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        host = writer.get_extra_info("sockname")[0]
+        request = Request(time.monotonic(), host, first.split(" ")[1], headers.get("if-none-match"))
+        with self._asked:
+            self.requests.append(request)
+            self._asked.notify_all()
+        reply = self.answer(request)
+        await asyncio.sleep(reply.delay)
+        head = [f"HTTP/1.1 {reply.status} Said", "Content-Type: application/rss+xml", "Connection: close"]
+        head += [f"ETag: {reply.etag}"] if reply.etag else []
+        head += [f"Location: {reply.location}"] if reply.location else []
+        head += [f"Content-Length: {len(reply.body)}"] if reply.status != 304 else []
+        writer.write("\r\n".join([*head, "", ""]).encode("latin-1"))
+        await writer.drain()
+        await asyncio.sleep(reply.pause)
+        writer.write(reply.body)
+        await writer.drain()

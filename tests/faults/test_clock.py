@@ -1,0 +1,160 @@
+"""A clock that jumps: each source is polled once for each interval that the clock goes on, no more and no less."""
+
+import json
+import sys
+import time
+from concurrent.futures import Executor, Future
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ENGINES
+from tests.faults.databases import Databases
+from tests.faults.feeds import document
+from tests.faults.processes import Running, configure
+from tests.faults.servers import Reply, Request, Server
+
+HOSTS = [f"127.0.10.{number}" for number in range(1, 9)]
+HOUR = 3600.0
+INTERVAL = HOUR * (1 + 1 / 30) + 1
+"""A source may be late by a thirtieth of its interval."""
+DAEMON = (sys.executable, "-m", "tests.faults.daemon")
+YEAR = timedelta(days=365).total_seconds()
+
+
+class Clock:
+    """A daemon's clock."""
+
+    def __init__(self, folder: Path, ahead: float = 0) -> None:
+        self._folder = folder
+        self.set(ahead)
+
+    @property
+    def options(self) -> str:
+        return json.dumps({"tick": 0.05, "clock": str(self._folder / "clock")})
+
+    def set(self, ahead: float) -> None:
+        """Put the clock so many seconds ahead of the real one."""
+        self._ahead = ahead
+        (self._folder / "new").write_text(str(ahead), encoding="ascii")
+        (self._folder / "new").replace(self._folder / "clock")
+
+    def polls_after(self, seconds: float, daemon: Running, *, expected: int) -> int:
+        """Let the clock go on by so much: how many polls that brings."""
+        before = len(daemon.named("poll"))
+        self.set(self._ahead + seconds)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline and len(daemon.named("poll")) - before < expected:
+            time.sleep(0.02)
+        time.sleep(0.5)  # long enough for any more of them: ten ticks
+        return len(daemon.named("poll")) - before
+
+
+def still() -> Server:
+    """Hosts whose feeds never change."""
+
+    def answer(request: Request) -> Reply:
+        return Reply(304) if request.etag else Reply(200, document("s", 0), etag='"s"')
+
+    return Server(answer, HOSTS)
+
+
+def sources(server: Server) -> dict[str, str]:
+    return {f"s{number}": f"{url}/feed" for number, url in enumerate(server.addresses.values())}
+
+
+def wait_for_polls(daemon: Running, count: int) -> None:
+    number = 0
+    for _ in range(count):
+        number = daemon.wait_for("poll", after=number)
+
+
+TO_1970 = (datetime(1970, 1, 2, tzinfo=UTC) - datetime.now(UTC)).total_seconds()
+STEPS = {
+    "on by an interval": (INTERVAL, 1),
+    "2 h ahead": (2 * HOUR, 1),
+    "a year ahead": (YEAR, 1),
+    "1 h back": (-HOUR, 0),
+    "on after 1 h back": (INTERVAL, 1),
+    "a year back": (-YEAR, 0),
+    "on after a year back": (INTERVAL, 1),
+    "back to 1970": (TO_1970, 0),
+    "on in 1970": (INTERVAL, 1),
+    "from 1970 to today": (-TO_1970, 1),
+    "on from today": (INTERVAL, 1),
+}
+"""How far the clock is moved, and how many polls of each source that is to bring."""
+
+
+def jumping_clock(url: str, folder: Path) -> tuple[dict[str, int], set[str]]:
+    """How many polls every step brings, and what the daemon complains of."""
+    with still() as server:
+        clock = Clock(folder)
+        configure(folder, sources(server), every="1h")
+        with Running(folder, url, clock.options, command=DAEMON) as daemon:
+            wait_for_polls(daemon, len(HOSTS))
+            polls = {
+                step: clock.polls_after(seconds, daemon, expected=times * len(HOSTS))
+                for step, (seconds, times) in STEPS.items()
+            }
+            assert daemon.stop() == 0
+    return polls, {each["event"] for each in daemon.events if each["level"] != "info"}
+
+
+def clock_back_meanwhile(folder: Path) -> dict[str, int]:
+    """The clock goes back while no daemon runs, and then while visits are under way: the polls of an interval after."""
+    url = f"sqlite:///{folder}/kzfeed.db"
+    with still() as server:
+        clock = Clock(folder, ahead=YEAR)
+        configure(folder, sources(server), every="1h")
+        with Running(folder, url, clock.options, command=DAEMON) as daemon:
+            wait_for_polls(daemon, len(HOSTS))
+            assert daemon.stop() == 0
+        clock.set(0)
+        with Running(folder, url, clock.options, command=DAEMON) as daemon:
+            daemon.wait_for("the clock went back, and the schedule with it")
+            polls = {"while nobody ran": clock.polls_after(INTERVAL, daemon, expected=len(HOSTS))}
+
+            answer, server.answer = server.answer, lambda request: Reply(200, document("s", 1), delay=1)
+            asked, polled = len(server.requests), len(daemon.named("poll"))
+            clock.set(3 * INTERVAL)
+            server.wait_for_requests(asked + len(HOSTS))
+            clock.set(-YEAR)
+            wait_for_polls(daemon, polled + len(HOSTS))
+            server.answer = answer
+            polls["during visits"] = clock.polls_after(INTERVAL, daemon, expected=len(HOSTS))
+    return polls
+
+
+@pytest.fixture(scope="module")
+def scenarios(
+    side_by_side: Executor, postgresql: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Future[Any]]:
+    """All of them, under way."""
+    found: dict[str, Future[Any]] = {}
+    for engine in ENGINES:
+        folder = tmp_path_factory.mktemp("clock")
+        url = Databases(folder, postgresql).new(engine)
+        found[engine] = side_by_side.submit(jumping_clock, url, folder)
+    found["meanwhile"] = side_by_side.submit(clock_back_meanwhile, tmp_path_factory.mktemp("clock"))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_no_jump_of_the_clock_floods_or_stalls(
+    engine: str, scenarios: dict[str, Future[tuple[dict[str, int], set[str]]]]
+) -> None:
+    polls, complaints = scenarios[engine].result()
+
+    assert polls == {step: times * len(HOSTS) for step, (_, times) in STEPS.items()}
+    assert complaints == {"the clock leapt ahead", "the clock went back, and the schedule with it"}
+
+
+@pytest.mark.slow
+def test_a_clock_that_went_back_while_nobody_ran_or_while_visits_were_under_way(
+    scenarios: dict[str, Future[dict[str, int]]],
+) -> None:
+    assert set(scenarios["meanwhile"].result().values()) == {len(HOSTS)}

@@ -1,0 +1,114 @@
+"""A full disk: validators stand still, the daemon lives, and goes on as soon as there is space; no half files."""
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.faults.feeds import Feeds
+from tests.faults.kills import HOSTS, NAMES, addresses
+from tests.faults.processes import Running, configure, environment, kzfeed
+from tests.faults.rows import faults
+from tests.faults.servers import Server
+
+PADDING = 20_000
+"""Characters a body: a version of six feeds takes a few MB, far more than is left."""
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A file system of its own; the test is skipped where none may be mounted."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, text=True)
+    except FileNotFoundError:
+        pytest.skip("there is no mount here")
+    if done.returncode:
+        pytest.skip(f"no file system may be mounted here: {done.stderr.strip()}")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@contextmanager
+def filled(folder: Path) -> Iterator[None]:
+    """Leave nothing of the disk while the block runs."""
+    ballast = folder / "ballast"
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(65536))
+    yield
+    ballast.unlink()
+
+
+@contextmanager
+def limited(process: int, size: int) -> Iterator[None]:
+    """Let the process write no file beyond so many bytes while the block runs."""
+    before = resource.prlimit(process, resource.RLIMIT_FSIZE)
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (size, before[1]))
+    yield
+    resource.prlimit(process, resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def any_disk(folder: Path) -> Iterator[Path]:
+    """The one that all the tests use."""
+    yield folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["disk", "limit"])
+def test_polls_that_find_no_space_are_made_again_when_there_is_some(kind: str, tmp_path: Path) -> None:
+    feeds = Feeds(NAMES, last=3, padding=PADDING)
+    with small_disk(tmp_path / "disk", "64M") if kind == "disk" else any_disk(tmp_path) as folder:
+        url = f"sqlite:///{folder}/kzfeed.db"
+        with Server(feeds, HOSTS) as server:
+            configure(tmp_path, addresses(server))
+            with Running(tmp_path, url, "run") as daemon:
+                daemon.wait_for("poll")
+                written = (folder / "kzfeed.db-wal").stat().st_size
+                full = filled(folder) if kind == "disk" else limited(daemon.process.pid, written)
+                with full:
+                    number = daemon.wait_for("poll not stored")
+                    assert faults(url, feeds) == []
+                freed = time.monotonic()
+                for name in NAMES:
+                    daemon.wait_for("poll", after=number, outcome="new", source=name)
+                took = time.monotonic() - freed
+                while not feeds.are_finished:
+                    number = daemon.wait_for("poll", after=number)
+                assert daemon.stop() == 0
+        assert faults(url, feeds) == []
+
+    # An interval is 100 ms and is looked at once a second.
+    assert took < 10
+
+
+@pytest.mark.slow
+def test_an_export_without_space_fails_cleanly(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kzfeed.db"
+    for number, length in enumerate((10, 500_000)):
+        text = f"<!--{number}-->\n[t](https://e.example/{number})\n------\n\n{'x' * length}\n"
+        (tmp_path / f"{number}.txt").write_text(text)
+    assert kzfeed(tmp_path, url, "backfill", *tmp_path.glob("*.txt")).returncode == 0
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+    command = [sys.executable, "-m", "kzfeed", "export", "out"]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment(url), capture_output=True, text=True, preexec_fn=limit, timeout=60
+    )
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("kzfeed: [Errno 27] File too large")
+    exported = [file.name for file in (tmp_path / "out").rglob("*") if file.is_file()]
+    assert len(exported) == 1
+    assert not exported[0].endswith(".tmp")

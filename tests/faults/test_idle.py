@@ -1,0 +1,68 @@
+"""10,000 sources of which none is due: hardly any processor, little memory, and a question that is answered at once."""
+
+import os
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from kzfeed.model import SourceConfig
+from kzfeed.store import schema, sources
+from kzfeed.store.engine import Database
+from tests.faults.processes import Running, configure
+
+SOURCES = 10_000
+LISTEN_S = 4
+
+
+def memory_of(process: int) -> int:
+    """What the process holds in memory, in bytes."""
+    return int(Path(f"/proc/{process}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def processor_time_of(process: int) -> float:
+    """How many seconds of a core the process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.slow
+def test_ten_thousand_sources_that_are_not_due_cost_next_to_nothing(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kzfeed.db"
+    urls = {f"s{number}": f"http://host{number}.invalid/feed" for number in range(SOURCES)}
+    configure(tmp_path, urls, every="1h")
+    now = datetime.now(UTC)
+    database = Database(url)
+    schema.upgrade(database)
+    configs = [SourceConfig(name, address, timezone="UTC") for name, address in urls.items()]
+    # Polled a moment ago, as far as the schedule knows.
+    sources.configure(database, configs, now + timedelta(minutes=40))
+
+    with Running(tmp_path, url, "run") as daemon:
+        daemon.wait_for("running", timeout=60)
+        time.sleep(1)  # the first tick
+        before = processor_time_of(daemon.process.pid)
+        time.sleep(LISTEN_S)
+        share = (processor_time_of(daemon.process.pid) - before) / LISTEN_S
+        memory = memory_of(daemon.process.pid)
+        assert daemon.stop() == 0
+        assert daemon.named("poll") == []
+
+    asked: list[tuple[str, Any]] = []
+    sa.event.listen(database.engine, "before_cursor_execute", lambda _, __, *each: asked.append((each[0], each[1])))
+    began = time.process_time()
+    for _ in range(10):
+        sources.claim_due(database, now=now, owner="a test", lease=timedelta(seconds=55), limit=100)
+    question = (time.process_time() - began) / 10
+    with database.read() as connection:
+        words, values = next(each for each in asked if "FROM sources" in each[0])
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", values).all()
+    database.close()
+
+    assert share < 0.02
+    assert memory < 250e6
+    assert question < 0.02
+    assert "USING INDEX ix_sources_next_poll_at" in str(plan)

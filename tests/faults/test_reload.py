@@ -1,0 +1,99 @@
+"""SIGHUP: the configuration is read again while the daemon runs, and a wrong one is refused."""
+
+import json
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.feeds import document
+from tests.faults.processes import Running, configure, kzfeed
+from tests.faults.servers import Reply, Server
+
+HOSTS = [f"127.0.11.{number}" for number in range(1, 4)]
+
+
+@pytest.fixture
+def urls() -> Iterator[dict[str, str]]:
+    """Three sources."""
+    with Server(lambda request: Reply(200, document(request.path[1:], 0)), HOSTS) as server:
+        yield {name: f"{server.addresses[host]}/{name}" for name, host in zip("abc", HOSTS, strict=True)}
+
+
+def row(folder: Path, name: str) -> dict[str, Any]:
+    connection = sqlite3.connect(folder / "kzfeed.db")
+    connection.row_factory = sqlite3.Row
+    found = connection.execute("SELECT * FROM sources WHERE name = ?", [name]).fetchone()
+    connection.close()
+    return dict(found)
+
+
+def reload(daemon: Running, event: str) -> int:
+    number = len(daemon.events)
+    daemon.process.send_signal(signal.SIGHUP)
+    return daemon.wait_for(event, after=number)
+
+
+@pytest.mark.slow
+def test_sighup_puts_a_changed_configuration_in_force(urls: dict[str, str], tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kzfeed.db"
+    file = configure(tmp_path, {"a": urls["a"], "b": urls["b"]}, every="1h")
+    with Running(tmp_path, url, "run") as daemon:
+        for name in "ab":
+            daemon.wait_for("poll", source=name)
+        polled = row(tmp_path, "b")["last_polled_at"]
+
+        configure(tmp_path, {"b": urls["b"], "c": urls["c"]}, every="30m")
+        number = reload(daemon, "configuration read again")
+        daemon.wait_for("poll", after=number, source="c")
+
+        changed, removed = row(tmp_path, "b"), row(tmp_path, "a")
+        waits = datetime.fromisoformat(changed["next_poll_at"]) - datetime.fromisoformat(polled)
+        assert changed["last_polled_at"] == polled
+        assert timedelta(minutes=30) <= waits <= timedelta(minutes=31, seconds=1)
+        assert (removed["status"], removed["enabled"]) == ("removed", 0)
+
+        file.write_text('[[sources]]\nname = "b"\nevery = "3 parsecs"\n', encoding="utf-8")
+        number = reload(daemon, "configuration refused, the one before stays in force")
+        said = daemon.events[number - 1]["error"]
+        assert "sources.b.every" in said
+        assert "3 parsecs" in said
+        assert row(tmp_path, "b") == changed
+
+        configure(tmp_path, urls, every="1s", http='host_gap = "0s"\nmin_interval = "1s"')
+        number = reload(daemon, "these settings changed too, and wait for a restart")
+        assert daemon.events[number - 1]["sections"] == ["http"]
+        daemon.wait_for("poll", after=number, source="b")
+        daemon.wait_for("poll", after=number, source="a")
+        assert daemon.stop() == 0
+
+    articles = json.loads(kzfeed(tmp_path, url, "list", "--json").stdout)
+    assert {article["source"] for article in articles} == {"a", "b", "c"}
+
+
+def test_a_sighup_that_comes_before_the_daemon_listens_is_not_its_end(urls: dict[str, str], tmp_path: Path) -> None:
+    configure(tmp_path, {"a": urls["a"]}, every="1h")
+    with Running(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", "run") as daemon:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "kzfeed.db").exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for("configuration read again", after=daemon.wait_for("running"))
+        assert daemon.stop() == 0
+
+
+@pytest.mark.slow
+def test_the_daemon_sees_sources_that_another_process_configured(urls: dict[str, str], tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kzfeed.db"
+    configure(tmp_path, {"a": urls["a"]}, every="1h")
+    with Running(tmp_path, url, "run") as daemon:
+        daemon.wait_for("poll", source="a")
+        configure(tmp_path, {"a": urls["a"], "b": urls["b"]}, every="1s")
+        assert kzfeed(tmp_path, url, "poll", "b").returncode == 0
+        daemon.wait_for("poll", source="b")
+        assert daemon.stop() == 0

@@ -1,0 +1,67 @@
+"""Signals: SIGTERM ends the daemon in time and politely, a second one at once."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.databases import Databases
+from tests.faults.feeds import document
+from tests.faults.processes import Running, configure
+from tests.faults.servers import Reply, Server
+
+SLOW_HOSTS = [f"127.0.8.{number}" for number in range(1, 51)]
+
+
+@pytest.fixture
+def slow() -> Iterator[Server]:
+    """50 hosts that answer at once and take half a minute over the body."""
+    with Server(lambda request: Reply(200, document("slow", 0), pause=30), SLOW_HOSTS) as server:
+        yield server
+
+
+@pytest.fixture
+def daemon(slow: Server, tmp_path: Path) -> Iterator[Running]:
+    """A daemon in the middle of 50 slow fetches; an SQLite archive in `kzfeed-0.db` or so."""
+    configure(tmp_path, {f"s{number}": f"{url}/feed" for number, url in enumerate(slow.addresses.values())})
+    with Running(tmp_path, Databases(tmp_path, "").new("sqlite"), "run") as daemon:
+        slow.wait_for_requests(len(SLOW_HOSTS))
+        yield daemon
+
+
+@pytest.mark.slow
+def test_sigterm_during_50_slow_fetches_ends_with_0_in_10_s_and_asks_nothing_more(
+    daemon: Running, slow: Server
+) -> None:
+    told = time.monotonic()
+    assert daemon.stop() == 0
+
+    assert time.monotonic() - told < 10
+    assert [request for request in slow.requests if request.at > told] == []
+    assert daemon.events[-1]["event"] == "stopped"
+    assert daemon.named("poll") == []
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_it_within_a_second(daemon: Running) -> None:
+    daemon.process.send_signal(signal.SIGTERM)
+    daemon.wait_for("stopping")
+    told = time.monotonic()
+    daemon.stop(signal.SIGINT)
+
+    assert time.monotonic() - told < 1
+
+
+@pytest.mark.slow
+def test_a_redirect_that_comes_after_sigterm_is_not_followed(tmp_path: Path) -> None:
+    with Server(lambda request: Reply(200, document("moved", 0)), ["127.0.8.100"]) as second:
+        redirect = Reply(302, location=f"{second.addresses['127.0.8.100']}/feed", delay=2)
+        with Server(lambda request: redirect, ["127.0.8.101"]) as first:
+            configure(tmp_path, {"s": f"{first.addresses['127.0.8.101']}/feed"})
+            with Running(tmp_path, Databases(tmp_path, "").new("sqlite"), "run") as daemon:
+                first.wait_for_requests(1)
+                assert daemon.stop() == 0
+
+        assert second.requests == []

@@ -1,0 +1,117 @@
+"""Two daemons on one database: on PostgreSQL they share the work, on an SQLite file the second leaves."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from tests.faults.databases import Databases
+from tests.faults.feeds import document
+from tests.faults.processes import Running, configure, kzfeed
+from tests.faults.servers import Reply, Request, Server
+
+HOSTS = [f"127.0.9.{number}" for number in range(1, 11)]
+DAEMON = (sys.executable, "-m", "tests.faults.daemon")
+LEASE = 3.0
+
+
+@pytest.fixture
+def still() -> Iterator[Server]:
+    """Hosts whose feeds never change."""
+
+    def answer(request: Request) -> Reply:
+        return Reply(304) if request.etag else Reply(200, document("still", 0), etag='"still"')
+
+    with Server(answer, HOSTS) as server:
+        yield server
+
+
+def sources(server: Server) -> dict[str, str]:
+    return {f"s{number}": f"{url}/feed" for number, url in enumerate(server.addresses.values())}
+
+
+@pytest.mark.slow
+def test_two_daemons_on_one_postgresql_poll_each_source_once_an_interval(
+    still: Server, databases: Databases, tmp_path: Path
+) -> None:
+    url = databases.new("postgresql")
+    configure(tmp_path, sources(still), every="1s")
+    with Running(tmp_path, url, "run") as first, Running(tmp_path, url, "run") as second:
+        first.wait_for("running")
+        second.wait_for("running")
+        still.wait_for_requests(4 * len(HOSTS))
+        shares = [len(daemon.named("poll")) for daemon in (first, second)]
+        assert (first.stop(), second.stop()) == (0, 0)
+
+    for host in HOSTS:
+        times = [request.at for request in still.requests if request.host == host]
+        # A visit comes 1 s after the end of the one before, and what is due is looked for once a second.
+        assert all(after - before >= 0.95 for before, after in pairwise(times)), (host, times)
+    assert min(shares) > 0
+
+
+@pytest.mark.slow
+def test_the_sources_of_a_killed_daemon_are_taken_over_when_its_lease_ends(
+    databases: Databases, tmp_path: Path
+) -> None:
+    url = databases.new("postgresql")
+    with Server(lambda request: Reply(200, document("s", 0), pause=30), HOSTS) as slow:
+        configure(tmp_path, sources(slow), every="1s")
+        options = json.dumps({"lease": LEASE})
+        with Running(tmp_path, url, options, command=DAEMON) as killed:
+            slow.wait_for_requests(len(HOSTS))
+            with Running(tmp_path, url, options, command=DAEMON) as heir:
+                heir.wait_for("running")
+                killed.process.send_signal(signal.SIGKILL)
+                at = time.monotonic()
+                slow.wait_for_requests(2 * len(HOSTS))
+
+    assert {request.host for request in slow.requests[len(HOSTS) :]} == set(HOSTS)
+    assert slow.requests[-1].at - at < LEASE + 3
+
+
+def test_the_lease_of_a_daemon_that_is_configured_as_usual_is_less_than_a_minute(
+    databases: Databases, tmp_path: Path
+) -> None:
+    url = databases.new("postgresql")
+    with Server(lambda request: Reply(200, document("s", 0), pause=30)) as slow:
+        configure(tmp_path, sources(slow))
+        with Running(tmp_path, url, "run"):
+            slow.wait_for_requests(1)
+            database = Database(url)
+            with database.read() as connection:
+                until = connection.execute(sa.select(tables.sources.c.claimed_until)).scalar_one()
+            database.close()
+
+    assert 30 < (until - datetime.now(UTC)).total_seconds() < 57
+
+
+def test_the_second_daemon_on_one_sqlite_file_says_so_and_leaves(still: Server, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kzfeed.db"
+    configure(tmp_path, sources(still))
+    (tmp_path / "same.db").symlink_to(tmp_path / "kzfeed.db")
+    with Running(tmp_path, url, "run") as first:
+        first.wait_for("running")
+        second = kzfeed(tmp_path, f"sqlite:///{tmp_path}/same.db", "run")
+        number = first.process.pid
+        first.wait_for("poll", after=len(first.events))
+        first.process.kill()
+        first.process.wait()
+        with Running(tmp_path, url, "run") as third:
+            third.wait_for("running")
+            assert third.stop() == 0
+
+    assert second.returncode == 3
+    assert second.stderr.splitlines()[-1] == (
+        f"kzfeed: another `kzfeed run` (process {number}) polls into {tmp_path}/kzfeed.db already: "
+        "stop it first, or use PostgreSQL, which several can share"
+    )

@@ -1,0 +1,52 @@
+"""A schema upgrade killed half-way leaves the old schema or the new one; two at once are as one."""
+
+import random
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from kzfeed.store import schema, tables
+from kzfeed.store.engine import Database
+from tests.conftest import ENGINES
+from tests.faults.databases import Databases
+from tests.faults.processes import Nursery
+
+KILLS = 6
+
+
+def state(url: str) -> tuple[str | None, int]:
+    """The revision that the database says it has, and how many of our tables it has."""
+    database = Database(url)
+    names = set(sa.inspect(database.engine).get_table_names())
+    revision = schema.current(database)
+    database.close()
+    return revision, len(names & set(tables.metadata.tables))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_upgrade_killed_anywhere_leaves_nothing_between(
+    nursery: Nursery, databases: Databases, engine: str, chance: random.Random
+) -> None:
+    began = time.monotonic()
+    assert nursery.run(databases.new(engine), "db", "upgrade") == 0
+    length = time.monotonic() - began
+    whole = (schema.head(), len(tables.metadata.tables))
+    for _ in range(KILLS):
+        url = databases.new(engine)
+        nursery.run_and_kill(url, "db", "upgrade", after=chance.uniform(0, length))
+
+        assert state(url) in ((None, 0), whole)
+        assert nursery.run(url, "db", "upgrade") == 0
+        assert state(url) == whole
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_upgrades_at_the_same_time_all_succeed(nursery: Nursery, databases: Databases, engine: str) -> None:
+    url = databases.new(engine)
+
+    processes = [nursery.start(url, "db", "upgrade") for _ in range(6)]
+
+    assert [nursery.wait(process) for process in processes] == [0] * 6
+    assert state(url) == (schema.head(), len(tables.metadata.tables))
