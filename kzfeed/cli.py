@@ -2,22 +2,26 @@
 
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kzfeed import __version__, terminal
-from kzfeed.errors import DatabaseError, KzfeedError
+from kzfeed.errors import DatabaseError, KzfeedError, UsageError
 
 if TYPE_CHECKING:
     from kzfeed.config import Settings
+    from kzfeed.model import StoredVersion
     from kzfeed.store.engine import Database
     from kzfeed.store.reading import Selection
 
@@ -28,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-database_commands = typer.Typer(help="The database's schema.", no_args_is_help=True)
+database_commands = typer.Typer(help="The database itself: its schema, a backup.", no_args_is_help=True)
 source_commands = typer.Typer(help="The configured feeds.", no_args_is_help=True)
 app.add_typer(database_commands, name="db")
 app.add_typer(source_commands, name="sources")
@@ -166,6 +170,7 @@ def backfill(
     paths: Annotated[list[Path], typer.Argument(help="Archive files and folders of them (.txt, .md).")],
     source: Annotated[str | None, typer.Option(help="The name of the source they all belong to.")] = None,
     source_from: Annotated[SourceFrom, typer.Option(help="What names the source, without --source.")] = SourceFrom.HOST,
+    quarantine: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to copy refused files.")] = None,
     as_json: AsJson = False,
     migrate: Migrate = True,
 ) -> None:
@@ -174,9 +179,14 @@ def backfill(
     from kzfeed.poll import utc_now
 
     source_of = room.by_name(source) if source else room.by_host if source_from == SourceFrom.HOST else room.by_folder
-    files = room.find_files(paths)
-    with ctx.obj.database(migrate=migrate) as database, terminal.progress(paths, room.find_files) as on_batch:
-        done = room.backfill(database, files, source_of=source_of, clock=utc_now, on_batch=on_batch)
+    if quarantine:
+        quarantine.mkdir(parents=True, exist_ok=True)
+    find_files = partial(room.find_files, beside=quarantine)
+    files = find_files(paths)
+    with ctx.obj.database(migrate=migrate) as database, terminal.progress(paths, find_files) as on_batch:
+        done = room.backfill(
+            database, files, source_of=source_of, clock=utc_now, quarantine=quarantine, on_batch=on_batch
+        )
     if as_json:
         print(json.dumps({"files": done.files, **asdict(done.tally), "refused": done.refused}))
     else:
@@ -212,12 +222,14 @@ def poll(
 
 @app.command()
 def run(ctx: typer.Context, migrate: Migrate = True) -> None:
-    """Poll what is due, for ever, until SIGTERM or SIGINT."""
+    """Poll what is due, for ever, until SIGTERM or SIGINT. SIGHUP reads the configuration again."""
+    # One that comes too early waits until the daemon listens.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     from kzfeed import service
 
     settings = ctx.obj.settings()
     with ctx.obj.database(migrate=migrate) as database:
-        asyncio.run(service.run(settings, database))
+        asyncio.run(service.run(settings, database, load=ctx.obj.settings))
 
 
 # --- giving out ------------------------------------------------------------------------------------------------------
@@ -277,9 +289,41 @@ def show(
         case Form.FILE:
             sys.stdout.buffer.write(archive_file(found))
         case Form.TEXT:
-            print(f"{found.title}\n\n{found.text}")
+            terminal.print_text(found.title, found.text)
         case Form.JSON:
             _print_json(asdict(found))
+
+
+@app.command()
+def diff(
+    ctx: typer.Context,
+    article: Annotated[str, typer.Argument(metavar="URL|HASH|ID")],
+    revision: Annotated[int | None, typer.Option(help="Only the step that led to this revision.")] = None,
+    older: Annotated[int | None, typer.Option("--from", help="The revision to compare from; else the first.")] = None,
+    newer: Annotated[int | None, typer.Option("--to", help="The revision to compare with; else the newest.")] = None,
+) -> None:
+    """Show what changed between the versions of an article, step by step; or between two of them."""
+    from kzfeed.article.difference import steps
+    from kzfeed.store.reading import find, versions
+
+    if revision is not None:
+        if older is not None or newer is not None:
+            raise UsageError("--revision is one step: give it alone, or --from and --to")
+        older, newer = revision - 1, revision
+    with ctx.obj.database(migrate=False) as database:
+        held = versions(database, find(database, article).id)
+    if older is not None or newer is not None:
+        held = _two_of(held, older, newer)
+    terminal.print_steps(steps(held)) if len(held) > 1 else terminal.print_single(held[0])
+
+
+def _two_of(held: "Sequence[StoredVersion]", older: int | None, newer: int | None) -> "list[StoredVersion]":
+    numbered = {version.revision: version for version in held}
+    wanted = (min(numbered) if older is None else older, max(numbered) if newer is None else newer)
+    if wanted[0] == wanted[1] or not set(wanted) <= set(numbered):
+        there = ", ".join(map(str, numbered))
+        raise UsageError(f"cannot compare revision {wanted[0]} with {wanted[1]}: the archive holds {there}")
+    return [numbered[number] for number in wanted]
 
 
 @app.command()
@@ -292,6 +336,24 @@ def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
     _print_json(figures) if as_json else terminal.print_figures(figures)
 
 
+@app.command()
+def explain(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The source.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say why the next poll of a source is when it is, and what its last ten polls did."""
+    from kzfeed.poll import explain_source, utc_now
+
+    with ctx.obj.database(migrate=False) as database:
+        told = explain_source(database, name, utc_now())
+    if as_json:
+        next_poll_at = told.source.next_poll_at
+        _print_json({"name": name, "next_poll_at": next_poll_at, "why": told.why, "polls": told.polls})
+    else:
+        print("\n".join([*told.why, "", "The last polls:", *told.poll_lines] if told.polls else told.why))
+
+
 @source_commands.command("list")
 def list_sources(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List the sources with their state, also those that only backfill knows."""
@@ -302,7 +364,40 @@ def list_sources(ctx: typer.Context, as_json: AsJson = False) -> None:
     _print_json(health) if as_json else terminal.print_sources(health)
 
 
-# --- the schema ------------------------------------------------------------------------------------------------------
+@source_commands.command("check")
+def check_source(
+    ctx: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="URL", help="The address of a feed, configured or not.")],
+    timezone: Annotated[str | None, typer.Option(help="The zone of dates that name none, else the default's.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Visit a feed once and report what kzfeed would make of it. Nothing is stored."""
+    from kzfeed import check_words, service
+
+    report = asyncio.run(service.check_feed(ctx.obj.settings(), url, timezone))
+    _print_json(asdict(report)) if as_json else print("\n".join(check_words.lines(report)))
+    raise typer.Exit(1 if report.error else 0)
+
+
+@app.command()
+def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Check the whole database against itself; exit with 1 if something is damaged. A daemon may run meanwhile."""
+    from kzfeed.store.integrity import verify as check
+
+    with ctx.obj.database(migrate=False) as database:
+        if as_json:
+            # Written as it is found: there may be any number of findings.
+            separators = chain([""], repeat(", "))
+            print('{"findings": [', end="")
+            checked = check(database, lambda each: print(end=next(separators) + json.dumps(asdict(each))))
+            print("], " + json.dumps(asdict(checked))[1:])
+        else:
+            checked = check(database, terminal.findings_printer())
+            terminal.print_checked(checked)
+    raise typer.Exit(1 if checked.damage else 0)
+
+
+# --- the database ----------------------------------------------------------------------------------------------------
 
 
 @database_commands.command("upgrade")
@@ -312,6 +407,25 @@ def upgrade_database(ctx: typer.Context) -> None:
 
     with ctx.obj.database(migrate=True) as database:
         print(f"the schema is at {schema.current(database)}")
+
+
+@database_commands.command("backup")
+def backup_database(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; PostgreSQL needs pg_dump.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE, once the new one is whole.")] = False,
+) -> None:
+    """Copy the whole database into one file, consistently, while the daemon runs."""
+    from kzfeed.store.backup import backup
+    from kzfeed.store.engine import Database
+
+    # Of any schema: the time for a backup is before an upgrade.
+    database = Database(ctx.obj.settings().database.url, create=False)
+    try:
+        size = backup(database, file, overwrite=overwrite)
+    finally:
+        database.close()
+    print(f"{file}: {size:,} bytes")
 
 
 @database_commands.command("current")

@@ -105,6 +105,7 @@ class Poller:
             before=source,
             overlap=window or Overlap(),
             pause=settled.host_pause,
+            paused_host=settled.paused_host,
         )
         # To the end, also when the daemon is told to stop: a thread cannot be called back.
         record = await asyncio.shield(self._in_writer(commit))

@@ -7,9 +7,9 @@ that a public feed has no business to name.
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ssl import SSLContext
 from urllib.parse import quote, unquote_to_bytes
@@ -53,6 +53,22 @@ DEFAULT_LIMITS = FetchLimits()
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """A redirect that is about to be followed: the status that ordered it, and the address and host it leads to."""
+
+    status: int
+    url: str
+    host: str
+
+
+OnHop = Callable[[Hop], Awaitable[None]]
+
+
+async def _go_on(_: Hop) -> None:
+    """Nothing to wait for."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Target:
     """A URL taken apart by the WHATWG rules. `url` has neither userinfo nor fragment; `credentials` are apart."""
 
@@ -87,6 +103,8 @@ class _Trail:
     deadline: asyncio.Timeout
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    retry_after: str | None = None
+    """What the redirects so far asked for; the last one that did counts."""
 
 
 class Fetcher:
@@ -108,6 +126,7 @@ class Fetcher:
         self._user_agent = user_agent
         self._limits = limits
         self._slots = asyncio.Semaphore(max_connections)
+        self._door_closed = False
         self._resolver = Resolver(lookup)
         self._wire = Wire(WireLimits(limits.connect_timeout, limits.max_headers), tls)
 
@@ -118,13 +137,24 @@ class Fetcher:
     async def __aexit__(self, *_: object) -> None:
         await self._wire.__aexit__()
 
-    async def visit(self, visit: Visit) -> Fetched | NotModified | Failed:
-        """Ask for the document once, following redirects. Never raises anything but CancelledError."""
+    def close_door(self) -> None:
+        """Ask for nothing more: what was asked for may still come in, a visit about to send a request is cancelled."""
+        self._door_closed = True
+
+    async def visit(self, visit: Visit, *, on_hop: OnHop = _go_on) -> Fetched | NotModified | Failed:
+        """Ask for the document once, following redirects. Never raises anything but CancelledError.
+
+        Before each redirect is followed, `on_hop` is awaited; that takes nothing off the time of the visit.
+        """
+        trail = _Trail(visit.url, asyncio.timeout(self._limits.timeout.total_seconds()))
+        outcome = await self._outcome(visit, trail, on_hop)
+        return replace(outcome, redirect_retry_after=trail.retry_after) if trail.retry_after else outcome
+
+    async def _outcome(self, visit: Visit, trail: _Trail, on_hop: OnHop) -> Fetched | NotModified | Failed:
         seconds = self._limits.timeout.total_seconds()
-        trail = _Trail(visit.url, asyncio.timeout(seconds))
         try:
             async with trail.deadline:
-                return await self._follow(visit, trail)
+                return await self._follow(visit, trail, on_hop)
         except VisitError as exc:
             return _failed(exc.kind, exc.words, trail)
         except Exception as exc:  # noqa: BLE001 - the last resort: one visit must not end the others
@@ -132,7 +162,7 @@ class Fetcher:
                 return _failed("timeout", f"not done within {seconds:g} s", trail)
             return _failed("internal", repr(exc), trail)
 
-    async def _follow(self, visit: Visit, trail: _Trail) -> Fetched | NotModified | Failed:
+    async def _follow(self, visit: Visit, trail: _Trail, on_hop: OnHop) -> Fetched | NotModified | Failed:
         try:
             target = _parse(visit.url)
         except ValueError as exc:
@@ -143,11 +173,9 @@ class Fetcher:
         while True:
             trail.url = target.url
             outcome = await self._ask(target, visit.validators, target.host == trusted_host, trail)
-            if isinstance(outcome, Fetched) and permanent and len(seen) > 1:
-                return Fetched(
-                    outcome.url, outcome.status, outcome.headers, outcome.body, permanent_url=target.url_with_userinfo
-                )
             if not isinstance(outcome, _Redirect):
+                if isinstance(outcome, Fetched | NotModified) and permanent and len(seen) > 1:
+                    return replace(outcome, permanent_url=target.url_with_userinfo)
                 return outcome
             permanent = permanent and outcome.status in _PERMANENT
             target = outcome.target
@@ -156,7 +184,10 @@ class Fetcher:
             if len(seen) > self._limits.max_redirects:
                 raise VisitError("bad-redirect", f"more than {self._limits.max_redirects} redirects")
             seen.add(target.url)
+            trail.retry_after = trail.headers.get("retry-after") or trail.retry_after
             trail.status, trail.headers = None, {}
+            async with _uncounted(trail.deadline):
+                await on_hop(Hop(outcome.status, target.url, target.host))
 
     async def _ask(
         self, target: _Target, validators: Validators | None, trusted: bool, trail: _Trail
@@ -208,13 +239,15 @@ class Fetcher:
 
     @asynccontextmanager
     async def _slot(self, deadline: asyncio.Timeout) -> AsyncIterator[None]:
-        """A place among the connections. Time spent waiting for one is not the server's fault and does not count."""
-        loop = asyncio.get_running_loop()
-        left = (deadline.when() or loop.time()) - loop.time()
-        deadline.reschedule(None)
-        async with self._slots:
-            deadline.reschedule(loop.time() + left)
+        """A place among the connections."""
+        async with _uncounted(deadline):
+            await self._slots.acquire()
+        try:
+            if self._door_closed:
+                raise asyncio.CancelledError("no more requests")
             yield
+        finally:
+            self._slots.release()
 
     async def _body(self, response: Response, headers: Mapping[str, str]) -> bytes:
         limit = self._limits.max_body
@@ -225,6 +258,16 @@ class Fetcher:
         async for piece in response.body:
             decoder.feed(piece)
         return decoder.finish()
+
+
+@asynccontextmanager
+async def _uncounted(deadline: asyncio.Timeout) -> AsyncIterator[None]:
+    """Waiting that is not the server's fault: the deadline moves by as long as the block takes."""
+    loop = asyncio.get_running_loop()
+    left = (deadline.when() or loop.time()) - loop.time()
+    deadline.reschedule(None)
+    yield
+    deadline.reschedule(loop.time() + left)
 
 
 def _parse(url: str, base: str | None = None) -> _Target:
@@ -338,4 +381,5 @@ def _failed(kind: FailureKind, words: str, trail: _Trail) -> Failed:
         error if len(error) <= MAX_ERROR else error[: MAX_ERROR - 1] + "…",
         status=trail.status,
         headers=trail.headers,
+        url=trail.url,
     )

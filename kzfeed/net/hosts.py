@@ -1,43 +1,126 @@
-"""One visit to a host at a time, with a pause between two: whoever wants to visit waits for its turn here."""
+"""One visit to a host at a time, with a pause between two: whoever wants to send a request waits for its turn here.
+
+A visit that is redirected goes from host to host, and has a turn at one of them at a time: nobody waits in a circle.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import ada_url
+
+_TIDY_FROM = 1000
+_NO_RULES: Mapping[str, "HostRule"] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class HostRule:
+    """What a host gets: at most `connections` visits at a time, and `gap` after the start and the end of each."""
+
+    gap: timedelta
+    connections: int = 1
+
 
 @dataclass(slots=True)
 class _Host:
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    free_at: float = 0.0
-    waiting: int = 0
+    gap: float
+    places: asyncio.Semaphore
+    free_at: float
+    queue: asyncio.Lock = field(default_factory=asyncio.Lock)
+    concerned: int = 0
+    """How many wait for a turn or have one."""
 
 
 class HostTurns:
-    """The turns of one process. `gap` is the least time from the end of one visit to the start of the next."""
+    """The turns of one process. `rules` are those of single hosts, `gap` is that of all others.
 
-    def __init__(self, gap: timedelta) -> None:
-        self._gap = gap.total_seconds()
+    The first gap begins when the process does: the one before it may have been there a moment ago.
+    """
+
+    def __init__(self, gap: timedelta, rules: Mapping[str, HostRule] = _NO_RULES) -> None:
+        self._rule = HostRule(gap)
+        self._rules = {_key(host): rule for host, rule in rules.items()}
+        self._begun = time.monotonic()
         self._hosts: dict[str, _Host] = {}
+        self._tidy_from = _TIDY_FROM
+
+    def connections(self, host: str) -> int:
+        """How many visits the host gets at a time."""
+        return self._rules.get(_key(host), self._rule).connections
+
+    @property
+    def wide_hosts(self) -> dict[str, int]:
+        """The hosts that get more than one visit at a time, and how many."""
+        return {host: rule.connections for host, rule in self._rules.items() if rule.connections > 1}
 
     @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[None]:
-        """The only visit to `host` while the block runs; first come, first served."""
-        clock = asyncio.get_running_loop().time
-        state = self._hosts.setdefault(host, _Host())
-        state.waiting += 1
+    async def turn(self, host: str) -> AsyncIterator["Turn"]:
+        """A turn at `host`, while the block runs or until it moves on to another host; first come, first served."""
+        turn = Turn(self)
+        await turn.move_to(host)
         try:
-            async with state.lock:
-                await asyncio.sleep(max(state.free_at - clock(), 0))
-                try:
-                    yield
-                finally:
-                    state.free_at = clock() + self._gap
+            yield turn
         finally:
-            state.waiting -= 1
-            self._forget_rested(clock())
+            turn.end()
 
-    def _forget_rested(self, now: float) -> None:
-        if len(self._hosts) > 1000:
-            self._hosts = {host: state for host, state in self._hosts.items() if state.waiting or state.free_at > now}
+    async def _enter(self, key: str) -> _Host:
+        host = self._hosts.get(key)
+        if host is None:
+            rule = self._rules.get(key, self._rule)
+            gap = rule.gap.total_seconds()
+            host = self._hosts[key] = _Host(gap, asyncio.Semaphore(rule.connections), free_at=self._begun + gap)
+        host.concerned += 1
+        try:
+            async with host.queue:
+                await host.places.acquire()
+                try:
+                    # Another visit may end meanwhile, and then the gap begins anew.
+                    while (wait := host.free_at - time.monotonic()) > 0:  # noqa: ASYNC110 - a time that moves, no event
+                        await asyncio.sleep(wait)
+                except asyncio.CancelledError:
+                    host.places.release()
+                    raise
+                host.free_at = time.monotonic() + host.gap
+        except asyncio.CancelledError:
+            host.concerned -= 1
+            raise
+        return host
+
+    def _leave(self, host: _Host) -> None:
+        now = time.monotonic()
+        host.free_at = now + host.gap
+        host.places.release()
+        host.concerned -= 1
+        if len(self._hosts) > self._tidy_from:
+            self._hosts = {key: each for key, each in self._hosts.items() if each.concerned or each.free_at > now}
+            self._tidy_from = max(_TIDY_FROM, 2 * len(self._hosts))
+
+
+class Turn:
+    """A place at one host at a time."""
+
+    def __init__(self, turns: HostTurns) -> None:
+        self._turns = turns
+        self._host: _Host | None = None
+
+    async def move_to(self, host: str) -> None:
+        """Give up the place and wait for one at this host, also where it is the same one: that is another request."""
+        self.end()
+        self._host = await self._turns._enter(_key(host))
+
+    def end(self) -> None:
+        """Give up the place, if there is one."""
+        host, self._host = self._host, None
+        if host:
+            self._turns._leave(host)
+
+
+def _key(host: str) -> str:
+    """One spelling for each host, that of redirects: WHATWG's, with names in ASCII."""
+    try:
+        return ada_url.URL(f"http://[{host}]/" if ":" in host and host[0] != "[" else f"http://{host}/").hostname
+    except ValueError:
+        return host.lower()

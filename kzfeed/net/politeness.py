@@ -30,10 +30,11 @@ _NO_TIME = timedelta()
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The state of a source after a visit; `host_pause` is until when its whole host wants no visits."""
+    """The state of a source after a visit; `host_pause` is until when the whole of `paused_host` wants no visits."""
 
     source: Source
     host_pause: datetime | None = None
+    paused_host: str | None = None
 
 
 def visit_to(source: Source) -> Visit:
@@ -216,8 +217,10 @@ def _after_failure(
         next_poll_at=None if gone else due,
         next_poll_reason="gone (410)" if gone else reason,
     )
-    # Rule 8: a server that is overrun is so for all of its feeds.
-    return Settled(after, host_pause=now + asked if asked and failed.status in (429, 503) else None)
+    # Rule 8: a server that is overrun is so for all of its feeds; it may be another one than was asked first.
+    if asked and failed.status in (429, 503):
+        return Settled(after, host_pause=now + asked, paused_host=urlsplit(failed.url or source.url).hostname)
+    return Settled(after)
 
 
 def _is_doubtful(failed: Failed) -> bool:

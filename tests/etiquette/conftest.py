@@ -1,0 +1,176 @@
+"""A world in which days pass in a second: a real Fetcher, a real store, and a clock that is put forward."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from kzfeed.model import Poll, Source, SourceConfig
+from kzfeed.net.fetch import Fetcher
+from kzfeed.net.hosts import HostTurns
+from kzfeed.net.politeness import Manners
+from kzfeed.poll import Poller
+from kzfeed.store import schema, sources, tables
+from kzfeed.store.engine import Database
+from kzfeed.workers import Workers
+from tests.etiquette.recorder import Page, Recorder, recording
+
+HOSTS = tuple(f"127.0.0.{number}" for number in range(1, 6))
+AGENT = "kzfeed/0.0 (+mailto:tests@kzfeed.example)"
+START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+@dataclass
+class Clock:
+    """What time it is, and what chance brings."""
+
+    now: datetime = START
+    chance: float = 0.5
+
+
+class World:
+    """Sources that are visited when they are due, by a clock of their own. Between two visits everything is forgotten
+    but what the database holds: each of them is a restart.
+    """
+
+    def __init__(self, database: Database, clock: Clock, runner: asyncio.Runner, poller: Poller) -> None:
+        self.database = database
+        self.clock = clock
+        self._runner = runner
+        self._poller = poller
+        self._configs: dict[str, SourceConfig] = {}
+
+    def follow(self, page: Page | str, *, name: str = "s", **settings: Any) -> None:
+        """Configure a source for the page, beside those that there are."""
+        url = page if isinstance(page, str) else page.url
+        self._configs[name] = SourceConfig(name=name, url=url, **settings)
+        sources.configure(self.database, self._configs.values(), self.clock.now)
+
+    def lasts(self, length: timedelta) -> None:
+        """So much time passes, and whatever falls due in it is polled then."""
+        end = self.clock.now + length
+        while True:
+            self._poll_due()
+            upcoming = [when for when in self._moments() if self.clock.now < when <= end]
+            if not upcoming:
+                self.clock.now = end
+                return
+            self.clock.now = min(upcoming)
+
+    def poll(self, name: str = "s") -> Poll:
+        """Poll a source by hand, now."""
+        return self._runner.run(self._polled(self.source(name)))
+
+    def source(self, name: str = "s") -> Source:
+        return sources.listed(self.database, [name])[0]
+
+    def rows(self, table: sa.Table) -> list[tuple[Any, ...]]:
+        with self.database.read() as connection:
+            query = sa.select(table).order_by(*table.primary_key)
+            return [tuple(row) for row in connection.execute(query)]
+
+    def titles(self) -> set[str]:
+        with self.database.read() as connection:
+            return set(connection.execute(sa.select(tables.articles.c.title)).scalars())
+
+    def _poll_due(self) -> None:
+        while due := sources.claim_due(self.database, now=self.clock.now, owner="tests", lease=HOUR, limit=100):
+            for source in due:
+                self._runner.run(self._polled(source))
+
+    async def _polled(self, source: Source) -> Poll:
+        return await self._poller.poll(source)
+
+    def _moments(self) -> Iterator[datetime]:
+        known = sources.listed(self.database)
+        times = (when for each in known for when in (each.next_poll_at, each.not_before) if when)
+        return chain(times, sources.paused_hosts(self.database, self.clock.now).values())
+
+
+@pytest.fixture(scope="session")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="session")
+def network(runner: asyncio.Runner) -> Iterator[tuple[Fetcher, Workers]]:
+    """One Fetcher and one pool of workers for all tests: to start them takes longer than a test."""
+    fetcher = Fetcher(user_agent=AGENT)
+    workers = Workers(timeout=timedelta(seconds=20), memory=512 << 20)
+    runner.run(fetcher.__aenter__())
+    yield fetcher, workers
+    runner.run(workers.__aexit__())
+    runner.run(fetcher.__aexit__())
+
+
+@pytest.fixture(scope="session")
+def empty_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with our schema and no rows: to copy it takes less time than to make it."""
+    path = tmp_path_factory.mktemp("empty") / "kzfeed.db"
+    database = Database(f"sqlite:///{path}")
+    schema.upgrade(database)
+    database.close()
+    return path
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server(clock: Clock) -> Iterator[Recorder]:
+    """A server for a world, at five addresses, by its clock."""
+    with recording(HOSTS, clock=lambda: clock.now) as recorder:
+        yield recorder
+
+
+@contextmanager
+def inhabited(
+    database: Database, clock: Clock, runner: asyncio.Runner, network: tuple[Fetcher, Workers]
+) -> Iterator[World]:
+    fetcher, workers = network
+    with ThreadPoolExecutor(1) as writer:
+        poller = Poller(
+            fetcher=fetcher,
+            database=database,
+            turns=HostTurns(timedelta()),
+            manners=Manners(),
+            workers=workers,
+            writer=writer,
+            clock=lambda: clock.now,
+            chance=lambda: clock.chance,
+        )
+        yield World(database, clock, runner, poller)
+
+
+@pytest.fixture
+def world(
+    empty_archive: Path, tmp_path: Path, clock: Clock, runner: asyncio.Runner, network: tuple[Fetcher, Workers]
+) -> Iterator[World]:
+    """A world on SQLite. What the rules say of time is the same on both engines."""
+    database = Database(f"sqlite:///{shutil.copy(empty_archive, tmp_path)}")
+    with inhabited(database, clock, runner, network) as made:
+        yield made
+    database.close()
+
+
+@pytest.fixture
+def each_world(
+    database: Database, clock: Clock, runner: asyncio.Runner, network: tuple[Fetcher, Workers]
+) -> Iterator[World]:
+    """A world on each engine, for what is a matter of storing."""
+    with inhabited(database, clock, runner, network) as made:
+        yield made

@@ -1,0 +1,316 @@
+"""Rules 8 and 16: what one server says holds for all of its feeds, and no host is asked twice at a time."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from kzfeed.model import Failed, Poll, Visit
+from kzfeed.net.fetch import Fetcher, Hop
+from kzfeed.net.hosts import HostRule, HostTurns
+from kzfeed.net.politeness import Manners, settle
+from kzfeed.store import sources
+from kzfeed.store.archive import commit_poll
+from tests.etiquette.conftest import AGENT, DAY, HOUR, START, World
+from tests.etiquette.documents import rss
+from tests.etiquette.program import Program
+from tests.etiquette.recorder import Page, Recorder, Reply, Seen, recording
+
+
+def known(seen: Seen) -> Reply:
+    return Reply(304) if seen.conditions[0] else Reply(200, [("ETag", '"1"')], rss())
+
+
+# --- rule 8 ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_8_a_refusal_with_retry_after_pauses_all_sources_of_the_host(
+    world: World, server: Recorder, status: int
+) -> None:
+    feeds = [server.page(f"/{number}", known, host="127.0.0.1") for number in range(4)]
+    elsewhere = server.page("/feed", known, host="127.0.0.2")
+    for number, page in enumerate([*feeds, elsewhere]):
+        world.follow(page, name=f"s{number}")
+    world.lasts(HOUR / 2)
+    feeds[2].says(Reply(status, [("Retry-After", "18000")]), known)
+
+    world.lasts(5 * HOUR)
+    at = feeds[2].times[1]
+    paused = [seen for seen in server.at("127.0.0.1") if at < seen.clock < at + 5 * HOUR]
+    world.lasts(2 * HOUR)
+
+    assert paused == []
+    assert [len([when for when in page.times if when >= at + 5 * HOUR]) > 0 for page in feeds] == [True] * 4
+    assert len(elsewhere.seen) >= 7
+    assert max(after - before for before, after in pairwise(elsewhere.times)) < 1.1 * HOUR
+
+
+def test_8_a_shorter_pause_does_not_end_a_longer_one(world: World, server: Recorder) -> None:
+    first = server.page("/1", Reply(503, [("Retry-After", "36000")]), known)
+    second = server.page("/2", Reply(503, [("Retry-After", "60")]), known)
+    world.follow(first, name="s1")
+    world.follow(second, name="s2")
+    assert world.poll("s1").outcome == world.poll("s2").outcome == "failed"
+
+    world.lasts(9 * HOUR)
+
+    assert len(server.seen) == 2
+    assert {seen.clock for seen in server.seen} == {START}
+
+
+@pytest.mark.parametrize("reply", [Reply(429), Reply(503), Reply(500, [("Retry-After", "18000")]), Reply(403)])
+def test_8_any_other_failure_is_that_of_its_feed_alone(world: World, server: Recorder, reply: Reply) -> None:
+    failing = server.page("/failing", reply)
+    well = server.page("/well", known)
+    world.follow(failing, name="failing")
+    world.follow(well, name="well")
+
+    world.lasts(4 * HOUR)
+
+    assert len(failing.seen) < 4
+    assert len(well.seen) == 4
+
+
+def test_8_the_pause_is_over_when_it_is_over(world: World, server: Recorder) -> None:
+    page = server.page("/1", Reply(503, [("Retry-After", "18000")]), known)
+    beside = server.page("/2", known)
+    world.follow(page, name="s1")
+    world.lasts(timedelta())
+    world.follow(beside, name="s2")
+
+    world.lasts(DAY)
+
+    assert beside.times[0] == START + 5 * HOUR
+    assert page.times[1] >= START + 5 * HOUR
+
+
+def test_8_the_host_that_refused_is_paused_also_where_a_redirect_led_to_it(each_world: World) -> None:
+    now = each_world.clock.now
+    each_world.follow("https://door.example/feed", name="door")
+    each_world.follow("https://house.example/other", name="other")
+    source = each_world.source("door")
+    refused = Failed("http-status", "no", 503, {"retry-after": "600"}, url="https://house.example/feed")
+
+    settled = settle(source, refused, None, now=now, manners=Manners())
+    record = Poll(source.id, now, timedelta(), "failed")
+    commit_poll(each_world.database, settled.source, record, pause=settled.host_pause, paused_host=settled.paused_host)
+
+    until = now + timedelta(seconds=600)
+    assert sources.paused_hosts(each_world.database, now) == {"house.example": until}
+    assert claimed(each_world, "a") == []
+    each_world.clock.now = until
+    assert claimed(each_world, "a") == ["other"]
+
+
+# --- rule 16: turns --------------------------------------------------------------------------------------------------
+
+
+def visits(
+    gap: float, *hosts: str, lasting: float = 0.02, rules: Mapping[str, HostRule] = {}
+) -> list[tuple[str, float, float]]:
+    """When visits to these hosts began and ended that were all wanted as soon as the process began."""
+    turns = HostTurns(timedelta(seconds=gap), rules)
+    spans: list[tuple[str, float, float]] = []
+
+    async def visit(host: str) -> None:
+        async with turns.turn(host):
+            start = time.monotonic()
+            await asyncio.sleep(lasting)
+            spans.append((host, start, time.monotonic()))
+
+    async def all_of_them() -> None:
+        async with asyncio.TaskGroup() as group:
+            for host in hosts:
+                group.create_task(visit(host))
+
+    asyncio.run(all_of_them())
+    return spans
+
+
+def test_16_visits_to_one_host_come_one_after_the_other_with_a_gap() -> None:
+    spans = visits(0.1, *["a"] * 4)
+
+    assert all(after[1] - before[2] >= 0.1 for before, after in pairwise(spans))
+
+
+def test_16_visits_to_other_hosts_do_not_wait() -> None:
+    begun = time.monotonic()
+    spans = visits(0.3, *["a"] * 3, *map(str, range(1000)), lasting=0.01)
+
+    others = [start - begun for host, start, _ in spans if host != "a"]
+    assert len(others) == 1000
+    assert 0.3 <= min(others) <= max(others) < 0.6
+    assert max(end for _, _, end in spans) - begun > 0.9
+
+
+def test_16_the_gap_is_kept_over_a_restart_too() -> None:
+    before = visits(0.2, "a")
+    after = visits(0.2, "a")
+
+    assert after[0][1] - before[0][2] >= 0.2
+
+
+def test_16_one_host_in_several_spellings_is_one_host() -> None:
+    spans = visits(0.05, "BÜCHER.example", "xn--bcher-kva.example", "bücher.example")
+
+    assert all(after[1] - before[2] >= 0.05 for before, after in pairwise(spans))
+
+
+def test_16_a_host_may_have_a_gap_and_connections_of_its_own() -> None:
+    rules = {"Slow.example": HostRule(timedelta(seconds=0.2)), "wide": HostRule(timedelta(seconds=0.05), 3)}
+    slow, usual = visits(0, "slow.example", "slow.example", rules=rules), visits(0, "a", "a", rules=rules)
+    wide = visits(0, *["wide"] * 4, lasting=0.3, rules=rules)
+    turns = HostTurns(timedelta(), rules)
+
+    assert slow[1][1] - slow[0][2] >= 0.2
+    assert usual[1][1] - usual[0][2] < 0.1
+    starts, ends = sorted(start for _, start, _ in wide), sorted(end for _, _, end in wide)
+    assert all(after - before >= 0.05 for before, after in pairwise(starts))
+    assert starts[2] < ends[0] < ends[0] + 0.05 <= starts[3]
+    assert (turns.connections("wide"), turns.connections("other")) == (3, 1)
+
+
+def test_16_whoever_gives_up_waiting_leaves_the_turn_to_the_next() -> None:
+    async def go() -> None:
+        turns = HostTurns(timedelta(seconds=0.05))
+
+        async def visit() -> None:
+            async with turns.turn("a"):
+                await asyncio.sleep(0.05)
+
+        tasks = [asyncio.create_task(visit()) for _ in range(4)]
+        await asyncio.sleep(0.01)
+        tasks[1].cancel()  # waits behind the first
+        await asyncio.sleep(0.06)
+        tasks[2].cancel()  # waits for the gap
+        await asyncio.wait_for(tasks[3], 1)
+
+    asyncio.run(go())
+
+
+def test_16_a_redirect_goes_to_the_next_host_when_its_turn_comes_there() -> None:
+    """And two that lead to each other's hosts do not wait for each other for ever."""
+
+    async def go() -> None:
+        turns = HostTurns(timedelta(seconds=0.05))
+        inside: dict[str, int] = {"a": 0, "b": 0}
+
+        async def stay(host: str) -> None:
+            inside[host] += 1
+            assert inside[host] == 1
+            await asyncio.sleep(0.02)
+            inside[host] -= 1
+
+        async def visit(first: str, then: str) -> None:
+            async with turns.turn(first) as turn:
+                await stay(first)
+                await turn.move_to(then)
+                await stay(then)
+
+        begun = time.monotonic()
+        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+            for first, then in [("a", "b"), ("b", "a")] * 3:
+                group.create_task(visit(first, then))
+        assert time.monotonic() - begun >= 5 * 0.07
+
+    asyncio.run(go())
+
+
+def test_16_the_fetcher_asks_before_each_hop_and_its_time_stands_still_meanwhile(server: Recorder) -> None:
+    from kzfeed.net.fetch import FetchLimits
+
+    start = server.page("/0", Reply(302, [("Location", "/1")]))
+    server.page("/1", Reply(307, [("Location", "/2"), ("Retry-After", "60")]))
+    server.page("/2", Reply(200, body=rss()))
+    hops: list[Hop] = []
+
+    async def wait(hop: Hop) -> None:
+        assert len(server.seen) == len(hops) + 1
+        hops.append(hop)
+        await asyncio.sleep(0.7)
+
+    async def go() -> object:
+        async with Fetcher(user_agent=AGENT, limits=FetchLimits(timeout=timedelta(seconds=1))) as fetcher:
+            return await fetcher.visit(Visit(start.url, trusted_host="127.0.0.1"), on_hop=wait)
+
+    outcome = asyncio.run(go())
+
+    assert [(hop.status, hop.url, hop.host) for hop in hops] == [
+        (302, server.page("/1").url, "127.0.0.1"),
+        (307, server.page("/2").url, "127.0.0.1"),
+    ]
+    assert getattr(outcome, "status", None) == 200
+    assert getattr(outcome, "redirect_retry_after", None) == "60"
+
+
+# --- rule 16: whose turn it is ---------------------------------------------------------------------------------------
+
+
+def claimed(world: World, owner: str, limit: int = 10) -> list[str]:
+    due = sources.claim_due(world.database, now=world.clock.now, owner=owner, lease=HOUR, limit=limit)
+    return [source.name for source in due]
+
+
+def test_16_many_sources_of_one_host_do_not_stand_before_all_others(each_world: World) -> None:
+    for number in range(60):
+        each_world.follow(f"https://many.example/{number}", name=f"many{number:02}")
+    each_world.clock.now += HOUR
+    for number in range(8):
+        each_world.follow(f"https://other{number}.example/", name=f"other{number}")
+
+    due = claimed(each_world, "a")
+
+    assert sorted(due) == ["many00", *(f"other{number}" for number in range(8))]
+    assert due[0] == "many00"
+
+
+def test_16_a_host_that_one_daemon_visits_is_left_alone_by_another(each_world: World) -> None:
+    for number in range(3):
+        each_world.follow(f"https://one.example/{number}", name=f"s{number}")
+    assert claimed(each_world, "a") == ["s0"]
+
+    assert claimed(each_world, "b") == []
+    each_world.clock.now += HOUR
+    assert claimed(each_world, "b") == ["s0"]
+    sources.release(each_world.database, "b")
+    assert claimed(each_world, "c") == ["s0"]
+
+
+# --- rule 16: the whole program --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Program:
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def hosts() -> Iterator[Recorder]:
+    with recording([f"127.0.1.{number}" for number in range(1, 4)]) as recorder:
+        yield recorder
+
+
+def test_16_a_poll_by_hand_keeps_the_gaps_and_the_rules_of_single_hosts(program: Program, hosts: Recorder) -> None:
+    pages: list[Page] = []
+    for host, delay in (("127.0.1.1", 0.2), ("127.0.1.2", 0.2), ("127.0.1.3", 0.6)):
+        feed = Reply(200, body=rss(), delay=delay)
+        pages.append(hosts.page("/door", Reply(301, [("Location", "/0")]), host=host))
+        pages += [hosts.page(f"/{number}", feed, host=host) for number in range(3)]
+    program.configure(
+        {f"s{number}": page.url for number, page in enumerate(pages)},
+        http='host_gap = "250ms"',
+        more='[hosts]\n"127.0.1.2".gap = "600ms"\n"127.0.1.3" = {gap = "100ms", connections = 3}',
+    )
+
+    reports = program.poll()
+
+    assert {report["outcome"] for report in reports.values()} == {"new", "unchanged"}
+    assert [len(hosts.at(f"127.0.1.{number}")) for number in (1, 2, 3)] == [5, 5, 5]
+    assert [hosts.at_once(f"127.0.1.{number}") for number in (1, 2, 3)] == [1, 1, 3]
+    assert min(hosts.pauses("127.0.1.1")) >= 0.25
+    assert min(hosts.pauses("127.0.1.2")) >= 0.6
