@@ -4,11 +4,9 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
@@ -17,12 +15,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kzfeed import __version__, terminal
+from kzfeed.cli_options import (
+    AsJson,
+    Form,
+    Layout,
+    LogFormat,
+    Migrate,
+    Session,
+    Since,
+    SourceFrom,
+    SourceName,
+    Until,
+    global_options_first,
+)
 from kzfeed.errors import DatabaseError, KzfeedError, UsageError
 
 if TYPE_CHECKING:
-    from kzfeed.config import Settings
     from kzfeed.model import StoredVersion
-    from kzfeed.store.engine import Database
     from kzfeed.store.reading import Selection
 
 app = typer.Typer(
@@ -36,80 +45,6 @@ database_commands = typer.Typer(help="The database itself: its schema, a backup.
 source_commands = typer.Typer(help="The configured feeds.", no_args_is_help=True)
 app.add_typer(database_commands, name="db")
 app.add_typer(source_commands, name="sources")
-
-GLOBAL_OPTIONS = ("--config", "--database", "--log-format")
-
-
-class LogFormat(StrEnum):
-    """How log lines look; auto is console on a terminal, else json."""
-
-    AUTO = "auto"
-    CONSOLE = "console"
-    JSON = "json"
-
-
-class SourceFrom(StrEnum):
-    """Where the name of a backfilled article's source comes from."""
-
-    HOST = "host"
-    FOLDER = "folder"
-
-
-class Layout(StrEnum):
-    """How an export names its files."""
-
-    TREE = "tree"
-    FLAT = "flat"
-
-
-class Form(StrEnum):
-    """How an article is shown."""
-
-    FILE = "file"
-    TEXT = "text"
-    JSON = "json"
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
-Migrate = Annotated[bool, typer.Option("--migrate/--no-migrate", help="Bring the database's schema up to date first.")]
-SourceName = Annotated[str | None, typer.Option("--source", help="Only articles that this source had first.")]
-Since = Annotated[datetime | None, typer.Option(help="Only articles published at this time (UTC) or later.")]
-Until = Annotated[datetime | None, typer.Option(help="Only articles published before this time (UTC).")]
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What the options before the command say; the settings are read when a command asks for them."""
-
-    config: Path | None
-    database_url: str | None
-    log_format: LogFormat | None
-
-    def settings(self) -> "Settings":
-        """The settings, with logging set up as they say."""
-        from kzfeed import config, log
-
-        settings = config.load(self.config, database=self.database_url)
-        log.configure(
-            format=self.log_format.value if self.log_format else settings.log.format, level=settings.log.level
-        )
-        return settings
-
-    @contextmanager
-    def database(self, *, migrate: bool) -> Iterator["Database"]:
-        """The database, its schema brought up to date, or else required to be and the database to exist."""
-        from kzfeed.store import schema
-        from kzfeed.store.engine import Database
-
-        database = Database(self.settings().database.url, create=migrate)
-        try:
-            if migrate:
-                schema.upgrade(database)
-            else:
-                schema.require_current(database)
-            yield database
-        finally:
-            database.close()
 
 
 def main() -> None:
@@ -125,23 +60,6 @@ def main() -> None:
     except OSError as error:
         print(f"kzfeed: {error}", file=sys.stderr)
         sys.exit(1)
-
-
-def global_options_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments with --config, --database and --log-format in front, wherever they stood before a `--`."""
-    first: list[str] = []
-    others: list[str] = []
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    remaining = iter(arguments[:end])
-    for argument in remaining:
-        name, has_value, _ = argument.partition("=")
-        if name not in GLOBAL_OPTIONS:
-            others.append(argument)
-        else:
-            first.append(argument)
-            if not has_value:
-                first.extend(value for value in [next(remaining, None)] if value is not None)
-    return [*first, *others, *arguments[end:]]
 
 
 def _print_version(wanted: bool) -> None:

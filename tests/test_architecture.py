@@ -34,7 +34,9 @@ BELOW: dict[str, set[str]] = {
     "service": {"daemon", "poll", "workers", "document", "check", "net", "store", "config", "config_values"},
     "terminal": {"service", "backfill", "article"},
     "__main__": {"cli"},
+    "cli_options": {"store", "config", "log"},
     "cli": {
+        "cli_options",
         "service",
         "check_words",
         "daemon",

@@ -196,9 +196,11 @@ def _close_side_title(reader: Reader, _element: Element, text: str) -> None:
 
 def _looks_like_html(text: str) -> bool:
     """feedparser's guess at the titles of RSS: end tags or references, and none that HTML does not have."""
+    if len(text) > _MAX_TITLE:
+        unusual()
     if not re.search(r"</\w+>|&#?\w+;", text):
         return False
-    if len(text) > _MAX_TITLE or any(tag.lower() not in _TAGS_IN_TITLES for tag in re.findall(r"</?(\w+)", text)):
+    if any(tag.lower() not in _TAGS_IN_TITLES for tag in re.findall(r"</?(\w+)", text)):
         unusual()
     return all(name in entitydefs for name in re.findall(r"&(\w+);", text))
 
