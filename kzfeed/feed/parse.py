@@ -8,13 +8,12 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
-from urllib.parse import urljoin
 
 import feedparser
 
 from kzfeed.errors import DocumentError
+from kzfeed.feed import about
 from kzfeed.feed.jsonfeed import ANY_IMAGE, parse_json
 from kzfeed.feed.mend import (
     FEEDISH,
@@ -98,61 +97,17 @@ def _parse_xml(text: str, *, url: str, max_entries: int) -> Feed:
     return Feed(
         format=version or "unknown",
         title=_text(channel, "title") or None,
-        site_url=_site_url(url, _text(channel, "link")),
+        site_url=about.site_url(url, _text(channel, "link")),
         language=_text(channel, "language") or None,
-        ttl=_minutes(_text(channel, "ttl")),
-        skip_hours=frozenset(int(hour) % 24 for hour in _skipped(body, "Hours", "hour") if re.fullmatch(_HOUR, hour)),
-        skip_days=frozenset(_DAYS[day.lower()] for day in _skipped(body, "Days", "day") if day.lower() in _DAYS),
-        update_every=_update_every(_text(channel, "sy_updateperiod"), _text(channel, "sy_updatefrequency")),
+        ttl=about.minutes(_text(channel, "ttl")),
+        skip_hours=about.skip_hours(body),
+        skip_days=about.skip_days(body),
+        update_every=about.update_every(_text(channel, "sy_updateperiod"), _text(channel, "sy_updatefrequency")),
         entries=entries,
         dropped=dropped,
         cut_off=cut_off,
         flaw="; ".join(flaws) or None,
     )
-
-
-# --- what a feed says of itself --------------------------------------------------------------------------------------
-
-_HOUR = "[01]?[0-9]|2[0-4]"
-_DAYS = {
-    day: number
-    for number, day in enumerate(("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"))
-}
-_PERIODS = {
-    "hourly": timedelta(hours=1),
-    "daily": timedelta(days=1),
-    "weekly": timedelta(weeks=1),
-    "monthly": timedelta(days=30),
-    "yearly": timedelta(days=365),
-}
-
-
-def _site_url(url: str, link: str) -> str | None:
-    try:
-        address = urljoin(url, link) if link else ""
-    except ValueError:
-        return None
-    return address if address.startswith(("http://", "https://")) else None
-
-
-def _minutes(ttl: str) -> timedelta | None:
-    return timedelta(minutes=int(ttl)) if re.fullmatch("[0-9]{1,6}", ttl) and int(ttl) > 0 else None
-
-
-def _update_every(period: str, frequency: str) -> timedelta | None:
-    """RSS 1.0 Syndication: `frequency` times in each `period`, once where it does not say."""
-    frequency = frequency or "1"
-    if period.lower() not in _PERIODS or not re.fullmatch("[0-9]{1,5}", frequency) or int(frequency) == 0:
-        return None
-    return _PERIODS[period.lower()] / int(frequency)
-
-
-def _skipped(body: str, what: str, each: str) -> list[str]:
-    """The values in skipHours or skipDays: feedparser keeps only the last of them."""
-    opened = re.search(f"<skip{what}\\s*>", body, re.IGNORECASE)
-    block = body[opened.end() : opened.end() + 4096] if opened else ""
-    closed = re.search(f"</skip{what}\\s*>", block, re.IGNORECASE)
-    return re.findall(f"<{each}>\\s*(\\w+)\\s*</{each}>", block[: closed.start()] if closed else "", re.IGNORECASE)
 
 
 # --- what an entry says ----------------------------------------------------------------------------------------------
