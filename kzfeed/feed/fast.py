@@ -3,10 +3,11 @@
 One pass of expat over tables of what may stand where; at the first thing out of the ordinary the document is left to
 `parse`. Nothing outside is reached for, and the time is linear in the text and small, whatever the text.
 
-Why not fastfeedparser, which takes half a millisecond for 375 KB: it rewrites dates and drops those it does not know,
-does not say of what type a title or a content is, mixes media:description with the content, keeps neither ttl nor
-skipHours, and mends what is broken, so that nobody can know where it agrees. Why not lxml: expat comes with Python, is
-no slower, and is what feedparser reads with, so that the two cannot differ on what is well-formed.
+Why not fastfeedparser, which takes half a millisecond for 375 KB: it rewrites dates, drops those it does not know, and
+knows CST to be American; it makes up missing ids, does not say of what type a title is, takes media:description for the
+description and any guid for a link, keeps one author and neither ttl nor skipHours, and loses characters of what is not
+well-formed in silence. Why not lxml: expat comes with Python, is no slower, and is what feedparser reads with, so the
+two cannot differ on what is well-formed.
 """
 
 import re

@@ -139,13 +139,13 @@ def test_16_visits_to_one_host_come_one_after_the_other_with_a_gap() -> None:
 
 
 def test_16_visits_to_other_hosts_do_not_wait() -> None:
-    begun = time.monotonic()
-    spans = visits(0.3, *["a"] * 3, *map(str, range(1000)), lasting=0.01)
+    spans = visits(0.7, *["a"] * 3, *map(str, range(1000)), lasting=0.01)
 
-    others = [start - begun for host, start, _ in spans if host != "a"]
+    first, second, third = sorted(start for host, start, _ in spans if host == "a")
+    others = [start for host, start, _ in spans if host != "a"]
     assert len(others) == 1000
-    assert 0.3 <= min(others) <= max(others) < 0.6
-    assert max(end for _, _, end in spans) - begun > 0.9
+    assert max(others) < second
+    assert min(second - first, third - second) >= 0.7
 
 
 def test_16_the_gap_is_kept_over_a_restart_too() -> None:
@@ -164,11 +164,11 @@ def test_16_one_host_in_several_spellings_is_one_host() -> None:
 def test_16_a_host_may_have_a_gap_and_connections_of_its_own() -> None:
     rules = {"Slow.example": HostRule(timedelta(seconds=0.2)), "wide": HostRule(timedelta(seconds=0.05), 3)}
     slow, usual = visits(0, "slow.example", "slow.example", rules=rules), visits(0, "a", "a", rules=rules)
-    wide = visits(0, *["wide"] * 4, lasting=0.3, rules=rules)
+    wide = visits(0, *["wide"] * 4, lasting=0.6, rules=rules)
     turns = HostTurns(timedelta(), rules)
 
     assert slow[1][1] - slow[0][2] >= 0.2
-    assert usual[1][1] - usual[0][2] < 0.1
+    assert usual[1][1] - usual[0][2] < 0.2
     starts, ends = sorted(start for _, start, _ in wide), sorted(end for _, _, end in wide)
     assert all(after - before >= 0.05 for before, after in pairwise(starts))
     assert starts[2] < ends[0] < ends[0] + 0.05 <= starts[3]
@@ -188,7 +188,7 @@ def test_16_whoever_gives_up_waiting_leaves_the_turn_to_the_next() -> None:
         tasks[1].cancel()  # waits behind the first
         await asyncio.sleep(0.06)
         tasks[2].cancel()  # waits for the gap
-        await asyncio.wait_for(tasks[3], 1)
+        await asyncio.wait_for(tasks[3], 5)
 
     asyncio.run(go())
 
