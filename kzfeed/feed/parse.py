@@ -7,6 +7,7 @@ Nothing but the text itself is ever read, and what cannot be read is a DocumentE
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +30,16 @@ from kzfeed.feed.mend import (
 from kzfeed.model import Decoded, Enclosure, Entry, Feed, TextType
 
 _Parsed = Mapping[str, Any]
+
+_dates_are_ours = ContextVar("dates are ours", default=False)
+
+
+def _unread(_date: str) -> tuple[int, ...] | None:
+    """Any date at all: dates.py reads them, and feedparser's readers fail a whole document over one odd date."""
+    return (1970, 1, 1, 0, 0, 0, 3, 1, 0) if _dates_are_ours.get() else None
+
+
+feedparser.registerDateHandler(_unread)
 
 
 def parse(document: Decoded, *, url: str, max_entries: int = 5000) -> Feed:
@@ -75,12 +86,16 @@ def _parse_xml(text: str, *, url: str, max_entries: int) -> Feed:
     if NAMES_A_BASE.search(body):
         headers["content-location"] = url
     # In memory, because feedparser opens strings and bytes that look like a path or an address.
-    parsed = feedparser.parse(
-        io.BytesIO((doctype + body).encode()),
-        response_headers=headers,
-        sanitize_html=False,
-        resolve_relative_uris=False,
-    )
+    ours = _dates_are_ours.set(True)
+    try:
+        parsed = feedparser.parse(
+            io.BytesIO((doctype + body).encode()),
+            response_headers=headers,
+            sanitize_html=False,
+            resolve_relative_uris=False,
+        )
+    finally:
+        _dates_are_ours.reset(ours)
     raw_entries = parsed["entries"]
     # Where nothing is left to read, feedparser does not even say that it knows no version.
     version = str(parsed.get("version") or "") or ("cdf" if name == "channel" else "")

@@ -539,3 +539,9 @@ def test_json_items_beyond_the_limit_are_counted() -> None:
     text = json.dumps({"version": "https://jsonfeed.org/version/1", "items": [{"id": n} for n in range(5)]})
     feed = read(text, max_entries=3)
     assert (len(feed.entries), feed.dropped) == (3, 2)
+
+
+def test_a_date_that_breaks_feedparser_costs_no_entry() -> None:
+    feed = read(rss("<item><title>一</title><pubDate>Fri, 2006/13/15 08:19:53 EDT</pubDate></item>"))
+
+    assert [(entry.title, entry.dates) for entry in feed.entries] == [("一", ("Fri, 2006/13/15 08:19:53 EDT",))]
