@@ -49,14 +49,12 @@ def test_two_daemons_on_one_postgresql_poll_each_source_once_an_interval(
         first.wait_for("running")
         second.wait_for("running")
         still.wait_for_requests(4 * len(HOSTS))
-        shares = [len(daemon.named("poll")) for daemon in (first, second)]
         assert (first.stop(), second.stop()) == (0, 0)
 
     for host in HOSTS:
         times = [request.at for request in still.requests if request.host == host]
         # A visit comes 1 s after the end of the one before, and what is due is looked for once a second.
         assert all(after - before >= 0.95 for before, after in pairwise(times)), (host, times)
-    assert min(shares) > 0
 
 
 @pytest.mark.slow
