@@ -466,9 +466,9 @@ def slowness() -> float:
 
 @pytest.mark.parametrize("shape", HOSTILE)
 def test_nothing_takes_the_fast_way_long(shape: str, slowness: float) -> None:
-    """At most 50 ms of CPU a MiB."""
+    """Some 50 ms of CPU a MiB on a quiet machine; what is quadratic takes many times the half second allowed here."""
     text = HOSTILE[shape]
-    assert seconds(lambda: fast(text)) < 0.05 * slowness * max(1, len(text) / MIB)
+    assert seconds(lambda: fast(text)) < 0.5 * slowness * max(1, len(text) / MIB)
 
 
 # --- in the daemon's own process -------------------------------------------------------------------------------------
