@@ -1,10 +1,11 @@
-"""A host in, the addresses that may be dialled for it out. Nothing is cached: every request looks and checks anew.
+"""A host in, the addresses that may be dialled for it out. No answer is cached: every request looks and checks anew.
 
 A private address is given out only for a host that the caller trusts; a look-up that hangs delays nobody else and does
 not keep the process from ending.
 """
 
 import asyncio
+import functools
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -22,6 +23,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv
 _DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637, unknown to Python 3.11
 
 
+@functools.lru_cache(maxsize=1000)
 def address_of(host: str) -> IPv4Address | IPv6Address | None:
     """The address that a URL's host (as WHATWG serialises it, without brackets) writes out; None for a name."""
     try:

@@ -3,7 +3,6 @@
 A stream that is cut off, or is not what Content-Encoding says, is an error and never a short body.
 """
 
-import io
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -18,6 +17,7 @@ MAX_CODINGS = 2
 
 _MIB = 1 << 20
 _MAX_FRAMES = 10_000
+_MAX_PIECES = 4096
 _BROTLI_OUTPUT = 256 << 10
 _ZSTD_WINDOW = 8 * _MIB  # RFC 9659 §3
 _ZSTD_WRITE = 32 << 10
@@ -41,7 +41,7 @@ class BodyDecoder:
         # The coding that was applied last stands last and is undone first.
         self._stages = [_stage(name) for name in reversed(_codings(content_encoding))]
         self._sizes = [0] * (len(self._stages) + 1)
-        self._body = io.BytesIO()
+        self._pieces: list[bytes] = []
 
     def feed(self, data: bytes) -> None:
         """Take the next piece of the body as it came."""
@@ -54,14 +54,17 @@ class BodyDecoder:
         """The decoded body, once the last piece has been fed. Nothing fed at all is an empty body."""
         if self._sizes[0] and not all(stage.complete for stage in self._stages):
             raise VisitError("bad-encoding", f"the {self._coding} body is cut off")
-        return self._body.getvalue()
+        return b"".join(self._pieces)
 
     def _push(self, depth: int, data: bytes) -> None:
         self._sizes[depth] += len(data)
         if self._sizes[depth] > self._limit:
             raise VisitError("too-large", f"the body has more than {self._limit:,} bytes")
         if depth == len(self._stages):
-            self._body.write(data)
+            self._pieces.append(data)
+            # A piece takes more than its bytes: a body that drips in byte by byte must not.
+            if len(self._pieces) > _MAX_PIECES:
+                self._pieces = [b"".join(self._pieces)]
             return
         for piece in self._stages[depth].feed(data):
             self._push(depth + 1, piece)

@@ -15,9 +15,11 @@ MAX_FIELDS = 500
 MAX_VALIDATOR = 4096
 _MAX_INTERIM = 1000
 _MAX_OVERHEAD = 1 << 20
-_EMPTY_LINE = re.compile(rb"\r?\n\r?\n")
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[01] +([1-9][0-9]{2})(?: |$)")
 _VALIDATORS = (b"etag", b"last-modified")
+_WATCHED = frozenset((*_VALIDATORS, b"content-length", b"transfer-encoding"))
+_FOLDS = (b" ", b"\t")
 _UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -45,28 +47,34 @@ class SoundHead:
 
     def feed(self, data: bytes) -> tuple[bytes, bytes] | None:
         """The mended head and what follows it, as soon as the head is whole; None until then."""
-        self._bytes += data
+        # As a rule the head is whole in the first piece, with much of the body behind it that is not to be copied.
+        held: bytes | bytearray = data
+        if self._bytes:
+            self._bytes += data
+            held = self._bytes
         while not self.flooded:
-            end = _EMPTY_LINE.search(self._bytes, max(0, self._scanned - 3))
-            if (end.end() if end else len(self._bytes)) > self._limit:
+            end = _EMPTY_LINE.search(held, max(0, self._scanned - 3))
+            if (end.end() if end else len(held)) > self._limit:
                 raise VisitError("bad-response", f"the headers have more than {self._limit:,} bytes")
-            _check_start(self._bytes)
+            _check_start(held)
             if end is None:
-                self._scanned = len(self._bytes)
+                self._scanned = len(held)
+                if held is not self._bytes:
+                    self._bytes = bytearray(held)
                 return None
-            head, rest = bytes(self._bytes[: end.start()]), bytes(self._bytes[end.end() :])
+            head, rest = bytes(held[: end.start()]).removesuffix(b"\r"), bytes(held[end.end() :])
             mended, status = mend_head(head)
             if status == 101 or status >= 200:
                 self._bytes.clear()
                 return mended, rest
             self._interim += 1
-            self._bytes[:] = rest
+            held = rest
             self._scanned = 0
         self._bytes.clear()
         return None
 
 
-def _check_start(data: bytearray) -> None:
+def _check_start(data: bytes | bytearray) -> None:
     """Tell HTTP/0.9 and other protocols by their first bytes, or they would be read up to the limit."""
     if not data.startswith(b"HTTP/1.") and not b"HTTP/1.".startswith(bytes(data[:7])):
         raise VisitError("bad-response", f"the answer is not HTTP/1: it begins with {bytes(data[:20])!r}")
@@ -74,7 +82,7 @@ def _check_start(data: bytearray) -> None:
 
 def mend_head(head: bytes) -> tuple[bytes, int]:
     """A head as the parser may have it, and its status. `head` is without the empty line at its end."""
-    first, *lines = (line.removesuffix(b"\r") for line in head.split(b"\n"))
+    first, *lines = head.removesuffix(b"\r").replace(b"\r\n", b"\n").split(b"\n")
     status_line = _STATUS_LINE.match(first)
     if status_line is None:
         raise VisitError("bad-response", f"the status line is {first[:60]!r}")
@@ -83,33 +91,43 @@ def mend_head(head: bytes) -> tuple[bytes, int]:
     fields: list[tuple[bytes, bytes]] = []
     for line in lines:
         name, colon, _ = line.partition(b":")
-        key = name.strip().lower()
-        folded = line[:1] in (b" ", b"\t")
-        if (folded or not colon) and fields and fields[-1][0] in _VALIDATORS:
+        folded = line[:1] in _FOLDS
+        if colon and not folded:
+            fields.append((name.strip().lower(), line))
+        elif fields and fields[-1][0] in _VALIDATORS:
             fields[-1] = (fields[-1][0], b"\x00")  # a line break inside a validator: it cannot be echoed
         elif folded and fields:
             fields[-1] = (fields[-1][0], fields[-1][1] + b" " + line.strip())  # RFC 9112 §5.2
         else:
-            fields.append((key, line))
-    kept = _check_framing([(key, line) for key, line in fields if key not in _VALIDATORS or _is_sendable(line)])
-    return b"\r\n".join((first, *kept)) + b"\r\n\r\n", int(status_line[1])
+            fields.append((name.strip().lower(), line))
+    return b"\r\n".join((first, *_sound_lines(fields), b"", b"")), int(status_line[1])
 
 
-def _is_sendable(line: bytes) -> bool:
-    return len(line.partition(b":")[2].strip()) <= MAX_VALIDATOR and not _UNSENDABLE.search(line)
-
-
-def _check_framing(fields: list[tuple[bytes, bytes]]) -> list[bytes]:
-    """The lines of the fields, with one Content-Length at most; an error if the body's end is open to question."""
-    lengths = {line.partition(b":")[2].strip() for key, line in fields if key == b"content-length"}
-    codings = [line.partition(b":")[2].strip().lower() for key, line in fields if key == b"transfer-encoding"]
+def _sound_lines(fields: list[tuple[bytes, bytes]]) -> list[bytes]:
+    """The lines of the fields, without validators that cannot be echoed and with one Content-Length at most; an error
+    if the body's end is open to question.
+    """
+    lines: list[bytes] = []
+    lengths: set[bytes] = set()
+    codings: list[bytes] = []
+    for key, line in fields:
+        if key not in _WATCHED:
+            lines.append(line)
+            continue
+        value = line.partition(b":")[2].strip()
+        if key == b"content-length":
+            lengths.add(value)
+        elif key == b"transfer-encoding":
+            lines.append(line)
+            codings.append(value.lower())
+        elif len(value) <= MAX_VALIDATOR and not _UNSENDABLE.search(line):
+            lines.append(line)
     if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
         raise VisitError("bad-response", f"conflicting Content-Length: {b', '.join(sorted(lengths))[:60]!r}")
     if codings and lengths:
         raise VisitError("bad-response", "both Transfer-Encoding and Content-Length")
     if codings and codings != [b"chunked"]:
         raise VisitError("bad-response", f"unknown Transfer-Encoding: {b', '.join(codings)[:60]!r}")
-    lines = [line for key, line in fields if key != b"content-length"]
     return lines + [b"Content-Length: " + length for length in lengths]
 
 

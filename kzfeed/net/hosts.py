@@ -4,6 +4,7 @@ A visit that is redirected goes from host to host, and has a turn at one of them
 """
 
 import asyncio
+import functools
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import ada_url
 
 _TIDY_FROM = 1000
 _NO_RULES: Mapping[str, "HostRule"] = {}
+_NO_VISITS: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class HostRule:
 class _Host:
     gap: float
     places: asyncio.Semaphore
-    free_at: float
+    free_at: float = 0.0
+    """When its gap is over, in the monotonic clock's seconds."""
     queue: asyncio.Lock = field(default_factory=asyncio.Lock)
     concerned: int = 0
     """How many wait for a turn or have one."""
@@ -37,15 +40,18 @@ class _Host:
 class HostTurns:
     """The turns of one process. `rules` are those of single hosts, `gap` is that of all others.
 
-    The first gap begins when the process does: the one before it may have been there a moment ago.
+    `visited` says how many seconds ago another process visited which hosts: their gaps began then.
     """
 
-    def __init__(self, gap: timedelta, rules: Mapping[str, HostRule] = _NO_RULES) -> None:
+    def __init__(
+        self, gap: timedelta, rules: Mapping[str, HostRule] = _NO_RULES, visited: Mapping[str, float] = _NO_VISITS
+    ) -> None:
         self._rule = HostRule(gap)
         self._rules = {_key(host): rule for host, rule in rules.items()}
-        self._begun = time.monotonic()
         self._hosts: dict[str, _Host] = {}
         self._tidy_from = _TIDY_FROM
+        for host, seconds in visited.items():
+            self._remember(_key(host), seconds)
 
     def connections(self, host: str) -> int:
         """How many visits the host gets at a time."""
@@ -69,9 +75,7 @@ class HostTurns:
     async def _enter(self, key: str) -> _Host:
         host = self._hosts.get(key)
         if host is None:
-            rule = self._rules.get(key, self._rule)
-            gap = rule.gap.total_seconds()
-            host = self._hosts[key] = _Host(gap, asyncio.Semaphore(rule.connections), free_at=self._begun + gap)
+            host = self._hosts[key] = self._host(key)
         host.concerned += 1
         try:
             async with host.queue:
@@ -88,6 +92,18 @@ class HostTurns:
             host.concerned -= 1
             raise
         return host
+
+    def _host(self, key: str) -> _Host:
+        rule = self._rules.get(key, self._rule)
+        return _Host(rule.gap.total_seconds(), asyncio.Semaphore(rule.connections))
+
+    def _remember(self, key: str, seconds: float) -> None:
+        """The host was visited so many seconds ago; a time to come, of a clock that was put back, counts as now."""
+        host = self._hosts.get(key) or self._host(key)
+        left = host.gap - max(seconds, 0.0)
+        if left > 0:
+            host.free_at = max(host.free_at, time.monotonic() + left)
+            self._hosts[key] = host
 
     def _leave(self, host: _Host) -> None:
         now = time.monotonic()
@@ -118,6 +134,7 @@ class Turn:
             self._turns._leave(host)
 
 
+@functools.lru_cache(maxsize=1000)
 def _key(host: str) -> str:
     """One spelling for each host, that of redirects: WHATWG's, with names in ASCII."""
     try:

@@ -4,7 +4,6 @@ Only the addresses that the caller hands over are dialled. No connection is used
 request, and so nothing that one visit was allowed to dial can serve another.
 """
 
-import asyncio
 import errno
 import functools
 import socket
@@ -21,12 +20,18 @@ import httpx
 import yarl
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError, RawResponseMessage
+from aiohttp.streams import StreamReader
 from httpx_aiohttp import AiohttpTransport
 
 from kzfeed.net.failure import VisitError
 from kzfeed.net.head import MAX_FIELDS, GuardedProtocol, broken_http
 
 _allowed: ContextVar[tuple[str, ...]] = ContextVar("the addresses that the request under way may dial", default=())
+
+_NO_URL = httpx.URL()
+_NO_CONTENT = httpx.ByteStream(b"")
+_CONTROLS = bytes((*range(9), *range(10, 32), 127))  # all but the tab
 
 # Python up to 3.12.7 can leave a TLS connection open for good; aiohttp warns if the cure is asked for where it is none.
 _CLEAN_UP_TLS = sys.version_info < (3, 12, 8) or (3, 13, 0) <= sys.version_info < (3, 13, 1)
@@ -74,41 +79,43 @@ class Wire:
     def __init__(self, limits: WireLimits, tls: ssl.SSLContext | None = None) -> None:
         self._limits = limits
         self._tls = tls
-        self._client: httpx.AsyncClient | None = None
+        self._transport: _Transport | None = None
 
     async def __aenter__(self) -> "Wire":
-        tls = self._tls or _tls_context()
-        self._client = httpx.AsyncClient(transport=_Transport(_open_session(self._limits, tls), tls), trust_env=False)
+        self._transport = _Transport(self._limits, self._tls or _tls_context())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        if self._transport is not None:
+            await self._transport.aclose()
+            self._transport = None
 
     @asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[Response]:
         """The response, whose body is open as long as the context is. Raises VisitError."""
-        if self._client is None:
+        if self._transport is None:
             raise RuntimeError("the client is not open")
         allowed = _allowed.set(request.addresses)
         try:
-            response = await self._client.send(
+            # Not by way of httpx's client: it would cost half as much again, for redirects, cookies and hooks that
+            # have no place here.
+            response = await self._transport.handle_async_request(
                 httpx.Request(
                     "GET",
-                    request.origin,
+                    _NO_URL,
                     headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers],
-                    # httpx has its own idea of how a URL is encoded; the exact one goes beside it.
-                    extensions={"exact_url": request.origin + request.path},
-                ),
-                stream=True,
+                    stream=_NO_CONTENT,  # httpx adds no headers of its own to a request that has a stream
+                    # httpx has its own idea of how a URL is written, and takes long over it: ours goes beside it.
+                    extensions={"origin": request.origin, "target": request.path.encode("ascii")},
+                )
             )
         finally:
             _allowed.reset(allowed)
+        body: _Body = response.extensions["body"]
         try:
             yield Response(response)
         finally:
-            await response.aclose()
+            body.close()
 
 
 def _tls_context() -> ssl.SSLContext:
@@ -117,7 +124,78 @@ def _tls_context() -> ssl.SSLContext:
     return context
 
 
-def _open_session(limits: WireLimits, tls: ssl.SSLContext) -> aiohttp.ClientSession:
+class _Transport(AiohttpTransport):
+    """httpx's end of it, on aiohttp's connections and parser, without its session: that could not be kept from sending
+    a request a second time, from writing headers as UTF-8, and from costing more than all else together.
+
+    The response is given to httpx without its fields, or httpx would act on them in its own way (parse Location by
+    other rules and raise, keep cookies): they are in `extensions`, as bytes.
+    """
+
+    def __init__(self, limits: WireLimits, tls: ssl.SSLContext) -> None:
+        super().__init__(verify=tls, trust_env=False)
+        self._max_head = limits.head
+        self._timeout = aiohttp.ClientTimeout(total=None, connect=limits.connect.total_seconds())
+        self._connector = _connector(limits, tls)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        head = _head(request)
+        connection = await self._connect(request.extensions["origin"])
+        try:
+            message, payload = await self._exchange(connection, head)
+        except BaseException:
+            connection.close()
+            raise
+        payload.on_eof(connection.close)
+        body = _Body(connection, payload)
+        return httpx.Response(
+            message.code, stream=body, request=request, extensions={"fields": message.raw_headers, "body": body}
+        )
+
+    async def aclose(self) -> None:
+        await self._connector.close()
+
+    async def _connect(self, origin: str) -> Connection:
+        try:
+            return await self._connector.connect(_Destination(yarl.URL(origin, encoded=True)), [], self._timeout)
+        except TimeoutError:
+            raise VisitError("connect", "no connection within the time for connecting") from None
+        except (aiohttp.ClientError, OSError) as exc:
+            raise _visit_error(exc) from exc
+
+    async def _exchange(self, connection: Connection, head: bytes) -> tuple[RawResponseMessage, StreamReader]:
+        """Send the request, and take in the head of the response."""
+        protocol = connection.protocol
+        if protocol is None or protocol.transport is None:
+            raise _visit_error(aiohttp.ServerDisconnectedError())
+        try:
+            protocol.set_response_params(
+                read_until_eof=True,
+                auto_decompress=False,
+                max_line_size=self._max_head,
+                max_field_size=self._max_head,
+                max_headers=MAX_FIELDS,
+            )
+            protocol.transport.write(head)
+            return await protocol.read()
+        except (aiohttp.ClientError, HttpProcessingError, OSError) as exc:
+            raise _visit_error(exc) from exc
+
+
+def _head(request: httpx.Request) -> bytes:
+    """The head of a request, its bytes as they were given. No text in it can end a line and begin another."""
+    lines = [
+        b"GET " + request.extensions["target"] + b" HTTP/1.1",
+        *(name + b": " + value for name, value in request.headers.raw),
+        b"Connection: close",
+    ]
+    text = b"".join(lines)
+    if text.translate(None, _CONTROLS) != text:
+        raise VisitError("internal", "the request has control characters where none can be")
+    return b"\r\n".join((*lines, b"", b""))
+
+
+def _connector(limits: WireLimits, tls: ssl.SSLContext) -> aiohttp.TCPConnector:
     connector = aiohttp.TCPConnector(
         ssl=tls,
         resolver=_HandedOver(),
@@ -131,18 +209,16 @@ def _open_session(limits: WireLimits, tls: ssl.SSLContext) -> aiohttp.ClientSess
     connector._factory = functools.partial(  # type: ignore[assignment]  # a partial of a subclass
         GuardedProtocol, connector._loop, max_head=limits.head
     )
-    return aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        trust_env=False,
-        auto_decompress=False,
-        request_class=_ExactRequest,
-        middlewares=(_translate_errors,),
-        timeout=aiohttp.ClientTimeout(total=None, connect=limits.connect.total_seconds()),
-        max_line_size=limits.head,
-        max_field_size=limits.head,
-        max_headers=MAX_FIELDS,
-    )
+    return connector
+
+
+class _Destination(aiohttp.ClientRequest):
+    """Where to connect to: all that aiohttp's connector asks of a request."""
+
+    def __init__(self, url: yarl.URL) -> None:
+        self.url = url
+        self.proxy = self.proxy_auth = self.proxy_headers = self.server_hostname = None
+        self._ssl = True
 
 
 class _HandedOver(AbstractResolver):
@@ -168,86 +244,30 @@ def _checked_socket(info: aiohttp.AddrInfoType) -> socket.socket:
     return socket.socket(family, kind, protocol)
 
 
-class _ExactRequest(aiohttp.ClientRequest):
-    """aiohttp writes header text as UTF-8; ours is latin-1, which stands for the bytes that the server once gave."""
-
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        protocol = conn.protocol
-        if protocol is None or protocol.transport is None:
-            raise aiohttp.ServerDisconnectedError
-        transport = protocol.transport
-        protocol.transport = _Latin1Transport(transport)
-        try:
-            return await super().send(conn)
-        finally:
-            protocol.transport = transport
-
-
-class _Latin1Transport(asyncio.Transport):
-    """Stands in for the transport while the head of a request is written: text that came as UTF-8 leaves as latin-1."""
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        super().__init__()
-        self._transport = transport
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._transport.write(bytes(data).decode("utf-8").encode("latin-1"))
-
-
-class _Transport(AiohttpTransport):
-    """httpx's end of it.
-
-    The response is given to httpx without its fields, or httpx would act on them in its own way (parse Location by
-    other rules and raise, keep cookies): they are in `extensions`, as bytes.
-    """
-
-    def __init__(self, session: aiohttp.ClientSession, tls: ssl.SSLContext) -> None:
-        super().__init__(verify=tls, trust_env=False, client=session)
-        self._session = session
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url = yarl.URL(request.extensions["exact_url"], encoded=True)
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
-        answer = await self._session.request("GET", url, headers=headers, allow_redirects=False)
-        body = _Body(answer)
-        return httpx.Response(
-            answer.status, stream=body, request=request, extensions={"fields": answer.raw_headers, "body": body}
-        )
-
-
 class _Body(httpx.AsyncByteStream):
-    """The body as it comes. Closing it before its end closes the connection."""
+    """The body as it comes. Closing it closes the connection, at its end or before."""
 
-    def __init__(self, answer: aiohttp.ClientResponse) -> None:
-        self._answer = answer
+    def __init__(self, connection: Connection, payload: StreamReader) -> None:
+        self._connection = connection
+        self._payload = payload
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
         try:
-            piece = await self._answer.content.readany()
+            piece = await self._payload.readany()
         except (aiohttp.ClientError, OSError) as exc:
             raise _visit_error(exc) from exc
         if not piece:
             raise StopAsyncIteration
         return piece
 
+    def close(self) -> None:
+        self._connection.close()
+
     async def aclose(self) -> None:
-        self._answer.close()
-
-
-async def _translate_errors(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Name the failure here, before the session sees it: of some kinds aiohttp would send the request again at once."""
-    try:
-        return await handler(request)
-    except (aiohttp.ClientError, OSError) as exc:
-        raise _visit_error(exc) from exc
+        self.close()
 
 
 def _visit_error(exc: Exception) -> VisitError:
@@ -256,11 +276,9 @@ def _visit_error(exc: Exception) -> VisitError:
             return VisitError("tls", f"the certificate is not valid: {_tls_words(cause)}")
         case aiohttp.ClientSSLError(os_error=cause):
             return VisitError("tls", f"TLS failed: {_tls_words(cause)}")
-        case aiohttp.ServerTimeoutError():
-            return VisitError("connect", "no connection within the time for connecting")
         case aiohttp.ServerDisconnectedError():
             return VisitError("connect", "the server closed the connection without an answer")
-        case aiohttp.ClientResponseError() | aiohttp.ClientPayloadError():
+        case HttpProcessingError() | aiohttp.ClientPayloadError():
             return broken_http(exc)
         case ssl.SSLError():
             return VisitError("tls", f"TLS failed: {_tls_words(exc)}")

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from kzfeed.model import Fetched, NotModified, Outcome, Validators, Visit
-from kzfeed.net.fetch import FetchLimits
+from kzfeed.net.fetch import Fetcher, FetchLimits
 from tests.net.servers import (
     AGENT,
     FEED,
@@ -101,6 +101,8 @@ def test_validators_go_only_to_the_url_that_gave_them() -> None:
         ("/a/./b/../c//d/", "/a/c//d/"),
         ("//double", "//double"),
         ("?only=query", "/?only=query"),
+        ("/feed?#fragment", "/feed?"),
+        ("/a@b:c?d@e:f/g#h@i", "/a@b:c?d@e:f/g"),
         ("", "/"),
     ],
 )
@@ -113,6 +115,17 @@ def test_a_url_goes_out_as_the_whatwg_rules_serialise_it(asked: str, sent: str) 
 def test_a_very_long_url_is_sent_whole() -> None:
     _, server = visit_once(reply(), path="/" + "x" * 8000)
     assert server.paths == ["/" + "x" * 8000]
+
+
+@pytest.mark.parametrize("text", ["a\r\nX-Added: b", "a\nb", "a\rb", "a\x00b", "a\x7fb"])
+def test_no_text_adds_a_line_to_a_request(text: str) -> None:
+    async def go() -> tuple[Outcome, Server]:
+        async with serve(reply()) as server, Fetcher(user_agent=text) as fetch:
+            return await fetch.visit(Visit(server.url(), None, server.host)), server
+
+    outcome, server = asyncio.run(go())
+    assert failed(outcome).kind == "internal"
+    assert server.connections == 0
 
 
 def test_a_host_by_its_name_is_named_in_the_request() -> None:
