@@ -3,13 +3,14 @@
 Pure, so that it can run where it is safest; everything it needs to know comes with the document.
 """
 
+import sys
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from kzfeed.article.normalise import Reading, from_feed
 from kzfeed.errors import DocumentError
-from kzfeed.feed.decode import decode
+from kzfeed.feed.decode import decode, decode_utf8
 from kzfeed.feed.fast import parse_fast
 from kzfeed.model import Article, Decoded, Feed
 
@@ -33,14 +34,8 @@ class Document:
 
 
 _HARMLESS_BYTES = 512 * 1024
-_HARMLESS_COUNTS = (
-    (b"<", 12_000),
-    (b"&", 25_000),
-    (b"src", 1_000),
-    (b"style", 1_000),
-    (b"<item", 500),
-    (b"<entry", 500),
-)
+_HARMLESS_ENTRIES = 500
+_HARMLESS_COUNTS = ((b"<", 12_000), (b"&", 25_000), (b"src", 1_000), (b"style", 1_000))
 """How much may be in a document that is read beside other work: this is what its articles' text and media cost."""
 
 
@@ -55,21 +50,27 @@ def read(document: Document) -> Read:
 def read_harmless(document: Document) -> Read | None:
     """What `read` says of a document that is plainly harmless and of moderate size; None for any other. Never raises.
 
-    An ordinary feed of 375 KB takes some 20 ms, the most laborious document that is let in some 60 ms.
+    An ordinary feed of 375 KB takes some 13 ms, the most laborious document that is let in some 60 ms.
     """
-    body = document.body.lower()
-    if len(body) > _HARMLESS_BYTES or any(body.count(what) > most for what, most in _HARMLESS_COUNTS):
+    if len(document.body) > _HARMLESS_BYTES:
         return None
     try:
-        document.body.decode()  # other encodings take a while to tell from each other
-        feed = _parse_fast(decode(document.body, document.content_type), document)
+        decoded = decode_utf8(document.body, document.content_type)
+        if decoded is None or not _is_harmless(decoded.text):
+            return None
+        feed = _parse_fast(decoded, document, most_entries=_HARMLESS_ENTRIES)
         return _articles(feed, document) if feed else None
-    except Exception:  # noqa: BLE001 - if it is more than a byte that is no UTF-8, `read` will say so
+    except Exception:  # noqa: BLE001 - `read` will say what is wrong with it
         return None
 
 
-def _parse_fast(decoded: Decoded, document: Document) -> Feed | None:
-    return parse_fast(decoded, url=document.url, max_entries=document.max_entries)
+def _is_harmless(text: str) -> bool:
+    ascii_only = text.encode("ascii", "ignore").lower()
+    return all(ascii_only.count(what) <= most for what, most in _HARMLESS_COUNTS)
+
+
+def _parse_fast(decoded: Decoded, document: Document, most_entries: int = sys.maxsize) -> Feed | None:
+    return parse_fast(decoded, url=document.url, max_entries=min(document.max_entries, most_entries))
 
 
 def _parse(decoded: Decoded, document: Document) -> Feed:

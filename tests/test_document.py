@@ -9,10 +9,13 @@ from html import escape
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kzfeed.article.file import ArchiveFile, parse, render
 from kzfeed.article.normalise import EPOCH, to_file
 from kzfeed.document import Document, read
+from kzfeed.feed.decode import clean, decode, decode_utf8
 
 ALL_SAMPLES = [parse(file.read_bytes(), file) for file in sorted((Path(__file__).parents[1] / "seeds").iterdir())]
 # What a feed can carry: RSS dates have no milliseconds, and bodies lose their line ends outside <pre>.
@@ -188,3 +191,31 @@ def test_a_date_without_a_zone_is_in_the_sources_zone(timezone: str | None, stam
 
     assert article.published_at == datetime.fromisoformat(stamp)
     assert article.published_raw == "2022-01-11 17:12"
+
+
+# --- what is read soon is read alike ----------------------------------------------------------------------------------
+
+CHARACTERS = st.text(
+    st.sampled_from("a&#;x08文\x00\x01\x0b\x1f\x7f\x85\ufffd\ufffe\uffff\ud800\udfff😀<>\n\r\t ")
+) | st.text(st.characters())
+
+
+@given(CHARACTERS)
+def test_utf_8_is_decoded_alike_with_other_encodings_in_view_and_without(text: str) -> None:
+    for body in (text.encode("utf-8", "surrogatepass"), text.encode("utf-16-le", "surrogatepass")):
+        soon = decode_utf8(body)
+        assert soon is None or soon == decode(body)
+    if text.isprintable() and not text.isascii():
+        assert decode_utf8(text.encode()) is not None
+
+
+@given(CHARACTERS)
+def test_no_forbidden_character_is_overlooked(text: str) -> None:
+    forbidden = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+    kept = clean(text.replace("&", ""))
+    assert not forbidden.search(kept)
+    assert kept == forbidden.sub(lambda found: "\ufffd" * ("\ud800" <= found[0] < "\ue000"), text.replace("&", ""))
+
+
+def test_a_control_may_hide_an_impossible_reference() -> None:
+    assert clean("a&\x01#0;b&\x00#xD800;c") == "ab\ufffdc"

@@ -7,12 +7,13 @@ at line ends and nowhere else: what cleans is derived.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 
 from kzfeed.article.media import MEDIA_TAGS, Collector, enclosure_media
-from kzfeed.article.scan import TOKEN, decoded, tokens
+from kzfeed.article.scan import TOKEN, decoded, runs, tags_in, tokens
 from kzfeed.article.text import WHITE_SPACE, one_line, split_lines, trim, well_formed
-from kzfeed.article.wording import BREAKS, Reader
+from kzfeed.article.wording import BREAKS, Reader, Run, separator_of
 from kzfeed.model import Media
 
 __all__ = [
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 _MAY_KEEP_LINES = re.compile("<(?:pre|textarea)", re.IGNORECASE)
+_SHORT = 64
+_FEW = 20
+_MOST_KNOWN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +97,7 @@ def title_text(markup: str, is_html: bool) -> str:
     """A title as plain text on one line: of HTML, without its tags and with its character references decoded."""
     markup = well_formed(markup)
     if is_html and ("<" in markup or "&" in markup):
-        markup = "".join(
-            BREAKS.get((name or "").lower(), "") + decoded(text) for _, _, name, _, _, text in tokens(markup)
-        )
+        markup = "".join((BREAKS.get(tag[0], "") if tag else "") + decoded(text) for tag, text in tokens(markup))
     return one_line(markup)
 
 
@@ -117,15 +119,64 @@ def derive(html: str, base_url: str | None) -> Derived:
     if "\r" in html:
         html = html.replace("\r\n", "\n").replace("\r", "\n")
     reader, collector = Reader(), Collector(base_url)
-    for _, slash, name, attributes, solidus, text in tokens(html):
-        if name:
-            name, closing, empty = name.lower(), slash == "/", solidus is not None
-            if name in MEDIA_TAGS:
-                collector.tag(name, attributes or "", closing, empty)
-            reader.tag(name, attributes or "", closing, empty)
-        if text and not reader.skipping:
+    if not _read_in_runs(html, reader, collector):
+        read_by_tags(html, reader, collector)
+    text, visible = reader.result()
+    return Derived(text=text, visible=visible, media=collector.media())
+
+
+def read_by_tags(html: str, reader: Reader, collector: Collector) -> None:
+    """Read a body tag by tag."""
+    for tag, text in tokens(html):
+        if tag:
+            if tag[0] in MEDIA_TAGS:
+                collector.tag(tag)
+            reader.tag(tag)
+        if not reader.skipping:
             reader.text(text)
-    return Derived(text="\n".join(reader.lines()), visible=reader.wording(), media=collector.media())
+
+
+def _read_in_runs(html: str, reader: Reader, collector: Collector) -> bool:
+    """Read a body as `read_by_tags` does, and faster: False, and nothing is read, where that cannot be.
+
+    The same runs of tags stand everywhere in a body, and most of them do nothing but part words.
+    """
+    parts = runs(html)
+    markups = parts[::2]
+    # To find out what is in a run costs more than to read its tags, unless it is done once for several runs.
+    if not parts or len(set(markups)) > _FEW + len(markups) // 3:
+        return False
+    known = _Known()
+    certain = [run for markup in markups if (run := known[markup])]
+    if len(certain) < len(markups):
+        return False
+    for run in certain:
+        for tag in run.media:
+            collector.tag(tag)
+    reader.read(certain, parts[1::2])
+    return True
+
+
+class _Known(dict[str, Run | None]):
+    """What is known of the runs of a document; None of one that may be none."""
+
+    def __missing__(self, markup: str) -> Run | None:
+        run = _short_run(markup) if len(markup) <= _SHORT else _run(markup)
+        if len(self) < _MOST_KNOWN:
+            self[markup] = run
+        return run
+
+
+def _run(markup: str) -> Run | None:
+    tags = tags_in(markup)
+    if tags is None:
+        return None
+    names = [name for name, _, _, _ in tags]
+    media = [] if MEDIA_TAGS.isdisjoint(names) else [tag for tag in tags if tag[0] in MEDIA_TAGS]
+    return Run(tags, media, separator_of(names, markup))
+
+
+_short_run = lru_cache(maxsize=1024)(_run)  # what one body repeats, the next one has too
 
 
 def plain_text(html: str) -> str:

@@ -4,12 +4,11 @@ A mirror's image proxy is taken off an address only where how it writes addresse
 """
 
 import re
-from itertools import chain
 from urllib.parse import unquote
 
-from kzfeed.article.scan import attributes_of
+from kzfeed.article.scan import Tag, attributes_of
 from kzfeed.article.text import trim, well_formed
-from kzfeed.article.url import host_of, href
+from kzfeed.article.url import href
 from kzfeed.model import Media, MediaKind
 
 MEDIA_TAGS = frozenset({"img", "picture", "source", "audio", "video", "template"})
@@ -22,7 +21,7 @@ _MOST = 10_000
 _MOST_GROWTH = 1_048_576
 _LONGEST_BASE = 8_192
 
-_ADDRESSES = ("src", "data-src", "data-original", "data-lazy-src")  # the others where a script loads the image later
+_ADDRESSES = ("src", "data-src", "data-original", "data-lazy-src", "srcset")  # src may wait for a script
 _CANDIDATE = re.compile(r"([^\s,]\S*+)(?:(?<=,)|\s*+([0-9]{1,6}(?:\.[0-9]{1,3})?)?[^,]*+)")
 _PIXEL = re.compile(r"\s*[01](?:px)?\s*", re.IGNORECASE)
 
@@ -47,8 +46,9 @@ class Collector:
         self._picture: list[str] | None = None  # the attributes of its sources, until it has an image
         self._player: MediaKind | None = None  # the <audio> or <video> that still looks for its source
 
-    def tag(self, name: str, attributes: str, closing: bool, empty: bool) -> None:
-        """One tag of MEDIA_TAGS, its name in lower case; `empty` if it closes itself."""
+    def tag(self, tag: Tag) -> None:
+        """One tag of MEDIA_TAGS."""
+        name, attributes, closing, empty = tag
         if name == "template":
             self._templates = max(0, self._templates - 1) if closing else self._templates + (not empty)
         elif self._templates or len(self._found) >= _MOST:
@@ -69,13 +69,15 @@ class Collector:
         return tuple(self._found.values())
 
     def _image(self, attributes: dict[str, str]) -> None:
-        if all(_PIXEL.fullmatch(attributes.get(side, "")) for side in ("width", "height")):
+        written = attributes.get
+        if _PIXEL.fullmatch(written("width", "")) and _PIXEL.fullmatch(written("height", "")):
             return
-        written = chain(map(attributes.get, _ADDRESSES), map(_largest, [attributes.get("srcset")]))
-        image = next(filter(None, (self._medium("image", each) for each in written)), None)
-        if image:
-            self._picture = None
-            self._add(image)
+        for name in _ADDRESSES:
+            address = _largest(written(name)) if name == "srcset" else written(name)
+            if image := self._medium("image", address):
+                self._picture = None
+                self._add(image)
+                return
 
     def _played(self, kind: MediaKind, attributes: str, empty: bool) -> MediaKind | None:
         """Take the player's own address; else say what its source will be."""
@@ -128,7 +130,7 @@ def _publisher_of(url: str) -> str:
     Known are weserv (`images.weserv.nl`, `wsrv.nl`: `?url=`, with or without scheme, `ssl:` for https) and Photon
     (`i0.wp.com` to `i3.wp.com`: host and path as the path). An address without a scheme is taken for https.
     """
-    for _ in range(_MOST_PROXIES if any(host in url for host in _PROXIES) else 0):
+    for _ in range(_MOST_PROXIES):
         inner = _inside(url)
         if inner is None:
             break
@@ -137,13 +139,15 @@ def _publisher_of(url: str) -> str:
 
 
 def _inside(url: str) -> str | None:
-    rest, _, query = url.partition("#")[0].partition("?")
-    path = rest.partition("://")[2].partition("/")[2]
-    host = host_of(url)
+    authority, _, path = url.partition("://")[2].partition("/")
+    host = authority.rpartition("@")[2].partition(":")[0]
+    if host not in _PROXIES:
+        return None
+    path, _, query = path.partition("#")[0].partition("?")
     if host in _PARAMETER_PROXIES:
         parameters = (part.partition("=") for part in query.split("&"))
         inner = next((unquote(value) for name, _, value in parameters if name == "url"), "")
-    elif host in _PATH_PROXIES and "." in path.partition("/")[0]:
+    elif "." in path.partition("/")[0]:
         inner = path
     else:
         return None
@@ -157,7 +161,7 @@ def _medium(
     mime_type: str | None = None,
     size_bytes: int | None = None,
 ) -> Media | None:
-    shown = href(written or "", base_url)
+    shown = href(written, base_url) if written else None
     if not written or not shown:
         return None
     url = _publisher_of(shown)
@@ -165,7 +169,7 @@ def _medium(
         kind=kind,
         url=url,
         proxy_url=None if url == shown else well_formed(trim(written)),
-        mime_type=well_formed(trim(mime_type or "")) or None,
+        mime_type=(well_formed(trim(mime_type)) or None) if mime_type else None,
         size_bytes=size_bytes,
     )
 

@@ -12,6 +12,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 from kzfeed.article import html, url
 from kzfeed.article.file import STAMP, ArchiveFile
+from kzfeed.article.text import is_storable as can_be_stored
+from kzfeed.article.text import storable
 from kzfeed.feed.dates import instant
 from kzfeed.model import Article, Entry, Feed
 
@@ -23,7 +25,6 @@ _URN = re.compile(re.escape(URN) + r"([0-9a-f]{64})")
 # In an archive file the address begins after the last of these.
 _LOOKS_LIKE_A_HEADER = re.compile(r"\]\((?=[A-Za-z][A-Za-z0-9+.-]*:)")
 _RAW_STAMP = re.compile(STAMP)
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +52,9 @@ def from_feed(feed: Feed, reading: Reading) -> tuple[Article, ...]:
 
 
 def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
-    title = _storable(html.title_text(entry.title, entry.title_type == "html"))
+    title = storable(html.title_text(entry.title, entry.title_type == "html"))
     content = entry.content if entry.content_type == "html" else html.from_plain(entry.content)
-    content = _storable(html.trim_lines(content))
+    content = storable(html.trim_lines(content))
     guid = _optional(entry.guid)
     address = url.href(entry.link or "", reading.base_url) if entry.link else None
     if address is None and guid is not None:
@@ -66,12 +67,13 @@ def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
     ]
     key = guid or title
     fingerprint = _fingerprint(title, derived.visible)
-    nameless = url.identity_hash("guid", guid) if guid else url.identity_hash("content", fingerprint)
-    link_hash = url.url_hash(address) if address else None
+    canonical = url.canonical(address) if address else None
+    link_hash = url.canonical_hash(canonical) if canonical else None
+    evidence = ("guid", guid) if guid else ("content", fingerprint)
     return Article(
-        url_hash=link_hash or nameless,
+        url_hash=link_hash or url.identity_hash(*evidence),
         link_hash=link_hash,
-        joint_hash=url.url_hash(address, key) if address and key else None,
+        joint_hash=url.canonical_hash(canonical, key) if canonical and key else None,
         url=address,
         title=title,
         content=content,
@@ -82,7 +84,7 @@ def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
         guid=guid,
         author=_optional(entry.author),
         language=_optional(entry.language) or _optional(feed.language),
-        tags=tuple(_storable(tag) for tag in entry.tags),
+        tags=tuple(storable(tag) for tag in entry.tags),
         media=tuple(dict.fromkeys([*derived.media, *(each for each in enclosed if each)])),
     )
 
@@ -97,7 +99,7 @@ def from_file(file: ArchiveFile) -> Article:
 
     A stamp that no calendar reaches is kept in `published_raw`, as the file writes it. U+0000 becomes U+FFFD.
     """
-    title, content, address = _storable(file.title), _storable(file.body), _storable(file.url)
+    title, content, address = storable(file.title), storable(file.body), storable(file.url)
     derived = html.derive(content, address)
     named = _URN.fullmatch(address)
     return Article(
@@ -110,14 +112,14 @@ def from_file(file: ArchiveFile) -> Article:
         published_at=_from_stamp(file.stamp),
         published_raw=None if file.stamp is None else f"<!--{file.stamp}-->",
         author=_optional(file.author),
-        tags=tuple(_storable(tag) for tag in file.tags),
+        tags=tuple(storable(tag) for tag in file.tags),
         media=derived.media,
     )
 
 
 def is_storable(file: ArchiveFile) -> bool:
     """Whether `from_file` keeps every character of it."""
-    return not any(_UNSTORABLE.search(part) for part in (file.title, file.url, file.body))
+    return all(can_be_stored(part) for part in (file.title, file.url, file.body))
 
 
 def to_file(
@@ -154,10 +156,5 @@ def _from_stamp(stamp: int | None) -> datetime | None:
         return None
 
 
-def _storable(text: str) -> str:
-    # PostgreSQL stores no U+0000, UTF-8 no surrogates.
-    return _UNSTORABLE.sub("\ufffd", text)
-
-
 def _optional(text: str | None) -> str | None:
-    return (_storable(html.trim(text)) or None) if text else None
+    return (storable(html.trim(text)) or None) if text else None

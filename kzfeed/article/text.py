@@ -14,6 +14,7 @@ WHITE_SPACE = (
 _RUN = re.compile(f"[{WHITE_SPACE}]+")
 _LINE_BREAK = re.compile("\r\n|[\n-\r\u2028\u2029]")
 """The line breaks among WHITE_SPACE. U+0085 is not one of the set, hence none here."""
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def trim(text: str) -> str:
@@ -41,3 +42,17 @@ def well_formed(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return text
+
+
+def is_storable(text: str) -> bool:
+    """Whether both engines can store the text: PostgreSQL takes no U+0000, UTF-8 no surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in text
+
+
+def storable(text: str) -> str:
+    """The text with U+FFFD for each character that an engine cannot store."""
+    return text if is_storable(text) else _UNSTORABLE.sub("\ufffd", text)

@@ -6,12 +6,15 @@ Nothing here raises, whatever the string, and nothing here looks a name up.
 import hashlib
 import re
 
-from ada_url import URL
+from ada_url import URL, join_url
 
 from kzfeed.article.text import well_formed
 
 _C0_CONTROL_OR_SPACE = "".join(map(chr, range(0x21)))
-_DEFAULT_PORTS = frozenset({"", "80", "443"})
+_DEFAULT_PORTS = frozenset({":80", ":443"})
+
+# An http(s) URL as the standard writes it; brackets stand around IPv6 only.
+_PARTS = re.compile(r"https?://([^/@]*@)?(\[[^]]*\]|[^:/]*)(:[0-9]+)?(/[^?#]*)(?:\?([^#]*))?(?:#(.*))?")
 
 # --- parameters that say how a reader came, never what the page shows -------------------------------------------------
 # A name belongs here only if no site is known to choose content by it: `id`, `ref`, `source`, `from`, `cid` stay out.
@@ -44,6 +47,8 @@ _TRACKING = frozenset(
 
 # A stray "%" before an escape must not find its digits in it: "%%34%31" would become "%%41", then "%A".
 _ESCAPE = re.compile(r"(%[0-9A-Fa-f]?)?%([0-9A-Fa-f]{2})")
+# Escapes of lower-case digits, and of what needs none.
+_MAY_CHANGE = re.compile("%(?:[0-9A-F]?[a-f]|2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")  # RFC 3986 §2.3
 
 
@@ -53,14 +58,20 @@ def href(link: str, base: str | None = None) -> str | None:
     None where it means none, or one that is not http(s). A blank link means none, though the standard would give the
     base; an absolute link keeps its meaning beside a base that is no URL.
     """
-    parsed = _parsed(link, base)
-    return parsed.href if parsed else None
+    if not link.strip(_C0_CONTROL_OR_SPACE):
+        return None
+    link = well_formed(link)
+    try:
+        address = URL(link).href if base is None else join_url(well_formed(base), link)
+    except ValueError:
+        return None if base is None else href(link)
+    return address if address.startswith(("https://", "http://")) else None
 
 
 def host_of(url: str) -> str | None:
     """The host of an http(s) URL: lower case, punycode, no port, no brackets around IPv6."""
-    parsed = _parsed(url)
-    return parsed.hostname.strip("[]") if parsed else None
+    address = href(url)
+    return _PARTS.findall(address)[0][1].strip("[]") if address else None
 
 
 def canonical(url: str) -> str:
@@ -69,17 +80,18 @@ def canonical(url: str) -> str:
     It is written with https and without port 80 or 443: where http and https count as one, both are the default.
     What is no http(s) URL comes back stripped and otherwise as it is.
     """
-    parsed = _parsed(url)
-    if parsed is None:
+    address = href(url)
+    if address is None:
         return url.strip()
-    rest, _, fragment = parsed.href.partition("#")
-    rest, _, query = rest.partition("?")
-    authority, _, path = rest.partition("://")[2].partition("/")
-    userinfo, at, _ = authority.rpartition("@")
-    port = "" if parsed.port in _DEFAULT_PORTS else f":{parsed.port}"
-    query = "&".join(part for part in _normalised(query).split("&") if not _is_tracking(part))
+    [(userinfo, host, port, path, query, fragment)] = _PARTS.findall(address)
+    if port in _DEFAULT_PORTS:
+        port = ""
+    if host.endswith("."):
+        host = _without_final_dot(host)
+    if query:
+        query = "&".join([part for part in _normalised(query).split("&") if not _is_tracking(part)])
     return (
-        f"https://{userinfo}{at}{_without_final_dot(parsed.hostname)}{port}/{_normalised(path)}"
+        f"https://{userinfo}{host}{port}{_normalised(path)}"
         + (f"?{query}" if query else "")
         + (f"#{_normalised(fragment)}" if fragment.startswith(("!", "/")) else "")
     )
@@ -87,7 +99,11 @@ def canonical(url: str) -> str:
 
 def url_hash(url: str, guid: str | None = None) -> str:
     """What identifies an article: the SHA-256 of its canonical URL, joined by its guid where one is given."""
-    address = canonical(url)
+    return canonical_hash(canonical(url), guid)
+
+
+def canonical_hash(address: str, guid: str | None = None) -> str:
+    """The `url_hash` of a URL that is canonical already."""
     return _sha256(address if guid is None else f"{address}\n{guid}")
 
 
@@ -99,26 +115,10 @@ def identity_hash(*parts: str) -> str:
     return _sha256(" entry " + "".join(f"{len(part)}:{part}" for part in parts))
 
 
-def _parsed(link: str, base: str | None = None) -> URL | None:
-    if not link.strip(_C0_CONTROL_OR_SPACE):
-        return None
-    link = well_formed(link)
-    for start in (None,) if base is None else (well_formed(base), None):
-        try:
-            url = URL(link, start)
-        except ValueError:
-            continue
-        return url if url.protocol in ("http:", "https:") else None
-    return None
-
-
 def _without_final_dot(host: str) -> str:
-    bare = host.rstrip(".")
-    if bare == host:
-        return host
     # Without its dots a host may read as an IPv4 address: "0x7f.." is a name, "0x7f" is 0.0.0.127.
-    parsed = _parsed(f"https://{bare}/")
-    return parsed.hostname if parsed else host
+    address = href(f"https://{host.rstrip('.')}/")
+    return _PARTS.findall(address)[0][1] if address else host
 
 
 def _is_tracking(parameter: str) -> bool:
@@ -127,7 +127,7 @@ def _is_tracking(parameter: str) -> bool:
 
 
 def _normalised(text: str) -> str:
-    return _ESCAPE.sub(_normalised_escape, text) if "%" in text else text
+    return _ESCAPE.sub(_normalised_escape, text) if _MAY_CHANGE.search(text) else text
 
 
 def _normalised_escape(escape: re.Match[str]) -> str:

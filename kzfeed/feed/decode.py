@@ -58,7 +58,8 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:()-]{0,39}")
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([^"'>]{1,40})["']""")
 _DECLARATION = re.compile(r"<\?xml\s[^>]*>")
 
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
+_CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
+_FORBIDDEN = re.compile(f"[{re.escape(_CONTROLS.decode())}\ufffe\uffff\ud800-\udfff]")
 _REFERENCE = re.compile(r"&#(?:[0-9]+|[xX][0-9a-fA-F]+);")
 _REPLACED = re.compile("[\udc80-\udcff]+")
 _THREE_BYTES = re.compile("[\u0800-\U0010ffff]+")
@@ -110,16 +111,37 @@ def decode(body: bytes, content_type: str | None = None) -> Decoded:
     return Decoded(clean(_without_declaration(text)), encoding, flawed)
 
 
+def decode_utf8(body: bytes, content_type: str | None = None) -> Decoded | None:
+    """What `decode` makes of a body that is UTF-8 from one end to the other; None of any other, and that soon."""
+    body = body.removeprefix(codecs.BOM_UTF8)
+    if _by_mark(body) or _wide(body) or _seven_bit(body, content_type):
+        return None
+    text = _strict(body, "utf-8")
+    return None if text is None else Decoded(clean(_without_declaration(text)), "utf-8")
+
+
 def clean(text: str) -> str:
     """Text without what XML 1.0 §2.2 forbids: controls are dropped, lone surrogates and impossible references become
     U+FFFD. References to such characters (`&#0;`, `&#xD800;`) are treated as the characters would be."""
-    if _FORBIDDEN.search(text):
+    if _has_forbidden(text):
         text = _FORBIDDEN.sub(lambda match: "\ufffd" if match[0] >= "\ud800" < "\ue000" > match[0] else "", text)
     if "&#" in text:
         wrong = {ref: mark for ref in set(_REFERENCE.findall(text)) if (mark := _instead_of(ref)) is not None}
         if wrong:
             text = _REFERENCE.sub(lambda match: wrong.get(match[0], match[0]), text)
     return text
+
+
+def _has_forbidden(text: str) -> bool:
+    # The same as to search for _FORBIDDEN, in half the time.
+    ascii_only = text.encode("ascii", "ignore")
+    if "\ufffe" in text or "\uffff" in text or len(ascii_only.translate(None, _CONTROLS)) < len(ascii_only):
+        return True
+    try:
+        text.encode("utf-16-le")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _instead_of(reference: str) -> str | None:

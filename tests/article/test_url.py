@@ -1,5 +1,7 @@
 """Links in, addresses and hashes out."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -218,6 +220,19 @@ def test_addresses_of_one_article_have_one_canonical_form_and_one_hash(addresses
 def test_addresses_that_may_show_different_things_stay_apart(one: str, other: str) -> None:
     assert canonical(one) != canonical(other)
     assert url_hash(one) != url_hash(other)
+
+
+@given(st.lists(st.sampled_from([*"%%%%0123456789abcdefABCDEF", "%2e", "%7E", "%e4", "%E4", "x"])).map("".join))
+def test_every_escape_is_written_in_one_way(path: str) -> None:
+    def written(escape: re.Match[str]) -> str:
+        character = chr(int(escape[2], 16))
+        bare = character.isascii() and (character.isalnum() or character in "-._~") and not escape[1]
+        return character if bare else f"{escape[1] or ''}%{escape[2].upper()}"
+
+    address = href(f"https://example.org/a?{path}")
+    assert address is not None
+    expected = re.sub("(%[0-9A-Fa-f]?)?%([0-9A-Fa-f]{2})", written, address)
+    assert canonical(address) == expected.removesuffix("?")
 
 
 @pytest.mark.parametrize("text", ["", "  no url ", "mailto:a@example.org", "tag:example.org,2022:1", "http://", "/a"])

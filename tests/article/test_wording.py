@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from kzfeed.article.html import derive, plain_text, title_text, trim, trim_lines, visible_text
+from kzfeed.article.html import derive, plain_text, read_by_tags, title_text, trim, trim_lines, visible_text
+from kzfeed.article.media import Collector
+from kzfeed.article.scan import Tag, runs, tags_in, tokens
+from kzfeed.article.wording import Reader
+from kzfeed.model import Media
 
 SHARED = Path(__file__).parents[3] / "shared"
 ANY_TEXT = st.text(st.characters())  # surrogates too
@@ -233,6 +237,87 @@ def test_no_text_makes_the_reader_raise_and_what_it_gives_can_be_stored(html: st
         text.encode()
     assert "\x00" not in derived.text + derived.visible
     assert all(line == trim(line) != "" for line in derived.text.split("\n") if derived.text)
+
+
+# --- runs of tags at once, and tag by tag -----------------------------------------------------------------------------
+
+DOUBTFUL = [
+    *(
+        "<p",
+        "<p a",
+        '<img src="x',
+        "<img src=x",
+        "<p>a < b",
+        "a <b c<p>",
+        "<b <c>d",
+        "<a title='x>y'>z",
+        '<a title="<p>">b',
+    ),
+    *(
+        "<p a='\"'>b<i c='\"'>d",
+        "<script>a</script>b",
+        "<script/>a",
+        "<iframe src=a></iframe>b",
+        "<!-- <p> -->a",
+        "<!-->a",
+    ),
+    *("<!-- a --!>b", "<style>p > a {}</style>b", "a>b<p>c", ">", "!", "<!", "<!>", "a<", "</>a", "<p/>b", "<p>>a<<b>"),
+]
+PARTS = [
+    *(
+        *MARKUP,
+        *DOUBTFUL,
+        "<pre>",
+        "</pre>",
+        "<time>",
+        "</time>",
+        "<noscript>",
+        "</noscript>",
+        "<video src=a>",
+        "</video>",
+    ),
+    *("<picture>", "<source srcset='b 2x'>", "</picture>", "<p hidden>", '<p style="display:none">', "<svg>", "</svg>"),
+    *("<td>", "\n", "\r\n", "\u3000", "46 分钟前", "获取更多RSS：", "https://feedx.net", "<template>", "</template>"),
+]
+
+
+def _tag_by_tag(html: str) -> tuple[str, str, tuple[Media, ...]]:
+    reader, collector = Reader(), Collector("https://example.org/")
+    read_by_tags(html.replace("\r\n", "\n"), reader, collector)
+    return *reader.result(), collector.media()
+
+
+def _tags(html: str) -> list[Tag]:
+    return [tag for tag, _ in tokens(html) if tag]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
+def test_runs_of_tags_mean_what_the_tags_mean(html: str) -> None:
+    derived = derive(html, "https://example.org/")
+    assert (derived.text, derived.visible, derived.media) == _tag_by_tag(html)
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
+def test_a_body_is_cut_into_runs_only_where_that_is_sure_to_be_right(html: str) -> None:
+    parts = runs(html)
+    tags = [tags_in(run) for run in parts[::2]]
+    if parts and None not in tags:
+        assert [tag for run in tags for tag in run or ()] == _tags(html)
+        assert "".join(parts[1::2]) == "".join(text for _, text in tokens(html))
+
+
+@pytest.mark.parametrize("html", DOUBTFUL)
+def test_what_is_no_run_is_read_tag_by_tag(html: str) -> None:
+    derived = derive(f"<p>a</p>{html}", "https://example.org/")
+    assert (derived.text, derived.visible, derived.media) == _tag_by_tag(f"<p>a</p>{html}")
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared stands beside the project, not in it")
+def test_real_bodies_are_read_in_runs() -> None:
+    bodies = [path.read_bytes().decode().split("------\n", 1)[-1] for path in (SHARED / "seeds").iterdir()]
+    for parts in map(runs, bodies):
+        assert parts
+        assert None not in map(tags_in, parts[::2])
 
 
 def _letters(text: str) -> str:
