@@ -94,12 +94,13 @@ def backfill(
 ) -> None:
     """Store archive files. Running it again stores what is missing and touches nothing else."""
     from kzfeed import backfill as room
+    from kzfeed import files as on_disk
     from kzfeed.poll import utc_now
 
     source_of = room.by_name(source) if source else room.by_host if source_from == SourceFrom.HOST else room.by_folder
     if quarantine:
         quarantine.mkdir(parents=True, exist_ok=True)
-    find_files = partial(room.find_files, beside=quarantine)
+    find_files = partial(on_disk.find_files, beside=quarantine)
     files = find_files(paths)
     with ctx.obj.database(migrate=migrate) as database, terminal.progress(paths, find_files) as on_batch:
         done = room.backfill(
@@ -125,12 +126,12 @@ def poll(
     migrate: Migrate = True,
 ) -> None:
     """Poll sources once, now, whatever their interval."""
-    from kzfeed import service
+    from kzfeed.by_hand import poll_once
 
     settings = ctx.obj.settings()
     with ctx.obj.database(migrate=migrate) as database:
         show = None if as_json else lambda line: print(terminal.poll_line(line), flush=True)
-        reports = asyncio.run(service.poll_once(settings, database, names or [], force=force, on_report=show))
+        reports = asyncio.run(poll_once(settings, database, names or [], force=force, on_report=show))
     if as_json:
         print(json.dumps([asdict(report) for report in reports], ensure_ascii=False))
     if any(report.error_kind == "database" for report in reports):
@@ -290,9 +291,10 @@ def check_source(
     as_json: AsJson = False,
 ) -> None:
     """Visit a feed once and report what kzfeed would make of it. Nothing is stored."""
-    from kzfeed import check_words, service
+    from kzfeed import check_words
+    from kzfeed.by_hand import check_feed
 
-    report = asyncio.run(service.check_feed(ctx.obj.settings(), url, timezone))
+    report = asyncio.run(check_feed(ctx.obj.settings(), url, timezone))
     _print_json(asdict(report)) if as_json else print("\n".join(check_words.lines(report)))
     raise typer.Exit(1 if report.error else 0)
 
@@ -353,7 +355,7 @@ def current_revision(ctx: typer.Context) -> None:
     from kzfeed.store.engine import Database
 
     database = Database(ctx.obj.settings().database.url, create=False)
-    print(f"the schema is at {schema.current(database) or 'nothing yet'}, this kzfeed needs {schema.head()}")
+    print(f"the schema is at {schema.current(database) or 'nothing yet'}, this kzfeed needs {schema.HEAD}")
     database.close()
 
 

@@ -26,6 +26,8 @@ from kzfeed.store import sources
 TICK = timedelta(seconds=1)
 GRACE = timedelta(seconds=3)
 """How long polls under way may still finish after a signal, before they are abandoned."""
+RENEWAL = timedelta(seconds=15)
+"""How often the claims on what is under way are renewed: a poll that waits for its turns may outlast one."""
 CLOCK_SLACK = timedelta(seconds=5)
 """A clock that leaps by less is only being set right."""
 REST = timedelta(minutes=1)
@@ -54,6 +56,8 @@ class Daemon:
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _under_way: dict[asyncio.Task[None], Source] = field(default_factory=dict)
+    _renewed_at: float = 0.0
+    """When the claims were renewed last, by the event loop's clock."""
     _resting: dict[str, float] = field(default_factory=dict)
     """Hosts whose poll could not be stored, and until when (by the event loop's clock) they are left alone."""
     _reload_wanted: bool = False
@@ -93,6 +97,7 @@ class Daemon:
         if self._reload_wanted:
             await self._reload()
         await self._mind_the_clock(now)
+        await self._renew_claims(now)
         free = self.slots - len(self._under_way)
         if free <= 0:
             return
@@ -112,6 +117,14 @@ class Daemon:
             task = asyncio.create_task(self._poll(source))
             self._under_way[task] = source
             task.add_done_callback(self._under_way.pop)
+
+    async def _renew_claims(self, now: datetime) -> None:
+        steady = asyncio.get_running_loop().time()
+        held = [source.id for source in self._under_way.values()]
+        if not held or steady - self._renewed_at < RENEWAL.total_seconds():
+            return
+        await asyncio.to_thread(sources.renew, self.poller.database, self.owner, held, now + self.lease)
+        self._renewed_at = steady
 
     def _busy_hosts(self, visitors: Mapping[str, int]) -> set[str]:
         now = asyncio.get_running_loop().time()

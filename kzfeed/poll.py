@@ -7,35 +7,32 @@ import asyncio
 import hashlib
 import random
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from kzfeed.article.change import overlap
+from kzfeed.batches import Batches
 from kzfeed.document import Document, Read, read_harmless
 from kzfeed.errors import DocumentError, UsageError
-from kzfeed.model import Article, Failed, Feed, Fetched, NotModified, Outcome, Overlap, Poll, Source
+from kzfeed.model import Article, Failed, Feed, Fetched, NotModified, Outcome, Overlap, Poll, Shown, Source
 from kzfeed.net.explain import explain, poll_line
 from kzfeed.net.fetch import Fetcher
 from kzfeed.net.hosts import HostTurns
 from kzfeed.net.politeness import settle, unreadable, visit_to
 from kzfeed.net.rhythm import Manners
 from kzfeed.store import sources
-from kzfeed.store.archive import commit_poll
+from kzfeed.store.archive import PollCommit
 from kzfeed.store.engine import Database
 from kzfeed.store.reading import last_polls
-from kzfeed.store.windows import last_window
 from kzfeed.workers import Workers
 
 log = structlog.get_logger()
-
-Result = TypeVar("Result")
 
 
 def utc_now() -> datetime:
@@ -47,9 +44,8 @@ def utc_now() -> datetime:
 class Poller:
     """What the polls of one process share: network, database, host turns, and where time and chance come from.
 
-    `writer` is where commits run: one thread, since there is one writer at a time anyway. `reader` is where harmless
-    documents are read: one thread too, for several would only keep the loop waiting; when `reader_room` is full, the
-    workers help.
+    `commits` and `windows` are the ways into the store and out of it. `reader` is where harmless documents are read:
+    one thread, for several would only keep the loop waiting; when `reader_room` is full, the workers help.
     """
 
     fetcher: Fetcher
@@ -57,8 +53,9 @@ class Poller:
     turns: HostTurns
     manners: Manners
     workers: Workers
-    writer: Executor
-    reader: Executor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="reader"))
+    commits: Batches[PollCommit, Poll]
+    windows: Batches[Source, list[Shown]]
+    reader: Executor
     reader_room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
     max_entries: int = 5000
     clock: Callable[[], datetime] = utc_now
@@ -96,9 +93,7 @@ class Poller:
             jitter=self.chance(),
         )
         record = _record(source, outcome, feed, started, now)
-        commit = partial(
-            commit_poll,
-            self.database,
+        commit = PollCommit(
             settled.source,
             record,
             articles,
@@ -107,8 +102,7 @@ class Poller:
             pause=settled.host_pause,
             paused_host=settled.paused_host,
         )
-        # To the end, also when the daemon is told to stop: a thread cannot be called back.
-        record = await asyncio.shield(self._in_writer(commit))
+        record = await self.commits.ask(commit)
         _report(source, record, settled.source, feed, window)
         return record
 
@@ -129,12 +123,9 @@ class Poller:
         return await self.workers.read(document)
 
     async def _overlap(self, source: Source, feed: Feed, articles: Sequence[Article], now: datetime) -> Overlap:
-        before = await self._in_writer(partial(last_window, self.database, source))
+        before = await self.windows.ask(source) if source.last_document_at else []
         whole = not feed.cut_off and not feed.dropped
         return overlap(before, articles, before_at=source.last_document_at, now=now, whole=whole)
-
-    def _in_writer(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
-        return asyncio.get_running_loop().run_in_executor(self.writer, work)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kzfeed.article.difference import Marked, Step
     from kzfeed.backfill import Progress
+    from kzfeed.by_hand import PollReport
     from kzfeed.model import Checked, Finding, StoredVersion
-    from kzfeed.service import PollReport
 
 PLAIN_LINE_EVERY_S = 10
 NOTES_SHOWN = 10

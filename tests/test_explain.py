@@ -14,8 +14,8 @@ import pytest
 from kzfeed.model import Poll, Source, SourceConfig, Validators
 from kzfeed.net.explain import explain, length, poll_line
 from kzfeed.store import sources
-from kzfeed.store.archive import commit_poll
 from kzfeed.store.engine import Database
+from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

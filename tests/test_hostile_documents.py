@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from kzfeed import service
+from kzfeed import by_hand
 from kzfeed.article.file import ArchiveFile, parse
 from kzfeed.article.normalise import to_file
 from kzfeed.config import load
@@ -151,12 +151,12 @@ class Kzfeed:
             command, cwd=self.folder, env=environment, text=True, timeout=60, capture_output=True, check=False
         )
 
-    def poll(self) -> service.PollReport:
+    def poll(self) -> by_hand.PollReport:
         """The only source polled once, in this process: that is quicker."""
         database = Database(self.database)
         schema.upgrade(database)
         settings = load(self.folder / "kzfeed.toml", database=self.database, environ={})
-        (report,) = asyncio.run(service.poll_once(settings, database, [], force=True))
+        (report,) = asyncio.run(by_hand.poll_once(settings, database, [], force=True))
         database.close()
         return report
 
@@ -258,6 +258,30 @@ def test_stylesheets_schemas_and_inclusions_are_not_read(reading: Reading, site:
 
     assert len(reading.articles(body)) == 1
     assert not site.asked
+
+
+LABORIOUS = {
+    "a link with a host of 500,000 labels": item(1).replace("//site.example", f"//{'a.' * 500_000}example"),
+    "a link of 200,000 steps back": item(1).replace("example/1", f"example/{'a/../' * 200_000}1"),
+    "a link of a million bytes to escape": item(1).replace("example/1", f"example/{'%e4' * 300_000}"),
+    "a date of a million words": item(1, f"<pubDate>{'Mon, 02 Jan 2024 ' * 60_000}</pubDate>"),
+    "a date of a million digits": item(1, f"<pubDate>{'1' * 10**6}</pubDate>"),
+    "a date and a million blanks": item(1, f"<pubDate>2024{' ' * 10**6}x</pubDate>"),
+    "a version of a million digits": f"<version>{'9' * 10**6}</version><ttl>{'9' * 10**6}</ttl>{item(1)}",
+    "an author of 200,000 brackets": item(1, f"<author>{'(' * 200_000}</author>"),
+    "an author of 200,000 addresses": item(1, f"<author>{'a@' * 200_000}</author>"),
+    "a character of a million digits": item(1, f"<x>&#{'9' * 10**6};</x>"),
+    "a letter under a million accents": item(1, title="e" + "\u0301" * 10**6),
+    "200,000 document types": item(1) + "<!DOCTYPE rss>" * 200_000,
+    "200,000 instructions": "<?x?>" * 200_000 + item(1),
+    "50,000 unclosed tables": item(1, content="<table><tr><td>" * 50_000),
+    "200,000 torn comments": item(1, content="<!--" + "--!" * 200_000),
+}
+
+
+@pytest.mark.parametrize("name", LABORIOUS)
+def test_what_is_laborious_is_read_all_the_same(reading: Reading, name: str) -> None:
+    assert len(reading.articles(rss(LABORIOUS[name]))) == 1
 
 
 def test_200_000_comments_that_never_end_inside_cdata_are_text(reading: Reading) -> None:

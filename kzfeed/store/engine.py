@@ -15,12 +15,16 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DatabaseError as DriverDatabaseError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from kzfeed.errors import DatabaseError
 from kzfeed.redact import redact_text
 
 SQLITE_BUSY_TIMEOUT_S = 60
+SQLITE_CACHE_KB = 16_000
+"""What one transaction usually touches: with SQLite's own 2 MB it would read and write many a page twice."""
 # Any fixed number will do: it only has to differ from the locks of other programs in the same database.
 WRITER_LOCK = 5_021_747_902
 RECONNECT_S = 1.0
@@ -109,7 +113,9 @@ def _engine(url: str) -> sa.Engine:
         sa.event.listen(engine, "do_connect", _Connector())
         sa.event.listen(engine, "connect", _prepare_postgresql)
         return engine
-    engine = sa.create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S})
+    # Last in, first out: the connection used last has the most in its cache.
+    pool: dict[str, Any] = {"poolclass": sa.QueuePool, "pool_use_lifo": True}
+    engine = sa.create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S}, **pool)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -164,7 +170,12 @@ def _prepare_postgresql(dbapi: Any, _record: object) -> None:
 def _prepare_sqlite(dbapi: Any, _record: object) -> None:
     # sqlite3's own transaction handling begins too late and commits before CREATE: BEGIN is ours.
     dbapi.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = NORMAL",
+        "foreign_keys = ON",
+        f"cache_size = -{SQLITE_CACHE_KB}",
+    ):
         dbapi.execute(f"PRAGMA {pragma}")
 
 
@@ -179,6 +190,15 @@ def _failures(doing: str) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise _database_error(f"{doing} the database failed", error) from error
+
+
+def is_trouble(error: DatabaseError) -> bool:
+    """Whether the database itself is in trouble: away, locked, full, damaged; and not what was to be written."""
+    cause = error.__cause__
+    if isinstance(cause, DBAPIError) and cause.connection_invalidated:
+        return True
+    # The driver's plain DatabaseError is how SQLite says that its file is damaged.
+    return isinstance(cause, OperationalError | PoolTimeoutError) or type(cause) is DriverDatabaseError
 
 
 def _database_error(what: str, error: Exception) -> DatabaseError:

@@ -13,14 +13,17 @@ from kzfeed.errors import UsageError
 from kzfeed.model import StoredArticle, StoredVersion
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.lists import for_each_engine, rows
 
 STREAM_SIZE = 200
 """How many articles are in memory at a time while they are streamed."""
 
 _article, _source = tables.articles.c, tables.sources.c
-_STORED = sa.select(
-    *(_article[each.name] for each in fields(StoredArticle) if each.name != "source"), _source.name.label("source")
-).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+_COLUMNS = [
+    _source.name.label(each.name) if each.name == "source" else _article[each.name] for each in fields(StoredArticle)
+]
+_STORED = sa.select(*_COLUMNS).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+_STORED_BY_ID = for_each_engine(lambda among: _STORED.where(among(_article.id, "ids")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,17 @@ class Selection:
 
 def stream(database: Database, selection: Selection = Selection()) -> Iterator[StoredArticle]:
     """The selected articles in order of publication, the undated last, as of one moment, a few in memory at a time."""
-    query = selection.of(_STORED).order_by(_article.published_at, _article.url_hash)
+    # The order of their ids first: with the bodies beside them, all that have no date would be sorted bodies and all.
+    ids = sa.select(_article.id).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+    query = selection.of(ids).order_by(_article.published_at, _article.url_hash)
+    few: dict[str, Any] = {"stream_results": True, "yield_per": STREAM_SIZE}
     with database.read() as connection:
-        connection = connection.execution_options(stream_results=True, yield_per=STREAM_SIZE)
-        # Two queries, because the index on published_at gives this order without sorting all the bodies.
+        # Two queries, because the index on published_at gives this order.
         for part in (_article.published_at.is_not(None), _article.published_at.is_(None)):
-            for row in connection.execute(query.where(part)):
-                yield StoredArticle(**row._mapping)
+            for some in connection.execute(query.where(part), execution_options=few).scalars().partitions():
+                found = {row.id: row for row in rows(connection, _STORED_BY_ID, ids=some)}
+                for article_id in some:
+                    yield StoredArticle(*found.pop(article_id))
 
 
 def count(database: Database, selection: Selection) -> int:
@@ -76,11 +83,13 @@ def latest(database: Database, selection: Selection, limit: int) -> list[dict[st
         _article.revision,
     )
     joined = sa.select(*columns).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
-    query = selection.of(joined).order_by(
-        _article.published_at.is_(None), _article.published_at.desc(), _article.id.desc()
-    )
+    dated = selection.of(joined).where(_article.published_at.is_not(None))
+    undated = selection.of(joined).where(_article.published_at.is_(None))
     with database.read() as connection:
-        return [dict(row._mapping) for row in connection.execute(query.limit(limit))]
+        # Two queries, because the index on published_at gives this order.
+        newest = connection.execute(dated.order_by(_article.published_at.desc(), _article.id.desc()).limit(limit)).all()
+        rest = connection.execute(undated.order_by(_article.id.desc()).limit(limit - len(newest))).all()
+        return [dict(row._mapping) for row in (*newest, *rest)]
 
 
 def find(database: Database, reference: str) -> StoredArticle:
@@ -89,12 +98,12 @@ def find(database: Database, reference: str) -> StoredArticle:
     Raises UsageError where there is none, or more than one.
     """
     with database.read() as connection:
-        rows = connection.execute(_STORED.where(_refers(reference.strip())).limit(2)).all()
-    if not rows:
+        found = connection.execute(_STORED.where(_refers(reference.strip())).limit(2)).all()
+    if not found:
         raise UsageError(f"no article {reference!r} in the archive: give its URL, its url_hash or its id")
-    if len(rows) > 1:
+    if len(found) > 1:
         raise UsageError(f"{reference!r} is the beginning of more than one url_hash: give more of it")
-    return StoredArticle(**rows[0]._mapping)
+    return StoredArticle(*found[0])
 
 
 def _refers(reference: str) -> sa.ColumnElement[bool]:

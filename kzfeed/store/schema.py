@@ -2,30 +2,28 @@
 
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from kzfeed.errors import DatabaseError
 from kzfeed.store.engine import Database
+
+HEAD = "0001"
+"""The revision that this kzfeed works with. Mostly the database has it, and Alembic, slow to import, stays away."""
+
+_VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text()))
 
 
 def current(database: Database) -> str | None:
     """The revision of the schema in the database; None where there is none yet."""
-    from alembic.runtime.migration import MigrationContext
-
     with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def head() -> str:
-    """The revision that this kzfeed works with."""
-    from alembic.script import ScriptDirectory
-
-    revision = ScriptDirectory(str(_migrations())).get_current_head()
-    if revision is None:
-        raise DatabaseError(f"no migrations in {_migrations()}: install kzfeed again")
-    return revision
+        if not sa.inspect(connection).has_table(_VERSION.name):
+            return None
+        revision: str | None = connection.execute(sa.select(_VERSION.c.version_num)).scalar()
+        return revision
 
 
 def upgrade(database: Database) -> bool:
-    """Bring the schema to `head()` in one transaction; True if there was something to do.
+    """Bring the schema to HEAD in one transaction; True if there was something to do.
 
     Raises DatabaseError where the database was made by a newer kzfeed.
     """
@@ -38,7 +36,7 @@ def upgrade(database: Database) -> bool:
     config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
     with database.write() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, HEAD)
     return True
 
 
@@ -46,18 +44,18 @@ def require_current(database: Database) -> None:
     """Raise DatabaseError unless the schema is up to date."""
     if not _is_up_to_date(database):
         raise DatabaseError(
-            f"the database's schema is {current(database) or 'missing'}, this kzfeed needs {head()}: "
+            f"the database's schema is {current(database) or 'missing'}, this kzfeed needs {HEAD}: "
             "run `kzfeed db upgrade`, or leave --no-migrate out"
         )
 
 
 def _is_up_to_date(database: Database) -> bool:
     revision = current(database)
-    if revision is not None and revision not in _known_revisions():
+    if revision not in (None, HEAD) and revision not in _known_revisions():
         raise DatabaseError(
             f"the database's schema is {revision}, which this kzfeed does not know: a newer one made it, use that"
         )
-    return revision == head()
+    return revision == HEAD
 
 
 def _known_revisions() -> set[str]:
@@ -69,5 +67,8 @@ def _known_revisions() -> set[str]:
 def _migrations() -> Path:
     """In an installed package they lie inside it, in a checkout beside it."""
     package = Path(__file__).parents[1]
-    installed = package / "migrations"
-    return installed if installed.is_dir() else package.parent / "migrations"
+    places = (package / "migrations", package.parent / "migrations")
+    found = next((place for place in places if (place / "versions").is_dir()), None)
+    if found is None:
+        raise DatabaseError(f"no migrations in {places[0]}: install kzfeed again")
+    return found

@@ -1,7 +1,7 @@
-"""The rows of `sources` and `hosts`: what the operator configured, what polls left behind, and who may be visited when.
+"""The rows of `sources` and `hosts`: what the operator configured, and who may be visited when.
 
 The database is the schedule: `next_poll_at` says when a source is due, a claim says who visits it, for how long.
-`source_addresses` keeps every address that a source has had.
+`source_addresses` keeps every address that a source has had. What polls leave behind is written by `states`.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -11,13 +11,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from kzfeed.model import Source, SourceConfig, Validators
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
-_STATE = [
+STATE = [
     "title",
     "site_url",
     "body_hash",
@@ -39,6 +38,13 @@ _STATE = [
 ]
 """What a poll may change and a row holds just as a Source does."""
 
+_READ = [
+    *("id", "name", "url", "configured_url", "auto", "cron", "timezone", "enabled", "status", *STATE),
+    *("every_seconds", "validators_url", "etag", "last_modified", "skip_hours", "skip_days"),
+    *("own_wait_seconds", "auto_seconds", "hurried_seconds"),
+]
+"""The columns that make a Source."""
+
 _PLANNED = ["next_poll_at", "not_before", "last_polled_at", "claimed_until"]
 """What a clock that went back takes along."""
 
@@ -49,10 +55,16 @@ RESOLUTION = timedelta(milliseconds=1)
 
 _NEW: dict[str, Any] = {"status": "active", "failure_count": 0, "moved_polls": 0, "ask_in_full": False}
 
+_column = tables.sources.c
+_SOURCES = sa.select(*(_column[name] for name in _READ))
+_CONFIGURED = sa.select(
+    *(_column[name] for name in ("id", "name", "title", "url", "configured_url", "enabled", "status", "next_poll_at")),
+    *(_column[name] for name in ("every_seconds", "auto", "cron", "timezone")),
+)
+"""What the configuration has to do with."""
+
 Turn = Callable[[str, timedelta, int, datetime], datetime]
 """From a source's name and interval, how many are due together, and now: when it gets its turn."""
-
-_column = tables.sources.c
 
 
 def _at_once(name: str, every: timedelta, count: int, now: datetime) -> datetime:
@@ -67,7 +79,7 @@ def configure(database: Database, configs: Iterable[SourceConfig], now: datetime
     """
     wanted = {config.name: config for config in configs}
     with database.write() as connection:
-        present = {row.name: row for row in connection.execute(sa.select(tables.sources))}
+        present = {row.name: row for row in connection.execute(_CONFIGURED).all()}
         _introduce(connection, [config for name, config in wanted.items() if name not in present], now)
         for name in wanted.keys() & present.keys():
             _reconfigure(connection, present[name], wanted[name], now)
@@ -103,14 +115,14 @@ def _reconfigure(connection: sa.Connection, row: Any, config: SourceConfig, now:
         changed |= {"url": config.url, "host": host_of(config.url), "body_hash": None, "not_before": None}
         changed |= {"moved_to": None, "moved_since": None, "moved_polls": 0}
         changed |= {"next_poll_at": now, "next_poll_reason": "a new address"}
-        _begin_address(connection, row.id, config.url, now, "configured")
+        begin_address(connection, row.id, config.url, now, "configured")
     if row.status == "removed" or (row.status == "gone" and "configured_url" in changed):
         changed |= {"status": "active", "gone_at": None, "next_poll_at": row.next_poll_at or now}
     if changed:
         connection.execute(sa.update(tables.sources).where(_column.id == row.id).values(changed))
 
 
-def _begin_address(connection: sa.Connection, source_id: int, url: str, now: datetime, reason: str) -> None:
+def begin_address(connection: sa.Connection, source_id: int, url: str, now: datetime, reason: str) -> None:
     """Write down that the source is at this address from now on, and no longer at the one before."""
     address = tables.source_addresses.c
     connection.execute(
@@ -148,11 +160,11 @@ def _due(now: datetime) -> sa.ColumnElement[bool]:
 
 def listed(database: Database, names: Sequence[str] = ()) -> list[Source]:
     """The sources that have an address, in order of their names; only those named, if any are."""
-    query = sa.select(tables.sources).where(_column.url.is_not(None)).order_by(_column.name)
+    query = _SOURCES.where(_column.url.is_not(None)).order_by(_column.name)
     if names:
         query = query.where(_column.name.in_(names))
     with database.read() as connection:
-        return [_source(row) for row in connection.execute(query)]
+        return list(map(_source, connection.execute(query).all()))
 
 
 def claim_due(
@@ -180,8 +192,7 @@ def claim_due(
     queues = sa.select(_column.id, _column.host, place.label("place")).where(open_to).subquery()
     most = sa.case(dict(places), value=queues.c.host, else_=1) if places else sa.literal(1)
     due = (
-        sa.select(tables.sources)
-        .join(queues, queues.c.id == _column.id)
+        _SOURCES.join(queues, queues.c.id == _column.id)
         .where(queues.c.place <= most)
         .order_by(_column.next_poll_at, _column.id)
         .limit(limit)
@@ -194,7 +205,7 @@ def claim_due(
                 .where(_column.id.in_([row.id for row in claimed]))
                 .values(claimed_by=owner, claimed_until=now + lease)
             )
-    return [_source(row) for row in claimed]
+    return list(map(_source, claimed))
 
 
 def _open_to(
@@ -265,6 +276,23 @@ def release(database: Database, owner: str) -> None:
         )
 
 
+def renew(database: Database, owner: str, source_ids: Collection[int], until: datetime) -> None:
+    """Put off the end of the claims on those of these sources that `owner` still holds."""
+    held = sa.and_(_column.claimed_by == owner, _column.id.in_(sa.bindparam("ids", expanding=True)))
+    with database.write() as connection:
+        connection.execute(
+            sa.update(tables.sources).where(held).values(claimed_until=until), {"ids": sorted(source_ids)}
+        )
+
+
+def lately_visited(database: Database, since: datetime) -> dict[str, datetime]:
+    """The hosts of which a source was polled after `since`, and when last."""
+    latest = sa.func.max(_column.last_polled_at).label("latest")
+    query = sa.select(_column.host, latest).where(_column.last_polled_at > since, _column.host.is_not(None))
+    with database.read() as connection:
+        return {row.host: row.latest for row in connection.execute(query.group_by(_column.host))}
+
+
 def paused_hosts(database: Database, now: datetime) -> dict[str, datetime]:
     """The hosts that asked to be left alone, and until when."""
     host = tables.hosts.c
@@ -273,68 +301,15 @@ def paused_hosts(database: Database, now: datetime) -> dict[str, datetime]:
         return {row.host: row.paused_until for row in rows}
 
 
-def save_state(connection: sa.Connection, source: Source) -> None:
-    """Write what a poll left behind, its address too where the server has moved it, and end the claim on the source."""
-    this = sa.update(tables.sources).where(_column.id == source.id)
-    row = connection.execute(sa.select(_column.url, _column.configured_url).where(_column.id == source.id)).one()
-    if row.configured_url != source.configured_url:
-        # The operator wrote another address while the old one was visited: nothing of that visit counts for it.
-        connection.execute(this.values(claimed_by=None, claimed_until=None))
-        return
-    if row.url != source.url and source.last_polled_at:
-        _begin_address(connection, source.id, source.url, source.last_polled_at, "moved permanently by its server")
-    validators = source.validators
-    values: dict[str, Any] = {name: getattr(source, name) for name in _STATE}
-    values |= {
-        "url": source.url,
-        "host": host_of(source.url),
-        "auto_seconds": _to_seconds(source.auto_interval),
-        "hurried_seconds": _to_seconds(source.hurried_interval),
-        "own_wait_seconds": _to_seconds(source.own_wait),
-        "skip_hours": _to_list(source.skip_hours),
-        "skip_days": _to_list(source.skip_days),
-        "validators_url": validators and validators.url,
-        "etag": validators and validators.etag,
-        "last_modified": validators and validators.last_modified,
-        "claimed_by": None,
-        "claimed_until": None,
-        # It may have left the configuration while it was visited.
-        "status": sa.case((_column.status == "removed", "removed"), else_=source.status),
-    }
-    connection.execute(this.values(values))
-
-
-def is_overtaken(connection: sa.Connection, before: Source) -> bool:
-    """Whether another poll has stored a document of the source since `before` was read."""
-    latest = connection.execute(sa.select(_column.last_document_at).where(_column.id == before.id)).scalar_one()
-    return bool(latest != before.last_document_at)
-
-
-def leave_state(connection: sa.Connection, source_id: int, *, in_doubt: bool) -> None:
-    """End the claim on the source and change nothing else; `in_doubt` means to ask for its whole document again."""
-    values: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
-    values |= {"ask_in_full": True, "body_hash": None} if in_doubt else {}
-    connection.execute(sa.update(tables.sources).where(_column.id == source_id).values(values))
-
-
-def pause_host(connection: sa.Connection, host: str, until: datetime) -> None:
-    """Leave the host alone until then, or longer where that is on record."""
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(tables.hosts)
-    paused_until = tables.hosts.c.paused_until
-    later = sa.case((insert.excluded.paused_until > paused_until, insert.excluded.paused_until), else_=paused_until)
-    connection.execute(
-        insert.on_conflict_do_update(index_elements=["host"], set_={"paused_until": later}),
-        [{"host": host, "paused_until": until}],
-    )
-
-
-def id_of(connection: sa.Connection, name: str) -> int:
-    """The id of the source of this name; one that only backfill knows is made here."""
-    found = connection.execute(sa.select(_column.id).where(_column.name == name)).scalar()
-    if found is None:
+def ids_of(connection: sa.Connection, names: Collection[str]) -> dict[str, int]:
+    """The ids of the sources of these names; those that only backfill knows are made here."""
+    wanted = dict.fromkeys(names)
+    query = sa.select(_column.name, _column.id).where(_column.name.in_(sa.bindparam("names", expanding=True)))
+    ids = {row.name: int(row.id) for row in connection.execute(query, {"names": list(wanted)})}
+    for name in [name for name in wanted if name not in ids]:
         made = sa.insert(tables.sources).values(_NEW | {"name": name, "enabled": False, "auto": False})
-        found = connection.execute(made.returning(_column.id)).scalar_one()
-    return int(found)
+        ids[name] = connection.execute(made.returning(_column.id)).scalar_one()
+    return ids
 
 
 def _configured(config: SourceConfig) -> dict[str, Any]:
@@ -356,40 +331,23 @@ def host_of(url: str) -> str:
 
 
 def _source(row: Any) -> Source:
-    validators = None
-    if row.validators_url and (row.etag or row.last_modified):
-        validators = Validators(row.validators_url, etag=row.etag, last_modified=row.last_modified)
+    values = dict(zip(_READ, row, strict=True))
+    url, etag, last_modified = (values.pop(name) for name in ("validators_url", "etag", "last_modified"))
+    every = timedelta(seconds=values.pop("every_seconds") or 0)
     return Source(
-        id=row.id,
-        name=row.name,
-        url=row.url,
-        configured_url=row.configured_url,
-        every=timedelta(seconds=row.every_seconds or 0),
-        auto=row.auto,
-        cron=row.cron,
-        timezone=row.timezone,
-        enabled=row.enabled,
-        status=row.status,
-        validators=validators,
-        skip_hours=_from_list(row.skip_hours),
-        skip_days=_from_list(row.skip_days),
-        **{name: getattr(row, name) for name in _STATE},
-        own_wait=_from_seconds(row.own_wait_seconds),
-        auto_interval=_from_seconds(row.auto_seconds),
-        hurried_interval=_from_seconds(row.hurried_seconds),
+        every=every,
+        validators=Validators(url, etag=etag, last_modified=last_modified) if url and (etag or last_modified) else None,
+        skip_hours=_from_list(values.pop("skip_hours")),
+        skip_days=_from_list(values.pop("skip_days")),
+        own_wait=_from_seconds(values.pop("own_wait_seconds")),
+        auto_interval=_from_seconds(values.pop("auto_seconds")),
+        hurried_interval=_from_seconds(values.pop("hurried_seconds")),
+        **values,
     )
-
-
-def _to_list(numbers: frozenset[int]) -> str | None:
-    return ",".join(map(str, sorted(numbers))) or None
 
 
 def _from_list(text: str | None) -> frozenset[int]:
     return frozenset(map(int, text.split(","))) if text else frozenset()
-
-
-def _to_seconds(length: timedelta | None) -> float | None:
-    return None if length is None else length.total_seconds()
 
 
 def _from_seconds(seconds: float | None) -> timedelta | None:

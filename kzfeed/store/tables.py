@@ -28,8 +28,8 @@ class Instant(TypeDecorator[datetime]):
         utc = value.astimezone(UTC)
         if dialect.name == "postgresql":
             return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
-        # strftime("%Y") writes the year 1 as "1", which would not sort.
-        return f"{utc.year:04}-{utc:%m-%d %H:%M:%S}.{utc.microsecond // 1000:03}"
+        # Not strftime: it takes three times as long, and its "%Y" writes the year 1 as "1", which would not sort.
+        return utc.isoformat(" ", "milliseconds").removesuffix("+00:00")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:

@@ -1,6 +1,6 @@
-"""The windows of a source: what its last document showed, what it took back, and what fell between two of them."""
+"""The windows of sources: what their last documents showed, what they took back, and what fell between two of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -8,36 +8,44 @@ import sqlalchemy as sa
 from kzfeed.model import Gap, Shown, Source
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.lists import for_each_engine
 
-_sighting = tables.sightings.c
+_article, _sighting, _source = tables.articles.c, tables.sightings.c, tables.sources.c
 
-
-def last_window(database: Database, source: Source) -> list[Shown]:
-    """The articles in the last document of the source that was read; none before the first.
-
-    None either where another poll has stored a document since `source` was read: that says nothing of this one.
-    """
-    if source.last_document_at is None:
-        return []
-    article = tables.articles.c
-    query = (
-        sa.select(article.url_hash, article.published_at)
-        .join_from(tables.sightings, tables.articles, _sighting.article_id == article.id)
-        .join(tables.sources, tables.sources.c.id == _sighting.source_id)
-        .where(
-            _sighting.source_id == source.id,
-            _sighting.last_seen_at == source.last_document_at,
-            tables.sources.c.last_document_at == source.last_document_at,
+_WINDOWS = for_each_engine(
+    lambda among: (
+        sa.select(_source.id, _source.last_document_at, _article.url_hash, _article.published_at)
+        .join_from(
+            tables.sources,
+            tables.sightings,
+            sa.and_(_sighting.source_id == _source.id, _sighting.last_seen_at == _source.last_document_at),
         )
+        .join(tables.articles, _article.id == _sighting.article_id)
+        .where(among(_source.id, "ids"))
     )
-    with database.read() as connection:
-        return [Shown(row.url_hash, row.published_at) for row in connection.execute(query)]
+)
+
+
+def last_windows(database: Database, sources: Sequence[Source]) -> list[list[Shown]]:
+    """The articles in the last document of each source that was read; none before the first.
+
+    None either where another poll has stored a document since the source was read: that says nothing of this one.
+    """
+    ids = sorted({source.id for source in sources if source.last_document_at})
+    windows: dict[tuple[int, datetime | None], list[Shown]] = {}
+    if ids:
+        with database.read() as connection:
+            for row in connection.execute(_WINDOWS[database.dialect], {"ids": ids}).all():
+                shown = Shown(row.url_hash, row.published_at)
+                windows.setdefault((row.id, row.last_document_at), []).append(shown)
+    return [windows.get((source.id, source.last_document_at), []) for source in sources]
 
 
 def mark_withdrawn(connection: sa.Connection, source_id: int, url_hashes: Collection[str], now: datetime) -> None:
     """Write down that the source took these articles back. A later sighting clears it."""
-    article = tables.articles.c
-    ids = sa.select(article.id).where(article.url_hash.in_(sorted(url_hashes)))
+    if not url_hashes:
+        return
+    ids = sa.select(_article.id).where(_article.url_hash.in_(sorted(url_hashes)))
     connection.execute(
         sa.update(tables.sightings)
         .where(_sighting.source_id == source_id, _sighting.article_id.in_(ids))
@@ -45,7 +53,11 @@ def mark_withdrawn(connection: sa.Connection, source_id: int, url_hashes: Collec
     )
 
 
-def record_gap(connection: sa.Connection, source_id: int, gap: Gap, now: datetime) -> None:
-    """Write down that articles of this stretch were probably missed."""
-    values = {"source_id": source_id, "from_at": gap.from_at, "to_at": gap.to_at, "noticed_at": now}
-    connection.execute(sa.insert(tables.gaps).values(values))
+def record_gaps(connection: sa.Connection, gaps: Sequence[tuple[int, Gap, datetime]]) -> None:
+    """Write down that articles of these stretches were probably missed: of which source, what, noticed when."""
+    rows = [
+        {"source_id": source_id, "from_at": gap.from_at, "to_at": gap.to_at, "noticed_at": now}
+        for source_id, gap, now in gaps
+    ]
+    if rows:
+        connection.execute(sa.insert(tables.gaps), rows)

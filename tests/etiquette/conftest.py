@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from kzfeed.batches import Batches
 from kzfeed.model import Poll, Source, SourceConfig
 from kzfeed.net.fetch import Fetcher
 from kzfeed.net.hosts import HostTurns
 from kzfeed.net.politeness import Manners
 from kzfeed.poll import Poller
 from kzfeed.store import schema, sources, tables
+from kzfeed.store.archive import commit_polls
 from kzfeed.store.engine import Database
+from kzfeed.store.windows import last_windows
 from kzfeed.workers import Workers
 from tests.etiquette.recorder import Page, Recorder, recording
 
@@ -142,14 +146,16 @@ def inhabited(
     database: Database, clock: Clock, runner: asyncio.Runner, network: tuple[Fetcher, Workers]
 ) -> Iterator[World]:
     fetcher, workers = network
-    with ThreadPoolExecutor(1) as writer:
+    with ThreadPoolExecutor(1) as writer, ThreadPoolExecutor(1) as reader:
         poller = Poller(
             fetcher=fetcher,
             database=database,
             turns=HostTurns(timedelta()),
             manners=Manners(),
             workers=workers,
-            writer=writer,
+            commits=Batches(partial(commit_polls, database), writer),
+            windows=Batches(partial(last_windows, database), writer),
+            reader=reader,
             clock=lambda: clock.now,
             chance=lambda: clock.chance,
         )

@@ -32,7 +32,7 @@ def test_an_upgrade_killed_anywhere_leaves_nothing_between(
     began = time.monotonic()
     assert nursery.run(databases.new(engine), "db", "upgrade") == 0
     length = time.monotonic() - began
-    whole = (schema.head(), len(tables.metadata.tables))
+    whole = (schema.HEAD, len(tables.metadata.tables))
     for _ in range(KILLS):
         url = databases.new(engine)
         nursery.run_and_kill(url, "db", "upgrade", after=chance.uniform(0, length))
@@ -49,4 +49,4 @@ def test_upgrades_at_the_same_time_all_succeed(nursery: Nursery, databases: Data
     processes = [nursery.start(url, "db", "upgrade") for _ in range(6)]
 
     assert [nursery.wait(process) for process in processes] == [0] * 6
-    assert state(url) == (schema.head(), len(tables.metadata.tables))
+    assert state(url) == (schema.HEAD, len(tables.metadata.tables))

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from kzfeed.model import Poll, Source, SourceConfig, Validators
 from kzfeed.net.rhythm import turn_in_crowd
 from kzfeed.store import sources
-from kzfeed.store.archive import commit_poll
 from kzfeed.store.engine import Database
+from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

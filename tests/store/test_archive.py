@@ -12,8 +12,9 @@ from kzfeed.article.normalise import fingerprint, from_file
 from kzfeed.errors import DatabaseError
 from kzfeed.model import Article, Media, Poll, Source, SourceConfig, Tally, Validators
 from kzfeed.store import sources
-from kzfeed.store.archive import commit_poll, store_files
+from kzfeed.store.archive import store_files
 from kzfeed.store.engine import Database
+from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)
@@ -152,6 +153,20 @@ def test_a_better_reading_of_the_same_html_is_no_revision(database: Database) ->
 
     assert record.revised_articles == 0
     assert rows(database, "SELECT text, fingerprint FROM articles") == [("正文", fingerprint("标题", "<p>正文</p>"))]
+
+
+def test_a_better_reading_of_a_wording_stays_with_that_wording(database: Database) -> None:
+    voa = source(database)
+    commit_poll(database, voa, poll(voa), [article()])
+    with database.write() as connection:  # as an older kzfeed would have read it
+        connection.execute(sa.text("UPDATE articles SET fingerprint = 'older', text = 'older'"))
+
+    # The first place in a document is what the source shows now, the other one is the wording stored before.
+    commit_poll(database, voa, poll(voa, LATER), [article(content="<p>更新</p>"), article()])
+
+    newest = fingerprint("标题", "<p>更新</p>")
+    assert rows(database, "SELECT revision, text, fingerprint FROM articles") == [(2, "更新", newest)]
+    assert rows(database, "SELECT revision, text FROM revisions") == [(1, "正文")]
 
 
 def test_awkward_text_is_stored_on_both_engines(database: Database) -> None:

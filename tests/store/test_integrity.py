@@ -16,10 +16,11 @@ from kzfeed.article.normalise import URN, Reading, from_feed, from_file
 from kzfeed.errors import DatabaseError
 from kzfeed.model import Checked, Enclosure, Entry, Feed, Finding, Poll, Source, SourceConfig, Validators
 from kzfeed.store import schema, sources, tables
-from kzfeed.store.archive import commit_poll, store_files
+from kzfeed.store.archive import store_files
 from kzfeed.store.engine import Database
 from kzfeed.store.integrity import verify
 from tests.conftest import ENGINES
+from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 DATE = ("Tue, 11 Jan 2022 17:39:03 GMT",)

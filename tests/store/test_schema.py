@@ -62,7 +62,7 @@ def test_upgrading_twice_does_nothing_the_second_time(database_url: str) -> None
     assert schema.current(database) is None
     assert schema.upgrade(database)
     assert not schema.upgrade(database)
-    assert schema.current(database) == schema.head()
+    assert schema.current(database) == schema.HEAD
     database.close()
 
 
@@ -72,7 +72,7 @@ def test_two_upgrades_at_once_both_end_with_the_new_schema(database_url: str) ->
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(schema.upgrade, databases))
 
-    assert [schema.current(database) for database in databases] == [schema.head()] * 4
+    assert [schema.current(database) for database in databases] == [schema.HEAD] * 4
     for database in databases:
         database.close()
 
@@ -100,7 +100,7 @@ def test_plain_alembic_upgrades_in_a_checkout(database_url: str) -> None:
     subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
 
     database = Database(database_url)
-    assert schema.current(database) == schema.head()
+    assert schema.current(database) == schema.HEAD
     database.close()
 
 

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from kzfeed.model import Poll, Source, SourceConfig
 from kzfeed.store import sources
-from kzfeed.store.archive import commit_poll
 from kzfeed.store.engine import Database
+from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 LEASE = timedelta(seconds=55)
@@ -53,6 +53,30 @@ def test_claims_given_back_are_due_for_others(database: Database) -> None:
     sources.release(database, "one")
 
     assert due(database, owner="two") == ["rfi"]
+
+
+def test_a_renewed_claim_lasts_longer_and_only_its_owner_renews_it(database: Database) -> None:
+    sources.configure(database, [RFI, BBC], NOW)
+    ids = [source.id for source in sources.claim_due(database, now=NOW, owner="one", lease=LEASE, limit=10)]
+
+    sources.renew(database, "two", ids, NOW + 3 * LEASE)
+    sources.renew(database, "one", ids[:1], NOW + 2 * LEASE)
+    sources.renew(database, "one", [], NOW + 3 * LEASE)
+
+    late = sources.claim_due(database, now=NOW + LEASE, owner="two", lease=LEASE, limit=10)
+    assert [source.id for source in late] == ids[1:]
+    sources.renew(database, "one", ids, NOW + 3 * LEASE)  # the second is another's by now
+    assert len(due(database, NOW + 2 * LEASE, owner="three")) == 1
+
+
+def test_hosts_lately_visited_are_those_of_polls_since_then(database: Database) -> None:
+    sources.configure(database, [VOA, BBC, RFI], NOW)
+    for number, source in enumerate(sources.listed(database)):  # bbc, rfi, voa
+        record = Poll(source_id=source.id, started_at=NOW, duration=timedelta(), outcome="unchanged")
+        commit_poll(database, replace(source, last_polled_at=NOW + number * LEASE), record)
+
+    assert sources.lately_visited(database, NOW) == {"rfi.example": NOW + LEASE, "feedx.example": NOW + 2 * LEASE}
+    assert sources.lately_visited(database, NOW + 2 * LEASE) == {}
 
 
 def test_one_source_a_host_is_claimed_and_none_on_a_busy_or_paused_host(database: Database) -> None:

@@ -10,9 +10,8 @@ from kzfeed.article.file import ArchiveFile
 from kzfeed.article.normalise import from_file
 from kzfeed.model import Article, Poll, Source, SourceConfig
 from kzfeed.store import sources
-from kzfeed.store.archive import commit_poll
 from kzfeed.store.engine import Database
-from kzfeed.store.windows import last_window
+from tests.store.commits import commit_poll, last_window
 
 NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
 

@@ -1,0 +1,70 @@
+"""Calls come one by one; those that are waiting at the same moment go to the work together, and each gets its answer.
+
+So the work is never put off to fill a batch: while one batch is under way, the next one gathers.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Batches(Generic[Item, Answer]):
+    """An async context manager: at its end, whatever was asked for has been worked off.
+
+    `work` runs in `executor`, on one batch of at most `most` items at a time, and gives an answer to each, in their
+    order. An answer that is an exception is raised where its item came from; what `work` raises, for all of the batch.
+    """
+
+    def __init__(
+        self, work: Callable[[Sequence[Item]], Sequence[Answer | Exception]], executor: Executor, *, most: int = 50
+    ) -> None:
+        self._work = work
+        self._executor = executor
+        self._most = most
+        self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
+        self._working: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Batches[Item, Answer]":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._working is not None:
+            await self._working
+
+    def ask(self, item: Item) -> "asyncio.Future[Answer]":
+        """The item's answer. The work is done even where nobody waits for it any more."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append((item, answer))
+        if self._working is None:
+            self._working = loop.create_task(self._work_off())
+        return answer
+
+    async def _work_off(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                answers = await self._answers([item for item, _ in batch])
+                for (_, future), answer in zip(batch, answers, strict=True):
+                    _give(future, answer)
+        finally:
+            self._working = None
+
+    async def _answers(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, self._work, items)
+        except Exception as error:  # noqa: BLE001 - it is raised where the items came from
+            return [error] * len(items)
+
+
+def _give(future: "asyncio.Future[Answer]", answer: Answer | Exception) -> None:
+    if future.done():
+        return  # whoever asked was called off
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)

@@ -1,0 +1,166 @@
+"""What an operator does by hand: poll sources once, now, or see what kzfeed would make of a feed. Reports come out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from urllib.parse import urlsplit
+
+from kzfeed import check
+from kzfeed import config_values as values
+from kzfeed.batches import Batches
+from kzfeed.config import Settings
+from kzfeed.document import Document
+from kzfeed.errors import DatabaseError, DocumentError, UsageError
+from kzfeed.model import Failed, Fetched, Outcome, Poll, Source, Visit
+from kzfeed.net.fetch import Hop
+from kzfeed.poll import Poller, host_of, utc_now
+from kzfeed.redact import redacted
+from kzfeed.service import document_workers, fetcher, host_turns, manners, poller
+from kzfeed.store import sources
+from kzfeed.store.engine import Database
+
+
+@dataclass(frozen=True, slots=True)
+class PollReport:
+    """A poll by hand, as it is printed. `outcome` is a poll's, or `skipped` where the source may not be visited now."""
+
+    source: str
+    outcome: str
+    http_status: int | None = None
+    entries: int = 0
+    new: int = 0
+    revised: int = 0
+    error: str | None = None
+    error_kind: str | None = None
+    duration_ms: int = 0
+
+
+async def poll_once(
+    settings: Settings,
+    database: Database,
+    names: Sequence[str],
+    *,
+    force: bool,
+    on_report: Callable[[PollReport], None] | None = None,
+) -> list[PollReport]:
+    """Poll the named sources, or all that are configured, once; reports in the order of the sources' names.
+
+    `on_report` hears of each as it ends. A poll that could not be stored is a report of the kind `database`. Raises
+    UsageError for a name that is not configured, DatabaseError.
+    """
+    sources.configure(database, settings.source_configs(), utc_now())
+    wanted = [source for source in sources.listed(database, names) if source.enabled]
+    if unknown := set(names) - {source.name for source in wanted}:
+        known = ", ".join(config.name for config in settings.source_configs()) or "none"
+        raise UsageError(
+            f"no source {', '.join(sorted(unknown))} is configured in {settings.origin}; there are: {known}"
+        )
+    slots = asyncio.Semaphore(settings.http.max_connections)
+    reports: dict[str, PollReport] = {}
+
+    async with poller(settings, database) as polls, _as_they_are(polls, force=force) as present:
+
+        async def poll_in_turn(queue: Iterator[Source]) -> None:
+            for source in queue:
+                async with slots:
+                    done = reports[source.name] = await _poll_by_hand(polls, source, present)
+                if on_report:
+                    on_report(done)
+
+        async with asyncio.TaskGroup() as group:
+            # One after the other at each host: what the server tells the first of them may be meant for all.
+            for host, of_host in groupby(sorted(wanted, key=host_of), key=host_of):
+                queue = iter(list(of_host))
+                for _ in range(polls.turns.connections(host)):
+                    group.create_task(poll_in_turn(queue))
+    return [reports[source.name] for source in wanted]
+
+
+Present = Source | str
+"""A source as it is now, or why it may not be visited."""
+
+
+@asynccontextmanager
+async def _as_they_are(polls: Poller, *, force: bool) -> AsyncIterator[Batches[Source, Present]]:
+    """How sources stand when their turn comes: a daemon may have visited them since they were listed."""
+
+    def look_up(listed: Sequence[Source]) -> list[Present | Exception]:
+        now = polls.clock()
+        paused = sources.paused_hosts(polls.database, now)
+        found = {source.id: source for source in sources.listed(polls.database, [source.name for source in listed])}
+        return [_present(found.get(each.id, each), paused, now, force=force) for each in listed]
+
+    with ThreadPoolExecutor(1, thread_name_prefix="present") as thread:
+        async with Batches[Source, Present](look_up, thread) as present:
+            yield present
+
+
+async def _poll_by_hand(polls: Poller, source: Source, present: Batches[Source, Present]) -> PollReport:
+    try:
+        as_it_is = await present.ask(source)
+        if isinstance(as_it_is, str):
+            return PollReport(source.name, "skipped", error=as_it_is)
+        return _as_report(source, await polls.poll(as_it_is))
+    except DatabaseError as error:
+        return PollReport(source.name, "failed", error=str(error), error_kind="database")
+
+
+def _present(source: Source, paused: dict[str, datetime], now: datetime, *, force: bool) -> Present:
+    """The source, if it may be visited; `force` overrules its server's wishes."""
+    if source.status == "removed":
+        return "no longer configured"
+    if force:
+        return source
+    if source.status == "gone":
+        return f"retired: {source.last_error}"
+    pauses = [pause for pause in (source.not_before, paused.get(host_of(source))) if pause and pause > now]
+    return f"its server asked to be left alone until {max(pauses):%Y-%m-%d %H:%M:%S} UTC" if pauses else source
+
+
+def _as_report(source: Source, poll: Poll) -> PollReport:
+    return PollReport(
+        source=source.name,
+        outcome=poll.outcome,
+        http_status=poll.http_status,
+        entries=poll.entries,
+        new=poll.new_articles,
+        revised=poll.revised_articles,
+        error=poll.error,
+        error_kind=poll.error_kind,
+        duration_ms=round(poll.duration.total_seconds() * 1000),
+    )
+
+
+async def check_feed(settings: Settings, url: str, timezone: str | None = None) -> check.FeedReport:
+    """Visit a feed once, as a poll would, and say what would become of it. Nothing is stored. Raises UsageError."""
+    try:
+        values.feed_url(url)
+        zone = values.timezone(timezone) if timezone else settings.defaults.timezone
+    except ValueError as error:
+        raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}") from None
+    hops: list[Hop] = []
+    visit = Visit(url, trusted_host=urlsplit(url).hostname)
+    turns = host_turns(settings, visited={})
+    async with fetcher(settings) as visits, turns.turn(visit.trusted_host or "") as turn:
+
+        async def on_hop(hop: Hop) -> None:
+            hops.append(hop)
+            await turn.move_to(hop.host)
+
+        outcome: Outcome = await visits.visit(visit, on_hop=on_hop)
+    now = utc_now()
+    read = None
+    if isinstance(outcome, Fetched):
+        content_type = outcome.headers.get("content-type")
+        document = Document(outcome.body, content_type, outcome.url, zone, now, settings.parse.max_entries)
+        try:
+            async with document_workers(settings) as workers:
+                read = await workers.read(document)
+        except DocumentError as error:
+            outcome = Failed(error.kind, str(error), outcome.status, outcome.headers)
+    redirects = [check.Redirect(hop.status, hop.url) for hop in hops]
+    return check.report(check.Checking(url, zone, now, manners(settings)), outcome, redirects, read)

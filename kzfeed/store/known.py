@@ -1,0 +1,110 @@
+"""What the archive holds of articles that were brought to it, found in few statements: articles in, Known out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from kzfeed.article.change import Known
+from kzfeed.article.normalise import fingerprint
+from kzfeed.model import Article
+from kzfeed.store import tables
+from kzfeed.store.lists import for_each_engine, parts, rows
+
+BODIES = 200
+"""How many articles are in memory at a time while their versions are read."""
+
+_article, _revision, _sighting = tables.articles.c, tables.revisions.c, tables.sightings.c
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What one document, or a run of archive files, says that a source carries; `live` if it does so `now`."""
+
+    source_id: int
+    articles: Sequence[Article]
+    now: datetime
+    live: bool
+
+
+def hashes_of(article: Article) -> Iterable[str]:
+    """Every hash under which the archive may have the article."""
+    return filter(None, (article.url_hash, article.link_hash, article.joint_hash))
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the archive holds of the articles that were asked for, by url_hash."""
+
+    known: Mapping[str, Known]
+    ids: dict[str, int]
+
+
+_BY_HASH = for_each_engine(
+    lambda among: sa.select(_article.id, _article.url_hash, _article.revision, _article.fingerprint).where(
+        among(_article.url_hash, "hashes")
+    )
+)
+_SIGHTINGS = for_each_engine(
+    lambda among: sa.select(_sighting.article_id, _sighting.revision, _sighting.guid).where(
+        _sighting.source_id == sa.bindparam("source_id"), among(_sighting.article_id, "ids")
+    )
+)
+_NEWEST = for_each_engine(
+    lambda among: sa.select(_article.id, _article.revision, _article.title, _article.content).where(
+        among(_article.id, "ids")
+    )
+)
+_OLDER = for_each_engine(
+    lambda among: sa.select(_revision.article_id, _revision.revision, _revision.title, _revision.content).where(
+        among(_revision.article_id, "ids")
+    )
+)
+
+
+def find(connection: sa.Connection, brought: Sequence[Brought]) -> Found:
+    """What the archive holds of these articles; the versions in full only where the text is another."""
+    expected: dict[str, set[str]] = {}
+    carriers: dict[str, int] = {}
+    for each in brought:
+        for article in each.articles:
+            for url_hash in hashes_of(article):
+                expected.setdefault(url_hash, set()).add(article.fingerprint)
+                carriers[url_hash] = each.source_id
+    held = [row for part in parts(expected) for row in rows(connection, _BY_HASH, hashes=part)]
+    versions = _versions(connection, [row.id for row in held if expected[row.url_hash] != {row.fingerprint}])
+    carried: dict[int, list[int]] = {}
+    for row in held:
+        carried.setdefault(carriers[row.url_hash], []).append(row.id)
+    sightings = {
+        row.article_id: row
+        for source_id, article_ids in carried.items()
+        for part in parts(article_ids)
+        for row in rows(connection, _SIGHTINGS, source_id=source_id, ids=part)
+    }
+    known = {
+        row.url_hash: Known(
+            url_hash=row.url_hash,
+            revision=row.revision,
+            versions=versions.get(row.id) or {row.revision: row.fingerprint},
+            shown=sightings[row.id].revision if row.id in sightings else None,
+            guid=sightings[row.id].guid if row.id in sightings else None,
+            stored_fingerprint=row.fingerprint,
+        )
+        for row in held
+    }
+    return Found(known, {row.url_hash: row.id for row in held})
+
+
+def _versions(connection: sa.Connection, article_ids: Iterable[int]) -> dict[int, dict[int, str]]:
+    """The fingerprints of every version of these articles, made anew from what is stored.
+
+    Anew, because a later kzfeed may read text out of HTML better: that must not look like a change of the text.
+    """
+    versions: dict[int, dict[int, str]] = {}
+    for part in parts(article_ids, size=BODIES):
+        for statements in (_NEWEST, _OLDER):
+            for article_id, number, title, content in rows(connection, statements, ids=part):
+                versions.setdefault(article_id, {})[number] = fingerprint(title, content)
+    return versions

@@ -1,0 +1,126 @@
+"""What polls leave behind: states of sources in, many at a time, rows of `sources`, `source_addresses` and `hosts` out.
+
+A row that another poll or the operator has changed meanwhile is recognised by the state it is in, and respected.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from kzfeed.errors import DatabaseError
+from kzfeed.model import Source
+from kzfeed.store import tables
+from kzfeed.store.lists import for_each_engine
+from kzfeed.store.sources import STATE, begin_address, host_of
+
+_column = tables.sources.c
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """Where a source stands, as a transaction finds it."""
+
+    url: str
+    configured_url: str | None
+    last_document_at: datetime | None
+
+
+_PRESENT = for_each_engine(
+    lambda among: sa.select(_column.id, _column.url, _column.configured_url, _column.last_document_at).where(
+        among(_column.id, "ids")
+    )
+)
+
+
+def present(connection: sa.Connection, sources: Iterable[Source]) -> dict[int, Present]:
+    """Where these sources stand, by id. Raises DatabaseError where one is not there."""
+    names = {source.id: source.name for source in sources}
+    rows = connection.execute(_PRESENT[connection.dialect.name], {"ids": sorted(names)})
+    found = {source_id: Present(*stand) for source_id, *stand in rows}
+    for missing in names.keys() - found.keys():
+        raise DatabaseError(f"the source {names[missing]!r} is no longer in the database: its poll cannot be stored")
+    return found
+
+
+_SAVE = (
+    sa.update(tables.sources)
+    .where(_column.id == sa.bindparam("the_id"))
+    # It may have left the configuration while it was visited.
+    .values(status=sa.case((_column.status == "removed", "removed"), else_=sa.bindparam("the_status")))
+)
+_BY_ID = sa.update(tables.sources).where(_column.id == sa.bindparam("the_id"))
+_NO_CLAIM: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
+
+
+def save(connection: sa.Connection, sources: Sequence[Source], before: Mapping[int, Present]) -> None:
+    """Write what polls left behind, addresses too where servers have moved them, and end the claims on the sources."""
+    # Where the operator wrote another address while the old one was visited, nothing of that visit counts for it.
+    valid = [source for source in sources if before[source.id].configured_url == source.configured_url]
+    void = [source for source in sources if before[source.id].configured_url != source.configured_url]
+    if valid:
+        connection.execute(_SAVE, list(map(_row, valid)))
+    for source in valid:
+        if source.url != before[source.id].url:
+            _move(connection, source)
+    if void:
+        connection.execute(_BY_ID, [{"the_id": source.id} | _NO_CLAIM for source in void])
+
+
+def _move(connection: sa.Connection, source: Source) -> None:
+    if source.last_polled_at:
+        begin_address(connection, source.id, source.url, source.last_polled_at, "moved permanently by its server")
+    connection.execute(_BY_ID, {"the_id": source.id, "url": source.url, "host": host_of(source.url)})
+
+
+def leave(connection: sa.Connection, in_doubt: Mapping[int, bool]) -> None:
+    """End the claims on these sources, by id, and change nothing else; where it is in doubt what the archive holds of a
+    source's document, ask for the whole of it again.
+    """
+    doubtful = [{"the_id": each, "ask_in_full": True, "body_hash": None} for each, doubt in in_doubt.items() if doubt]
+    if doubtful:
+        connection.execute(_BY_ID, doubtful)
+    if in_doubt:
+        connection.execute(_BY_ID, [{"the_id": each} | _NO_CLAIM for each in in_doubt])
+
+
+def pause_hosts(connection: sa.Connection, pauses: Collection[tuple[str, datetime]]) -> None:
+    """Leave these hosts alone until then, or longer where that is on record."""
+    if not pauses:
+        return
+    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(tables.hosts)
+    paused_until = tables.hosts.c.paused_until
+    later = sa.case((insert.excluded.paused_until > paused_until, insert.excluded.paused_until), else_=paused_until)
+    connection.execute(
+        insert.on_conflict_do_update(index_elements=["host"], set_={"paused_until": later}),
+        [{"host": host, "paused_until": until} for host, until in pauses],
+    )
+
+
+def _row(source: Source) -> dict[str, Any]:
+    validators = source.validators
+    return {name: getattr(source, name) for name in STATE} | {
+        "the_id": source.id,
+        "the_status": source.status,
+        "auto_seconds": _to_seconds(source.auto_interval),
+        "hurried_seconds": _to_seconds(source.hurried_interval),
+        "own_wait_seconds": _to_seconds(source.own_wait),
+        "skip_hours": _to_list(source.skip_hours),
+        "skip_days": _to_list(source.skip_days),
+        "validators_url": validators and validators.url,
+        "etag": validators and validators.etag,
+        "last_modified": validators and validators.last_modified,
+        "claimed_by": None,
+        "claimed_until": None,
+    }
+
+
+def _to_list(numbers: frozenset[int]) -> str | None:
+    return ",".join(map(str, sorted(numbers))) or None
+
+
+def _to_seconds(length: timedelta | None) -> float | None:
+    return None if length is None else length.total_seconds()
