@@ -6,30 +6,36 @@ parent does, or when reading has left it too big.
 
 import ctypes
 import gc
+import io
 import os
 import pickle
 import resource
 import signal
 import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from kzfeed.document import Document, Read, read
 from kzfeed.errors import DocumentError
+from kzfeed.model import Article, Enclosure, Entry, Media
 
 LENGTH = struct.Struct(">Q")
 
-READY = b"\x06"
-"""Written once, when everything is imported: what a worker needs to begin is no document's fault."""
+READY = LENGTH.pack(0)
+"""An empty frame, once, when everything is imported: what a worker needs to begin is no document's fault."""
 
 _WARM_UP = Document(b"<rss ", None, "https://example.org/", timezone=None, now=datetime(2000, 1, 1, tzinfo=UTC))
 """Broken, so that reading it takes every way there is, with all that is imported on the way."""
 
 Answer = Read | DocumentError
 Reader = Callable[[Document], Read]
+
+MIB = 2**20
 
 _PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 1.0
@@ -39,6 +45,29 @@ _GRACE_SECONDS = 1.0
 def longest_answer(memory: int) -> int:
     """How many bytes an answer may have, where reading may take `memory`."""
     return memory // 4
+
+
+_Call = Callable[[Any], tuple[type[Any], tuple[Any, ...]]]
+
+
+def _as_call(kind: type[Any]) -> _Call:
+    values = attrgetter(*(each.name for each in fields(kind)))
+    return lambda value: (kind, values(value))
+
+
+_CALLS: Mapping[type[Any], _Call] = {kind: _as_call(kind) for kind in (Article, Entry, Enclosure, Media)}
+"""What there are many of is made anew by a call of its class: a frozen dataclass's own way takes twice as long."""
+
+
+def framed(value: Document | Answer) -> memoryview:
+    """The value as a frame, in one piece."""
+    frame = io.BytesIO()
+    frame.write(bytes(LENGTH.size))
+    pickler = pickle.Pickler(frame, pickle.HIGHEST_PROTOCOL)
+    pickler.dispatch_table = _CALLS
+    pickler.dump(value)
+    LENGTH.pack_into(frame.getbuffer(), 0, frame.tell() - LENGTH.size)
+    return frame.getbuffer()
 
 
 def main(reader: Reader = read) -> None:
@@ -55,50 +84,48 @@ def main(reader: Reader = read) -> None:
     while header := sys.stdin.buffer.read(LENGTH.size):
         # The parent ends what takes too long. Should it be gone or stand still, the kernel does.
         signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_SECONDS)
-        frame = _answered(sys.stdin.buffer.read(LENGTH.unpack(header)[0]), reader, longest_answer(memory))
+        try:
+            frame = _answered(sys.stdin.buffer.read(LENGTH.unpack(header)[0]), reader, longest_answer(memory))
+        except MemoryError:
+            frame = None
         signal.setitimer(signal.ITIMER_REAL, 0)
-        _write(answers, frame)
-        del frame
-        # The next document has a right to its memory too.
-        if _has_grown(idle + memory // 4):
+        answers.write(frame or framed(_too_much(memory)))
+        answers.flush()
+        # The next document has a right to its memory too, and the rest of this one may still be on its way.
+        if frame is None or _has_grown(idle + memory // 4):
             break
+        del frame
 
 
-def _answered(request: bytes, reader: Reader, longest: int) -> bytes:
-    """The frame that answers the one that was read."""
+def _answered(request: bytes, reader: Reader, longest: int) -> memoryview:
+    """The frame that answers the one that was read. Raises MemoryError, also where it were longer than allowed."""
     document: Document = pickle.loads(request)  # noqa: S301 - from our own parent
     del request
-    try:
-        frame = _pickled(_answer(document, reader))
-    except MemoryError:
-        frame = b""
-    return frame if 0 < len(frame) <= longest else _pickled(_too_much_memory())
+    frame = framed(_answer(document, reader))
+    if len(frame) > LENGTH.size + longest:
+        raise MemoryError
+    return frame
 
 
 def _answer(document: Document, reader: Reader) -> Answer:
+    """Raises MemoryError."""
     try:
         return reader(document)
     except DocumentError as error:
+        if isinstance(error.__cause__, MemoryError):
+            raise error.__cause__ from None
         return error
     except MemoryError:
-        return _too_much_memory()
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this document's and goes into its poll's record
         # In ASCII, since what an error quotes may be what no database stores.
-        return DocumentError("internal", ascii(error)[:200])
+        return DocumentError("internal", f"a fault of kzfeed's own, worth a report: {ascii(error)[:200]}")
 
 
-def _too_much_memory() -> DocumentError:
-    return DocumentError("parse", "reading it takes more memory than allowed")
-
-
-def _pickled(answer: Answer) -> bytes:
-    return pickle.dumps(answer, protocol=pickle.HIGHEST_PROTOCOL)
-
-
-def _write(answers: BinaryIO, frame: bytes) -> None:
-    answers.write(LENGTH.pack(len(frame)))
-    answers.write(frame)
-    answers.flush()
+def _too_much(memory: int) -> DocumentError:
+    return DocumentError(
+        "parse", f"reading it takes more memory than allowed: `memory` under [parse] is {memory / MIB:g} MiB"
+    )
 
 
 def _live_and_die_with_the_parent() -> None:

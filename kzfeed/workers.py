@@ -1,38 +1,43 @@
 """Documents read in processes that can be killed: a Document goes in, the feed and its articles come out.
 
 A document that takes too long or too much memory, or that breaks its worker, costs itself: the worker is replaced, all
-other documents are read.
+other documents are read, and one that takes long keeps none waiting that does not.
 """
 
 import asyncio
-import io
 import os
 import pickle
+import signal
 import socket
 import sys
-from asyncio import StreamReader, StreamWriter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from subprocess import DEVNULL, Popen
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from kzfeed.document import Document, Read
 from kzfeed.errors import DocumentError
 from kzfeed.model import Article, Enclosure, Entry, Feed, Media
-from kzfeed.worker import LENGTH, READY, Answer, longest_answer
+from kzfeed.worker import LENGTH, READY, Answer, framed, longest_answer
 
 COMMAND = (sys.executable, "-P", "-m", "kzfeed.worker")
 START = timedelta(seconds=30)
-"""How long a worker may take to begin where the machine has much else to do; mostly it takes a fifth of a second."""
+"""How long a worker may take to begin where the machine has much else to do; mostly it takes a third of a second."""
+QUICK = timedelta(seconds=0.5)
+"""How long a document may keep the others waiting: ten times what reading a feed of 375 KB takes at its slowest."""
+ROOM = 2**20
+"""What the kernel may hold of a frame, and a worker's buffer of its answer, in bytes: most go through in one piece."""
 
 
 class Workers:
     """A small pool, to be used as an async context manager.
 
     `timeout` and `memory` (bytes) bound the reading of one document; a worker starts when there is something to read.
-    `command` starts one: memory and seconds follow it as arguments.
+    Of the documents that are read within QUICK, so many `processes` are read at a time. A longer one has to begin anew,
+    when no other long one is being read, and fails where that is not so within `timeout`.
+    `command` starts a worker: memory and seconds follow it as arguments.
     """
 
     def __init__(
@@ -41,15 +46,23 @@ class Workers:
         self._timeout = timeout
         self._memory = memory
         self._command = (*command, str(memory), str(timeout.total_seconds()))
-        self._free = asyncio.Semaphore(processes)
+        self._quick = asyncio.Semaphore(processes)
+        self._long = asyncio.Semaphore(1)
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "Workers":
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(worker.end() for worker in [*self._idle, *self._busy]))
+        workers, self._idle = [*self._idle, *self._busy], []
+        await asyncio.gather(*(worker.end() for worker in workers), *self._ending)
+
+    @property
+    def are_busy(self) -> bool:
+        """Whether a document would have to wait for others."""
+        return self._quick.locked()
 
     async def read(self, document: Document) -> Read:
         """Read the document in a worker, as soon as one is free.
@@ -57,30 +70,53 @@ class Workers:
         Raises DocumentError: of the kind "internal" where no worker can be started, "parse" where reading breaks or
         exceeds its limits, and what `document.read` raises.
         """
-        async with self._free:
-            answer = None
-            if self._idle:
-                # It may have ended before it saw this document, so that is no reason to give the document up.
-                with suppress(_Ended):
-                    answer = await self._ask(self._idle.pop(), document)
-            try:
-                if answer is None:
-                    answer = await self._ask(await _Worker.start(self._command), document)
-            except _Ended as ended:
-                raise DocumentError("parse", f"the process that read it {ended}") from ended
+        async with self._quick:
+            answer = await self._ask(document, min(QUICK, self._timeout))
+        if answer is None and self._timeout > QUICK:
+            answer = await self._read_long(document)
+        if answer is None:
+            seconds = f"{self._timeout.total_seconds():g} s"
+            raise DocumentError("parse", f"reading it takes longer than allowed: `timeout` under [parse] is {seconds}")
         if isinstance(answer, DocumentError):
             raise answer
         return answer
 
-    async def _ask(self, worker: "_Worker", document: Document) -> Answer:
+    async def _read_long(self, document: Document) -> Answer | None:
+        # A worker that is put aside until then would keep its memory.
+        try:
+            async with asyncio.timeout(self._timeout.total_seconds()):
+                await self._long.acquire()
+        except TimeoutError:
+            quick = f"{QUICK.total_seconds():g} s"
+            others = "and so does reading too many others at present: the next visit tries again"
+            raise DocumentError("parse", f"reading it takes longer than {quick}, {others}") from None
+        try:
+            return await self._ask(document, self._timeout)
+        finally:
+            self._long.release()
+
+    async def _ask(self, document: Document, time: timedelta) -> Answer | None:
+        """What a worker makes of the document; None where it takes longer. Raises DocumentError."""
+        try:
+            if self._idle:
+                # It may have ended before it saw this document, so that is no reason to give the document up.
+                with suppress(_Ended):
+                    return await self._answer_of(self._idle.pop(), document, time)
+            worker = await _Worker.start(self._command)
+            worker.line.ended.add_done_callback(lambda _: self._forget(worker))
+            return await self._answer_of(worker, document, time)
+        except _Ended as ended:
+            raise DocumentError("parse", f"the process that read it {ended}") from ended
+
+    async def _answer_of(self, worker: "_Worker", document: Document, time: timedelta) -> Answer | None:
         """The worker's answer, in time. A worker that does not give one, for whatever reason, is ended."""
         self._busy.add(worker)
         answer: Answer | None = None
         try:
-            async with asyncio.timeout(self._timeout.total_seconds()):
+            async with asyncio.timeout(time.total_seconds()):
                 answer = await worker.ask(document, longest_answer(self._memory))
         except TimeoutError:
-            raise DocumentError("parse", f"reading it takes longer than {self._timeout.total_seconds():g} s") from None
+            pass
         finally:
             self._busy.discard(worker)
             if answer is None:
@@ -89,67 +125,142 @@ class Workers:
                 self._idle.append(worker)
         return answer
 
+    def _forget(self, worker: "_Worker") -> None:
+        """Leave nothing of an idle worker that has ended by itself."""
+        if worker in self._idle:
+            self._idle.remove(worker)
+            task = asyncio.get_running_loop().create_task(worker.end())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
 
 class _Ended(Exception):  # noqa: N818 - with an idle worker, nothing is wrong
-    """A worker is of no more use; the message says what became of it."""
+    """A worker is of no more use; the message says what became of it, and is empty where its process has ended."""
+
+
+class _Line(asyncio.BufferedProtocol):
+    """Our end of a worker's standard input and output, where frames come in one at a time, each when it is asked for.
+
+    The buffer stays from frame to frame, so that it neither has to be made nor put together from parts.
+    """
+
+    def __init__(self) -> None:
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._frame: asyncio.Future[memoryview] | None = None
+        self._longest = 0
+        self._buffer = bytearray(ROOM)
+        self._filled = 0
+
+    def frame(self, longest: int) -> "asyncio.Future[memoryview]":
+        """What is in the next frame, at most `longest` bytes, and stays until another is asked for. Raises _Ended."""
+        self._longest = longest
+        self._frame = asyncio.get_running_loop().create_future()
+        if self.ended.done():
+            self._fail()
+        return self._frame
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return memoryview(self._buffer)[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._filled += nbytes
+        if self._frame is None or self._frame.done():
+            # It says something that nobody asked for.
+            self.transport.abort()
+            return
+        if self._filled < LENGTH.size:
+            return
+        (length,) = LENGTH.unpack_from(self._buffer)
+        size = LENGTH.size + length
+        if length > self._longest:
+            self._fail("answered more than is allowed")
+        elif self._filled > size:
+            self._fail("answered what is no answer")
+        elif self._filled == size:
+            self._frame.set_result(memoryview(self._buffer)[LENGTH.size : size])
+            self._filled = 0
+            if size > ROOM:
+                self._buffer = bytearray(ROOM)
+        elif size > len(self._buffer):
+            begun, self._buffer = self._buffer, bytearray(size)
+            self._buffer[: self._filled] = memoryview(begun)[: self._filled]
+
+    def eof_received(self) -> None:
+        # What it has not taken of its document is of no more use either.
+        self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.ended.set_result(None)
+        self._fail()
+
+    def _fail(self, how: str = "") -> None:
+        if self._frame and not self._frame.done():
+            self._frame.set_exception(_Ended(how))
+        self.transport.abort()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Worker:
-    """A process, and both directions of the socket that is its standard input and output."""
+    """A process, and our end of the socket that is its standard input and output."""
 
     process: "Popen[bytes]"
-    answers: StreamReader
-    requests: StreamWriter
+    line: _Line
 
     @classmethod
     async def start(cls, command: Sequence[str]) -> "_Worker":
         """A worker that is ready. Raises DocumentError where none can be started: that is no document's fault."""
         ours, theirs = socket.socketpair()
         with theirs:
+            for end in (ours, theirs):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
             # The process comes last: from here to the `try` nothing waits, so nothing can be called off.
-            answers, requests = await asyncio.open_connection(sock=ours, limit=2**20)
+            _, line = await asyncio.get_running_loop().create_unix_connection(_Line, sock=ours)
             try:
-                worker = cls(_started(command, theirs.fileno()), answers, requests)
+                worker = cls(_started(command, theirs.fileno()), line)
             except OSError as error:
-                requests.transport.abort()
+                line.transport.abort()
                 raise DocumentError("internal", f"no process can be started to read it: {error}") from error
         is_ready = False
         try:
             async with asyncio.timeout(START.total_seconds()):
-                is_ready = await worker.answers.readexactly(len(READY)) == READY
-        except (TimeoutError, EOFError, OSError):
+                await line.frame(len(READY) - LENGTH.size)
+                is_ready = True
+        except (TimeoutError, _Ended):
             pass
         finally:
             if not is_ready:
                 await worker.end()
         if not is_ready:
-            status = worker.process.returncode
-            raise DocumentError("internal", f"the process that should read it does not start (exit status {status})")
+            raise DocumentError("internal", f"the process that should read it does not start: it ended {worker.ending}")
         return worker
 
     async def ask(self, document: Document, longest: int) -> Answer:
         """What the worker makes of the document, in at most `longest` bytes. Raises _Ended."""
+        request = framed(document)
+        answer = self.line.frame(longest)
+        self.line.transport.write(request)
+        del request
         try:
-            frame = pickle.dumps(document, protocol=pickle.HIGHEST_PROTOCOL)
-            self.requests.writelines((LENGTH.pack(len(frame)), frame))
-            del frame
-            await self.requests.drain()
-            size = LENGTH.unpack(await self.answers.readexactly(LENGTH.size))[0]
-            if size > longest:
-                raise _Ended("answered more than is allowed")
-            frame = await self.answers.readexactly(size)
-        except (EOFError, OSError) as error:
+            return _understood(await answer)
+        except _Ended as ended:
             await self.end()
-            raise _Ended(f"ended (exit status {self.process.returncode})") from error
-        return _understood(frame)
+            raise _Ended(str(ended) or f"ended {self.ending}") from None
 
     async def end(self) -> None:
         """Kill the process, and leave nothing of it behind."""
-        self.requests.transport.abort()
+        self.line.transport.abort()
         self.process.kill()
         # In a thread, because it may have much memory to give back, and because a thread goes on if this is called off.
         await asyncio.to_thread(self.process.wait)
+
+    @property
+    def ending(self) -> str:
+        """How the process ended."""
+        status = self.process.returncode
+        return f"by signal {-status}, {signal.strsignal(-status)}" if status < 0 else f"with exit status {status}"
 
 
 def _started(command: Sequence[str], socket: int) -> "Popen[bytes]":
@@ -161,9 +272,9 @@ def _started(command: Sequence[str], socket: int) -> "Popen[bytes]":
     )
 
 
-def _understood(frame: bytes) -> Answer:
+def _understood(frame: memoryview) -> Answer:
     try:
-        match _Unpickler(io.BytesIO(frame)).load():
+        match _Unpickler(_File(frame)).load():
             case DocumentError() as error:
                 return error
             case (Feed() as feed, tuple(articles)) if all(isinstance(each, Article) for each in articles):
@@ -172,6 +283,20 @@ def _understood(frame: bytes) -> Answer:
         # A pickle that is none can raise anything.
         raise _Ended("answered what is no answer") from error
     raise _Ended("answered what is no answer")
+
+
+class _File:
+    """A frame as a file that copies no more of it than is read: what a pickle's lines are for, no answer needs."""
+
+    def __init__(self, frame: memoryview) -> None:
+        self._rest = frame
+
+    def read(self, size: int) -> bytes:
+        read, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(read)
+
+    def readline(self) -> bytes:
+        raise pickle.UnpicklingError("a line")
 
 
 class _Unpickler(pickle.Unpickler):

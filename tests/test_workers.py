@@ -69,7 +69,9 @@ MISBEHAVING = """
                 print("said", flush=True)
                 os.system("echo said")
             case b"slow":
-                time.sleep(0.5)
+                time.sleep(0.2)
+            case b"long":
+                time.sleep(1)
         return document.read(DOCUMENT)
 
     DOCUMENT = document.Document(b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1"}]}', None,
@@ -94,6 +96,7 @@ def rss(*items: str) -> bytes:
     return f'<rss version="2.0"><channel><title>t</title>{"".join(items)}</channel></rss>'.encode()
 
 
+LONG = document(b"long")
 GOOD = document(rss("<item><title>标题</title><link>https://e.example/1</link></item>"))
 
 
@@ -232,14 +235,14 @@ def test_an_idle_worker_takes_little_memory() -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"hang", "longer than 0.5 s"),
-        (b"spin", "longer than 0.5 s"),
-        (b"backtrack", "longer than 0.5 s"),
-        (b"eat", "more memory than allowed"),
-        (b"much", "more memory than allowed"),
-        (b"segfault", f"ended (exit status {-signal.SIGSEGV})"),
-        (b"abort", f"ended (exit status {-signal.SIGABRT})"),
-        (b"exit", "ended (exit status 0)"),
+        (b"hang", "longer than allowed: `timeout` under [parse] is 0.4 s"),
+        (b"spin", "longer than allowed: `timeout` under [parse] is 0.4 s"),
+        (b"backtrack", "longer than allowed: `timeout` under [parse] is 0.4 s"),
+        (b"eat", "more memory than allowed: `memory` under [parse] is 128 MiB"),
+        (b"much", "more memory than allowed: `memory` under [parse] is 128 MiB"),
+        (b"segfault", "ended by signal 11, Segmentation fault"),
+        (b"abort", "ended by signal 6, Aborted"),
+        (b"exit", "ended with exit status 0"),
         (b"nothing", "no answer"),
         (b"function", "no answer"),
         (b"list", "no answer"),
@@ -256,7 +259,7 @@ def test_a_document_that_breaks_its_worker_costs_itself(
         assert len((await workers.read(GOOD))[1]) == 1
         return error
 
-    error = run(use, command=misbehaving, timeout=timedelta(seconds=0.5), memory=128 * MIB)
+    error = run(use, command=misbehaving, timeout=timedelta(seconds=0.4), memory=128 * MIB)
 
     assert error.kind == "parse"
     assert said in str(error)
@@ -272,17 +275,50 @@ def test_an_error_of_ours_is_said_to_be_one(misbehaving: Sequence[str], body: by
     assert said in str(error)
 
 
-def test_other_documents_are_read_while_one_hangs(misbehaving: Sequence[str]) -> None:
-    async def use(workers: Workers) -> int:
-        hanging = asyncio.create_task(failure_of(workers.read(document(b"hang"))))
-        count = 0
-        while not hanging.done():
+def test_documents_that_take_their_full_time_keep_no_other_waiting_for_long(misbehaving: Sequence[str]) -> None:
+    async def use(workers: Workers) -> tuple[float, list[str]]:
+        hanging = [asyncio.create_task(failure_of(workers.read(document(b"hang")))) for _ in range(6)]
+        await asyncio.sleep(0)
+        waits, count = [], 0
+        while not all(task.done() for task in hanging):
+            began = time.monotonic()
             await workers.read(GOOD)
+            waits.append(time.monotonic() - began)
             count += 1
-        assert "longer than" in str(await hanging)
-        return count
+        assert count > 20
+        return max(waits), [str(await task) for task in hanging]
 
-    assert run(use, command=misbehaving, timeout=timedelta(seconds=1), processes=2) > 10
+    wait, said = run(use, command=misbehaving, timeout=timedelta(seconds=2), processes=2)
+
+    # Three times half a second, and as many new workers; their full time would be six seconds.
+    assert wait < 4
+    assert {each.rpartition(": ")[0] for each in said} == {
+        "reading it takes longer than allowed",
+        "reading it takes longer than 0.5 s, and so does reading too many others at present",
+    }
+
+
+def test_a_document_that_takes_long_is_read_if_it_keeps_to_its_time(misbehaving: Sequence[str]) -> None:
+    async def use(workers: Workers) -> int:
+        return sum(len(articles) for _, articles in await asyncio.gather(*(workers.read(LONG) for _ in range(2))))
+
+    assert run(use, command=misbehaving) == 2
+
+
+def test_whether_a_document_would_have_to_wait_is_known(misbehaving: Sequence[str]) -> None:
+    async def use(workers: Workers) -> list[bool]:
+        known = [workers.are_busy]
+        for _ in range(2):
+            await workers.read(GOOD)
+        reading = [asyncio.create_task(workers.read(document(b"slow"))) for _ in range(2)]
+        for task in [None, *reading]:
+            await (task or asyncio.sleep(0.05))
+            known.append(workers.are_busy)
+        return known
+
+    assert run(use, command=misbehaving, processes=2)[:2] == [False, True]
+    assert not run(use, command=misbehaving, processes=2)[-1]
+    assert run(use, command=misbehaving, processes=3) == [False] * 4
 
 
 def test_what_is_printed_while_reading_is_no_answer(misbehaving: Sequence[str]) -> None:
@@ -352,6 +388,22 @@ def test_a_document_that_needs_too_much_memory_fails_and_one_that_does_not_is_re
     assert len(run(use, memory=1024 * MIB)[1]) == 1
 
 
+@pytest.mark.parametrize("memory", [1, 4, 12, 16, 20, 24, 32, 96])
+def test_a_document_is_read_right_or_not_at_all_whatever_the_memory(memory: int) -> None:
+    """Neither expat nor feedparser may take memory that has run out for a fault of the document."""
+    items = "".join(
+        f"<item><title>AT&T {n}</title><description>{'正文&amp;' * 2000}</description></item>" for n in range(100)
+    )
+    given = document(rss(items))
+    found: Read | str
+    try:
+        found = run(lambda workers: workers.read(given), memory=memory * MIB)
+    except DocumentError as error:
+        found = str(error)
+
+    assert found in (read(given), f"reading it takes more memory than allowed: `memory` under [parse] is {memory} MiB")
+
+
 def test_the_limit_counts_what_reading_takes_not_what_a_worker_is(misbehaving: Sequence[str]) -> None:
     assert len(run(lambda workers: workers.read(GOOD), memory=16 * MIB)[1]) == 1
 
@@ -395,6 +447,15 @@ def test_a_worker_that_is_killed_while_idle_costs_nothing(known: bool) -> None:
     run(use)
 
 
+def test_an_idle_worker_that_ends_leaves_no_zombie() -> None:
+    async def use(workers: Workers) -> None:
+        await workers.read(GOOD)
+        os.kill(next(iter(children())), signal.SIGKILL)
+        await soon(lambda: not children())
+
+    run(use)
+
+
 def test_a_worker_that_is_killed_while_it_reads_costs_its_document(misbehaving: Sequence[str], tmp_path: Path) -> None:
     async def use(workers: Workers) -> DocumentError:
         note = tmp_path / "pid"
@@ -404,7 +465,7 @@ def test_a_worker_that_is_killed_while_it_reads_costs_its_document(misbehaving: 
         assert len((await workers.read(GOOD))[1]) == 1
         return await reading
 
-    assert str(run(use, command=misbehaving)) == f"the process that read it ended (exit status {-signal.SIGKILL})"
+    assert str(run(use, command=misbehaving)) == "the process that read it ended by signal 9, Killed"
 
 
 def test_a_worker_that_is_stopped_runs_out_of_time() -> None:
@@ -527,11 +588,11 @@ def test_no_worker_outlives_its_parent(
 
 
 def test_a_worker_without_a_parent_that_ends_it_ends_itself(misbehaving: Sequence[str]) -> None:
-    request = worker._pickled(document(b"spin"))  # type: ignore[arg-type]
+    request = worker.framed(document(b"spin"))
     process = subprocess.Popen([*misbehaving, str(512 * MIB), "0.1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with process:
         assert process.stdin
-        process.stdin.write(worker.LENGTH.pack(len(request)) + request)
+        process.stdin.write(request)
         process.stdin.flush()
         assert process.wait(5) == -signal.SIGALRM
 

@@ -1,5 +1,6 @@
-"""The long form: `python -m tests.faults --kills 200`. It prints its figures as a table and exits with 1 if any is bad.
+"""The long form: `python -m tests.faults > figures.md`. It exits with 1 if anything was wrong.
 
+The table of docs/reliability.md goes to standard output, what happens meanwhile and what was wrong to standard error.
 Both engines run side by side. About ten minutes on two cores; `--kills 10 --outage 5 --lock 4` is the quick form.
 """
 
@@ -18,6 +19,7 @@ from tests.faults.databases import Databases, PostgreSQL, own_postgresql
 from tests.faults.kills import Figures, backfill_kills, polling_kills, undisturbed_polling
 from tests.faults.processes import Nursery
 
+ENGINE_NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 Row = tuple[str, str, list[str]]
 """What was done, what came of it, what was wrong."""
 
@@ -39,20 +41,22 @@ def main() -> int:
         rows += away(Path(folder), server, options.outage, options.lock, options.kills, seed)
     wrong = [each for _, _, found in rows for each in found]
     say(*wrong, f"{time.monotonic() - began:.0f} s in all, {len(wrong)} things wrong")
+    lines = ("| what was done | what came of it | wrong |", "| --- | --- | --- |", *map(line, rows))
+    sys.stdout.write("".join(f"{each}\n" for each in lines))
     return 1 if wrong else 0
 
 
 def kill(folder: Path, server: str, engine: str, kills: int, seed: int) -> list[Row]:
     """Both kinds of kills on one engine."""
     rows: list[Row] = []
-    loops: tuple[Callable[..., Figures], ...] = (backfill_kills, polling_kills)
-    for loop in loops:
+    loops: dict[str, Callable[..., Figures]] = {"a backfill": backfill_kills, "polling": polling_kills}
+    for what, loop in loops.items():
         place = folder / f"{loop.__name__}-{engine}"
         place.mkdir()
         with Nursery(place) as nursery:
             figures = loop(nursery, Databases(place, server), engine, kills, random.Random(seed))
-        done = f"{figures.kills} kills, {figures.rounds} archives compared with one that nothing disturbed"
-        rows.append(told(f"{loop.__name__.replace('_', ' ')}, {engine}", done, figures.wrong))
+        done = f"{figures.rounds} archives equal to one that nothing disturbed" if not figures.wrong else "see above"
+        rows.append(told(f"{figures.kills} × `kill -9` of {what}, {ENGINE_NAMES[engine]}", done, figures.wrong))
     return rows
 
 
@@ -67,29 +71,33 @@ def away(folder: Path, server: PostgreSQL, outage: float, lock: float, cuts: int
     return [
         told(
             f"PostgreSQL stopped for {outage:g} s",
-            f"at most {stopped.reconnects_a_second} connection asked for in any second, "
-            f"polling again {stopped.resumed_after:.1f} s after the start",
+            f"at most {stopped.reconnects_a_second} connection asked for in any second; {stopped.not_stored} polls not "
+            f"stored and made again; every source polled {stopped.resumed_after:.1f} s after its return",
             stopped.wrong,
         ),
         told(
-            "COMMITs cut off, backends terminated",
-            f"{lost.count('the request')} requests and {lost.count('the answer')} answers lost",
+            f"{len(lost)} COMMITs cut off, backends terminated meanwhile",
+            f"{lost.count('the request')} never arrived, of {lost.count('the answer')} the answer was lost",
             wrong,
         ),
-        told(f"SQLite locked for {lock:g} s", "waited for", sqlite_locked(places[2], lock)),
-        told("SIGTERM while SQLite is locked", f"ended with 0 after {took:.1f} s", after),
+        told(f"SQLite locked from outside for {lock:g} s", "waited for", sqlite_locked(places[2], lock)),
+        told("SIGTERM while SQLite is locked", f"exit 0 after {took:.1f} s", after),
     ]
 
 
 def told(what: str, done: str, wrong: list[str]) -> Row:
-    say(f"| {what} | {done} | {len(wrong)} wrong |")
+    say(line((what, done, wrong)))
     return what, done, wrong
 
 
+def line(row: Row) -> str:
+    what, done, wrong = row
+    return f"| {what} | {done} | {len(wrong)} |"
+
+
 def say(*lines: str) -> None:
-    for line in lines:
-        sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    for each in lines:
+        sys.stderr.write(each + "\n")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import random
 import sqlite3
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -20,10 +20,13 @@ from tests.faults.servers import Server
 
 @dataclass(frozen=True)
 class Outage:
-    """What came of one. `reconnects_a_second` is the most in any second, `resumed_after` in seconds."""
+    """What came of one. `reconnects_a_second` is the most in any second, `resumed_after` how many seconds after its end
+    every source had been polled again, `not_stored` how many polls could not be stored.
+    """
 
     reconnects_a_second: int
     resumed_after: float
+    not_stored: int
     wrong: list[str]
 
 
@@ -35,21 +38,28 @@ def postgresql_stopped(server: PostgreSQL, folder: Path, seconds: float) -> Outa
         configure(folder, addresses(web))
         with Running(folder, proxy.url(sa.make_url(direct).database), "run") as daemon:
             daemon.wait_for("poll", after=daemon.wait_for("poll"), outcome="new")
+            # Visits that are under way when it goes, and that all want to be stored while it is away.
+            web.answer = lambda request: replace(feeds(request), delay=2)
+            web.wait_for_requests(len(web.requests) + len(NAMES))
             server.stop()
+            web.answer = feeds
             try:
-                away = daemon.wait_for("the database is away, trying again every second")
                 began = time.monotonic()
+                away = daemon.wait_for("the database is away, trying again every second")
                 time.sleep(seconds)  # it is away for that long
             finally:
                 ended = time.monotonic()
                 server.start()
             started = time.monotonic()
-            daemon.wait_for("poll", after=daemon.wait_for("the database is back", after=away))
+            back = daemon.wait_for("the database is back", after=away)
+            for name in NAMES:
+                daemon.wait_for("poll", after=back, source=name, timeout=60)
             resumed = time.monotonic() - started
+            lost = len(daemon.named("poll not stored"))
             _finish(daemon, feeds)
     attempts = [at for at in proxy.connected_at if began <= at <= ended]
     most = max((sum(at <= each < at + 0.99 for each in attempts) for at in attempts), default=0)
-    return Outage(most, resumed, _wrong(direct, feeds))
+    return Outage(most, resumed, lost, _wrong(direct, feeds))
 
 
 def backends_ended(server: str, folder: Path, cuts: int, chance: random.Random) -> tuple[list[Loss], list[str]]:
@@ -92,12 +102,14 @@ def sqlite_locked(folder: Path, seconds: float) -> list[str]:
         with Running(folder, url, "run") as daemon:
             daemon.wait_for("poll")
             with locked(url):
+                # What was stored just before is still being told.
+                time.sleep(seconds / 2)
                 before = len(daemon.named("poll"))
-                time.sleep(seconds)  # it is held for that long
+                time.sleep(seconds / 2)
                 during = len(daemon.named("poll")) - before
             _finish(daemon, feeds)
             complaints = [each for each in daemon.events if each.get("level") in ("warning", "error")]
-    waited = [] if during <= 1 else [f"{during} polls were stored in a database that was locked"]
+    waited = [] if not during else [f"{during} polls were stored in a database that was locked"]
     return waited + [str(each) for each in complaints] + _wrong(url, feeds)
 
 

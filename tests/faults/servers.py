@@ -22,13 +22,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered; a `delay` in seconds comes before it, a `pause` between the head and the body."""
+    """What is answered; a `delay` in seconds comes before it, or the event `not_before`, a `pause` before the body."""
 
     status: int = 200
     body: bytes = b""
     etag: str | None = None
     location: str | None = None
     delay: float = 0.0
+    not_before: threading.Event | None = None
     pause: float = 0.0
 
 
@@ -94,6 +95,8 @@ class Server:
             self._asked.notify_all()
         reply = self.answer(request)
         await asyncio.sleep(reply.delay)
+        if reply.not_before:
+            await asyncio.to_thread(reply.not_before.wait, 60)
         head = [f"HTTP/1.1 {reply.status} Said", "Content-Type: application/rss+xml", "Connection: close"]
         head += [f"ETag: {reply.etag}"] if reply.etag else []
         head += [f"Location: {reply.location}"] if reply.location else []

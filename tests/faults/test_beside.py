@@ -1,6 +1,9 @@
 """Everything else beside a running daemon, on both engines: it all succeeds, and nothing is lost or doubled."""
 
 import re
+import threading
+from concurrent.futures import Executor, Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,16 +19,13 @@ from tests.faults.servers import Server
 BACKFILLED = re.compile(r"host\d\.example")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
-def test_all_commands_succeed_beside_a_running_daemon(
-    databases: Databases, nursery: Nursery, engine: str, tmp_path: Path
-) -> None:
-    url, feeds = databases.new(engine), Feeds(NAMES)
-    write_files(tmp_path / "files", 300)
-    with Server(feeds, HOSTS) as server:
-        configure(tmp_path, addresses(server))
-        with Running(tmp_path, url, "run") as daemon:
+def commands_beside_a_daemon(url: str, folder: Path) -> tuple[dict[str, int], list[str]]:
+    """The exit status of every command, and what is wrong after them."""
+    feeds = Feeds(NAMES)
+    write_files(folder / "files", 300)
+    with Server(feeds, HOSTS) as server, Nursery(folder) as nursery:
+        configure(folder, addresses(server))
+        with Running(folder, url, "run") as daemon:
             daemon.wait_for("poll")
             commands = [["poll"], ["backfill", "files"], ["export", "out"], ["list"], ["sources", "list"], ["poll"]]
             processes = {" ".join(words): nursery.start(url, *words) for words in commands}
@@ -34,12 +34,63 @@ def test_all_commands_succeed_beside_a_running_daemon(
             while not feeds.are_finished:
                 number = daemon.wait_for("poll", after=number)
             assert daemon.stop() == 0
-        complaints = [each for each in daemon.events if each["level"] != "info"]
-
-    assert statuses == dict.fromkeys(statuses, 0)
-    assert complaints == []
+        complaints = [str(each) for each in daemon.events if each["level"] != "info"]
     rows = snapshot(url).items()
     found = {table: [row for row in those if not BACKFILLED.search(repr(row))] for table, those in rows}
     expected, _ = undisturbed_polling()
-    assert differences(expected, found) == []
+    return statuses, complaints + differences(expected, found) + faults(url, feeds, polled_only=False)
+
+
+@pytest.fixture(scope="module")
+def scenarios(
+    side_by_side: Executor, postgresql: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Future[tuple[dict[str, int], list[str]]]]:
+    """Both engines, under way."""
+    undisturbed_polling()
+    folders = {engine: tmp_path_factory.mktemp("beside") for engine in ENGINES}
+    return {
+        engine: side_by_side.submit(commands_beside_a_daemon, Databases(folder, postgresql).new(engine), folder)
+        for engine, folder in folders.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_all_commands_succeed_beside_a_running_daemon(
+    engine: str, scenarios: dict[str, Future[tuple[dict[str, int], list[str]]]]
+) -> None:
+    statuses, wrong = scenarios[engine].result()
+
+    assert statuses == dict.fromkeys(statuses, 0)
+    assert wrong == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_slow_visit_that_another_overtook_changes_nothing_that_the_other_stored(
+    databases: Databases, nursery: Nursery, engine: str, tmp_path: Path
+) -> None:
+    url, feeds = databases.new(engine), Feeds(["one"])
+    address = "127.0.7.1"
+    with Server(feeds, [address]) as server:
+        configure(tmp_path, {"one": f"{server.addresses[address]}/one"})
+        assert [nursery.run(url, "poll") for _ in range(3)] == [0, 0, 0]
+
+        # The third version goes on its way to the one, and reaches the other first, which brings the fourth back too.
+        let_go = threading.Event()
+        server.answer = lambda request: replace(feeds(request), not_before=let_go)
+        overtaken = nursery.start(url, "poll")
+        server.wait_for_requests(4)
+        server.answer = feeds
+        assert [nursery.run(url, "poll") for _ in range(2)] == [0, 0]
+        stored = snapshot(url)
+        let_go.set()
+        assert nursery.wait(overtaken) == 0
+        assert differences(stored, snapshot(url)) == []
+
+        # What it says of the source is in doubt now: the document is asked for once without conditions.
+        asked = len(server.requests)
+        assert [nursery.run(url, "poll") for _ in range(2)] == [0, 0]
+        assert [request.etag is None for request in server.requests[asked:]] == [True, False]
+    assert differences(stored, snapshot(url)) == []
     assert faults(url, feeds, polled_only=False) == []

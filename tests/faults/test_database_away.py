@@ -43,6 +43,7 @@ def test_postgresql_stopped_for_a_while_costs_nothing(scenarios: dict[str, Futur
 
     assert outage.wrong == []
     assert outage.reconnects_a_second <= 1
+    assert outage.not_stored > 1
     assert outage.resumed_after < 15
 
 

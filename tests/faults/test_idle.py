@@ -15,7 +15,7 @@ from kzfeed.store.engine import Database
 from tests.faults.processes import Running, configure
 
 SOURCES = 10_000
-LISTEN_S = 4
+LISTEN_S = 3
 
 
 def memory_of(process: int) -> int:

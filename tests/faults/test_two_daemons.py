@@ -48,7 +48,7 @@ def test_two_daemons_on_one_postgresql_poll_each_source_once_an_interval(
     with Running(tmp_path, url, "run") as first, Running(tmp_path, url, "run") as second:
         first.wait_for("running")
         second.wait_for("running")
-        still.wait_for_requests(4 * len(HOSTS))
+        still.wait_for_requests(3 * len(HOSTS))
         assert (first.stop(), second.stop()) == (0, 0)
 
     for host in HOSTS:
