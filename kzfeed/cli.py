@@ -1,6 +1,7 @@
 """The command line: parses, calls, prints, exits: 0 all well, 1 some failed, 2 usage or configuration, 3 database."""
 
 import asyncio
+import gc
 import json
 import signal
 import sys
@@ -130,6 +131,7 @@ def poll(
 
     settings = ctx.obj.settings()
     with ctx.obj.database(migrate=migrate) as database:
+        _settle_in()
         show = None if as_json else lambda line: print(terminal.poll_line(line), flush=True)
         reports = asyncio.run(poll_once(settings, database, names or [], force=force, on_report=show))
     if as_json:
@@ -148,7 +150,13 @@ def run(ctx: typer.Context, migrate: Migrate = True) -> None:
 
     settings = ctx.obj.settings()
     with ctx.obj.database(migrate=migrate) as database:
+        _settle_in()
         asyncio.run(service.run(settings, database, load=ctx.obj.settings))
+
+
+def _settle_in() -> None:
+    # What is there by now stays to the end: the search for garbage need not go through it again and again.
+    gc.freeze()
 
 
 # --- giving out ------------------------------------------------------------------------------------------------------

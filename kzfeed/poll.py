@@ -44,8 +44,8 @@ def utc_now() -> datetime:
 class Poller:
     """What the polls of one process share: network, database, host turns, and where time and chance come from.
 
-    `commits` and `windows` are the ways into the store and out of it. `reader` is where harmless documents are read:
-    one thread, for several would only keep the loop waiting; when `reader_room` is full, the workers help.
+    `commits` and `windows` are the ways into the store and out of it. `reader` is the thread in which a harmless
+    document is read that comes alone.
     """
 
     fetcher: Fetcher
@@ -56,7 +56,7 @@ class Poller:
     commits: Batches[PollCommit, Poll]
     windows: Batches[Source, list[Shown]]
     reader: Executor
-    reader_room: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(4))
+    reading_here: asyncio.Lock = field(default_factory=asyncio.Lock)
     max_entries: int = 5000
     clock: Callable[[], datetime] = utc_now
     chance: Callable[[], float] = field(default=random.random)
@@ -115,8 +115,9 @@ class Poller:
             now=self.clock(),
             max_entries=self.max_entries,
         )
-        if not self.reader_room.locked():
-            async with self.reader_room:
+        # Where documents come in crowds, reading is for the other cores: a busy thread would hold up all that is here.
+        if self.workers.are_idle and not self.reading_here.locked():
+            async with self.reading_here:
                 reading = asyncio.get_running_loop().run_in_executor(self.reader, read_harmless, document)
                 if harmless := await reading:
                     return harmless

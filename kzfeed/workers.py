@@ -31,6 +31,10 @@ ROOM = 2**20
 """What the kernel may hold of a frame, and a worker's buffer of its answer, in bytes: most go through in one piece."""
 
 
+_KEEPING_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(32 * ROOM), "MALLOC_MMAP_THRESHOLD_": str(32 * ROOM)}
+"""For glibc: to take the memory of a document from the kernel anew, page by page, costs a tenth of reading it."""
+
+
 class Workers:
     """A small pool, to be used as an async context manager.
 
@@ -48,6 +52,7 @@ class Workers:
         self._command = (*command, str(memory), str(timeout.total_seconds()))
         self._quick = asyncio.Semaphore(processes)
         self._long = asyncio.Semaphore(1)
+        self._reading = 0
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._ending: set[asyncio.Task[None]] = set()
@@ -60,9 +65,9 @@ class Workers:
         await asyncio.gather(*(worker.end() for worker in workers), *self._ending)
 
     @property
-    def are_busy(self) -> bool:
-        """Whether a document would have to wait for others."""
-        return self._quick.locked()
+    def are_idle(self) -> bool:
+        """Whether no document is being read."""
+        return not self._reading
 
     async def read(self, document: Document) -> Read:
         """Read the document in a worker, as soon as one is free.
@@ -70,10 +75,14 @@ class Workers:
         Raises DocumentError: of the kind "internal" where no worker can be started, "parse" where reading breaks or
         exceeds its limits, and what `document.read` raises.
         """
-        async with self._quick:
-            answer = await self._ask(document, min(QUICK, self._timeout))
-        if answer is None and self._timeout > QUICK:
-            answer = await self._read_long(document)
+        self._reading += 1
+        try:
+            async with self._quick:
+                answer = await self._ask(document, min(QUICK, self._timeout))
+            if answer is None and self._timeout > QUICK:
+                answer = await self._read_long(document)
+        finally:
+            self._reading -= 1
         if answer is None:
             seconds = f"{self._timeout.total_seconds():g} s"
             raise DocumentError("parse", f"reading it takes longer than allowed: `timeout` under [parse] is {seconds}")
@@ -265,7 +274,7 @@ class _Worker:
 
 def _started(command: Sequence[str], socket: int) -> "Popen[bytes]":
     # With our own path, so that it imports what we import, and not what lies in the working directory.
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**_KEEPING_MEMORY, **os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     # In its own session: a Ctrl-C at the terminal is not for it.
     return Popen(  # noqa: S603 - our own
         command, stdin=socket, stdout=socket, stderr=DEVNULL, env=environment, start_new_session=True

@@ -305,20 +305,20 @@ def test_a_document_that_takes_long_is_read_if_it_keeps_to_its_time(misbehaving:
     assert run(use, command=misbehaving) == 2
 
 
-def test_whether_a_document_would_have_to_wait_is_known(misbehaving: Sequence[str]) -> None:
+def test_workers_are_idle_while_nothing_is_read_or_waits_to_be(misbehaving: Sequence[str]) -> None:
     async def use(workers: Workers) -> list[bool]:
-        known = [workers.are_busy]
-        for _ in range(2):
-            await workers.read(GOOD)
-        reading = [asyncio.create_task(workers.read(document(b"slow"))) for _ in range(2)]
-        for task in [None, *reading]:
-            await (task or asyncio.sleep(0.05))
-            known.append(workers.are_busy)
-        return known
+        known = [workers.are_idle]
+        reading = [asyncio.create_task(workers.read(document(b"slow"))) for _ in range(3)]
+        await asyncio.sleep(0)
+        known.append(workers.are_idle)
+        for task in reading:
+            await task
+            known.append(workers.are_idle)
+        await asyncio.gather(workers.read(document(b"raise")), return_exceptions=True)
+        return [*known, workers.are_idle]
 
-    assert run(use, command=misbehaving, processes=2)[:2] == [False, True]
-    assert not run(use, command=misbehaving, processes=2)[-1]
-    assert run(use, command=misbehaving, processes=3) == [False] * 4
+    known = run(use, command=misbehaving, processes=1)
+    assert known == [True, False, False, False, True, True]
 
 
 def test_what_is_printed_while_reading_is_no_answer(misbehaving: Sequence[str]) -> None:
