@@ -23,8 +23,8 @@ from kzfeed.model import Article, Tally
 from kzfeed.store.archive import store_files
 from kzfeed.store.engine import Database
 
-BATCH_FILES = 500
-BATCH_BYTES = 16 * 2**20
+BATCH_FILES = 100
+BATCH_BYTES = 8 * 2**20
 
 log = structlog.get_logger()
 
@@ -111,6 +111,9 @@ def _set_aside(path: Path, quarantine: Path) -> None:
     """Copy a refused file, under its name or the first numbered one that is free; once, however often it is refused."""
     try:
         if not path.is_file():
+            log.warning(
+                "file not copied aside", path=str(path), error="it is no regular file: a copy would say nothing"
+            )
             return
         names = chain([path.name], (f"{path.stem}.{number}{path.suffix}" for number in count(2)))
         for place in (quarantine / name for name in names):
@@ -126,6 +129,16 @@ def _set_aside(path: Path, quarantine: Path) -> None:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
         log.error("file not copied aside", path=str(path), error=str(error))
+
+
+def make_quarantine(folder: Path) -> None:
+    """Make the folder that refused files are copied into, unless it is there. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        is_taken = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = "a file is in the way" if is_taken else f"the system says {(error.strerror or str(error))!r}"
+        raise UsageError(f"{folder}: no folder for refused files can be made there: {reason}") from error
 
 
 # --- which source ----------------------------------------------------------------------------------------------------

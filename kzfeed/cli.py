@@ -100,7 +100,7 @@ def backfill(
 
     source_of = room.by_name(source) if source else room.by_host if source_from == SourceFrom.HOST else room.by_folder
     if quarantine:
-        quarantine.mkdir(parents=True, exist_ok=True)
+        room.make_quarantine(quarantine)
     find_files = partial(on_disk.find_files, beside=quarantine)
     files = find_files(paths)
     with ctx.obj.database(migrate=migrate) as database, terminal.progress(paths, find_files) as on_batch:

@@ -74,7 +74,7 @@ class ParseSettings(_Section):
     """What a document may cost before its poll fails. `memory` is in bytes."""
 
     timeout: values.Duration = timedelta(seconds=10)
-    memory: values.Size = 512 * 2**20
+    memory: values.Memory = 512 * 2**20
     max_entries: values.Count = 5000
 
 

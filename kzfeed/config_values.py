@@ -70,6 +70,14 @@ def size(value: object) -> int:
     return count
 
 
+def memory(value: object) -> int:
+    """What one document may take: bytes again, and enough of them that any can be read."""
+    count = size(value)
+    if count < _BYTES["MiB"]:
+        raise ValueError('at least "1MiB": with less, no document can be read')
+    return count
+
+
 def number(value: object, *, least: int) -> int:
     """A whole number; as text too, for a variable holds nothing else."""
     digits = str(value).strip() if isinstance(value, str | int) else ""
@@ -213,6 +221,7 @@ Pause = Annotated[timedelta, PlainValidator(pause)]
 Duration = Annotated[timedelta, PlainValidator(duration)]
 Rhythm = Annotated[timedelta | Literal["auto"], PlainValidator(rhythm)]
 Size = Annotated[int, PlainValidator(size)]
+Memory = Annotated[int, PlainValidator(memory)]
 Count = Annotated[int, PlainValidator(partial(number, least=1))]
 CountFromZero = Annotated[int, PlainValidator(partial(number, least=0))]
 Text = Annotated[str, PlainValidator(text)]

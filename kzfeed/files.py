@@ -31,6 +31,14 @@ CHUNK_BYTES = 4 * 2**20
 """A process reads so many files at a time, or fewer with so many bytes."""
 MOST_PROCESSES = 4
 
+_KINDS = {
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFDIR: "a folder",
+}
+
 log = structlog.get_logger()
 
 
@@ -163,7 +171,8 @@ def _bytes(path: Path) -> bytes:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
-                raise ArchiveFileError(path, line=1, expected="a regular file", found=stat.filemode(before.st_mode))
+                found = _KINDS.get(stat.S_IFMT(before.st_mode), "something else")
+                raise ArchiveFileError(path, line=1, expected="a regular file", found=found)
             if before.st_size > MAX_FILE_BYTES:
                 expected = f"at most {MAX_FILE_BYTES} bytes"
                 raise ArchiveFileError(path, line=1, expected=expected, found=f"{before.st_size} bytes")

@@ -4,7 +4,6 @@ A frame is its length in 8 bytes and a pickle: a Document in, an Answer out. It 
 parent does, or when reading has left it too big.
 """
 
-import ctypes
 import gc
 import io
 import os
@@ -20,6 +19,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+from kzfeed.child import live_and_die_with
 from kzfeed.document import Document, Read, read
 from kzfeed.errors import DocumentError
 from kzfeed.model import Article, Enclosure, Entry, Media
@@ -37,7 +37,6 @@ Reader = Callable[[Document], Read]
 
 MIB = 2**20
 
-_PR_SET_PDEATHSIG = 1
 _GRACE_SECONDS = 1.0
 """How long after its time a document is left to the parent to end."""
 
@@ -73,7 +72,8 @@ def framed(value: Document | Answer) -> memoryview:
 def main(reader: Reader = read) -> None:
     """Serve until standard input ends. The arguments are the bytes and the seconds that reading a document may take."""
     memory, seconds = int(sys.argv[1]), float(sys.argv[2])
-    _live_and_die_with_the_parent()
+    live_and_die_with(os.getppid())
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     answers = os.fdopen(os.dup(1), "wb")
     # What a library may print is no answer.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -126,16 +126,6 @@ def _too_much(memory: int) -> DocumentError:
     return DocumentError(
         "parse", f"reading it takes more memory than allowed: `memory` under [parse] is {memory / MIB:g} MiB"
     )
-
-
-def _live_and_die_with_the_parent() -> None:
-    # A Ctrl-C at the terminal and a SIGTERM to all of a service are for the parent, which may still want an answer.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    if sys.platform == "linux":
-        # An idle worker sees the end of its input, one that reads a document sees nothing.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _limit(memory: int) -> int:

@@ -18,7 +18,7 @@ BELOW: dict[str, set[str]] = {
     "feed": set(),
     "article": {"feed"},
     "document": {"article", "feed"},
-    "worker": {"document"},
+    "worker": {"child", "document"},
     "workers": {"worker", "document"},
     "net": {"article", "feed"},
     "store": {"article", "feed"},

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from kzfeed.store.schema import HEAD
+
 SEEDS = Path(__file__).parents[1] / "seeds"
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -359,5 +361,5 @@ def test_list_and_export_keep_to_the_source_and_the_time_that_were_asked_for(kzf
 
 
 def test_the_schema_is_upgraded_and_named(kzfeed: Run) -> None:
-    assert kzfeed("db", "upgrade").stdout == "the schema is at 0001\n"
-    assert kzfeed("db", "current").stdout == "the schema is at 0001, this kzfeed needs 0001\n"
+    assert kzfeed("db", "upgrade").stdout == f"the schema is at {HEAD}\n"
+    assert kzfeed("db", "current").stdout == f"the schema is at {HEAD}, this kzfeed needs {HEAD}\n"

@@ -269,7 +269,7 @@ def test_every_setting_can_be_set_by_a_variable(folder: Path, key: tuple[str, ..
         return value
 
     before = value_of(load(environ={}, cwd=folder))
-    numbers = {int: ("77", 77), timedelta: ("77s", timedelta(seconds=77))}
+    numbers = {int: ("7700000", 7_700_000), timedelta: ("77s", timedelta(seconds=77))}
     written, expected = TEXTS[key] if key in TEXTS else numbers[type(before)]
     after = value_of(load(environ={"KZFEED_" + "_".join(key).upper(): written}, cwd=folder))
     assert after == expected != before

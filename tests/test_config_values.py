@@ -87,6 +87,8 @@ def test_a_value_means(read: Callable[[object], object], written: object, meant:
         (values.size, "2000GiB", SOME_SIZE),
         (from_0, -1, "a whole number from 0 up"),
         (from_1, 0, "a whole number from 1 up"),
+        (values.memory, "0", SOME_SIZE),
+        (values.memory, "1023KiB", 'at least "1MiB": with less, no document can be read'),
         (from_1, True, "a whole number from 1 up"),
         (from_1, "٣", "a whole number from 1 up"),
         (from_1, 1.0, "a whole number from 1 up"),

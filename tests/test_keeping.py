@@ -76,6 +76,7 @@ def test_verify_says_that_all_is_well_or_names_what_is_not(kzfeed: Run, database
     clean = kzfeed("verify")
     execute(database, "UPDATE articles SET url = 'https://e.example/other', text = '' WHERE id = 2")
     execute(database, "UPDATE articles SET text = '' WHERE id = 3")
+    execute(database, "UPDATE articles SET text = '', fingerprint = '2:' || fingerprint WHERE id = 4")
     damaged, in_json = kzfeed("verify"), kzfeed("verify", "--json")
 
     assert clean.returncode == 0
@@ -84,32 +85,36 @@ def test_verify_says_that_all_is_well_or_names_what_is_not(kzfeed: Run, database
     *lines, summary = damaged.stdout.splitlines()
     assert [line.split(": ")[:3] for line in lines] == [
         ["damage", "hash", "articles id=2"],
-        ["note", "stale", "articles id=2"],
-        ["note", "stale", "articles id=3"],
+        ["damage", "altered", "articles id=2"],
+        ["damage", "altered", "articles id=3"],
+        ["note", "stale", "articles id=4"],
     ]
-    assert summary == f"{files} articles and 0 older versions checked: 1 damage, 2 notes"
+    assert summary == f"{files} articles and 0 older versions checked: 3 damage, 1 notes"
     report = json.loads(in_json.stdout)
     findings = report.pop("findings")
-    assert report == {"articles": files, "revisions": 0, "damage": 1, "notes": 2}
+    assert report == {"articles": files, "revisions": 0, "damage": 3, "notes": 1}
     assert [(each["kind"], each["is_damage"], each["row"]) for each in findings] == [
         ("hash", True, "articles id=2"),
-        ("stale", False, "articles id=2"),
-        ("stale", False, "articles id=3"),
+        ("altered", True, "articles id=2"),
+        ("altered", True, "articles id=3"),
+        ("stale", False, "articles id=4"),
     ]
 
 
 @only_on_sqlite
 def test_many_notes_of_one_kind_are_counted_and_all_of_them_in_json(kzfeed: Run, database: Database) -> None:
-    many = [(f"第{number}版", f"<p>{number}</p>") for number in range(30)]
-    store(database, *many)
-    execute(database, "UPDATE revisions SET text = 'as an older kzfeed read it'")
+    many = [
+        ArchiveFile(None, f"第{number}篇", f"https://e.example/{number}", f"<p>{number}</p>") for number in range(29)
+    ]
+    store_files(database, [("e.example", from_file(file)) for file in many], NOW)
+    execute(database, "UPDATE articles SET text = 'as a later kzfeed reads it', fingerprint = '2:' || fingerprint")
 
     lines = kzfeed("verify").stdout.splitlines()
     report = json.loads(kzfeed("verify", "--json").stdout)
 
-    assert sum(line.startswith("note: stale: revisions ") for line in lines) == 10
+    assert sum(line.startswith("note: stale: articles ") for line in lines) == 10
     assert "note: stale: any more of these are only counted; --json gives them all" in lines
-    assert lines[-1] == "1 articles and 29 older versions checked: no damage, 29 notes"
+    assert lines[-1] == "29 articles and 0 older versions checked: no damage, 29 notes"
     assert len(report["findings"]) == report["notes"] == 29
 
 

@@ -18,9 +18,12 @@ from kzfeed.feed.dates import instant
 from kzfeed.model import Article, Entry, Feed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+READING = 1
+"""The version of what `html.derive` reads in a body: raise it with any change of that, or `verify` sees damage."""
 URN = "urn:kzfeed:"
 """How an archive file names an article that has no address: this and its url_hash."""
 
+_FINGERPRINT = re.compile(r"(?:([1-9][0-9]{0,3}):)?[0-9a-f]{64}")
 _URN = re.compile(re.escape(URN) + r"([0-9a-f]{64})")
 # In an archive file the address begins after the last of these.
 _LOOKS_LIKE_A_HEADER = re.compile(r"\]\((?=[A-Za-z][A-Za-z0-9+.-]*:)")
@@ -66,10 +69,10 @@ def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
         html.enclosure_media(each.url, each.mime_type, each.size_bytes, reading.base_url) for each in entry.enclosures
     ]
     key = guid or title
-    fingerprint = _fingerprint(title, derived.visible)
+    seen = _hash_of(title, derived.visible)
     canonical = url.canonical(address) if address else None
     link_hash = url.canonical_hash(canonical) if canonical else None
-    evidence = ("guid", guid) if guid else ("content", fingerprint)
+    evidence = ("guid", guid) if guid else ("content", seen)
     return Article(
         url_hash=link_hash or url.identity_hash(*evidence),
         link_hash=link_hash,
@@ -78,7 +81,7 @@ def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
         title=title,
         content=content,
         text=derived.text,
-        fingerprint=fingerprint,
+        fingerprint=_marked(seen),
         published_at=_published(entry.dates, reading),
         published_raw=_optional(entry.dates[0]) if entry.dates else None,
         guid=guid,
@@ -108,7 +111,7 @@ def from_file(file: ArchiveFile) -> Article:
         title=title,
         content=content,
         text=derived.text,
-        fingerprint=_fingerprint(title, derived.visible),
+        fingerprint=_marked(_hash_of(title, derived.visible)),
         published_at=_from_stamp(file.stamp),
         published_raw=None if file.stamp is None else f"<!--{file.stamp}-->",
         author=_optional(file.author),
@@ -141,12 +144,23 @@ def to_file(
 
 
 def fingerprint(title: str, content: str) -> str:
-    """The hash of what a reader sees of an article: its title and its visible text."""
-    return _fingerprint(title, html.derive(content, None).visible)
+    """The hash of what a reader sees of an article, its title and its visible text, and which READING saw it."""
+    return _marked(_hash_of(title, html.derive(content, None).visible))
 
 
-def _fingerprint(title: str, visible: str) -> str:
+def reading_of(fingerprint: str) -> int | None:
+    """Which READING made the fingerprint; None where none did."""
+    made = _FINGERPRINT.fullmatch(fingerprint)
+    return int(made[1] or 1) if made else None
+
+
+def _hash_of(title: str, visible: str) -> str:
     return hashlib.sha256(f"{title}\n{visible}".encode()).hexdigest()
+
+
+def _marked(seen: str) -> str:
+    # The first one wrote no mark.
+    return seen if READING == 1 else f"{READING}:{seen}"
 
 
 def _from_stamp(stamp: int | None) -> datetime | None:

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import MAXYEAR, UTC, date, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final
 
 from kzfeed.feed.date_words import EAST_ASIAN_WEEKDAYS, ERAS, HALVES, LABELS, MONTHS, WEEKDAYS
@@ -146,6 +147,8 @@ class _Written:
     mail: bool
 
 
+# An entry mostly says a date twice, and again on every poll; 10,000 of them take some 4 MB.
+@lru_cache(maxsize=10_000)
 def _read(text: str) -> _Written | None:
     """What the first form that fits says. Another form is not tried: a string has one reading."""
     for form in _FORMS:

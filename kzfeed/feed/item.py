@@ -126,7 +126,7 @@ class Item:
             kind = HTML if aside.endswith("html") else PLAIN
             part = Part(self.values.get(aside, ""), kind, part.language)
         elif kind == XHTML:
-            part = Part(_CLOSED_VOID.sub(r"<\1\2/>", part.value), kind, part.language)
+            part = Part(with_void_tags(part.value), kind, part.language)
         return part, "text" if atom and kind == PLAIN else "html"
 
     def _link(self) -> str | None:
@@ -161,12 +161,12 @@ class Item:
             if link.get("rel") == "enclosure" and (url := link.get("href", "").strip()):
                 # feedparser says text/html where the link says nothing.
                 mime_type = link.get("type", "").strip().replace("text/html", "")
-                yield Enclosure(url, mime_type or None, _size(link.get("length", "")))
+                yield Enclosure(url, mime_type or None, byte_count(link.get("length", "")))
         for media in self.media:
             if url := media.get("url", "").strip():
                 medium = media.get("medium", "").strip().lower()
                 any_type = f"{medium}/*" if medium in {"image", "audio", "video"} else None
-                yield Enclosure(url, media.get("type", "").strip() or any_type, _size(media.get("filesize", "")))
+                yield Enclosure(url, media.get("type", "").strip() or any_type, byte_count(media.get("filesize", "")))
         for thumbnail in self.thumbnails:
             if url := thumbnail.get("url", "").strip():
                 yield Enclosure(url, ANY_IMAGE)
@@ -176,5 +176,11 @@ def _name(term: str | None, _scheme: str | None, label: str | None) -> str:
     return (term or "").strip() or (label or "").strip()
 
 
-def _size(length: str) -> int | None:
+def with_void_tags(xhtml: str) -> str:
+    """feedparser writes <br/> as <br></br>, which HTML takes for two: as it was."""
+    return _CLOSED_VOID.sub(r"<\1\2/>", xhtml)
+
+
+def byte_count(length: str) -> int | None:
+    """The size that an enclosure names, where it is one."""
     return int(length) if re.fullmatch("[0-9]{1,18}", length.strip()) else None

@@ -154,7 +154,7 @@ _USUAL = {
 }
 
 
-def _pieces(text: str) -> Iterator[tuple[str, re.Match[str] | None]]:
+def pieces(text: str) -> Iterator[tuple[str, re.Match[str] | None]]:
     """The text in pieces: tags with their match, all else without. In linear time, whatever the text.
 
     Tags, CDATA sections, comments, processing instructions and DOCTYPEs are pieces, and the text between them, in which
@@ -193,7 +193,7 @@ def mended(body: str, entities: frozenset[str]) -> tuple[str, bool]:
     mender = _Mender(entities)
     last = max((match.start() for match in FEEDISH.finditer(body)), default=0)
     position = 0
-    for piece, tag in _pieces(body):
+    for piece, tag in pieces(body):
         position += len(piece)
         if tag is None:
             mender.text(piece)
@@ -299,7 +299,7 @@ def without_surplus(body: str, most: int) -> tuple[str, int]:
         return body, 0
     out: list[str] = []
     entries = depth = 0
-    for piece, tag in _pieces(body):
+    for piece, tag in pieces(body):
         is_entry = tag is not None and _ENTRY_NAME.fullmatch(tag["name"]) is not None
         if tag and is_entry and not tag["close"]:
             entries += not depth
@@ -313,7 +313,7 @@ def without_surplus(body: str, most: int) -> tuple[str, int]:
 
 # --- keeping apart what feedparser mixes -----------------------------------------------------------------------------
 
-_DECLARES = re.compile(r"""\sxmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""")
+DECLARES = re.compile(r"""\sxmlns:([\w.-]+)\s*=\s*["']([^"']*)["']""")
 _ASIDE_ELEMENTS = {"search.yahoo.com/mrss": "description", "www.itunes.com/dtds/podcast-1.0.dtd": "summary"}
 
 
@@ -325,7 +325,7 @@ def with_asides(body: str) -> str:
     """
     names = {
         f"{prefix}:{element}": prefix
-        for prefix, space in set(_DECLARES.findall(body))
+        for prefix, space in set(DECLARES.findall(body))
         for part, element in _ASIDE_ELEMENTS.items()
         if part in space.lower() and f"<{prefix}:{element}" in body
     }
@@ -333,7 +333,7 @@ def with_asides(body: str) -> str:
         return body
     out: list[str] = []
     kind = "kzplain"
-    for piece, tag in _pieces(body):
+    for piece, tag in pieces(body):
         prefix = names.get(tag["name"]) if tag else None
         if tag is None or prefix is None:
             out.append(piece)

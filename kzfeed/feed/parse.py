@@ -6,15 +6,18 @@ Nothing but the text itself is ever read, and what cannot be read is a DocumentE
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 import feedparser
 
 from kzfeed.errors import DocumentError
 from kzfeed.feed import about
+from kzfeed.feed.essentials import essentials
+from kzfeed.feed.item import byte_count, with_void_tags
 from kzfeed.feed.jsonfeed import ANY_IMAGE, parse_json
 from kzfeed.feed.mend import (
     FEEDISH,
@@ -29,17 +32,64 @@ from kzfeed.feed.mend import (
 )
 from kzfeed.model import Decoded, Enclosure, Entry, Feed, TextType
 
+_MAX_NAMED = 5
+
 _Parsed = Mapping[str, Any]
 
-_dates_are_ours = ContextVar("dates are ours", default=False)
+# --- feedparser, made to bear what is odd ----------------------------------------------------------------------------
+
+_oddities: ContextVar[dict[str, None] | None] = ContextVar("oddities", default=None)
+"""The elements that feedparser could make nothing of in the document of ours that it reads; None if it reads none."""
 
 
 def _unread(_date: str) -> tuple[int, ...] | None:
     """Any date at all: dates.py reads them, and feedparser's readers fail a whole document over one odd date."""
-    return (1970, 1, 1, 0, 0, 0, 3, 1, 0) if _dates_are_ours.get() else None
+    return None if _oddities.get() is None else (1970, 1, 1, 0, 0, 0, 3, 1, 0)
+
+
+def _forgiving(handler: Callable[..., object]) -> Callable[..., object]:
+    """feedparser's handler of an element, which leaves the element to feedparser where it would fail the document."""
+    name = handler.__name__.partition("_start_")[2] or handler.__name__.partition("_end_")[2]
+
+    @wraps(handler)
+    def handled(*arguments: Any) -> object:
+        try:
+            return handler(*arguments)
+        except (AttributeError, MemoryError, RecursionError):
+            raise
+        except Exception as error:
+            oddities = _oddities.get()
+            if oddities is None:
+                raise
+            oddities[f"{name} ({type(error).__name__})"] = None
+            # feedparser takes this for an element that it does not know, and keeps it as it is.
+            raise AttributeError(name) from error
+
+    return handled
+
+
+def _bear_what_is_odd(parser: Any) -> None:
+    """Coordinates, chapters, sizes and what belongs together: a handler may trip over any content, or its absence."""
+    for name in dir(parser):
+        if name.startswith(("_start_", "_end_")):
+            setattr(parser, name, _forgiving(getattr(parser, name)))
+    context_of = parser._get_context
+
+    @wraps(context_of)
+    def context(self: Any) -> object:
+        if self.intextinput and _oddities.get() is not None:
+            # That of an entry is where feedparser does not look for it.
+            self.feeddata.setdefault("textinput", feedparser.FeedParserDict())
+        return context_of(self)
+
+    parser._get_context = context
 
 
 feedparser.registerDateHandler(_unread)
+_bear_what_is_odd(feedparser.mixin._FeedParserMixin)
+
+
+# --- what a document says --------------------------------------------------------------------------------------------
 
 
 def parse(document: Decoded, *, url: str, max_entries: int = 5000) -> Feed:
@@ -85,17 +135,8 @@ def _parse_xml(text: str, *, url: str, max_entries: int) -> Feed:
     headers = {"content-type": "application/xml; charset=utf-8"}
     if NAMES_A_BASE.search(body):
         headers["content-location"] = url
-    # In memory, because feedparser opens strings and bytes that look like a path or an address.
-    ours = _dates_are_ours.set(True)
-    try:
-        parsed = feedparser.parse(
-            io.BytesIO((doctype + body).encode()),
-            response_headers=headers,
-            sanitize_html=False,
-            resolve_relative_uris=False,
-        )
-    finally:
-        _dates_are_ours.reset(ours)
+    parsed, oddities = _judged(doctype, body, headers)
+    flaws += oddities
     raw_entries = parsed["entries"]
     # Where nothing is left to read, feedparser does not even say that it knows no version.
     version = str(parsed.get("version") or "") or ("cdf" if name == "channel" else "")
@@ -125,15 +166,40 @@ def _parse_xml(text: str, *, url: str, max_entries: int) -> Feed:
     )
 
 
+def _judged(doctype: str, body: str, headers: Mapping[str, str]) -> tuple[_Parsed, list[str]]:
+    """What feedparser says of the document, and what it could not bear in it: as little as possible is left out."""
+    try:
+        parsed, oddities = _read(doctype + body, headers)
+    except MemoryError:
+        raise
+    except Exception as error:
+        less = essentials(body)
+        if less == body:
+            raise
+        parsed, oddities = _read(doctype + less, headers)
+        oddities[f"all that no article is made of, because of a {type(error).__name__}"] = None
+    return parsed, [f"left out as unreadable: {', '.join(list(oddities)[:_MAX_NAMED])}"] if oddities else []
+
+
+def _read(text: str, headers: Mapping[str, str]) -> tuple[_Parsed, dict[str, None]]:
+    oddities: dict[str, None] = {}
+    ours = _oddities.set(oddities)
+    try:
+        # In memory, because feedparser opens strings and bytes that look like a path or an address.
+        parsed: _Parsed = feedparser.parse(
+            io.BytesIO(text.encode()), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+        )
+    finally:
+        _oddities.reset(ours)
+    return parsed, oddities
+
+
 # --- what an entry says ----------------------------------------------------------------------------------------------
 
 _FULL_CONTENT = re.compile(r"<(?:[\w.-]+:encoded|(?:atom\d*:)?content|fullitem|(?:xhtml:)?body)\b", re.IGNORECASE)
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 _DATES = ("published", "updated", "created", "dcterms_available", "prism_publicationdate")
 _ASIDES = ("itunes_kzplain", "itunes_kzhtml", "media_kzplain", "media_kzhtml")
-_CLOSED_VOID = re.compile(
-    r"<(area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr)((?:\s[^<>]*)?)></\1>"
-)
 
 
 def _entry(raw: _Parsed, *, atom: bool, has_full: bool) -> Entry:
@@ -179,8 +245,7 @@ def _content(raw: _Parsed, *, atom: bool, has_full: bool) -> tuple[str, TextType
         aside = next((key for key in _ASIDES if _text(raw, key)), "")
         content, kind = _text(raw, aside), "text/html" if aside.endswith("html") else "text/plain"
     if kind == "application/xhtml+xml":
-        # feedparser writes <br/> as <br></br>, which HTML takes for two.
-        content = _CLOSED_VOID.sub(r"<\1\2/>", content)
+        content = with_void_tags(content)
     return content, "text" if atom and kind == "text/plain" else "html", language
 
 
@@ -214,19 +279,15 @@ def _enclosures(raw: _Parsed) -> Iterator[Enclosure]:
         if link.get("rel") == "enclosure" and (url := _text(link, "href").strip()):
             # feedparser says text/html where the link says nothing.
             mime_type = _text(link, "type").strip().replace("text/html", "")
-            yield Enclosure(url, mime_type or None, _size(_text(link, "length")))
+            yield Enclosure(url, mime_type or None, byte_count(_text(link, "length")))
     for media in _mappings(raw, "media_content"):
         if url := _text(media, "url").strip():
             medium = _text(media, "medium").strip().lower()
             any_type = f"{medium}/*" if medium in {"image", "audio", "video"} else None
-            yield Enclosure(url, _text(media, "type").strip() or any_type, _size(_text(media, "filesize")))
+            yield Enclosure(url, _text(media, "type").strip() or any_type, byte_count(_text(media, "filesize")))
     for thumbnail in _mappings(raw, "media_thumbnail"):
         if url := _text(thumbnail, "url").strip():
             yield Enclosure(url, ANY_IMAGE)
-
-
-def _size(length: str) -> int | None:
-    return int(length) if re.fullmatch("[0-9]{1,18}", length.strip()) else None
 
 
 # feedparser's dictionaries answer for other keys than are there, and hold what a hostile document puts into them.

@@ -60,10 +60,8 @@ def allowed_addresses(host: str, found: Sequence[str], *, trusted: bool) -> tupl
         return allowed
     if not found:
         raise VisitError("dns", f"{host} has no address")
-    named = "is" if address_of(host) else "resolves to"
-    raise VisitError(
-        "forbidden-address", f"{host} {named} {found[0]}, which is allowed only for the host that was configured"
-    )
+    whose = "" if address_of(host) else f" resolves to {found[0]}, which"
+    raise VisitError("forbidden-address", f"{host}{whose} is allowed only for the host that was configured")
 
 
 def system_lookup(host: str, port: int) -> list[str]:

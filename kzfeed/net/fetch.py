@@ -12,14 +12,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ssl import SSLContext
-from urllib.parse import quote, unquote_to_bytes
-
-import ada_url
+from urllib.parse import unquote_to_bytes
 
 from kzfeed.model import Failed, FailureKind, Fetched, NotModified, Validators, Visit
 from kzfeed.net.addresses import Lookup, Resolver, address_of, allowed_addresses, system_lookup
 from kzfeed.net.decompress import ACCEPT_ENCODING, BodyDecoder
 from kzfeed.net.failure import VisitError
+from kzfeed.net.target import Target, bare_url, host_of, redirect_target, target_of
 from kzfeed.net.wire import Request, Response, Wire, WireLimits
 from kzfeed.redact import redact_text, redacted
 
@@ -32,10 +31,7 @@ MAX_ERROR = 300
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PERMANENT = (301, 308)
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
-# Of a URL that is serialised by the WHATWG rules: to ask their parser for each part costs three times as much.
-_HREF = re.compile(r"(https?)://(?:([^/@]*)@)?((\[[^]]*\]|[^/:]*)(?::([0-9]+))?)(/[^#]*)")
 # Of these a response has one value; a list of several would be none at all.
 _SINGLE = frozenset(("age", "content-type", "date", "etag", "expires", "last-modified", "location", "retry-after"))
 
@@ -71,30 +67,9 @@ async def _go_on(_: Hop) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
-    """A URL taken apart by the WHATWG rules. `url` has neither userinfo nor fragment; `credentials` are apart."""
-
-    url: str
-    scheme: str
-    host: str
-    port: int
-    netloc: str
-    path: str
-    userinfo: str = ""
-
-    @property
-    def origin(self) -> str:
-        return f"{self.scheme}://{self.netloc}"
-
-    @property
-    def url_with_userinfo(self) -> str:
-        return f"{self.scheme}://{self.userinfo}@{self.netloc}{self.path}" if self.userinfo else self.url
-
-
-@dataclass(frozen=True, slots=True)
 class _Redirect:
     status: int
-    target: _Target
+    target: Target
 
 
 @dataclass(slots=True)
@@ -165,10 +140,10 @@ class Fetcher:
 
     async def _follow(self, visit: Visit, trail: _Trail, on_hop: OnHop) -> Fetched | NotModified | Failed:
         try:
-            target = _parse(visit.url)
+            target = target_of(visit.url)
         except ValueError as exc:
             raise VisitError("connect", f"not an address that can be visited: {exc}") from None
-        trusted_host = visit.trusted_host if visit.trusted_host == target.host else _host_of(visit.trusted_host)
+        trusted_host = visit.trusted_host if visit.trusted_host == target.host else host_of(visit.trusted_host)
         seen = {target.url}
         permanent = True
         while True:
@@ -191,7 +166,7 @@ class Fetcher:
                 await on_hop(Hop(outcome.status, target.url, target.host))
 
     async def _ask(
-        self, target: _Target, validators: Validators | None, trusted: bool, trail: _Trail
+        self, target: Target, validators: Validators | None, trusted: bool, trail: _Trail
     ) -> Fetched | NotModified | Failed | _Redirect:
         """One request and what its response means."""
         conditions = _conditions(validators, target)
@@ -216,7 +191,7 @@ class Fetcher:
             raise VisitError("empty", "the answer has no content")
         return Fetched(target.url, response.status, headers, body)
 
-    def _headers(self, target: _Target) -> tuple[tuple[str, str], ...]:
+    def _headers(self, target: Target) -> tuple[tuple[str, str], ...]:
         headers = (
             ("Host", target.netloc),
             ("User-Agent", self._user_agent),
@@ -229,7 +204,7 @@ class Fetcher:
         basic = base64.b64encode(unquote_to_bytes(name) + b":" + unquote_to_bytes(password)).decode("ascii")
         return (*headers, ("Authorization", f"Basic {basic}"))
 
-    async def _addresses(self, target: _Target, *, trusted: bool) -> tuple[str, ...]:
+    async def _addresses(self, target: Target, *, trusted: bool) -> tuple[str, ...]:
         if address_of(target.host):
             return allowed_addresses(target.host, [target.host], trusted=trusted)
         seconds = self._limits.connect_timeout.total_seconds()
@@ -274,50 +249,12 @@ async def _uncounted(deadline: asyncio.Timeout) -> AsyncIterator[None]:
     deadline.reschedule(loop.time() + left)
 
 
-def _parse(url: str, base: str | None = None) -> _Target:
-    """Take a URL apart. Raises ValueError, in words, for what is no http or https URL."""
-    try:
-        href = ada_url.URL(url, base).href
-    except ValueError:
-        raise ValueError(f"{redacted(url)!r} is not a URL") from None
-    parts = _HREF.match(href)
-    if parts is None:
-        raise ValueError(f"{redacted(url)!r} is not http or https")
-    scheme, userinfo, netloc, host, port, path = parts.groups()
-    return _Target(
-        url=f"{scheme}://{netloc}{path}",
-        scheme=scheme,
-        host=host.strip("[]"),
-        port=int(port or _DEFAULT_PORTS[scheme]),
-        netloc=netloc,
-        path=path,
-        userinfo=userinfo or "",
-    )
-
-
-def _host_of(host: str | None) -> str | None:
-    """The host as the WHATWG rules serialise it, however the operator wrote it."""
-    if not host:
-        return None
-    try:
-        return _parse(f"http://[{host}]/" if ":" in host and not host.startswith("[") else f"http://{host}/").host
-    except ValueError:
-        return None
-
-
-def _conditions(validators: Validators | None, target: _Target) -> tuple[tuple[str, str], ...]:
+def _conditions(validators: Validators | None, target: Target) -> tuple[tuple[str, str], ...]:
     """The conditional headers. Validators vouch for the URL that gave them, and for no other."""
-    if validators is None or (target.url != validators.url and target.url != _bare(validators.url)):
+    if validators is None or (target.url != validators.url and target.url != bare_url(validators.url)):
         return ()
     pairs = (("If-None-Match", validators.etag), ("If-Modified-Since", validators.last_modified))
     return tuple((name, value) for name, value in pairs if value and not _UNSENDABLE.search(value))
-
-
-def _bare(url: str) -> str | None:
-    try:
-        return _parse(url).url
-    except ValueError:
-        return None
 
 
 def _mapping(response: Response) -> dict[str, str]:
@@ -328,7 +265,7 @@ def _mapping(response: Response) -> dict[str, str]:
 
 
 def _judge(
-    target: _Target, status: int, headers: Mapping[str, str], *, conditional: bool
+    target: Target, status: int, headers: Mapping[str, str], *, conditional: bool
 ) -> NotModified | Failed | _Redirect | None:
     """What status and headers mean by themselves; None for a 200, whose body is to be read."""
     if "cf-mitigated" in headers:
@@ -338,37 +275,13 @@ def _judge(
     if status == 304 and conditional:
         return NotModified(target.url, headers)
     if status in _REDIRECTS:
-        return _Redirect(status, _redirect_target(target, status, headers.get("location")))
+        return _Redirect(status, redirect_target(target, status, headers.get("location")))
     if status == 410:
         raise VisitError("gone", "the server says that it is gone for good (410)")
     if status >= 400:
         raise VisitError("http-status", f"the server answered {status}")
     unasked = " to an unconditional request" if status == 304 else ""
     raise VisitError("unexpected-status", f"the server answered {status}{unasked}")
-
-
-def _redirect_target(source: _Target, status: int, location: str | None) -> _Target:
-    """Where a redirect leads. The operator's credentials go along within the origin, or from its http to its https."""
-    if not location:
-        raise VisitError("bad-redirect", f"a redirect ({status}) that does not say where to")
-    # Bytes beyond ASCII are meant as they are, in whichever encoding.
-    location = quote(location.encode("latin-1"), safe=bytes(range(0x80)))
-    try:
-        target = _parse(location, source.url)
-    except ValueError as exc:
-        raise VisitError("bad-redirect", f"a redirect ({status}) to where it cannot be followed: {exc}") from None
-    same_origin = target.origin == source.origin
-    upgrade = (source.scheme, source.port, target.scheme, target.port) == ("http", 80, "https", 443)
-    keep = target.host == source.host and (same_origin or upgrade)
-    return _Target(
-        target.url,
-        target.scheme,
-        target.host,
-        target.port,
-        target.netloc,
-        target.path,
-        userinfo=source.userinfo if keep else "",
-    )
 
 
 def _failed(kind: FailureKind, words: str, trail: _Trail) -> Failed:

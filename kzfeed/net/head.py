@@ -116,7 +116,8 @@ def _sound_lines(fields: list[tuple[bytes, bytes]]) -> list[bytes]:
             continue
         value = line.partition(b":")[2].strip()
         if key == b"content-length":
-            lengths.add(value)
+            # RFC 9110 §8.6: the same length several times is that length.
+            lengths.update(each.strip() for each in value.split(b","))
         elif key == b"transfer-encoding":
             lines.append(line)
             codings.append(value.lower())

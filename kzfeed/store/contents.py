@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from kzfeed.article import url
 from kzfeed.article.file import ArchiveFile, parse, render
 from kzfeed.article.html import plain_text
-from kzfeed.article.normalise import URN, from_file, to_file
+from kzfeed.article.normalise import READING, URN, from_file, reading_of, to_file
 from kzfeed.errors import ArchiveFileError
 from kzfeed.model import Article, Finding
 from kzfeed.store import tables
@@ -79,7 +79,8 @@ def older_versions(connection: sa.Connection) -> Findings:
             yield finding("text", name, str(error))
             continue
         if plain_text(stored["content"]) != stored["text"]:
-            yield finding("stale", name, "text is not what content says today")
+            # Older versions do not tell which reading made them, but there was none before the first.
+            yield finding("altered" if READING == 1 else "stale", name, "text: not what content says")
 
 
 def _text(column: str, value: Any) -> Any:
@@ -121,7 +122,7 @@ def _identities(article: _Checkable, guids: Iterable[str | None], titles: Iterab
     """Every hash by which the article may be known (archive-format.md, "Identity")."""
     address, title = article.stored["url"], article.stored["title"]
     if address is None:
-        fingerprints = {article.stored["fingerprint"], article.read.fingerprint}
+        fingerprints = {each.rpartition(":")[2] for each in (article.stored["fingerprint"], article.read.fingerprint)}
         by_guid = {url.identity_hash("guid", guid) for guid in guids if guid}
         return by_guid | {url.identity_hash("content", fingerprint) for fingerprint in fingerprints}
     return {url.url_hash(address, key) for key in {*guids, *titles, title} if key}
@@ -144,13 +145,17 @@ def _evidence(
 
 def _derived(article: _Checkable) -> Findings:
     stored, read = article.stored, article.read
-    if not _HASH.fullmatch(stored["fingerprint"]):
+    reading = reading_of(stored["fingerprint"])
+    if reading is None:
         said = f"fingerprint is {stored['fingerprint']!r}: expected 64 hexadecimal digits"
         yield finding("hash", article.row, said)
         return
     expected = {"text": read.text, "fingerprint": read.fingerprint}
-    if stale := [name for name, value in expected.items() if stored[name] != value]:
-        yield finding("stale", article.row, f"{' and '.join(stale)}: not what title and content say today")
+    if differing := " and ".join(name for name, value in expected.items() if stored[name] != value):
+        if reading == READING:
+            yield finding("altered", article.row, f"{differing}: not what title and content say")
+        else:
+            yield finding("stale", article.row, f"{differing}: of reading {reading}, and this kzfeed has {READING}")
 
 
 def _archive_file(article: _Checkable) -> Findings:

@@ -13,8 +13,10 @@ from kzfeed.model import Finding
 _RESTORE = "put the row back from a backup (docs/backup.md)"
 _DAMAGE = {
     "file": "restore a backup (docs/backup.md); export what can still be read first",
+    "schema": "put it back as migrations/versions makes it, or restore a backup (docs/backup.md)",
     "text": _RESTORE,
     "instant": _RESTORE,
+    "altered": f"something else than kzfeed wrote to it: {_RESTORE}",
     "hash": f"no source will be recognised as carrying it: {_RESTORE}",
     "archive-file": f"an export would not give it back: {_RESTORE}",
     "orphan": "put what it belongs to back from a backup (docs/backup.md)",
@@ -25,7 +27,7 @@ _DAMAGE = {
     "validators": "set etag, last_modified and body_hash of this source to NULL: the next poll reads it anew",
 }
 _NOTES = {
-    "stale": "nothing to do after an upgrade of kzfeed, which reads HTML anew; without one, compare with a backup",
+    "stale": "nothing to do: an older kzfeed read it, and read HTML in another way; what it stored cannot be checked",
     "unchecked": "nothing to do: a guid or an older text may have made its hash, as where an archive file named it",
     "clock": "nothing to do if the clock was put back in between; else compare with a backup",
 }

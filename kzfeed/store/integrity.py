@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
 from kzfeed.model import Checked, Finding
-from kzfeed.store import tables
+from kzfeed.store import schema, tables
 from kzfeed.store.contents import newest_versions, older_versions
 from kzfeed.store.engine import Database
 from kzfeed.store.findings import finding, is_broken, key, named, raw, stream
@@ -60,6 +60,12 @@ def _file(connection: sa.Connection) -> Findings:
         raise
     except sa.exc.DatabaseError as error:
         yield finding("file", "database", f"SQLite finds: {error.orig}")
+
+
+def _schema(connection: sa.Connection) -> Findings:
+    """What is missing of the schema: what comes after this cannot be checked without it, or does not miss it."""
+    for name, lack in schema.missing(connection):
+        yield finding("schema", name, lack)
 
 
 def _instants(connection: sa.Connection) -> Findings:
@@ -197,6 +203,7 @@ def _validators(connection: sa.Connection) -> Findings:
 
 _CHECKS = (
     _file,
+    _schema,
     _instants,
     _texts,
     _orphans,

@@ -451,11 +451,65 @@ def test_comments_without_end_in_cdata_are_text() -> None:
     assert len(feed.entries[0].content) == 800_000
 
 
-def test_whatever_feedparser_trips_over_is_a_document_error() -> None:
-    # decode() would have mended this reference, which the lenient parser cannot bear.
-    text = rss("<item a=b><title>&#99999999999;</title></item>")
+GEO = (
+    ' xmlns:georss="http://www.georss.org/georss" xmlns:gml="http://www.opengis.net/gml"'
+    ' xmlns:psc="http://podlove.org/simple-chapters" xmlns:media="http://search.yahoo.com/mrss/"'
+    ' xmlns:cc="http://backend.userland.com/creativeCommonsRssModule" xmlns:far="urn:example:far"'
+)
+
+
+def where(inside: str) -> str:
+    return f"<georss:where>{inside}</georss:where>"
+
+
+@pytest.mark.parametrize(
+    ("odd", "named"),
+    [
+        (where("<gml:Polygon><gml:LinearRing><gml:posList>1 x</gml:posList></gml:LinearRing></gml:Polygon>"), "gml"),
+        (where('<gml:LineString srsName="EPSG:x"><gml:posList>1 2</gml:posList></gml:LineString>'), "gml_poslist"),
+        (where('<gml:Point srsName="EPSG:"><gml:pos>1 2</gml:pos></gml:Point>'), "gml_pos"),
+        ("<gml:pos>1 2</gml:pos>", "gml_pos"),
+        ('<psc:chapters><psc:chapter title="begin"/></psc:chapters>', "psc_chapter"),
+        ('<psc:chapters><source><psc:chapter start="00:01"/></source></psc:chapters>', "psc_chapter"),
+        ("<contributors>x</contributors><contributor><name>y</name></contributor>", "name"),
+        ("<width><far:a/>1<content/></width>", "width"),
+        ("<textinput><name>y</name></textinput>", None),
+        ('<textinput><far:y a="b"/></textinput>', None),
+    ],
+)
+def test_an_odd_element_costs_itself_and_not_the_feed(odd: str, named: str | None) -> None:
+    around = "<title>一</title><link>https://e.org/1</link>{}<description>甲</description>"
+    feed = read(rss(f"<item>{around.format(odd)}</item><item><title>二</title></item>", namespaces=GEO))
+
+    assert [(entry.title, entry.link, entry.content) for entry in feed.entries] == [
+        ("一", "https://e.org/1", "甲"),
+        ("二", None, ""),
+    ]
+    assert (feed.flaw is None) == (named is None)
+    assert not named or (feed.flaw or "").startswith(f"left out as unreadable: {named}")
+
+
+def lenient(items: str) -> Feed:
+    # decode() would have mended this reference, which only the lenient parser lets pass, and cannot bear.
+    document = f'<rss version=2.0{GEO}><channel a=b a="c"><title>T</title>{items}</channel></rss>'
+    return parse(Decoded(document.replace("REFERENCE", "&#99999999999;"), "utf-8"), url=URL)
+
+
+def test_where_feedparser_gives_up_the_document_is_read_without_what_no_article_is_made_of() -> None:
+    feed = lenient(
+        "<item><title>一</title><far:off><title>x</title>REFERENCE</far:off><link>https://e.org/1</link>"
+        "<description>甲<far:b>&lt;p>乙</far:b></description></item>"
+        "<far:wrapped><item><title>二</title><far:empty/><far:off>REFERENCE</far:off></item></far:wrapped>"
+    )
+
+    assert [(entry.title, entry.link) for entry in feed.entries] == [("一", "https://e.org/1"), ("二", None)]
+    assert "乙" in feed.entries[0].content
+    assert "all that no article is made of, because of a" in (feed.flaw or "")
+
+
+def test_whatever_else_feedparser_trips_over_is_a_document_error() -> None:
     with pytest.raises(DocumentError) as caught:
-        parse(Decoded(text, "utf-8"), url=URL)
+        lenient("<item><title>REFERENCE</title></item>")
     assert caught.value.kind == "parse"
     assert isinstance(caught.value.__cause__, OverflowError)
 

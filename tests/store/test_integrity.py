@@ -148,6 +148,13 @@ DAMAGE = [
     ("hash", "articles", "UPDATE sightings SET guid = 'c' WHERE guid = 'a'"),
     ("hash", "articles", "UPDATE sightings SET guid = 'x' WHERE guid = 'tag:e.example,2022:6'"),
     ("hash", "articles", "UPDATE articles SET fingerprint = '' WHERE title = '三'"),
+    ("hash", "articles", "UPDATE articles SET fingerprint = '0:' || url_hash WHERE title = '三'"),
+    ("altered", "articles", "UPDATE articles SET title = '另' WHERE title = '三'"),
+    ("altered", "articles", "UPDATE articles SET content = '<p>另</p>' WHERE title = '三'"),
+    ("altered", "articles", "UPDATE articles SET text = '另' WHERE title = '三'"),
+    ("altered", "articles", "UPDATE articles SET fingerprint = url_hash WHERE title = '三'"),
+    ("altered", "revisions", "UPDATE revisions SET text = '另' WHERE revision = 2"),
+    ("altered", "revisions", "UPDATE revisions SET content = '<p>另</p>' WHERE revision = 2"),
     ("archive-file", "articles", f"UPDATE articles SET title = 't](u:)\n------\n\n' WHERE id = {OLD}"),
     ("archive-file", "articles", f"UPDATE articles SET url = 'no scheme' WHERE id = {OLD}"),
     ("orphan", "sightings", f"DELETE FROM articles WHERE id = {FIRST}"),
@@ -242,21 +249,33 @@ def test_an_instant_beyond_the_calendar_is_found(archive: Database) -> None:
 @pytest.mark.parametrize(
     ("kind", "row", "statement"),
     [
-        ("stale", "articles", "UPDATE articles SET text = 'as an older kzfeed read it' WHERE title = '三'"),
-        ("stale", "articles", "UPDATE articles SET fingerprint = url_hash WHERE title = '三'"),
-        ("stale", "revisions", "UPDATE revisions SET text = 'as an older kzfeed read it' WHERE revision = 2"),
-        ("unchecked", "articles", "UPDATE articles SET fingerprint = url_hash, content = 'x' WHERE title = '七'"),
+        ("stale", "articles", "UPDATE articles SET fingerprint = '9:' || url_hash, text = 'x' WHERE title = '三'"),
+        ("unchecked", "articles", "UPDATE articles SET url_hash = repeat('0', 64) WHERE title = '七'"),
         ("clock", "articles", "UPDATE articles SET first_seen_at = '2030-01-01 00:00:00.000+00' WHERE title = '三'"),
         ("clock", "sightings", "UPDATE sightings SET last_seen_at = '1970-01-01 00:00:00.000+00' WHERE guid = 'b'"),
     ],
 )
 def test_what_may_well_be_right_is_a_note(archive: Database, kind: str, row: str, statement: str) -> None:
-    by_hand(archive, statement.replace("+00'", "'") if archive.dialect == "sqlite" else statement)
+    if archive.dialect == "sqlite":
+        statement = statement.replace("+00'", "'").replace("repeat('0', 64)", f"'{'0' * 64}'")
+    by_hand(archive, statement)
 
     checked, found = findings(archive)
 
     assert checked.damage == 0
     assert (kind, row) in {(each.kind, each.row.split()[0]) for each in found}
+
+
+def test_what_another_kzfeed_read_is_read_anew_out_of_what_is_stored(database: Database) -> None:
+    poll(database, "voa", ENTRIES)
+    by_hand(database, "UPDATE articles SET text = 'otherwise', fingerprint = '9:' || fingerprint")
+
+    before = findings(database)[0]
+    dressed = replace(ENTRIES[0], content="<div><p><time>46 分钟前</time></p><p>正文</p></div>")
+    poll(database, "voa", (dressed, *ENTRIES[1:]), NOW + timedelta(hours=1))
+
+    assert (before.damage, before.notes) == (0, len(ENTRIES))
+    assert findings(database) == (Checked(articles=len(ENTRIES), revisions=0, damage=0, notes=0), [])
 
 
 def test_an_article_that_a_file_names_by_a_hash_cannot_be_checked(database: Database) -> None:
@@ -294,6 +313,42 @@ def test_everything_is_seen_as_of_one_moment(archive: Database) -> None:
 
     assert [found for _, found in checks] == [[]] * 5
     assert checks[0][0].articles < checks[-1][0].articles
+
+
+@pytest.mark.parametrize(
+    ("statement", "row", "lack"),
+    [
+        ("DROP INDEX ix_articles_published_at", "articles", "its index ix_articles_published_at is missing"),
+        ("ALTER TABLE articles DROP COLUMN author", "articles", "its column author is missing"),
+        ("DROP VIEW article_list", "article_list", "the view is missing"),
+        ("DROP TABLE media", "media", "the table is missing"),
+    ],
+)
+def test_what_is_missing_of_the_schema_is_damage(database: Database, statement: str, row: str, lack: str) -> None:
+    poll(database, "voa", ENTRIES)
+    by_hand(database, statement)
+
+    checked, found = findings(database)
+
+    assert checked.damage == len(found) > 0
+    assert ("schema", row, lack) == (found[0].kind, found[0].row, found[0].found)
+
+
+@only_on_postgresql
+def test_constraints_that_are_missing_are_damage(archive: Database) -> None:
+    parts = ["articles DROP CONSTRAINT fk_articles_source_id", "sources DROP CONSTRAINT uq_sources_name"]
+    parts += ["sightings DROP CONSTRAINT pk_sightings"]
+    with archive.engine.connect() as connection, connection.begin() as transaction:
+        for part in parts:
+            connection.exec_driver_sql(f"ALTER TABLE {part}")
+        lacks = dict(schema.missing(connection))
+        transaction.rollback()
+
+    assert lacks == {
+        "sources": "nothing keeps its column name unique",
+        "articles": "its column source_id does not refer to sources",
+        "sightings": "its primary key is missing",
+    }
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
