@@ -10,10 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.article import change as changes
+from kzfeed.article import html
 from kzfeed.article.change import Change, Known, New, Revised, Same
+from kzfeed.article.normalise import fingerprint
 from kzfeed.model import Media, Tally
 from kzfeed.store import tables
-from kzfeed.store.known import Brought, find
+from kzfeed.store.known import BODIES, Brought, find
 from kzfeed.store.lists import for_each_engine, parts, rows
 
 _article, _sighting = tables.articles.c, tables.sightings.c
@@ -230,18 +232,30 @@ def _held(connection: sa.Connection, article_ids: Iterable[int]) -> dict[int, se
 _BY_ID = sa.update(tables.articles).where(_article.id == sa.bindparam("the_id"))
 
 
+_STORED = for_each_engine(
+    lambda among: sa.select(_article.id, _article.title, _article.content).where(among(_article.id, "ids"))
+)
+
+
 def _read_better(connection: sa.Connection, steps: Sequence[_Step]) -> None:
-    """Text and fingerprint again, where only our way of reading them out of the HTML has changed."""
+    """Text and fingerprint again, where only our way of reading them out of the HTML has changed.
+
+    Out of what is stored, and not of what was brought: that may be dressed otherwise.
+    """
     better = [
-        {"the_id": step.id, "text": step.change.article.text, "fingerprint": step.change.article.fingerprint}
+        step.id
         for step in steps
         if isinstance(step.change, Same)
         and step.known
         and step.change.revision == step.known.revision
         and step.change.article.fingerprint != step.known.stored_fingerprint
     ]
-    if better:
-        connection.execute(_BY_ID, better)
+    for part in parts(set(better), size=BODIES):
+        read = [
+            {"the_id": each, "text": html.plain_text(content), "fingerprint": fingerprint(title, content)}
+            for each, title, content in rows(connection, _STORED, ids=part)
+        ]
+        connection.execute(_BY_ID, read)
 
 
 def _see_again(connection: sa.Connection, steps: Sequence[_Step]) -> None:

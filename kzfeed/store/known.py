@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,6 +12,7 @@ from kzfeed.article.normalise import fingerprint
 from kzfeed.model import Article
 from kzfeed.store import tables
 from kzfeed.store.lists import for_each_engine, parts, rows
+from kzfeed.store.windows import among_last_shown
 
 BODIES = 200
 """How many articles are in memory at a time while their versions are read."""
@@ -41,6 +43,22 @@ class Found:
     ids: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """An article as it is stored, and as the source that brought it has shown it, if it ever did."""
+
+    id: int
+    url_hash: str
+    revision: int
+    fingerprint: str
+    shown: int | None = None
+    guid: str | None = None
+
+
+_LAST_SHOWN = among_last_shown(
+    *(_sighting.source_id, _article.id, _article.url_hash, _article.revision, _article.fingerprint),
+    *(_sighting.revision.label("shown"), _sighting.guid),
+)
 _BY_HASH = for_each_engine(
     lambda among: sa.select(_article.id, _article.url_hash, _article.revision, _article.fingerprint).where(
         among(_article.url_hash, "hashes")
@@ -72,29 +90,47 @@ def find(connection: sa.Connection, brought: Sequence[Brought]) -> Found:
             for url_hash in hashes_of(article):
                 expected.setdefault(url_hash, set()).add(article.fingerprint)
                 carriers[url_hash] = each.source_id
-    held = [row for part in parts(expected) for row in rows(connection, _BY_HASH, hashes=part)]
-    versions = _versions(connection, [row.id for row in held if expected[row.url_hash] != {row.fingerprint}])
+    held = _last_shown(connection, [each.source_id for each in brought if each.live], carriers)
+    # What a source goes on showing lies together, whatever the size of the archive; a hash lies anywhere in it.
+    held += _by_hash(connection, carriers.keys() - {each.url_hash for each in held}, carriers)
+    versions = _versions(connection, [each.id for each in held if expected[each.url_hash] != {each.fingerprint}])
+    known = {
+        each.url_hash: Known(
+            url_hash=each.url_hash,
+            revision=each.revision,
+            versions=versions.get(each.id) or {each.revision: each.fingerprint},
+            shown=each.shown,
+            guid=each.guid,
+            stored_fingerprint=each.fingerprint,
+        )
+        for each in held
+    }
+    return Found(known, {each.url_hash: each.id for each in held})
+
+
+def _last_shown(connection: sa.Connection, source_ids: Iterable[int], carriers: Mapping[str, int]) -> list[_Held]:
+    """Those of these hashes that their carriers showed in their last documents."""
+    return [
+        _Held(*row[1:])
+        for part in parts(set(source_ids))
+        for row in rows(connection, _LAST_SHOWN, ids=part)
+        if carriers.get(row.url_hash) == row.source_id
+    ]
+
+
+def _by_hash(connection: sa.Connection, hashes: Iterable[str], carriers: Mapping[str, int]) -> list[_Held]:
+    """Those of these hashes that the archive has, wherever they came from."""
+    found = [row for part in parts(hashes) for row in rows(connection, _BY_HASH, hashes=part)]
     carried: dict[int, list[int]] = {}
-    for row in held:
+    for row in found:
         carried.setdefault(carriers[row.url_hash], []).append(row.id)
-    sightings = {
-        row.article_id: row
+    sightings: dict[int, Any] = {
+        row.article_id: (row.revision, row.guid)
         for source_id, article_ids in carried.items()
         for part in parts(article_ids)
         for row in rows(connection, _SIGHTINGS, source_id=source_id, ids=part)
     }
-    known = {
-        row.url_hash: Known(
-            url_hash=row.url_hash,
-            revision=row.revision,
-            versions=versions.get(row.id) or {row.revision: row.fingerprint},
-            shown=sightings[row.id].revision if row.id in sightings else None,
-            guid=sightings[row.id].guid if row.id in sightings else None,
-            stored_fingerprint=row.fingerprint,
-        )
-        for row in held
-    }
-    return Found(known, {row.url_hash: row.id for row in held})
+    return [_Held(*row, *sightings.get(row.id, ())) for row in found]
 
 
 def _versions(connection: sa.Connection, article_ids: Iterable[int]) -> dict[int, dict[int, str]]:

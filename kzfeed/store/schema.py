@@ -1,13 +1,15 @@
-"""Bringing the schema up to date with the migrations that an installed kzfeed carries."""
+"""Bringing the schema up to date with the migrations that an installed kzfeed carries, and saying what it lacks."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
+from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision that this kzfeed works with. Mostly the database has it, and Alembic, slow to import, stays away."""
 
 _VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text()))
@@ -47,6 +49,41 @@ def require_current(database: Database) -> None:
             f"the database's schema is {current(database) or 'missing'}, this kzfeed needs {HEAD}: "
             "run `kzfeed db upgrade`, or leave --no-migrate out"
         )
+
+
+def missing(connection: sa.Connection) -> Iterator[tuple[str, str]]:
+    """What the tables and views lack that they are declared with: each time whose lack it is, and of what, in words."""
+    there = sa.inspect(connection)
+    for table in tables.metadata.sorted_tables:
+        if there.has_table(table.name):
+            for lack in _missing_of(table, there):
+                yield table.name, lack
+        else:
+            yield table.name, "the table is missing"
+    for view in tables.views(connection.dialect.name).keys() - there.get_view_names():
+        yield view, "the view is missing"
+
+
+def _missing_of(table: sa.Table, there: sa.Inspector) -> Iterator[str]:
+    columns = {column["name"] for column in there.get_columns(table.name)}
+    indexes = {index["name"] for index in there.get_indexes(table.name)}
+    key = set(there.get_pk_constraint(table.name)["constrained_columns"])
+    unique = [set(each["column_names"]) for each in there.get_unique_constraints(table.name)]
+    references = [
+        (set(each["constrained_columns"]), each["referred_table"]) for each in there.get_foreign_keys(table.name)
+    ]
+    for column in table.c:
+        if column.name not in columns:
+            yield f"its column {column.name} is missing"
+        elif column.unique and {column.name} not in unique:
+            yield f"nothing keeps its column {column.name} unique"
+        for reference in column.foreign_keys:
+            if column.name in columns and ({column.name}, reference.column.table.name) not in references:
+                yield f"its column {column.name} does not refer to {reference.column.table.name}"
+    for index in sorted(str(index.name) for index in table.indexes if index.name not in indexes):
+        yield f"its index {index} is missing"
+    if key != set(table.primary_key.columns.keys()) & columns:
+        yield "its primary key is missing"
 
 
 def _is_up_to_date(database: Database) -> bool:

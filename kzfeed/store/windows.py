@@ -1,7 +1,8 @@
 """The windows of sources: what their last documents showed, what they took back, and what fell between two of them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,18 +13,24 @@ from kzfeed.store.lists import for_each_engine
 
 _article, _sighting, _source = tables.articles.c, tables.sightings.c, tables.sources.c
 
-_WINDOWS = for_each_engine(
-    lambda among: (
-        sa.select(_source.id, _source.last_document_at, _article.url_hash, _article.published_at)
-        .join_from(
-            tables.sources,
-            tables.sightings,
-            sa.and_(_sighting.source_id == _source.id, _sighting.last_seen_at == _source.last_document_at),
+
+def among_last_shown(*columns: sa.ColumnElement[Any]) -> Mapping[str, Any]:
+    """For each engine the statement for these columns of what the last documents of the sources `ids` showed."""
+    return for_each_engine(
+        lambda among: (
+            sa.select(*columns)
+            .join_from(
+                tables.sources,
+                tables.sightings,
+                sa.and_(_sighting.source_id == _source.id, _sighting.last_seen_at == _source.last_document_at),
+            )
+            .join(tables.articles, _article.id == _sighting.article_id)
+            .where(among(_source.id, "ids"))
         )
-        .join(tables.articles, _article.id == _sighting.article_id)
-        .where(among(_source.id, "ids"))
     )
-)
+
+
+_WINDOWS = among_last_shown(_source.id, _source.last_document_at, _article.url_hash, _article.published_at)
 
 
 def last_windows(database: Database, sources: Sequence[Source]) -> list[list[Shown]]:

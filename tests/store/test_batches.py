@@ -18,6 +18,7 @@ from kzfeed.model import Article, Gap, Media, Overlap, Poll, Shown, Source, Sour
 from kzfeed.store import sources, tables
 from kzfeed.store.archive import PollCommit, commit_polls, store_files
 from kzfeed.store.engine import Database
+from kzfeed.store.known import Brought, find
 from kzfeed.store.windows import last_windows
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
@@ -228,6 +229,11 @@ def _entry(number: int, wording: int, kind: str) -> Article:
     return replace(plain, url_hash=own, link_hash=link, joint_hash=joint, guid=f"g{number}")
 
 
+def _link(entry: Article) -> int:
+    """The number of the link that the entry shares."""
+    return int(entry.title[1]) // 2
+
+
 entries = st.builds(_entry, st.integers(0, 4), st.integers(0, 2), st.sampled_from(["plain", "plain", "joint", "link"]))
 polls = st.fixed_dictionaries(
     {
@@ -288,3 +294,23 @@ def test_a_batch_leaves_what_its_polls_leave_one_by_one(
         return dump(database), results
 
     assert run(len(drawn)) == run(1)
+
+
+@given(drawn=st.lists(polls, min_size=1, max_size=12), brought=st.lists(entries, max_size=8), late=st.booleans())
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_found_by_the_sources_last_windows_is_what_is_found_by_hashes(
+    database: Database, drawn: list[dict[str, Any]], brought: list[Article], late: bool
+) -> None:
+    empty(database)
+    named = configured(database)
+    for number, each in enumerate(drawn):
+        stored(commit_polls(database, [_commit(each, named[each["source"]], number)]))
+    if late:
+        store_files(database, [("bbc", article(4)), ("rfi", article(3, "<p>2</p>"))], NOW)
+
+    with database.read() as connection:
+        for turn in range(len(named)):
+            # No two of them share an article, but each may carry what is another one's to bring.
+            shares = [[each for each in brought if (_link(each) + turn) % len(named) == place] for place in range(3)]
+            live = [Brought(source.id, share, NOW, live=True) for source, share in zip(named, shares, strict=True)]
+            assert find(connection, live) == find(connection, [replace(each, live=False) for each in live])

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from kzfeed.errors import DatabaseError
@@ -34,6 +37,9 @@ def shape(connection: sa.Connection) -> dict[str, Any]:
         }
     for name in sorted(inspector.get_view_names()):
         found[name] = inspector.get_view_definition(name)
+    if connection.dialect.name == "postgresql":
+        options = "SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL ORDER BY relname"
+        found["options"] = [tuple(row) for row in connection.exec_driver_sql(options)]
     return found
 
 
@@ -83,6 +89,60 @@ def test_a_database_of_a_newer_kzfeed_is_refused(database: Database) -> None:
 
     with pytest.raises(DatabaseError, match="9999, which this kzfeed does not know"):
         schema.upgrade(database)
+
+
+def filled(database: Database) -> None:
+    """A row in every table, written as plainly as an operator would."""
+    moment = datetime(2022, 1, 11, 17, 39, 3, tzinfo=UTC)
+    with database.write() as connection:
+        for table in tables.metadata.sorted_tables:
+            values = {
+                column.name: moment
+                if isinstance(column.type, tables.Instant)
+                else (1 if issubclass(column.type.python_type, int | float) else "文")
+                for column in table.c
+            }
+            values |= {column.name: True for column in table.c if isinstance(column.type, sa.Boolean)}
+            connection.execute(sa.insert(table), [values])
+
+
+def held(database: Database) -> dict[str, list[Any]]:
+    with database.read() as connection:
+        return {
+            table.name: [tuple(row) for row in connection.execute(sa.select(table))]
+            for table in tables.metadata.sorted_tables
+        }
+
+
+def migrate(database: Database, step: Callable[..., None], revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "migrations"))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        step(config, revision)
+
+
+def test_an_upgrade_keeps_every_row_and_so_does_the_way_back(database_url: str) -> None:
+    database = Database(database_url)
+    migrate(database, command.upgrade, "0001")
+    with database.read() as connection:
+        first = shape(connection)
+    filled(database)
+    before = held(database)
+    assert all(before.values())
+
+    assert schema.upgrade(database)
+    assert schema.current(database) == schema.HEAD
+    assert held(database) == before
+    with database.read() as connection:
+        assert shape(connection) != first
+        assert list(schema.missing(connection)) == []
+
+    migrate(database, command.downgrade, "0001")
+    assert held(database) == before
+    with database.read() as connection:
+        assert shape(connection) == first
+    database.close()
 
 
 def test_without_migrating_an_old_schema_is_refused(database_url: str) -> None:
