@@ -100,7 +100,9 @@ def _copy_sqlite(database: Database, file: Path) -> None:
             copy.execute("PRAGMA journal_mode = DELETE")
             said = [row[0] for row in copy.execute("PRAGMA integrity_check(5)")]
     except sqlite3.Error as error:
-        raise BackupError(f"no backup was written: {error}") from error
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:  # the rest of the code says in what way
+            raise BackupError(f"no backup was written: {error}") from error
+        said = [str(error)]
     if said != ["ok"]:
         raise BackupError(
             f"no backup was written, the database is damaged: SQLite finds: {'; '.join(said)}; "
