@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from urllib.parse import urlsplit
 
 from kzfeed import check
 from kzfeed import config_values as values
@@ -131,7 +130,7 @@ def _as_report(source: Source, poll: Poll) -> PollReport:
         revised=poll.revised_articles,
         error=poll.error,
         error_kind=poll.error_kind,
-        duration_ms=round(poll.duration.total_seconds() * 1000),
+        duration_ms=poll.duration_ms,
     )
 
 
@@ -143,9 +142,9 @@ async def check_feed(settings: Settings, url: str, timezone: str | None = None) 
     except ValueError as error:
         raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}") from None
     hops: list[Hop] = []
-    visit = Visit(url, trusted_host=urlsplit(url).hostname)
+    visit = Visit(url, trusted_host=sources.host_of(url))
     turns = host_turns(settings, visited={})
-    async with fetcher(settings) as visits, turns.turn(visit.trusted_host or "") as turn:
+    async with fetcher(settings) as visits, turns.turn(sources.host_of(url)) as turn:
 
         async def on_hop(hop: Hop) -> None:
             hops.append(hop)

@@ -26,8 +26,6 @@ from kzfeed.store import sources
 TICK = timedelta(seconds=1)
 GRACE = timedelta(seconds=3)
 """How long polls under way may still finish after a signal, before they are abandoned."""
-RENEWAL = timedelta(seconds=15)
-"""How often the claims on what is under way are renewed: a poll that waits for its turns may outlast one."""
 CLOCK_SLACK = timedelta(seconds=5)
 """A clock that leaps by less is only being set right."""
 REST = timedelta(minutes=1)
@@ -121,7 +119,8 @@ class Daemon:
     async def _renew_claims(self, now: datetime) -> None:
         steady = asyncio.get_running_loop().time()
         held = [source.id for source in self._under_way.values()]
-        if not held or steady - self._renewed_at < RENEWAL.total_seconds():
+        # A poll that waits for its turns may outlast a claim.
+        if not held or steady - self._renewed_at < self.lease.total_seconds() / 3:
             return
         await asyncio.to_thread(sources.renew, self.poller.database, self.owner, held, now + self.lease)
         self._renewed_at = steady

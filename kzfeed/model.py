@@ -327,6 +327,11 @@ class Poll:
     error_kind: FailureKind | None = None
     error: str | None = None
 
+    @property
+    def duration_ms(self) -> int:
+        """The duration, as it is stored and told."""
+        return round(self.duration.total_seconds() * 1000)
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:

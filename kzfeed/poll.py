@@ -11,7 +11,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -163,7 +162,7 @@ def next_firing(source: Source, now: datetime) -> datetime | None:
 
 def host_of(source: Source) -> str:
     """The host that the source is visited at."""
-    return urlsplit(source.url).hostname or ""
+    return sources.host_of(source.url)
 
 
 def _record(source: Source, outcome: Outcome, feed: Feed | None, started: datetime, now: datetime) -> Poll:
@@ -189,7 +188,7 @@ def _report(source: Source, poll: Poll, after: Source, feed: Feed | None, window
         entries=poll.entries,
         new=poll.new_articles,
         revised=poll.revised_articles,
-        duration_ms=round(poll.duration.total_seconds() * 1000),
+        duration_ms=poll.duration_ms,
     )
     if feed and feed.flaw:
         event = event.bind(flaw=feed.flaw)

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-import ada_url
+from kzfeed.net.target import host_of
 
 _TIDY_FROM = 1000
 _NO_RULES: Mapping[str, "HostRule"] = {}
@@ -137,7 +137,4 @@ class Turn:
 @functools.lru_cache(maxsize=1000)
 def _key(host: str) -> str:
     """One spelling for each host, that of redirects: WHATWG's, with names in ASCII."""
-    try:
-        return ada_url.URL(f"http://[{host}]/" if ":" in host and host[0] != "[" else f"http://{host}/").hostname
-    except ValueError:
-        return host.lower()
+    return host_of(host) or host.lower()

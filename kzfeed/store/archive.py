@@ -154,7 +154,7 @@ def _poll_row(poll: Poll) -> dict[str, Any]:
     return {
         "source_id": poll.source_id,
         "started_at": poll.started_at,
-        "duration_ms": round(poll.duration.total_seconds() * 1000),
+        "duration_ms": poll.duration_ms,
         "outcome": poll.outcome,
         "http_status": poll.http_status,
         "bytes": poll.body_bytes,

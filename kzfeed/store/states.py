@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from kzfeed.errors import DatabaseError
 from kzfeed.model import Source
 from kzfeed.store import tables
-from kzfeed.store.lists import for_each_engine
+from kzfeed.store.lists import for_each_engine, rows
 from kzfeed.store.sources import STATE, begin_address, host_of
 
 _column = tables.sources.c
@@ -39,8 +39,7 @@ _PRESENT = for_each_engine(
 def present(connection: sa.Connection, sources: Iterable[Source]) -> dict[int, Present]:
     """Where these sources stand, by id. Raises DatabaseError where one is not there."""
     names = {source.id: source.name for source in sources}
-    rows = connection.execute(_PRESENT[connection.dialect.name], {"ids": sorted(names)})
-    found = {source_id: Present(*stand) for source_id, *stand in rows}
+    found = {source_id: Present(*stand) for source_id, *stand in rows(connection, _PRESENT, ids=sorted(names))}
     for missing in names.keys() - found.keys():
         raise DatabaseError(f"the source {names[missing]!r} is no longer in the database: its poll cannot be stored")
     return found

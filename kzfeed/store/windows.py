@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from kzfeed.model import Gap, Shown, Source
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.lists import for_each_engine
+from kzfeed.store.lists import for_each_engine, rows
 
 _article, _sighting, _source = tables.articles.c, tables.sightings.c, tables.sources.c
 
@@ -42,7 +42,7 @@ def last_windows(database: Database, sources: Sequence[Source]) -> list[list[Sho
     windows: dict[tuple[int, datetime | None], list[Shown]] = {}
     if ids:
         with database.read() as connection:
-            for row in connection.execute(_WINDOWS[database.dialect], {"ids": ids}).all():
+            for row in rows(connection, _WINDOWS, ids=ids):
                 shown = Shown(row.url_hash, row.published_at)
                 windows.setdefault((row.id, row.last_document_at), []).append(shown)
     return [windows.get((source.id, source.last_document_at), []) for source in sources]
@@ -62,9 +62,9 @@ def mark_withdrawn(connection: sa.Connection, source_id: int, url_hashes: Collec
 
 def record_gaps(connection: sa.Connection, gaps: Sequence[tuple[int, Gap, datetime]]) -> None:
     """Write down that articles of these stretches were probably missed: of which source, what, noticed when."""
-    rows = [
+    noticed = [
         {"source_id": source_id, "from_at": gap.from_at, "to_at": gap.to_at, "noticed_at": now}
         for source_id, gap, now in gaps
     ]
-    if rows:
-        connection.execute(sa.insert(tables.gaps), rows)
+    if noticed:
+        connection.execute(sa.insert(tables.gaps), noticed)

@@ -77,6 +77,25 @@ def test_the_sources_of_a_killed_daemon_are_taken_over_when_its_lease_ends(
     assert slow.requests[-1].at - at < LEASE + 3
 
 
+@pytest.mark.slow
+def test_a_poll_that_outlasts_its_lease_keeps_its_claim(databases: Databases, tmp_path: Path) -> None:
+    url = databases.new("postgresql")
+    with Server(lambda request: Reply(200, document("s", 0), pause=3 * LEASE), HOSTS) as slow:
+        configure(tmp_path, sources(slow), every="1h")
+        options = json.dumps({"lease": LEASE})
+        with (
+            Running(tmp_path, url, options, command=DAEMON) as holder,
+            Running(tmp_path, url, options, command=DAEMON) as other,
+        ):
+            other.wait_for("running")
+            holder.wait_for("running")
+            slow.wait_for_requests(len(HOSTS))
+            time.sleep(2 * LEASE)
+            assert (holder.process.poll(), other.process.poll()) == (None, None)
+
+    assert sorted(request.host for request in slow.requests) == sorted(HOSTS)
+
+
 def test_the_lease_of_a_daemon_that_is_configured_as_usual_is_less_than_a_minute(
     databases: Databases, tmp_path: Path
 ) -> None:
