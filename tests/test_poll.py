@@ -1,0 +1,101 @@
+"""A poll as a part of many: where its document is read, and that it begins from the source as it is by then."""
+
+import asyncio
+import dataclasses
+import shlex
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from kzfeed import service
+from kzfeed.by_hand import PollReport, poll_once
+from kzfeed.config import HttpSettings, Settings, SourceSettings
+from kzfeed.poll import utc_now
+from kzfeed.store import schema, sources
+from kzfeed.store.engine import Database
+from kzfeed.workers import COMMAND, Workers
+from tests.etiquette.documents import rss
+from tests.etiquette.recorder import Recorder, Reply, Seen, recording
+
+HOSTS = [f"127.0.7.{number}" for number in range(1, 13)]
+
+
+@pytest.fixture
+def server() -> Iterator[Recorder]:
+    with recording(HOSTS) as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{tmp_path}/kzfeed.db")
+    schema.upgrade(database)
+    yield database
+    database.close()
+
+
+def settings_for(urls: dict[str, str]) -> Settings:
+    feeds = tuple(SourceSettings(name=name, url=url) for name, url in urls.items())
+    return Settings(http=HttpSettings(host_gap=timedelta()), sources=feeds)
+
+
+def workers_started(archive: Database, urls: dict[str, str], folder: Path) -> int:
+    """How many worker processes it takes to poll all of these at once."""
+    started = folder / "started"
+    started.touch()
+    note = f'echo >> {shlex.quote(str(started))}; exec "$0" "$@"'
+    settings = settings_for(urls)
+
+    async def poll() -> list[str]:
+        sources.configure(archive, settings.source_configs(), utc_now())
+        async with (
+            service.poller(settings, archive) as polls,
+            Workers(timeout=timedelta(seconds=10), memory=2**29, command=("sh", "-c", note, *COMMAND)) as workers,
+        ):
+            ours = dataclasses.replace(polls, workers=workers)
+            return [poll.outcome for poll in await asyncio.gather(*map(ours.poll, sources.listed(archive)))]
+
+    # All of them carry one article, which is new once.
+    assert sorted(asyncio.run(poll())) == ["new", *["unchanged"] * (len(urls) - 1)]
+    return len(started.read_text().splitlines())
+
+
+def test_a_harmless_document_that_comes_alone_needs_no_worker(
+    archive: Database, server: Recorder, tmp_path: Path
+) -> None:
+    page = server.page("/feed", Reply(200, [], rss()), host=HOSTS[0])
+
+    assert workers_started(archive, {"alone": page.url}, tmp_path) == 0
+
+
+def test_documents_that_come_in_a_crowd_are_read_by_the_workers(
+    archive: Database, server: Recorder, tmp_path: Path
+) -> None:
+    pages = [server.page("/feed", Reply(200, [], rss()), host=host) for host in HOSTS]
+    urls = {f"s{number}": page.url for number, page in enumerate(pages)}
+
+    assert workers_started(archive, urls, tmp_path) >= 1
+
+
+def test_a_poll_by_hand_looks_at_a_source_when_its_turn_comes(
+    archive: Database, server: Recorder, tmp_path: Path
+) -> None:
+    def put_the_other_off(_: Seen) -> Reply:
+        with closing(sqlite3.connect(tmp_path / "kzfeed.db")) as beside:
+            beside.execute("UPDATE sources SET not_before = '2999-01-01 00:00:00.000' WHERE name = 'b'")
+            beside.commit()
+        return Reply(200, [], rss())
+
+    first = server.page("/1", put_the_other_off, host=HOSTS[0])
+    second = server.page("/2", Reply(200, [], rss()), host=HOSTS[0])
+
+    def poll(*, force: bool) -> list[PollReport]:
+        return asyncio.run(poll_once(settings_for({"a": first.url, "b": second.url}), archive, [], force=force))
+
+    assert [report.outcome for report in poll(force=False)] == ["new", "skipped"]
+    assert second.seen == []
+    assert poll(force=True)[1].outcome in ("new", "unchanged")
