@@ -6,6 +6,7 @@ true until it commits, and two writers never meet half-way.
 
 import fcntl
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -173,14 +174,24 @@ def _prepare_postgresql(dbapi: Any, _record: object) -> None:
 def _prepare_sqlite(dbapi: Any, _record: object) -> None:
     # sqlite3's own transaction handling begins too late and commits before CREATE: BEGIN is ours.
     dbapi.isolation_level = None
-    for pragma in (
-        f"page_size = {SQLITE_PAGE}",  # first: it is settled when a new file becomes a WAL database
-        "journal_mode = WAL",
-        "synchronous = NORMAL",
-        "foreign_keys = ON",
-        f"cache_size = -{SQLITE_CACHE_KB}",
-    ):
+    dbapi.execute(f"PRAGMA page_size = {SQLITE_PAGE}")  # first: it is settled when a new file becomes a WAL database
+    _write_ahead(dbapi)
+    for pragma in ("synchronous = NORMAL", "foreign_keys = ON", f"cache_size = -{SQLITE_CACHE_KB}"):
         dbapi.execute(f"PRAGMA {pragma}")
+
+
+def _write_ahead(dbapi: Any) -> None:
+    # Whoever makes a new file a WAL database goes from reading to writing, and for that SQLite never waits.
+    until = time.monotonic() + SQLITE_BUSY_TIMEOUT_S
+    while True:
+        try:
+            dbapi.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

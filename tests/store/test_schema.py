@@ -1,10 +1,13 @@
 """The migrations make the declared schema, whole or not at all, and the times in it sort and compare as text."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -81,6 +84,23 @@ def test_two_upgrades_at_once_both_end_with_the_new_schema(database_url: str) ->
     assert [schema.current(database) for database in databases] == [schema.HEAD] * 4
     for database in databases:
         database.close()
+
+
+def test_a_new_file_that_another_process_is_writing_is_waited_for(tmp_path: Path) -> None:
+    """As when `run` and `poll` are started together: neither may fail because both make the file."""
+    file = tmp_path / "kzfeed.db"
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        release = threading.Timer(0.5, other.rollback)
+        release.start()
+
+        database = Database(f"sqlite:///{file}")
+        assert schema.upgrade(database)
+        release.join()
+
+    with database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    database.close()
 
 
 def test_a_database_of_a_newer_kzfeed_is_refused(database: Database) -> None:
