@@ -22,8 +22,8 @@ from kzfeed.article.normalise import from_file, is_storable, to_file
 from kzfeed.document import Document, read, read_harmless
 from kzfeed.errors import ArchiveFileError, DocumentError, KzfeedError
 from kzfeed.feed.dates import AHEAD, EARLIEST
-from kzfeed.feed.decode import decode
-from kzfeed.feed.fast import parse_fast
+from kzfeed.feed.decode import decode, decode_plain
+from kzfeed.feed.fast import parse_fast, parse_plain
 from kzfeed.feed.parse import parse
 from kzfeed.model import Article
 
@@ -278,8 +278,12 @@ def check_document(body: bytes, content_type: str | None = None) -> str:
 def check_fast(document: Document) -> None:
     """What the fast parser says is what feedparser says."""
     decoded = decode(document.body, document.content_type)
-    feed = parse_fast(decoded, url=document.url, max_entries=document.max_entries)
-    assert feed is None or feed == parse(decoded, url=document.url, max_entries=document.max_entries)
+    plain = decode_plain(document.body, document.content_type)
+    for feed in (
+        parse_fast(decoded, url=document.url, max_entries=document.max_entries),
+        plain and parse_plain(*plain, url=document.url, max_entries=document.max_entries),
+    ):
+        assert feed is None or feed == parse(decoded, url=document.url, max_entries=document.max_entries)
     harmless = read_harmless(document)
     assert harmless is None or harmless == read(document)
 

@@ -7,13 +7,12 @@ at line ends and nowhere else: what cleans is derived.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from html import escape
 
 from kzfeed.article.media import MEDIA_TAGS, Collector, enclosure_media
-from kzfeed.article.scan import TOKEN, decoded, runs, tags_in, tokens
+from kzfeed.article.scan import TOKEN, decoded, plain, tokens
 from kzfeed.article.text import WHITE_SPACE, one_line, split_lines, trim, well_formed
-from kzfeed.article.wording import BREAKS, Reader, Run, separator_of
+from kzfeed.article.wording import BREAKS, Reader
 from kzfeed.model import Media
 
 __all__ = [
@@ -31,9 +30,7 @@ __all__ = [
 ]
 
 _MAY_KEEP_LINES = re.compile("<(?:pre|textarea)", re.IGNORECASE)
-_SHORT = 64
-_FEW = 20
-_MOST_KNOWN = 1_000
+_SHOWING = MEDIA_TAGS | {f"/{name}" for name in MEDIA_TAGS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +111,15 @@ def from_plain(text: str) -> str:
 
 
 def derive(html: str, base_url: str | None) -> Derived:
-    """Everything that is derived from a body, in one reading. Relative addresses start at `base_url`."""
-    html = well_formed(html)
+    """Everything that is derived from a body that can be stored, in one reading; relative addresses start at
+    `base_url`.
+
+    Whether it can be is not looked at again, which would cost a twentieth of the whole.
+    """
     if "\r" in html:
         html = html.replace("\r\n", "\n").replace("\r", "\n")
     reader, collector = Reader(), Collector(base_url)
-    if not _read_in_runs(html, reader, collector):
+    if not _read_plain(html, reader, collector):
         read_by_tags(html, reader, collector)
     text, visible = reader.result()
     return Derived(text=text, visible=visible, media=collector.media())
@@ -136,59 +136,29 @@ def read_by_tags(html: str, reader: Reader, collector: Collector) -> None:
             reader.text(text)
 
 
-def _read_in_runs(html: str, reader: Reader, collector: Collector) -> bool:
-    """Read a body as `read_by_tags` does, and faster: False, and nothing is read, where that cannot be.
-
-    The same runs of tags stand everywhere in a body, and most of them do nothing but part words.
-    """
-    parts = runs(html)
-    markups = parts[::2]
-    # To find out what is in a run costs more than to read its tags, unless it is done once for several runs.
-    if not parts or len(set(markups)) > _FEW + len(markups) // 3:
+def _read_plain(html: str, reader: Reader, collector: Collector) -> bool:
+    """Read a body as `read_by_tags` does, and faster: False, and nothing is read, where that cannot be."""
+    markup = plain(html)
+    if markup is None or not reader.read_plain(markup):
         return False
-    known = _Known()
-    certain = [run for markup in markups if (run := known[markup])]
-    if len(certain) < len(markups):
-        return False
-    for run in certain:
-        for tag in run.media:
-            collector.tag(tag)
-    reader.read(certain, parts[1::2])
+    if not _SHOWING.isdisjoint(markup.kinds):
+        for at in [at for at, name in enumerate(markup.names) if name in _SHOWING]:
+            tag = markup.tag(at)
+            if tag:
+                collector.tag(tag)
     return True
-
-
-class _Known(dict[str, Run | None]):
-    """What is known of the runs of a document; None of one that may be none."""
-
-    def __missing__(self, markup: str) -> Run | None:
-        run = _short_run(markup) if len(markup) <= _SHORT else _run(markup)
-        if len(self) < _MOST_KNOWN:
-            self[markup] = run
-        return run
-
-
-def _run(markup: str) -> Run | None:
-    tags = tags_in(markup)
-    if tags is None:
-        return None
-    names = [name for name, _, _, _ in tags]
-    media = [] if MEDIA_TAGS.isdisjoint(names) else [tag for tag in tags if tag[0] in MEDIA_TAGS]
-    return Run(tags, media, separator_of(names, markup))
-
-
-_short_run = lru_cache(maxsize=1024)(_run)  # what one body repeats, the next one has too
 
 
 def plain_text(html: str) -> str:
     """What a reader sees, one paragraph a line: no scripts, nothing hidden, no mirror footer."""
-    return derive(html, None).text
+    return derive(well_formed(html), None).text
 
 
 def visible_text(html: str) -> str:
     """What versions are compared by: the words alone, without white space, relative times and the text in `<time>`."""
-    return derive(html, None).visible
+    return derive(well_formed(html), None).visible
 
 
 def media(html: str, base_url: str | None) -> tuple[Media, ...]:
     """What a body shows beside its words, in its order: absolute http(s) addresses, the publisher's own."""
-    return derive(html, base_url).media
+    return derive(well_formed(html), base_url).media

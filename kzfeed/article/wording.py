@@ -6,10 +6,9 @@ what differs from poll to poll although nobody wrote it, and all white space.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from kzfeed.article.scan import VOID, Tag, attributes_of, decoded
+from kzfeed.article.scan import VOID, Plain, Tag, attributes_of, decoded
 
 _BLOCKS = frozenset(
     {
@@ -24,10 +23,14 @@ _BLOCKS = frozenset(
 BREAKS = dict.fromkeys(_BLOCKS, "\n") | {"br": "\n", "td": " ", "th": " "}
 """The tags, start or end, that part the words before them from the words after, and what stands there instead."""
 
+_LINE_BREAKS = ("br", "/br")
 _UNSEEN = frozenset(
     {"annotation", "annotation-xml", "audio", "canvas", "datalist", "noscript", "svg", "template", "video"}
 )
 _SPECIAL = _UNSEEN | {"pre", "time"}
+_SEPARATORS: Mapping[str | None, str] = {
+    slash + name: separator for name, separator in BREAKS.items() for slash in ("", "/")
+}
 _ENDED_BY_BLOCK = frozenset({"p", "svg"})
 _UNDISPLAYED = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _INVISIBLE = "\x00\u00ad\u200b\u2060\ufeff"  # NUL, soft hyphen, zero-width space, word joiner, BOM
@@ -50,16 +53,8 @@ _MOST_FOOTER_LINES = 12
 _LONGEST_FOOTER_LINE = 300
 
 
-class Run(NamedTuple):
-    """A run of tags, those among them that show something, and what all put between words (see `separator_of`)."""
-
-    tags: list[Tag]
-    media: list[Tag]
-    separator: str | None
-
-
 class Reader:
-    """Reads one document, tag by tag or run by run. Feed it `text` only while it is not `skipping`."""
+    """Reads one document, at once or tag by tag. Feed it `text` only while it is not `skipping`."""
 
     def __init__(self) -> None:
         self.skipping = ""  # the element whose content nobody sees
@@ -69,21 +64,40 @@ class Reader:
         self._pieces: list[str] = []
         self._moments: list[int] = []  # where in the pieces the text of <time> stands
 
-    def read(self, runs: Iterable[Run], texts: Iterable[str]) -> None:
-        """Runs of tags and the text after each: the same as `tag` and `text`, and cheap where tags only part words."""
-        pieces = self._pieces
-        for run, text in zip(runs, texts, strict=True):
-            separator = run.separator
-            if separator is None or self._in_time or self.skipping:
-                for tag in run.tags:
-                    self.tag(tag)
+    def read_plain(self, markup: Plain) -> bool:
+        """A whole document at once, as `tag` and `text` read it; False, and nothing is read, where lines are kept."""
+        if "pre" in markup.kinds:
+            return False
+        names, texts = markup.names, markup.texts
+        said = "".join(texts)
+        if "&" in said or "\n" in said:
+            texts = [decoded(text).replace("\n", " ") for text in texts]
+        if unseen := _unseen(markup):
+            names, texts = names.copy(), texts.copy()
+            self._silence(unseen, markup, names, texts)
+        separators = [_SEPARATORS.get(name, "") for name in names]
+        self._pieces = [""] * (len(texts) + len(separators))
+        self._pieces[::2] = texts
+        self._pieces[1::2] = separators
+        if "time" in markup.kinds:
+            self._moments = [2 * at + 2 for at in _in_time(names, separators, markup.closes_itself)]
+        return True
+
+    def _silence(self, unseen: Iterable[int], markup: Plain, names: list[str | None], texts: list[str]) -> None:
+        """Take out what stands in the elements that begin at these tags: names of tags, and the texts after them."""
+        end = 0
+        for start in unseen:
+            if start < end:
+                continue  # it is itself in another one
+            self.skipping = markup.names[start] or ""
+            self._open = Counter({self.skipping: 1})
+            texts[start + 1] = ""
+            for end in range(start + 1, len(names)):
+                tag = markup.tag(end)
+                if tag is None or not self._leaves(tag):
+                    names[end], texts[end + 1] = None, ""
                 if not self.skipping:
-                    self.text(text)
-            elif "&" in text or "\n" in text:
-                pieces.append(separator)
-                self.text(text)
-            else:
-                pieces += separator, text
+                    break
 
     def tag(self, tag: Tag) -> None:
         """One tag, whatever it does."""
@@ -140,12 +154,12 @@ class Reader:
         return is_over
 
     def _enter_or_leave(self, tag: Tag) -> None:
-        name, attributes, closing, empty = tag
+        name, attributes, closing, _ = tag
         if closing and name == "pre":
             self._preformatted = max(0, self._preformatted - 1)
         elif closing and name == "time":
             self._in_time = False
-        elif closing or name in VOID or empty:
+        elif not _has_content(tag):
             return
         elif name in _UNSEEN or _is_hidden(attributes):
             self.skipping, self._open = name, Counter({name: 1})
@@ -155,17 +169,14 @@ class Reader:
             self._in_time = True
 
 
-def separator_of(names: Collection[str], markup: str) -> str | None:
-    """What tags of these names put between the words before and after them; None if they may do more than that."""
-    if _may_hide(markup) or not _SPECIAL.isdisjoint(names):
-        return None
-    separators = "".join([BREAKS[name] for name in names if name in BREAKS])
-    return "\n" if "\n" in separators else separators
+def _has_content(tag: Tag) -> bool:
+    name, _, closing, empty = tag
+    return not (closing or empty or name in VOID)
 
 
 def _may_hide(attributes: str) -> bool:
     lower = attributes.lower()
-    return "hidden" in lower or "display" in lower
+    return "display" in lower or ("hidden" in lower and "hidden" in lower.replace("aria-hidden", ""))
 
 
 def _is_hidden(attributes: str) -> bool:
@@ -174,12 +185,44 @@ def _is_hidden(attributes: str) -> bool:
     return "hidden" in found or bool(_UNDISPLAYED.search(found.get("style", "")))
 
 
+def _unseen(markup: Plain) -> list[int]:
+    """The tags at which elements begin whose content nobody sees."""
+    found: set[int] = set()
+    if not _UNSEEN.isdisjoint(markup.kinds):
+        found.update(at for at, name in enumerate(markup.names) if name in _UNSEEN)
+    if _may_hide(" ".join(filter(None, markup.attributes))):
+        found.update(at for at, each in enumerate(markup.attributes) if each and _may_hide(each) and _is_hidden(each))
+    return sorted(at for at in found if (tag := markup.tag(at)) and _has_content(tag))
+
+
+def _in_time(
+    names: Sequence[str | None], separators: Sequence[str], closes_itself: Sequence[str | None]
+) -> Iterator[int]:
+    """After which tags the text is that of a <time>."""
+    at = _place(names, "time", 0)
+    while at < len(names):
+        is_in = not closes_itself[at]
+        while is_in:
+            yield at
+            at += 1
+            is_in = at < len(names) and names[at] != "/time" and (not separators[at] or names[at] in _LINE_BREAKS)
+        at = _place(names, "time", at + 1)
+
+
+def _place(names: Sequence[str | None], name: str, start: int) -> int:
+    """Where the name stands next, or the end."""
+    try:
+        return names.index(name, start)
+    except ValueError:
+        return len(names)
+
+
 def _lines(pieces: Iterable[str]) -> list[str]:
     text = "".join(pieces)
     for mark in _INVISIBLE:
         if mark in text:
             text = text.replace(mark, "")
-    return [line for raw in text.split("\n") if raw and (line := " ".join(raw.split()))]
+    return list(filter(None, map(" ".join, map(str.split, text.split("\n")))))
 
 
 def _without_footer(lines: list[str]) -> list[str]:

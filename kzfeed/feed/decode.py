@@ -57,6 +57,8 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:()-]{0,39}")
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([^"'>]{1,40})["']""")
 _DECLARATION = re.compile(r"<\?xml\s[^>]*>")
 
+_PLAIN_START = re.compile(rb"[\t\n\r ]*+(?:<\?xml[\t\n\r ][\t\n\r -=?-~]*+>[\t\n\r ]*+)?+(?=<(?!\?xml))")
+
 _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
 _FORBIDDEN = re.compile(f"[{re.escape(_CONTROLS.decode())}\ufffe\uffff\ud800-\udfff]")
 _REFERENCE = re.compile(r"&#(?:[0-9]+|[xX][0-9a-fA-F]+);")
@@ -87,13 +89,19 @@ def decode(body: bytes, content_type: str | None = None) -> Decoded:
     return Decoded(clean(_without_declaration(text)), encoding, flawed)
 
 
-def decode_utf8(body: bytes, content_type: str | None = None) -> Decoded | None:
-    """What `decode` makes of a body that is UTF-8 from one end to the other; None of any other, and that soon."""
+def decode_plain(body: bytes, content_type: str | None = None) -> tuple[str, bytes] | None:
+    """What `decode` makes of a body that is UTF-8 from one end to the other and begins with a declaration or a tag, as
+    text and as bytes; None of any other, and that soon.
+
+    What XML 1.0 forbids is still in it, references apart: that is for an XML parser to find.
+    """
     body = body.removeprefix(codecs.BOM_UTF8)
-    if _by_mark(body) or _wide(body) or _seven_bit(body, content_type):
+    start = _PLAIN_START.match(body)
+    if start is None or _wide(body) or _seven_bit(body, content_type):
         return None
-    text = _strict(body, "utf-8")
-    return None if text is None else Decoded(clean(_without_declaration(text)), "utf-8")
+    data = body[start.end() :]
+    text = _strict(data, "utf-8")
+    return None if text is None or _wrong_references(text) else (text, data)
 
 
 def clean(text: str) -> str:
@@ -101,10 +109,8 @@ def clean(text: str) -> str:
     U+FFFD. References to such characters (`&#0;`, `&#xD800;`) are treated as the characters would be."""
     if _has_forbidden(text):
         text = _FORBIDDEN.sub(lambda match: "\ufffd" if match[0] >= "\ud800" < "\ue000" > match[0] else "", text)
-    if "&#" in text:
-        wrong = {ref: mark for ref in set(_REFERENCE.findall(text)) if (mark := _instead_of(ref)) is not None}
-        if wrong:
-            text = _REFERENCE.sub(lambda match: wrong.get(match[0], match[0]), text)
+    if wrong := _wrong_references(text):
+        text = _REFERENCE.sub(lambda match: wrong.get(match[0], match[0]), text)
     return text
 
 
@@ -118,6 +124,12 @@ def _has_forbidden(text: str) -> bool:
     except UnicodeEncodeError:
         return True
     return False
+
+
+def _wrong_references(text: str) -> dict[str, str]:
+    """The numeric references to forbidden characters, and what stands for each."""
+    references = set(_REFERENCE.findall(text)) if "&#" in text else ()
+    return {each: mark for each in references if (mark := _instead_of(each)) is not None}
 
 
 def _instead_of(reference: str) -> str | None:

@@ -14,6 +14,7 @@ import re
 from xml.parsers import expat
 
 from kzfeed.feed import about
+from kzfeed.feed.decode import clean
 from kzfeed.feed.grammar import GRAMMAR
 from kzfeed.feed.item import Unusual, unusual
 from kzfeed.feed.reader import Reader
@@ -33,15 +34,29 @@ def parse_fast(document: Decoded, *, url: str, max_entries: int) -> Feed | None:
     if document.flawed or len(document.text) > MAX_CHARACTERS:
         return None
     text = document.text.lstrip("\ufeff \t\r\n")
-    prolog = _PROLOG.match(text)
-    body = text[prolog.end() :] if prolog else text
-    if not body.startswith("<") or body.startswith("<!"):
+    try:
+        return parse_plain(text, text.encode(), url=url, max_entries=max_entries)
+    except UnicodeEncodeError:
+        return None
+
+
+def parse_plain(text: str, data: bytes, *, url: str, max_entries: int) -> Feed | None:
+    """The same for a document as text and, without a difference, as UTF-8: where both are at hand, neither is made.
+
+    It may hold what XML forbids: None then too.
+    """
+    skipped = _PROLOG.match(text)
+    prolog = skipped[0] if skipped else ""
+    body = text[len(prolog) :]
+    if prolog != clean(prolog):
+        return None  # for expat does not see it
+    if len(body) > MAX_CHARACTERS or not body.startswith("<") or body.startswith("<!"):
         return None
     try:
-        reader = Reader(body, url=url, max_entries=max_entries, grammar=GRAMMAR)
+        reader = Reader(body, data[len(prolog.encode()) :], url=url, max_entries=max_entries, grammar=GRAMMAR)
         reader.read()
         return _feed(reader, url)
-    except (Unusual, expat.ExpatError, UnicodeEncodeError):
+    except (Unusual, expat.ExpatError):
         return None
 
 

@@ -74,10 +74,11 @@ class Element:
 class Reader:
     """One document on its way through expat. `grammar` has, for every place, the openers of what may stand there.
 
-    `read` raises Unusual, and ExpatError for what is not well-formed.
+    `body` is the document from its root on, `data` the same in UTF-8. `read` raises Unusual, and ExpatError for what
+    is not well-formed.
     """
 
-    def __init__(self, body: str, *, url: str, max_entries: int, grammar: "Grammar") -> None:
+    def __init__(self, body: str, data: bytes, *, url: str, max_entries: int, grammar: "Grammar") -> None:
         self.body = body
         self.version = ""
         self.channel: dict[str, str] = {}
@@ -90,7 +91,7 @@ class Reader:
         self._url = url
         self._max_entries = max_entries
         self._grammar = grammar
-        self._data = body.encode()
+        self._data = data
         self._names = Names()
         self._open: list[Element] = []
         self._pieces: list[str] | None = None
