@@ -7,20 +7,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from kzfeed import check
 from kzfeed import config_values as values
 from kzfeed.batches import Batches
 from kzfeed.config import Settings
-from kzfeed.document import Document
 from kzfeed.errors import DatabaseError, DocumentError, UsageError
-from kzfeed.model import Failed, Fetched, Outcome, Poll, Source, Visit
+from kzfeed.model import Document, Failed, Fetched, Outcome, Poll, Source, Visit
 from kzfeed.net.fetch import Hop
 from kzfeed.poll import Poller, host_of, utc_now
 from kzfeed.redact import redacted
 from kzfeed.service import document_workers, fetcher, host_turns, manners, poller
 from kzfeed.store import sources
 from kzfeed.store.engine import Database
+
+if TYPE_CHECKING:
+    from kzfeed.check import FeedReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +136,10 @@ def _as_report(source: Source, poll: Poll) -> PollReport:
     )
 
 
-async def check_feed(settings: Settings, url: str, timezone: str | None = None) -> check.FeedReport:
+async def check_feed(settings: Settings, url: str, timezone: str | None = None) -> "FeedReport":
     """Visit a feed once, as a poll would, and say what would become of it. Nothing is stored. Raises UsageError."""
+    from kzfeed import check
+
     try:
         values.feed_url(url)
         zone = values.timezone(timezone) if timezone else settings.defaults.timezone

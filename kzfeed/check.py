@@ -12,10 +12,9 @@ from statistics import median
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from kzfeed.document import Read
 from kzfeed.feed.dates import instant
 from kzfeed.feed.decode import decode
-from kzfeed.model import Article, Decoded, Feed, Fetched, Outcome
+from kzfeed.model import Article, Decoded, Feed, Fetched, Outcome, Read
 from kzfeed.net.explain import length
 from kzfeed.net.freshness import MAX_FRESHNESS, freshness
 from kzfeed.net.rhythm import Manners

@@ -127,13 +127,13 @@ def poll(
     migrate: Migrate = True,
 ) -> None:
     """Poll sources once, now, whatever their interval."""
+    gc.disable()
     from kzfeed.by_hand import poll_once
 
-    settings = ctx.obj.settings()
     with ctx.obj.database(migrate=migrate) as database:
         _settle_in()
         show = None if as_json else lambda line: print(terminal.poll_line(line), flush=True)
-        reports = asyncio.run(poll_once(settings, database, names or [], force=force, on_report=show))
+        reports = asyncio.run(poll_once(ctx.obj.settings, database, names or [], force=force, on_report=show))
     if as_json:
         print(json.dumps([asdict(report) for report in reports], ensure_ascii=False))
     if any(report.error_kind == "database" for report in reports):
@@ -146,17 +146,18 @@ def run(ctx: typer.Context, migrate: Migrate = True) -> None:
     """Poll what is due, for ever, until SIGTERM or SIGINT. SIGHUP reads the configuration again."""
     # One that comes too early waits until the daemon listens.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    gc.disable()
     from kzfeed import service
 
-    settings = ctx.obj.settings()
     with ctx.obj.database(migrate=migrate) as database:
         _settle_in()
-        asyncio.run(service.run(settings, database, load=ctx.obj.settings))
+        asyncio.run(service.run(ctx.obj.settings, database, load=ctx.obj.read))
 
 
 def _settle_in() -> None:
     # What is there by now stays to the end: the search for garbage need not go through it again and again.
     gc.freeze()
+    gc.enable()
 
 
 # --- giving out ------------------------------------------------------------------------------------------------------
@@ -302,7 +303,7 @@ def check_source(
     from kzfeed import check_words
     from kzfeed.by_hand import check_feed
 
-    report = asyncio.run(check_feed(ctx.obj.settings(), url, timezone))
+    report = asyncio.run(check_feed(ctx.obj.settings, url, timezone))
     _print_json(asdict(report)) if as_json else print("\n".join(check_words.lines(report)))
     raise typer.Exit(1 if report.error else 0)
 
@@ -348,7 +349,7 @@ def backup_database(
     from kzfeed.store.engine import Database
 
     # Of any schema: the time for a backup is before an upgrade.
-    database = Database(ctx.obj.settings().database.url, create=False)
+    database = Database(ctx.obj.settings.database.url, create=False)
     try:
         size = backup(database, file, overwrite=overwrite)
     finally:
@@ -362,7 +363,7 @@ def current_revision(ctx: typer.Context) -> None:
     from kzfeed.store import schema
     from kzfeed.store.engine import Database
 
-    database = Database(ctx.obj.settings().database.url, create=False)
+    database = Database(ctx.obj.settings.database.url, create=False)
     print(f"the schema is at {schema.current(database) or 'nothing yet'}, this kzfeed needs {schema.HEAD}")
     database.close()
 

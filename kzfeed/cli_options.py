@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,7 +55,7 @@ Since = Annotated[datetime | None, typer.Option(help="Only articles published at
 Until = Annotated[datetime | None, typer.Option(help="Only articles published before this time (UTC).")]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Session:
     """What the options before the command say; the settings are read when a command asks for them."""
 
@@ -62,8 +63,13 @@ class Session:
     database_url: str | None
     log_format: LogFormat | None
 
+    @cached_property
     def settings(self) -> "Settings":
-        """The settings, with logging set up as they say."""
+        """The settings, as they were when they were asked for first."""
+        return self.read()
+
+    def read(self) -> "Settings":
+        """The settings as they are now, with logging set up as they say."""
         from kzfeed import config, log
 
         settings = config.load(self.config, database=self.database_url)
@@ -78,7 +84,7 @@ class Session:
         from kzfeed.store import schema
         from kzfeed.store.engine import Database
 
-        database = Database(self.settings().database.url, create=migrate)
+        database = Database(self.settings.database.url, create=migrate)
         try:
             if migrate:
                 schema.upgrade(database)

@@ -4,34 +4,17 @@ Pure, so that it can run where it is safest; everything it needs to know comes w
 """
 
 import sys
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from kzfeed.article.normalise import Reading, from_feed
 from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import decode, decode_plain
 from kzfeed.feed.fast import parse_fast, parse_plain
-from kzfeed.model import Article, Feed
+from kzfeed.model import Document, Feed, Read
 
 MOST_MEDIA_AND_TAGS = 250_000
 """How many one document may have: each is a row, and 5,000 entries with 50 each are no feed that anybody reads."""
-
-Read = tuple[Feed, tuple[Article, ...]]
-"""What a document said of itself, and its articles. The contents are theirs: the feed's entries come without."""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A body and what is needed to understand it. `timezone` is for dates that name none (IANA name)."""
-
-    body: bytes
-    content_type: str | None
-    url: str
-    timezone: str | None
-    now: datetime
-    max_entries: int = 5000
-
 
 _HARMLESS_BYTES = 512 * 1024
 _HARMLESS_ENTRIES = 500

@@ -174,6 +174,18 @@ Outcome = Fetched | NotModified | Failed
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A body and what is needed to understand it. `timezone` is for dates that name none (IANA name)."""
+
+    body: bytes
+    content_type: str | None
+    url: str
+    timezone: str | None
+    now: datetime
+    max_entries: int = 5000
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
     """A body as text. `flawed` says that bytes were replaced by U+FFFD or that the encoding was guessed."""
 
@@ -274,6 +286,10 @@ class Article:
     media: tuple[Media, ...] = ()
     link_hash: str | None = None
     joint_hash: str | None = None
+
+
+Read = tuple[Feed, tuple[Article, ...]]
+"""What a document said of itself, and its articles. The contents are theirs: the feed's entries come without."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,21 @@ import structlog
 
 from kzfeed.article.change import overlap
 from kzfeed.batches import Batches
-from kzfeed.document import Document, Read, read_harmless
 from kzfeed.errors import DocumentError, UsageError
-from kzfeed.model import Article, Failed, Feed, Fetched, NotModified, Outcome, Overlap, Poll, Shown, Source
+from kzfeed.model import (
+    Article,
+    Document,
+    Failed,
+    Feed,
+    Fetched,
+    NotModified,
+    Outcome,
+    Overlap,
+    Poll,
+    Read,
+    Shown,
+    Source,
+)
 from kzfeed.net.explain import explain, poll_line
 from kzfeed.net.fetch import Fetcher
 from kzfeed.net.hosts import HostTurns
@@ -117,7 +129,7 @@ class Poller:
         # Where documents come in crowds, reading is for the other cores: a busy thread would hold up all that is here.
         if self.workers.are_idle and not self.reading_here.locked():
             async with self.reading_here:
-                reading = asyncio.get_running_loop().run_in_executor(self.reader, read_harmless, document)
+                reading = asyncio.get_running_loop().run_in_executor(self.reader, _read_harmless, document)
                 if harmless := await reading:
                     return harmless
         return await self.workers.read(document)
@@ -126,6 +138,13 @@ class Poller:
         before = await self.windows.ask(source) if source.last_document_at else []
         whole = not feed.cut_off and not feed.dropped
         return overlap(before, articles, before_at=source.last_document_at, now=now, whole=whole)
+
+
+def _read_harmless(document: Document) -> Read | None:
+    # Where nothing is new, no document is read, and what reads it takes a while to import.
+    from kzfeed.document import read_harmless
+
+    return read_harmless(document)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,33 +1,24 @@
 """A process of its own that reads documents, so that a hostile one can be killed: frames on standard input and output.
 
-A frame is its length in 8 bytes and a pickle: a Document in, an Answer out. It ends when its input does, when its
-parent does, or when reading has left it too big.
+A Document comes in, an Answer goes out (see frames.py). It ends when its input does, when its parent does, or when
+reading has left it too big.
 """
 
 import gc
-import io
 import os
 import pickle
 import resource
 import signal
-import struct
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import fields
+from collections.abc import Callable
 from datetime import UTC, datetime
-from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from kzfeed.child import live_and_die_with
-from kzfeed.document import Document, Read, read
+from kzfeed.document import read
 from kzfeed.errors import DocumentError
-from kzfeed.model import Article, Enclosure, Entry, Media
-
-LENGTH = struct.Struct(">Q")
-
-READY = LENGTH.pack(0)
-"""An empty frame, once, when everything is imported: what a worker needs to begin is no document's fault."""
+from kzfeed.frames import LENGTH, READY, Answer, framed, longest_answer
+from kzfeed.model import Document, Read
 
 _WARM_UP = Document(
     b"<rss \x81\x8d\x8f\x90\x9d\x81\x8d\x8f\x90",
@@ -38,41 +29,12 @@ _WARM_UP = Document(
 )
 """Broken, in an encoding that nobody knows: reading it takes every way there is, with all that is imported there."""
 
-Answer = Read | DocumentError
 Reader = Callable[[Document], Read]
 
 MIB = 2**20
 
 _GRACE_SECONDS = 1.0
 """How long after its time a document is left to the parent to end."""
-
-
-def longest_answer(memory: int) -> int:
-    """How many bytes an answer may have, where reading may take `memory`."""
-    return memory // 4
-
-
-_Call = Callable[[Any], tuple[type[Any], tuple[Any, ...]]]
-
-
-def _as_call(kind: type[Any]) -> _Call:
-    values = attrgetter(*(each.name for each in fields(kind)))
-    return lambda value: (kind, values(value))
-
-
-_CALLS: Mapping[type[Any], _Call] = {kind: _as_call(kind) for kind in (Article, Entry, Enclosure, Media)}
-"""What there are many of is made anew by a call of its class: a frozen dataclass's own way takes twice as long."""
-
-
-def framed(value: Document | Answer) -> memoryview:
-    """The value as a frame, in one piece."""
-    frame = io.BytesIO()
-    frame.write(bytes(LENGTH.size))
-    pickler = pickle.Pickler(frame, pickle.HIGHEST_PROTOCOL)
-    pickler.dispatch_table = _CALLS
-    pickler.dump(value)
-    LENGTH.pack_into(frame.getbuffer(), 0, frame.tell() - LENGTH.size)
-    return frame.getbuffer()
 
 
 def main(reader: Reader = read) -> None:

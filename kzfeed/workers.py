@@ -6,21 +6,19 @@ other documents are read, and one that takes long keeps none waiting that does n
 
 import asyncio
 import os
-import pickle
 import signal
 import socket
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from subprocess import DEVNULL, Popen
-from typing import Any, ClassVar, cast
+from typing import cast
 
-from kzfeed.document import Document, Read
 from kzfeed.errors import DocumentError
-from kzfeed.model import Article, Enclosure, Entry, Feed, Media
-from kzfeed.worker import LENGTH, READY, Answer, framed, longest_answer
+from kzfeed.frames import LENGTH, READY, Answer, FrameError, framed, longest_answer, understood
+from kzfeed.model import Document, Read
 
 COMMAND = (sys.executable, "-P", "-m", "kzfeed.worker")
 START = timedelta(seconds=30)
@@ -253,7 +251,10 @@ class _Worker:
         self.line.transport.write(request)
         del request
         try:
-            return _understood(await answer)
+            return understood(await answer)
+        except FrameError as error:
+            await self.end()
+            raise _Ended("answered what is no answer") from error
         except _Ended as ended:
             await self.end()
             raise _Ended(str(ended) or f"ended {self.ending}") from None
@@ -279,44 +280,3 @@ def _started(command: Sequence[str], socket: int) -> "Popen[bytes]":
     return Popen(  # noqa: S603 - our own
         command, stdin=socket, stdout=socket, stderr=DEVNULL, env=environment, start_new_session=True
     )
-
-
-def _understood(frame: memoryview) -> Answer:
-    try:
-        match _Unpickler(_File(frame)).load():
-            case DocumentError() as error:
-                return error
-            case (Feed() as feed, tuple(articles)) if all(isinstance(each, Article) for each in articles):
-                return feed, articles
-    except Exception as error:
-        # A pickle that is none can raise anything.
-        raise _Ended("answered what is no answer") from error
-    raise _Ended("answered what is no answer")
-
-
-class _File:
-    """A frame as a file that copies no more of it than is read: what a pickle's lines are for, no answer needs."""
-
-    def __init__(self, frame: memoryview) -> None:
-        self._rest = frame
-
-    def read(self, size: int) -> bytes:
-        read, self._rest = self._rest[:size], self._rest[size:]
-        return bytes(read)
-
-    def readline(self) -> bytes:
-        raise pickle.UnpicklingError("a line")
-
-
-class _Unpickler(pickle.Unpickler):
-    """Makes only what answers are made of: a document may have got the better of the worker that read it."""
-
-    _made: ClassVar = {
-        (each.__module__, each.__qualname__): each
-        for each in (Feed, Entry, Enclosure, Article, Media, DocumentError, datetime, timedelta, timezone)
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._made:
-            raise pickle.UnpicklingError(f"{module}.{name}")
-        return self._made[module, name]

@@ -15,8 +15,8 @@ import pytest
 
 from kzfeed import check_words
 from kzfeed.check import Checking, FeedReport, Redirect, report, suggested
-from kzfeed.document import Document, read
-from kzfeed.model import Failed, Fetched, NotModified
+from kzfeed.document import read
+from kzfeed.model import Document, Failed, Fetched, NotModified
 from kzfeed.net.rhythm import Manners
 from tests.etiquette.recorder import Recorder, Reply, recording
 

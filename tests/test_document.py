@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from kzfeed.article.file import ArchiveFile, parse, render
 from kzfeed.article.normalise import EPOCH, to_file
-from kzfeed.document import Document, read
+from kzfeed.document import read
 from kzfeed.feed.decode import clean, decode, decode_plain
-from kzfeed.model import Decoded
+from kzfeed.model import Decoded, Document
 
 ALL_SAMPLES = [parse(file.read_bytes(), file) for file in sorted((Path(__file__).parents[1] / "seeds").iterdir())]
 # What a feed can carry: RSS dates have no milliseconds, and bodies lose their line ends outside <pre>.

@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from kzfeed.article import file, html, url
 from kzfeed.article.file import ArchiveFile
 from kzfeed.article.normalise import from_file, is_storable, to_file
-from kzfeed.document import Document, read, read_harmless
+from kzfeed.document import read, read_harmless
 from kzfeed.errors import ArchiveFileError, DocumentError, KzfeedError
 from kzfeed.feed.dates import AHEAD, EARLIEST
 from kzfeed.feed.decode import decode, decode_plain
 from kzfeed.feed.fast import parse_fast, parse_plain
 from kzfeed.feed.parse import parse
-from kzfeed.model import Article
+from kzfeed.model import Article, Document
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"

@@ -24,9 +24,8 @@ from kzfeed import by_hand
 from kzfeed.article.file import ArchiveFile, parse
 from kzfeed.article.normalise import to_file
 from kzfeed.config import load
-from kzfeed.document import Document, Read
 from kzfeed.errors import DocumentError
-from kzfeed.model import Article
+from kzfeed.model import Article, Document, Read
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from kzfeed.workers import Workers

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 
 import pytest
 
-from kzfeed import worker
-from kzfeed.document import Document, Read, read
+from kzfeed import frames
+from kzfeed.document import read
 from kzfeed.errors import DocumentError
+from kzfeed.model import Document, Read
 from kzfeed.workers import COMMAND, Workers
 
 MIB = 2**20
@@ -331,17 +332,17 @@ def test_what_is_printed_while_reading_is_no_answer(misbehaving: Sequence[str]) 
         b"",
         b"\0",
         b"HTTP/1.1 200 OK\r\n\r\n",
-        worker.LENGTH.pack(2**60),
-        worker.LENGTH.pack(2**60) + bytes(2 * MIB),
-        worker.LENGTH.pack(100) + b"short",
-        worker.LENGTH.pack(5) + b"wrong" + b"and more",
-        worker.LENGTH.pack(0),
-        worker.LENGTH.pack(40) + b"cos\nsystem\n(S'touch /dev/null'\ntR.".ljust(40),
+        frames.LENGTH.pack(2**60),
+        frames.LENGTH.pack(2**60) + bytes(2 * MIB),
+        frames.LENGTH.pack(100) + b"short",
+        frames.LENGTH.pack(5) + b"wrong" + b"and more",
+        frames.LENGTH.pack(0),
+        frames.LENGTH.pack(40) + b"cos\nsystem\n(S'touch /dev/null'\ntR.".ljust(40),
     ],
 )
 def test_an_answer_that_is_none_costs_its_document(tmp_path: Path, answer: bytes) -> None:
     script = tmp_path / "rubbish.py"
-    script.write_text(f"import os, time\nos.write(1, {worker.READY!r})\nos.read(0, 9)\nos.write(1, {answer!r})\n")
+    script.write_text(f"import os, time\nos.write(1, {frames.READY!r})\nos.read(0, 9)\nos.write(1, {answer!r})\n")
 
     error = run(lambda workers: failure_of(workers.read(GOOD)), command=(sys.executable, str(script)))
 
@@ -543,7 +544,7 @@ def test_workers_at_work_end_with_the_pool(misbehaving: Sequence[str], tmp_path:
 PARENT = """
     import asyncio, os, sys
     from datetime import UTC, datetime, timedelta
-    from kzfeed.document import Document
+    from kzfeed.model import Document
     from kzfeed.workers import Workers
 
     def document(body):
@@ -588,7 +589,7 @@ def test_no_worker_outlives_its_parent(
 
 
 def test_a_worker_without_a_parent_that_ends_it_ends_itself(misbehaving: Sequence[str]) -> None:
-    request = worker.framed(document(b"spin"))
+    request = frames.framed(document(b"spin"))
     process = subprocess.Popen([*misbehaving, str(512 * MIB), "0.1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with process:
         assert process.stdin

@@ -96,7 +96,8 @@ def parse(folder: str) -> None:
 
 def read(folder: str) -> None:
     """From documents to articles: read_harmless alone, on every document below the folder."""
-    from kzfeed.document import Document, read_harmless
+    from kzfeed.document import read_harmless
+    from kzfeed.model import Document
 
     now = datetime.now(UTC)
     for file in Path(folder).rglob("*.xml"):

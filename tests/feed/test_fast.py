@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from kzfeed.article import html
 from kzfeed.article.normalise import Reading, from_feed
-from kzfeed.document import Document, read, read_harmless
+from kzfeed.document import read, read_harmless
 from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import decode
 from kzfeed.feed.fast import parse_fast
 from kzfeed.feed.names import HANDLED, PREFIXES
 from kzfeed.feed.parse import parse
-from kzfeed.model import Decoded, Entry, Feed
+from kzfeed.model import Decoded, Document, Entry, Feed
 from tests.feed.ordinary import NAMESPACES, SHAPES, STORIES, document
 
 DATA = Path(__file__).parents[1] / "data" / "feeds"
