@@ -38,16 +38,47 @@ def instant(raw: str, *, zone: tzinfo = UTC, now: datetime) -> datetime | None:
     Unknown are also years and months without a day, "2 hours ago", anything before 1990 and anything later than 48
     hours after `now` (aware).
     """
+    found = _common(raw) or _any(raw, zone)
+    return found if found is not None and EARLIEST <= found <= now + AHEAD else None
+
+
+def _any(raw: str, zone: tzinfo) -> datetime | None:
     text = _tidy(raw)
     if text is None:
         return None
-    found: datetime | None = None
     if since_1970 := _SINCE_1970.fullmatch(text):
         part = (since_1970["thousandths"] or "") + (since_1970["fraction"] or "")
-        found = _EPOCH + timedelta(seconds=int(since_1970["seconds"])) + _part(part)
-    elif written := _read(text):
-        found = _moment(written, zone)
-    return found if found is not None and EARLIEST <= found <= now + AHEAD else None
+        return _EPOCH + timedelta(seconds=int(since_1970["seconds"])) + _part(part)
+    written = _read(text)
+    return _moment(written, zone) if written else None
+
+
+# --- what nearly all feeds write, read in a tenth of the time --------------------------------------------------------
+
+_CLOCK = "([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])"
+_ENGLISH_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_MAIL: Final = re.compile(
+    rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?([0-9]{{1,2}}) ({'|'.join(_ENGLISH_MONTHS)}) ([12][0-9]{{3}}) {_CLOCK}"
+    r" (?:GMT|([+-])(0[0-9]|1[01])([0-5][0-9]))"
+)
+_RFC_3339: Final = re.compile(rf"[12][0-9]{{3}}-[0-9]{{2}}-[0-9]{{2}}T{_CLOCK}(?:Z|[+-](?:0[0-9]|1[01]):[0-5][0-9])")
+
+
+def _common(raw: str) -> datetime | None:
+    """The instant of a date written as RFC 5322 or RFC 3339 would have it; None for all others."""
+    try:
+        if _RFC_3339.fullmatch(raw):
+            return datetime.fromisoformat(raw).astimezone(UTC)
+        if mail := _MAIL.fullmatch(raw):
+            day, month, year, hour, minute, second, sign, hours, minutes = mail.groups(default="0")
+            ahead = timedelta(hours=int(hours), minutes=int(minutes))
+            wall = datetime(
+                int(year), _ENGLISH_MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=UTC
+            )
+            return wall + ahead if sign == "-" else wall - ahead
+    except ValueError:
+        pass  # no calendar has that day
+    return None
 
 
 # --- what a date may look like: lower-case, one space at a time, ASCII digits ----------------------------------------

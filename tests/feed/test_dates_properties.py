@@ -92,3 +92,27 @@ def test_a_date_that_was_cut_short_keeps_its_day(moment: datetime, length: int) 
     raw = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")[:length]
     found = instant(raw, now=NOW)
     assert found is None or found <= moment < found + timedelta(days=1)
+
+
+@given(
+    st.integers(1985, 2030),
+    st.integers(0, 13),
+    st.integers(0, 32),
+    st.integers(0, 25),
+    st.integers(0, 61),
+    zones,
+    st.integers(-15 * 60, 15 * 60),
+)
+def test_common_dates_are_read_as_slowly_as_any(
+    year: int, month: int, day: int, hour: int, minute: int, zone: tzinfo, ahead: int
+) -> None:
+    name = f"{datetime(2000, month, 1, tzinfo=UTC):%b}" if 1 <= month <= 12 else "Foo"
+    hours, minutes = divmod(abs(ahead), 60)
+    sign = "-" if ahead < 0 else "+"
+    for date_in_mail in (f"{day} {name} {year}", f"Tue, {day:02} {name} {year}", f"tue, {day:02} {name} {year}"):
+        for zone_in_mail in (f"{sign}{hours:02}{minutes:02}", "GMT", "gmt", "-0000", "CST", ""):
+            raw = f"{date_in_mail} {hour:02}:{minute:02}:00 {zone_in_mail}"
+            assert instant(raw, zone=zone, now=NOW) == instant(f" {raw}", zone=zone, now=NOW)
+    for zone_of_3339 in (f"{sign}{hours:02}:{minutes:02}", "Z", "z", ""):
+        raw = f"{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{minute:02}{zone_of_3339}"
+        assert instant(raw, zone=zone, now=NOW) == instant(f" {raw}", zone=zone, now=NOW)
