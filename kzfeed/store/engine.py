@@ -168,9 +168,18 @@ def _locked(path: Path) -> int:
     return file
 
 
+# PostgreSQL's own compression takes two thirds of the time in which it stores an article, lz4 next to nothing, and no
+# more room. Not every server has it, and what its operator has chosen stays.
+_QUICK_COMPRESSION = """
+SELECT set_config(name, 'lz4', false) FROM pg_settings
+WHERE name = 'default_toast_compression' AND source = 'default' AND 'lz4' = ANY (enumvals)
+"""
+
+
 def _prepare_postgresql(dbapi: Any, _record: object) -> None:
     # In a zone east of UTC the last instants of the year 9999 would be read as the year 10000, which Python has not.
     dbapi.execute("SET TIME ZONE 'UTC'")
+    dbapi.execute(_QUICK_COMPRESSION)
     dbapi.commit()
 
 
