@@ -17,6 +17,7 @@ from kzfeed.model import Media, Tally
 from kzfeed.store import tables
 from kzfeed.store.known import BODIES, Brought, find
 from kzfeed.store.lists import for_each_engine, parts, rows
+from kzfeed.store.many import ForMany, Row
 
 _article, _sighting = tables.articles.c, tables.sightings.c
 _media, _tag = tables.media.c, tables.tags.c
@@ -38,7 +39,7 @@ def bring(connection: sa.Connection, brought: Sequence[Brought]) -> list[Tally]:
         for each, plan in zip(brought, plans, strict=True)
         for change in plan
     ]
-    _insert(connection, [step for step in steps if isinstance(step.change, New)])
+    _NEW_ARTICLES.execute(connection, (_article_row(step) for step in steps if isinstance(step.change, New)))
     _read_better(connection, [step for step in steps if step.known])
     _revise(connection, [step for step in steps if isinstance(step.change, Revised)])
     _add_media_and_tags(connection, steps)
@@ -83,32 +84,24 @@ def _new_ids(connection: sa.Connection, count: int) -> Iterable[int]:
     return range(highest + 1, highest + count + 1)
 
 
-def _insert(connection: sa.Connection, steps: Sequence[_Step]) -> None:
-    if steps:
-        connection.execute(sa.insert(tables.articles), list(map(_article_row, steps)))
+_NEW_ARTICLES = ForMany(
+    sa.insert(tables.articles),
+    [
+        *("id", "url_hash", "url", "title", "content", "text", "published_at", "published_raw", "author", "language"),
+        *("first_seen_at", "last_seen_at", "source_id"),
+        *("revision", "revision_seen_at", "revision_source_id", "fingerprint"),
+    ],
+)
 
 
-def _article_row(step: _Step) -> dict[str, Any]:
+def _article_row(step: _Step) -> Row:
     article, source_id, now = step.change.article, step.brought.source_id, step.brought.now
-    return {
-        "id": step.id,
-        "url_hash": article.url_hash,
-        "url": article.url,
-        "title": article.title,
-        "content": article.content,
-        "text": article.text,
-        "published_at": article.published_at,
-        "published_raw": article.published_raw,
-        "author": article.author,
-        "language": article.language,
-        "first_seen_at": now,
-        "last_seen_at": now,
-        "source_id": source_id,
-        "revision": 1,
-        "revision_seen_at": now,
-        "revision_source_id": source_id,
-        "fingerprint": article.fingerprint,
-    }
+    return (
+        *(step.id, article.url_hash, article.url, article.title, article.content, article.text),
+        *(article.published_at, article.published_raw, article.author, article.language),
+        *(now, now, source_id),
+        *(1, now, source_id, article.fingerprint),
+    )
 
 
 _KEEP_VERSION = sa.insert(tables.revisions).from_select(
@@ -180,33 +173,29 @@ def _version_row(step: _Step) -> dict[str, Any]:
     }
 
 
+_NEW_MEDIA = ForMany(sa.insert(tables.media), ["article_id", "kind", "url", "proxy_url", "mime_type", "size_bytes"])
+_NEW_TAGS = ForMany(sa.insert(tables.tags), ["article_id", "tag"])
+
+
 def _add_media_and_tags(connection: sa.Connection, steps: Sequence[_Step]) -> None:
     """All that new articles have, and what newer versions have beside it."""
     held = _held(connection, [step.id for step in steps if step.known and isinstance(step.change, Revised)])
-    media: list[dict[str, Any]] = []
-    tags: list[dict[str, Any]] = []
+    media: list[Row] = []
+    tags: list[Row] = []
     for step in steps:
         if isinstance(step.change, Same):
             continue
         article, is_new = step.change.article, isinstance(step.change, New)
         had = held.setdefault(step.id, set())
         media += [_media_row(step.id, each) for each in article.media if is_new or (each.kind, each.url) not in had]
-        tags += [{"article_id": step.id, "tag": tag} for tag in article.tags if is_new or ("", tag) not in had]
+        tags += [(step.id, tag) for tag in article.tags if is_new or ("", tag) not in had]
         had |= {(each.kind, each.url) for each in article.media} | {("", tag) for tag in article.tags}
-    for table, added in ((tables.media, media), (tables.tags, tags)):
-        if added:
-            connection.execute(sa.insert(table), added)
+    _NEW_MEDIA.execute(connection, media)
+    _NEW_TAGS.execute(connection, tags)
 
 
-def _media_row(article_id: int, media: Media) -> dict[str, Any]:
-    return {
-        "article_id": article_id,
-        "kind": media.kind,
-        "url": media.url,
-        "proxy_url": media.proxy_url,
-        "mime_type": media.mime_type,
-        "size_bytes": media.size_bytes,
-    }
+def _media_row(article_id: int, media: Media) -> Row:
+    return article_id, media.kind, media.url, media.proxy_url, media.mime_type, media.size_bytes
 
 
 _MEDIA = for_each_engine(
@@ -258,14 +247,21 @@ def _read_better(connection: sa.Connection, steps: Sequence[_Step]) -> None:
         connection.execute(_BY_ID, read)
 
 
+_SEEN_AGAIN = ForMany(_BY_ID, ["the_id", "last_seen_at"])
+
+
 def _see_again(connection: sa.Connection, steps: Sequence[_Step]) -> None:
-    seen = {step.id: step.brought.now for step in steps if step.brought.live}
-    if seen:
-        connection.execute(_BY_ID, [{"the_id": each, "last_seen_at": now} for each, now in seen.items()])
+    _SEEN_AGAIN.execute(connection, {step.id: step.brought.now for step in steps if step.brought.live}.items())
 
 
-_SEEN_AGAIN = sa.update(tables.sightings).where(
-    _sighting.article_id == sa.bindparam("the_article_id"), _sighting.source_id == sa.bindparam("the_source_id")
+_SIGHTED = ForMany(
+    sa.insert(tables.sightings), ["article_id", "source_id", "guid", "first_seen_at", "last_seen_at", "revision"]
+)
+_SIGHTED_AGAIN = ForMany(
+    sa.update(tables.sightings).where(
+        _sighting.article_id == sa.bindparam("the_article_id"), _sighting.source_id == sa.bindparam("the_source_id")
+    ),
+    ["the_article_id", "the_source_id", "guid", "last_seen_at", "revision", "withdrawn_at"],
 )
 
 
@@ -274,29 +270,14 @@ def _sight(connection: sa.Connection, steps: Sequence[_Step]) -> None:
     last = {step.id: step for step in steps}.values()
     first = [step for step in last if step.known is None or step.known.shown is None]
     again = [step for step in last if step.known and step.known.shown is not None and step.brought.live]
-    if first:
-        fresh = [
-            {
-                "article_id": step.id,
-                "source_id": step.brought.source_id,
-                "guid": step.change.article.guid,
-                "first_seen_at": step.brought.now,
-                "last_seen_at": step.brought.now,
-                "revision": step.change.revision,
-            }
-            for step in first
-        ]
-        connection.execute(sa.insert(tables.sightings), fresh)
-    if again:
-        moved = [
-            {
-                "the_article_id": step.id,
-                "the_source_id": step.brought.source_id,
-                "guid": step.change.article.guid,
-                "last_seen_at": step.brought.now,
-                "revision": step.change.revision,
-                "withdrawn_at": None,
-            }
-            for step in again
-        ]
-        connection.execute(_SEEN_AGAIN, moved)
+    _SIGHTED.execute(connection, map(_sighting_row, first))
+    _SIGHTED_AGAIN.execute(connection, map(_again_row, again))
+
+
+def _sighting_row(step: _Step) -> Row:
+    source_id, now = step.brought.source_id, step.brought.now
+    return step.id, source_id, step.change.article.guid, now, now, step.change.revision
+
+
+def _again_row(step: _Step) -> Row:
+    return step.id, step.brought.source_id, step.change.article.guid, step.brought.now, step.change.revision, None

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 PART_SIZE = 5_000
 """How many values one list takes at most: SQLite bounds the number of parameters of a statement."""
@@ -19,7 +18,7 @@ def _one_by_one(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
 
 def _as_array(column: sa.Column[Any], name: str) -> sa.ColumnElement[bool]:
     # One parameter, whatever the number of values: so the plan that PostgreSQL keeps is the one that takes the index.
-    return column == sa.any_(sa.bindparam(name, type_=postgresql.ARRAY(column.type)))
+    return column == sa.any_(sa.bindparam(name, type_=sa.ARRAY(column.type)))
 
 
 def for_each_engine(statement: Callable[[Among], sa.Executable]) -> Mapping[str, Any]:

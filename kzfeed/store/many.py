@@ -1,0 +1,78 @@
+"""Statements for many rows at a time: rows as tuples in, one statement for all of them out, on PostgreSQL a COPY.
+
+SQLAlchemy by itself looks at every row as a mapping and at every value alone, which takes about as long as storing
+them does. Here a statement is put into words once for each engine, and values are converted column by column.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+Row = tuple[Any, ...]
+_Conversion = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A statement in the words of one engine, what each of its values is in a row, and what makes it one to store."""
+
+    text: str
+    values: Sequence[tuple[int, _Conversion | None]]
+    options: Mapping[str, Any]
+
+
+class ForMany:
+    """An INSERT or UPDATE that is executed for many rows; `names` says which parameter each value of a row is."""
+
+    def __init__(self, statement: sa.Insert | sa.Update, names: Sequence[str]) -> None:
+        self._statement = statement
+        self._names = names
+        self._words: dict[str, _Words] = {}
+
+    def execute(self, connection: sa.Connection, rows: Iterable[Row]) -> None:
+        """Execute it for each of the rows, in their order; for none of them nothing is done."""
+        columns = list(zip(*rows, strict=True))
+        if not columns:
+            return
+        dialect = connection.dialect
+        words = self._words.get(dialect.name)
+        if words is None:
+            words = self._words[dialect.name] = self._in_words_of(dialect)
+        # What has to be converted is often the same in many rows: the moment of their poll.
+        converted = [map(cache(convert), columns[at]) if convert else columns[at] for at, convert in words.values]
+        connection.exec_driver_sql(words.text, list(zip(*converted, strict=True)), execution_options=words.options)
+
+    def _in_words_of(self, dialect: Dialect) -> _Words:
+        if isinstance(self._statement, sa.Insert) and dialect.name == "postgresql":
+            return self._as_copy(self._statement.table.c, dialect)
+        compiled = self._statement.compile(dialect=dialect, column_keys=self._names)
+        names = compiled.positiontup or ()
+        values = [(self._names.index(name), _conversion(compiled.binds[name].type, dialect)) for name in names]
+        return _Words(str(compiled), values, {})
+
+    def _as_copy(self, columns: sa.ColumnCollection[str, Any], dialect: Dialect) -> _Words:
+        kinds = [columns[name].type for name in self._names]
+        into = f"{columns[self._names[0]].table.name} ({', '.join(self._names)})"
+        values = [(at, _conversion(kind, dialect) or _whole(kind)) for at, kind in enumerate(kinds)]
+        types = [kind.compile(dialect).lower() for kind in kinds]
+        return _Words(f"COPY {into} FROM STDIN (FORMAT BINARY)", values, {"copy_types": types})
+
+
+def _conversion(kind: sa.types.TypeEngine[Any], dialect: Dialect) -> _Conversion | None:
+    """What makes of a value one that the engine's driver takes; None where it takes it as it is."""
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _whole(kind: sa.types.TypeEngine[Any]) -> _Conversion | None:
+    return _in_four_bytes if isinstance(kind, sa.Integer) and not isinstance(kind, sa.BigInteger) else None
+
+
+def _in_four_bytes(number: int | None) -> int | None:
+    """The number, if it is none too many: in a binary COPY, psycopg would cut off what is beyond four bytes."""
+    if number is not None and not -(2**31) <= number < 2**31:
+        raise OverflowError(f"{number} is no integer of four bytes")
+    return number
