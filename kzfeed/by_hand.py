@@ -1,7 +1,7 @@
 """What an operator does by hand: poll sources once, now, or see what kzfeed would make of a feed. Reports come out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -65,19 +65,28 @@ async def poll_once(
 
     async with poller(settings, database) as polls, _as_they_are(polls, force=force) as present:
 
-        async def poll_in_turn(queue: Iterator[Source]) -> None:
+        async def poll_all(queue: Iterable[Source]) -> None:
             for source in queue:
-                async with slots:
-                    done = reports[source.name] = await _poll_by_hand(polls, source, present)
+                done = reports[source.name] = await _poll_by_hand(polls, source, present)
                 if on_report:
                     on_report(done)
+
+        async def poll_in_turn(host: str, queue: Iterator[Source]) -> None:
+            if polls.turns.has_gap(host):
+                for source in queue:
+                    async with slots:
+                        await poll_all([source])
+            else:
+                # In one go, so that the connection to the host is still there for the next of its sources.
+                async with slots:
+                    await poll_all(queue)
 
         async with asyncio.TaskGroup() as group:
             # One after the other at each host: what the server tells the first of them may be meant for all.
             for host, of_host in groupby(sorted(wanted, key=host_of), key=host_of):
                 queue = iter(list(of_host))
                 for _ in range(polls.turns.connections(host)):
-                    group.create_task(poll_in_turn(queue))
+                    group.create_task(poll_in_turn(host, queue))
     return [reports[source.name] for source in wanted]
 
 

@@ -88,7 +88,8 @@ class Fetcher:
     """Makes visits; an async context manager, one for a process.
 
     `max_connections` bounds the requests under way: a visit over it waits, and its time does not run meanwhile. Looking
-    up a name is not counted. `lookup` and `tls` replace the system's resolver and the usual certificate authorities.
+    up a name is not counted. Where the number leaves room, connections are kept for a while, for the next request to
+    their host. `lookup` and `tls` replace the system's resolver and the usual certificate authorities.
     """
 
     def __init__(
@@ -103,9 +104,8 @@ class Fetcher:
         self._user_agent = user_agent
         self._limits = limits
         self._places = asyncio.Semaphore(max_connections)
-        self._door_closed = False
         self._resolver = Resolver(lookup)
-        self._wire = Wire(WireLimits(limits.connect_timeout, limits.max_headers), tls)
+        self._wire = Wire(WireLimits(limits.connect_timeout, limits.max_headers, max_connections), tls)
 
     async def __aenter__(self) -> "Fetcher":
         await self._wire.__aenter__()
@@ -116,7 +116,7 @@ class Fetcher:
 
     def close_door(self) -> None:
         """Ask for nothing more: what was asked for may still come in, a visit about to send a request is cancelled."""
-        self._door_closed = True
+        self._wire.close_door()
 
     async def visit(self, visit: Visit, *, on_hop: OnHop = _go_on) -> Fetched | NotModified | Failed:
         """Ask for the document once, following redirects. Never raises anything but CancelledError.
@@ -171,6 +171,7 @@ class Fetcher:
         """One request and what its response means."""
         conditions = _conditions(validators, target)
         request = Request(
+            target.host,
             target.origin,
             target.path,
             headers=self._headers(target) + conditions,
@@ -185,11 +186,11 @@ class Fetcher:
                 if verdict is not None:
                     return verdict
                 body = await self._body(response, headers)
+                if not body:
+                    raise VisitError("empty", "the answer has no content")
+                return Fetched(target.url, response.status, headers, body)
         finally:
             self._places.release()
-        if not body:
-            raise VisitError("empty", "the answer has no content")
-        return Fetched(target.url, response.status, headers, body)
 
     def _headers(self, target: Target) -> tuple[tuple[str, str], ...]:
         headers = (
@@ -224,9 +225,6 @@ class Fetcher:
                 await self._places.acquire()
         else:
             await self._places.acquire()
-        if self._door_closed:
-            self._places.release()
-            raise asyncio.CancelledError("no more requests")
 
     async def _body(self, response: Response, headers: Mapping[str, str]) -> bytes:
         limit = self._limits.max_body

@@ -133,25 +133,51 @@ def _sound_lines(fields: list[tuple[bytes, bytes]]) -> list[bytes]:
 
 
 class GuardedProtocol(ResponseHandler):
-    """aiohttp's client protocol behind a SoundHead of `max_head` bytes.
+    """aiohttp's client protocol behind a SoundHead of `max_head` bytes, a new one for each response.
 
     After the head, what is not body is counted too: chunks of one byte, endless chunk extensions, endless trailers.
+    A byte outside of a response ends the connection: whatever it belongs to, it answers no request.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, max_head: int) -> None:
         super().__init__(loop)
-        self._head: SoundHead | None = SoundHead(max_head)
+        self._max_head = max_head
+        self._head: SoundHead | None = None
         self._wire = 0
+        self._awaits_response = False
+        self.heard = False
+        """Whether a byte has come since the last request."""
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether another request may be sent: the last response has come whole, and nothing speaks against it."""
+        return self.is_connected() and not self._awaits_response and not self.should_close
+
+    def expect_response(self) -> None:
+        """A request is about to be sent: what comes from now on is its response."""
+        self._head = SoundHead(self._max_head)
+        self._payload = None
+        self._wire = 0
+        self._awaits_response = True
+        self.heard = False
+        self.set_response_params(
+            read_until_eof=True,
+            auto_decompress=False,
+            max_line_size=self._max_head,
+            max_field_size=self._max_head,
+            max_headers=MAX_FIELDS,
+        )
 
     def data_received(self, data: bytes) -> None:
-        """Called by the event loop; before there is a parser, aiohttp keeps the bytes and calls again."""
-        if self._parser is None or self._exception is not None:
-            super().data_received(data)
+        """Called by the event loop; by aiohttp too, with no data, to go on with what its parser held back."""
+        if self._exception is not None or not (data or self._awaits_response):
             return
+        self.heard = True
         try:
-            # The head goes by itself: aiohttp would drop it for an error in what follows, say bytes after the end.
+            if not self._awaits_response:
+                raise VisitError("bad-response", "the server says something that it was not asked for")
             for piece in self._guard(data):
-                super().data_received(piece)
+                self._take(piece)
         except VisitError as exc:
             self.set_exception(exc)
             if self.transport is not None:
@@ -159,20 +185,40 @@ class GuardedProtocol(ResponseHandler):
         if self._exception is not None and self._payload is not None and not self._payload.is_eof():
             self._payload.set_exception(broken_http(self._exception))
 
+    def _take(self, piece: bytes) -> None:
+        if not self._awaits_response:
+            raise VisitError("bad-response", "there are bytes after the end of the response")
+        if self._exception is None:
+            super().data_received(piece)
+        self._awaits_response = self._payload is None or not self._payload.is_eof()
+
     def _guard(self, data: bytes) -> tuple[bytes, ...]:
+        """The bytes in pieces for aiohttp's parser.
+
+        The head goes by itself: aiohttp would drop it for an error in what follows. So does the last byte: the parser
+        does not say where in its bytes a response ends, and what has ended without the last byte has bytes after it.
+        """
         if self._head is None:
             self._wire += len(data)
             body = 0 if self._payload is None else self._payload.total_bytes
             if self._wire > 2 * body + len(data) + _MAX_OVERHEAD:
                 raise VisitError("bad-response", "the body comes wrapped in far more bytes than it has")
-            return (data,)
+            return _last_byte_apart(data)
         sound = self._head.feed(data)
         if sound is None:
             if self._head.flooded and self.transport is not None:
                 self.transport.pause_reading()  # the deadline ends it, and meanwhile it costs nothing
             return ()
         self._head = None
-        return sound if sound[1] else sound[:1]
+        head, rest = sound
+        return (head, *_last_byte_apart(rest)) if rest else (head,)
+
+    def pause_reading(self) -> None:
+        """Called where the body comes faster than it is read. The parser then holds bytes back, and whether some are
+        left after the end cannot be told: the connection is not kept.
+        """
+        self.force_close()
+        super().pause_reading()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """A head that is cut off, and a body that is broken off, are errors even where aiohttp would take the body."""
@@ -181,6 +227,10 @@ class GuardedProtocol(ResponseHandler):
         elif exc is not None and self._payload is not None and not self._payload.is_eof():
             self._payload.set_exception(VisitError("connect", f"the connection broke off: {exc}"))
         super().connection_lost(exc)
+
+
+def _last_byte_apart(data: bytes) -> tuple[bytes, ...]:
+    return (data[:-1], data[-1:]) if len(data) > 1 else (data,)
 
 
 def broken_http(exc: BaseException) -> VisitError:

@@ -57,6 +57,10 @@ class HostTurns:
         """How many visits the host gets at a time."""
         return self._rules.get(_key(host), self._rule).connections
 
+    def has_gap(self, host: str) -> bool:
+        """Whether there is to be a pause between two visits to the host."""
+        return bool(self._rules.get(_key(host), self._rule).gap)
+
     @property
     def wide_hosts(self) -> dict[str, int]:
         """The hosts that get more than one visit at a time, and how many."""

@@ -1,31 +1,35 @@
 """A request in, a response out, byte for byte: httpx on aiohttp, with all of that off which adds, follows or decides.
 
-Only the addresses that the caller hands over are dialled. No connection is used twice: a visit is rare and mostly one
-request, and so nothing that one visit was allowed to dial can serve another.
+A request goes only to the addresses that the caller hands over, over a new connection or over one that has served
+before and is kept. A connection is used again only where its last response was sound and has been read whole; what one
+request was allowed to dial serves no other that is not.
 """
 
+import asyncio
 import errno
 import functools
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
 import aiohttp
 import httpx
 import yarl
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
-from aiohttp.http import HttpProcessingError, RawResponseMessage
+from aiohttp.http import HttpProcessingError, HttpVersion11, RawResponseMessage
 from aiohttp.streams import StreamReader
 from httpx_aiohttp import AiohttpTransport
 
 from kzfeed.net.failure import VisitError
-from kzfeed.net.head import MAX_FIELDS, GuardedProtocol, broken_http
+from kzfeed.net.head import GuardedProtocol, broken_http
+from kzfeed.net.kept import KeptConnections
 
 _allowed: ContextVar[tuple[str, ...]] = ContextVar("the addresses that the request under way may dial", default=())
 
@@ -39,19 +43,24 @@ _CLEAN_UP_TLS = sys.version_info < (3, 12, 8) or (3, 13, 0) <= sys.version_info 
 
 @dataclass(frozen=True, slots=True)
 class WireLimits:
-    """The time for connecting and the size of a response's head in bytes; the caller counts the body."""
+    """The time for connecting, the size of a response's head in bytes, and how many connections may be open.
+
+    The caller counts the body and the requests under way; beside those, connections are kept up to that number.
+    """
 
     connect: timedelta
     head: int
+    connections: int
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A GET. `origin` is `http://host:port`, `path` path and query, both as WHATWG serialises them.
+    """A GET. `origin` is `http://host:port`, `path` path and query, all as WHATWG serialises them.
 
     Header text is latin-1 and goes out as it is, in its order; `addresses` are dialled in their order.
     """
 
+    host: str
     origin: str
     path: str
     headers: tuple[tuple[str, str], ...]
@@ -90,32 +99,49 @@ class Wire:
             await self._transport.aclose()
             self._transport = None
 
+    def close_door(self) -> None:
+        """Send nothing more: what is asked from now on is cancelled. What is under way may still come in."""
+        if self._transport is not None:
+            self._transport.kept.close()
+
     @asynccontextmanager
     async def send(self, request: Request) -> AsyncIterator[Response]:
-        """The response, whose body is open as long as the context is. Raises VisitError."""
+        """The response, whose body is open as long as the context is. Raises VisitError.
+
+        The connection is kept where the body has been read whole and the block ends without an error.
+        """
         if self._transport is None:
             raise RuntimeError("the client is not open")
+        self._transport.under_way += 1
+        try:
+            response = await self._response(self._transport, request)
+            body: _Body = response.extensions["body"]
+            try:
+                yield Response(response)
+            except BaseException:
+                body.close()
+                raise
+            body.release()
+        finally:
+            self._transport.under_way -= 1
+
+    async def _response(self, transport: "_Transport", request: Request) -> httpx.Response:
         allowed = _allowed.set(request.addresses)
         try:
             # Not by way of httpx's client: it would cost half as much again, for redirects, cookies and hooks that
             # have no place here.
-            response = await self._transport.handle_async_request(
+            return await transport.handle_async_request(
                 httpx.Request(
                     "GET",
                     _NO_URL,
                     headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers],
                     stream=_NO_CONTENT,  # httpx adds no headers of its own to a request that has a stream
                     # httpx has its own idea of how a URL is written, and takes long over it: ours goes beside it.
-                    extensions={"origin": request.origin, "target": request.path.encode("ascii")},
+                    extensions={"request": request},
                 )
             )
         finally:
             _allowed.reset(allowed)
-        body: _Body = response.extensions["body"]
-        try:
-            yield Response(response)
-        finally:
-            body.close()
 
 
 def _tls_context() -> ssl.SSLContext:
@@ -134,26 +160,44 @@ class _Transport(AiohttpTransport):
 
     def __init__(self, limits: WireLimits, tls: ssl.SSLContext) -> None:
         super().__init__(verify=tls, trust_env=False)
-        self._max_head = limits.head
+        self.kept = KeptConnections(limits.connections)
+        self.under_way = 0
         self._timeout = aiohttp.ClientTimeout(total=None, connect=limits.connect.total_seconds())
         self._connector = _connector(limits, tls)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        head = _head(request)
-        connection = await self._connect(request.extensions["origin"])
+        wanted: Request = request.extensions["request"]
+        head = _head(request, wanted.path)
+        kept = self._kept(wanted)
         try:
+            connection = kept or await self._connect(wanted.origin)
             message, payload = await self._exchange(connection, head)
-        except BaseException:
-            connection.close()
-            raise
-        payload.on_eof(connection.close)
-        body = _Body(connection, payload)
+        except _UnansweredError:
+            if kept is None:
+                raise
+            # It was closed while the request was on its way (RFC 9112 §9.3.1). A second time is no coincidence.
+            self._check_door()
+            connection = await self._connect(wanted.origin)
+            message, payload = await self._exchange(connection, head)
+        body = _Body(connection, message, payload, keep=functools.partial(self.kept.keep, wanted.host, wanted.origin))
         return httpx.Response(
             message.code, stream=body, request=request, extensions={"fields": message.raw_headers, "body": body}
         )
 
     async def aclose(self) -> None:
+        # In this order, so that the connector waits until they are closed.
         await self._connector.close()
+        self.kept.close()
+
+    def _kept(self, request: Request) -> Connection | None:
+        self._check_door()
+        kept = self.kept.take(request.host, request.origin, request.addresses)
+        self.kept.make_room(self.under_way)
+        return kept
+
+    def _check_door(self) -> None:
+        if self.kept.closed:
+            raise asyncio.CancelledError("no more requests")
 
     async def _connect(self, origin: str) -> Connection:
         try:
@@ -165,29 +209,43 @@ class _Transport(AiohttpTransport):
 
     async def _exchange(self, connection: Connection, head: bytes) -> tuple[RawResponseMessage, StreamReader]:
         """Send the request, and take in the head of the response."""
-        protocol = connection.protocol
-        if protocol is None or protocol.transport is None:
-            raise _visit_error(aiohttp.ServerDisconnectedError())
+        protocol = cast(GuardedProtocol, connection.protocol)  # the connector's factory makes no others
         try:
-            protocol.set_response_params(
-                read_until_eof=True,
-                auto_decompress=False,
-                max_line_size=self._max_head,
-                max_field_size=self._max_head,
-                max_headers=MAX_FIELDS,
-            )
+            if error := protocol.exception():
+                raise error
+            if protocol.transport is None:
+                raise aiohttp.ServerDisconnectedError
+            protocol.expect_response()
             protocol.transport.write(head)
             return await protocol.read()
         except (aiohttp.ClientError, HttpProcessingError, OSError) as exc:
+            connection.close()
+            if not protocol.heard and _is_closing(exc):
+                raise _UnansweredError from exc
             raise _visit_error(exc) from exc
+        except BaseException:
+            connection.close()
+            raise
 
 
-def _head(request: httpx.Request) -> bytes:
+class _UnansweredError(VisitError):
+    """The server closed the connection before the first byte of a response."""
+
+    def __init__(self) -> None:
+        super().__init__("connect", "the server closed the connection without an answer")
+
+
+def _is_closing(exc: Exception) -> bool:
+    return isinstance(exc, aiohttp.ServerDisconnectedError) or (
+        isinstance(exc, OSError) and exc.errno in (errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED)
+    )
+
+
+def _head(request: httpx.Request, path: str) -> bytes:
     """The head of a request, its bytes as they were given. No text in it can end a line and begin another."""
     lines = [
-        b"GET " + request.extensions["target"] + b" HTTP/1.1",
+        b"GET " + path.encode("ascii") + b" HTTP/1.1",
         *(name + b": " + value for name, value in request.headers.raw),
-        b"Connection: close",
     ]
     text = b"".join(lines)
     if text.translate(None, _CONTROLS) != text:
@@ -245,11 +303,19 @@ def _checked_socket(info: aiohttp.AddrInfoType) -> socket.socket:
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body as it comes. Closing it closes the connection, at its end or before."""
+    """The body as it comes. Closing it closes the connection, at its end or before; releasing it keeps a sound one."""
 
-    def __init__(self, connection: Connection, payload: StreamReader) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        message: RawResponseMessage,
+        payload: StreamReader,
+        keep: Callable[[Connection], None],
+    ) -> None:
         self._connection = connection
+        self._message = message
         self._payload = payload
+        self._keep = keep
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -262,6 +328,16 @@ class _Body(httpx.AsyncByteStream):
         if not piece:
             raise StopAsyncIteration
         return piece
+
+    def release(self) -> None:
+        """Keep the connection if another request may go over it, else close it."""
+        protocol = self._connection.protocol
+        # A server of HTTP/1.0 may say that it keeps connections, but it knows no sure end of a response.
+        sound = isinstance(protocol, GuardedProtocol) and protocol.is_fit and self._message.version >= HttpVersion11
+        if sound and self._payload.at_eof():
+            self._keep(self._connection)
+        else:
+            self.close()
 
     def close(self) -> None:
         self._connection.close()
@@ -276,8 +352,6 @@ def _visit_error(exc: Exception) -> VisitError:
             return VisitError("tls", f"the certificate is not valid: {_tls_words(cause)}")
         case aiohttp.ClientSSLError(os_error=cause):
             return VisitError("tls", f"TLS failed: {_tls_words(cause)}")
-        case aiohttp.ServerDisconnectedError():
-            return VisitError("connect", "the server closed the connection without an answer")
         case HttpProcessingError() | aiohttp.ClientPayloadError():
             return broken_http(exc)
         case ssl.SSLError():

@@ -19,11 +19,15 @@ Header = tuple[str, str | bytes]
 
 
 @dataclass(slots=True)
-class Connection:
-    """A connection to one host: when it came and when its last answer was given, by the monotonic clock."""
+class Visitor:
+    """A visit to one host over the connection of this number: when it came and was answered, by the monotonic clock.
+
+    The first of a connection comes when that is opened, the others with their requests.
+    """
 
     host: str
-    opened: float
+    connection: int
+    came: float
     answered: float | None = None
 
 
@@ -35,7 +39,7 @@ class Seen:
     head: bytes
     at: float
     clock: datetime
-    connection: Connection
+    visitor: Visitor
 
     @property
     def line(self) -> str:
@@ -120,7 +124,7 @@ class Recorder:
         self.port = port
         self.clock = clock
         self.seen: list[Seen] = []
-        self.connections: list[Connection] = []
+        self.visitors: list[Visitor] = []
         self.nowhere = Reply(404)
         self._pages: dict[tuple[str, str], Page] = {}
 
@@ -135,6 +139,11 @@ class Recorder:
         """What a host saw, in order."""
         return [request for request in self.seen if request.host == host]
 
+    @property
+    def connections(self) -> int:
+        """How many there have been."""
+        return len({each.connection for each in self.visitors})
+
     def at_once(self, host: str) -> int:
         """The most visitors that a host had at one time."""
         spans = self._spans(host)
@@ -147,22 +156,25 @@ class Recorder:
     def _spans(self, host: str) -> list[tuple[float, float]]:
         # Until the answer, and not until the end: that is noticed here when it is, and always later than over there.
         now = time.monotonic()
-        return sorted((each.opened, each.answered or now) for each in self.connections if each.host == host)
+        return sorted((each.came, each.answered or now) for each in self.visitors if each.host == host)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host = writer.get_extra_info("sockname")[0]
-        connection = Connection(host, time.monotonic())
-        self.connections.append(connection)
+        visitor = Visitor(host, self.connections, time.monotonic())
+        self.visitors.append(visitor)
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 while True:
                     head = await reader.readuntil(b"\r\n\r\n")
-                    request = Seen(host, head, time.monotonic(), self.clock(), connection)
+                    if visitor.answered is not None:
+                        visitor = Visitor(host, visitor.connection, time.monotonic())
+                        self.visitors.append(visitor)
+                    request = Seen(host, head, time.monotonic(), self.clock(), visitor)
                     self.seen.append(request)
                     page = self._pages.get((host, request.path))
                     reply = page.answer(request) if page else self.nowhere
                     await asyncio.sleep(reply.delay)
-                    connection.answered = time.monotonic()
+                    visitor.answered = time.monotonic()
                     writer.write(reply.bytes())
                     await writer.drain()
                     if reply.declared is not None:

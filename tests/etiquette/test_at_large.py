@@ -120,7 +120,7 @@ def test_16_a_thousand_hosts_spread_over_the_interval_and_wait_for_no_slow_one(t
     assert min(server.pauses(SLOW)) >= GAP
     # And the one for which the operator said so three.
     assert server.at_once(WIDE) == 3
-    starts = sorted(each.opened for each in server.connections if each.host == WIDE)
+    starts = sorted(each.came for each in server.visitors if each.host == WIDE)
     assert min(after - before for before, after in pairwise(starts)) >= 0.9 * GAP
 
 

@@ -46,7 +46,7 @@ def test_two_runs_cost_a_304_server_one_conditional_request_each_and_touch_no_ar
     for page in pages.values():
         conditions = (ETAG.encode("latin-1"), None)
         assert [seen.conditions for seen in page.seen] == [(None, None), conditions, conditions]
-    assert len(server.connections) == 3 * len(HOSTS)
+    assert server.connections == 3 * len(HOSTS)
     after = [program.query(f"SELECT * FROM {table}") for table in ("articles", "sightings", "revisions", "media")]
     assert after == before
     assert len(before[0]) == 3 * len(HOSTS)

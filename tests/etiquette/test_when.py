@@ -220,4 +220,4 @@ def test_7_nothing_is_tried_again_at_once(world: World, server: Recorder, reply:
 
     world.lasts(0.9 * HOUR)
 
-    assert len(server.seen) == len(server.connections) == len(page.seen) == 1
+    assert len(server.seen) == server.connections == len(page.seen) == 1

@@ -36,7 +36,7 @@ wgIgJXOXOTPwkA7aFtwvd5gBncuYz66gs+KBCc+Zy33BfUc=
 """
 
 Answer = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
-"""Given the head of a request, writes whatever it likes; the connection is closed after it."""
+"""Given the head of a request, writes whatever it likes. The connection is closed after it, unless it is to be kept."""
 
 
 @dataclass
@@ -64,8 +64,13 @@ class Server:
 
 
 @asynccontextmanager
-async def serve(answer: Answer, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
-    """A server on a free port; what it is doing when the context ends is broken off."""
+async def serve(
+    answer: Answer, *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None, keeps: bool = False
+) -> AsyncIterator[Server]:
+    """A server on a free port; what it is doing when the context ends is broken off.
+
+    One that `keeps` connections goes on with the next request, until the visitor closes.
+    """
     tasks: set[asyncio.Task[None]] = set()
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,10 +81,13 @@ async def serve(answer: Answer, *, host: str = "127.0.0.1", tls: ssl.SSLContext 
         server.open += 1
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-                request = await reader.readuntil(b"\r\n\r\n")
-                server.requests.append(request)
-                await answer(request, writer)
-                await writer.drain()
+                while True:
+                    request = await reader.readuntil(b"\r\n\r\n")
+                    server.requests.append(request)
+                    await answer(request, writer)
+                    await writer.drain()
+                    if not keeps:
+                        break
         finally:
             server.open -= 1
             tasks.discard(task)
@@ -87,7 +95,7 @@ async def serve(answer: Answer, *, host: str = "127.0.0.1", tls: ssl.SSLContext 
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await asyncio.wait_for(writer.wait_closed(), 1)
 
-    listening = await asyncio.start_server(handle, host, 0, ssl=tls)
+    listening = await asyncio.start_server(handle, host, port, ssl=tls)
     server = Server(host, listening.sockets[0].getsockname()[1], scheme="https" if tls else "http")
     try:
         yield server

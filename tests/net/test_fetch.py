@@ -34,11 +34,10 @@ def test_a_plain_request_has_these_headers_and_no_others() -> None:
     assert fetched(outcome).body == FEED
     assert server.requests[0].startswith(b"GET /feed HTTP/1.1\r\n")
     headers = server.headers()
-    assert list(headers) == ["Host", "User-Agent", "Accept", "Accept-Encoding", "Connection"]
+    assert list(headers) == ["Host", "User-Agent", "Accept", "Accept-Encoding"]
     assert headers["Host"] == f"127.0.0.1:{server.port}"
     assert headers["User-Agent"] == AGENT
     assert headers["Accept-Encoding"] == "gzip, deflate, br, zstd"
-    assert headers["Connection"] == "close"
     assert {"application/rss+xml", "application/atom+xml", "application/feed+json"} < set(headers["Accept"].split(", "))
 
 

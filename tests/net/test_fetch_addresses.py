@@ -130,9 +130,9 @@ def test_the_next_address_of_a_name_is_tried() -> None:
 
 def test_the_last_gate_lets_nothing_through_that_was_not_handed_over() -> None:
     async def go() -> tuple[VisitError, Server]:
-        async with serve(reply()) as server, Wire(WireLimits(timedelta(seconds=1), 1000), client_tls()) as wire:
+        async with serve(reply()) as server, Wire(WireLimits(timedelta(seconds=1), 1000, 10), client_tls()) as wire:
             with pytest.raises(VisitError) as caught:
-                async with wire.send(Request(server.url(""), "/feed", (), addresses=("127.0.0.2",))):
+                async with wire.send(Request(server.host, server.url(""), "/feed", (), addresses=("127.0.0.2",))):
                     pass
             return caught.value, server
 
