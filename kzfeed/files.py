@@ -90,26 +90,27 @@ def _walk(folder: Path, left_out: Iterable[tuple[int, int]]) -> Iterator[Path]:
 def read_files(paths: Iterable[Path]) -> Iterator[tuple[Path, FileRead]]:
     """Every file with what it holds, in the order of `paths`; a few megabytes of them are in memory at a time."""
     coming = iter(paths)
-    for path in islice(coming, FEW):
-        yield path, read_file(path)
+    few = list(islice(coming, FEW))
     first = next(coming, None)
-    if first is not None:
-        yield from _read_ahead(_chunks(chain([first], coming)))
+    if first is None:
+        yield from zip(few, map(read_file, few), strict=True)
+    else:
+        yield from _read_ahead(few, _chunks(chain([first], coming)))
 
 
-def _read_ahead(chunks: Iterable[list[Path]]) -> Iterator[tuple[Path, FileRead]]:
+def _read_ahead(few: Sequence[Path], chunks: Iterator[list[Path]]) -> Iterator[tuple[Path, FileRead]]:
     processes = min(os.cpu_count() or 1, MOST_PROCESSES)
     # Started afresh: a fork would take along locks that other threads hold.
     afresh = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, afresh, live_and_die_with, (os.getpid(),))
-    ahead: deque[tuple[list[Path], Future[list[FileRead]] | None]] = deque()
     try:
-        for chunk in chunks:
-            ahead.append((chunk, _handed_over(pool, chunk)))
-            if len(ahead) > 2 * processes:
-                yield from _come_back(*ahead.popleft())
+        ahead = deque((chunk, _handed_over(pool, chunk)) for chunk in islice(chunks, 2 * processes))
+        # While the processes start.
+        yield from zip(few, map(read_file, few), strict=True)
         while ahead:
-            yield from _come_back(*ahead.popleft())
+            read = _come_back(*ahead.popleft())
+            ahead.extend((chunk, _handed_over(pool, chunk)) for chunk in islice(chunks, 1))
+            yield from read
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -17,6 +17,7 @@ from kzfeed.store import sources, states, tables, windows
 from kzfeed.store.articles import bring
 from kzfeed.store.engine import Database, is_trouble
 from kzfeed.store.known import Brought, hashes_of
+from kzfeed.store.many import ForMany, Row
 
 Item = TypeVar("Item")
 
@@ -135,7 +136,7 @@ def _commit(connection: sa.Connection, commits: Sequence[PollCommit]) -> list[Po
     ]
     states.pause_hosts(connection, pauses)
     polls = [_record(commit.poll, tallies.get(commit.source.id, Tally())) for commit in commits]
-    connection.execute(sa.insert(tables.polls), list(map(_poll_row, polls)))
+    _POLLS.execute(connection, map(_poll_row, polls))
     return polls
 
 
@@ -150,17 +151,17 @@ def _record(poll: Poll, tally: Tally) -> Poll:
     return replace(poll, outcome=outcome, new_articles=tally.new, revised_articles=tally.revised)
 
 
-def _poll_row(poll: Poll) -> dict[str, Any]:
-    return {
-        "source_id": poll.source_id,
-        "started_at": poll.started_at,
-        "duration_ms": poll.duration_ms,
-        "outcome": poll.outcome,
-        "http_status": poll.http_status,
-        "bytes": poll.body_bytes,
-        "entries": poll.entries,
-        "new_articles": poll.new_articles,
-        "revised_articles": poll.revised_articles,
-        "error_kind": poll.error_kind,
-        "error": poll.error,
-    }
+_POLLS = ForMany(
+    sa.insert(tables.polls),
+    [
+        *("source_id", "started_at", "duration_ms", "outcome", "http_status", "bytes", "entries"),
+        *("new_articles", "revised_articles", "error_kind", "error"),
+    ],
+)
+
+
+def _poll_row(poll: Poll) -> Row:
+    return (
+        *(poll.source_id, poll.started_at, poll.duration_ms, poll.outcome, poll.http_status),
+        *(poll.body_bytes, poll.entries, poll.new_articles, poll.revised_articles, poll.error_kind, poll.error),
+    )

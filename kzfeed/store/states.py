@@ -6,6 +6,7 @@ A row that another poll or the operator has changed meanwhile is recognised by t
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from kzfeed.errors import DatabaseError
 from kzfeed.model import Source
 from kzfeed.store import tables
 from kzfeed.store.lists import for_each_engine, rows
+from kzfeed.store.many import ForMany, Row
 from kzfeed.store.sources import STATE, begin_address, host_of
 
 _column = tables.sources.c
@@ -44,12 +46,20 @@ def present(connection: sa.Connection, sources: Iterable[Source]) -> dict[int, P
     return found
 
 
-_SAVE = (
+_removed: sa.ColumnElement[str] = sa.literal_column("'removed'")
+_SAVE = ForMany(
     sa.update(tables.sources)
     .where(_column.id == sa.bindparam("the_id"))
     # It may have left the configuration while it was visited.
-    .values(status=sa.case((_column.status == "removed", "removed"), else_=sa.bindparam("the_status")))
+    .values(status=sa.case((_column.status == _removed, _removed), else_=sa.bindparam("the_status"))),
+    [
+        *("the_id", "the_status", *STATE),
+        *("auto_seconds", "hurried_seconds", "own_wait_seconds", "skip_hours", "skip_days"),
+        *("validators_url", "etag", "last_modified"),
+        *("claimed_by", "claimed_until"),
+    ],
 )
+_state_of = attrgetter(*STATE)
 _BY_ID = sa.update(tables.sources).where(_column.id == sa.bindparam("the_id"))
 _NO_CLAIM: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
 
@@ -59,8 +69,7 @@ def save(connection: sa.Connection, sources: Sequence[Source], before: Mapping[i
     # Where the operator wrote another address while the old one was visited, nothing of that visit counts for it.
     valid = [source for source in sources if before[source.id].configured_url == source.configured_url]
     void = [source for source in sources if before[source.id].configured_url != source.configured_url]
-    if valid:
-        connection.execute(_SAVE, list(map(_row, valid)))
+    _SAVE.execute(connection, map(_row, valid))
     for source in valid:
         if source.url != before[source.id].url:
             _move(connection, source)
@@ -98,22 +107,12 @@ def pause_hosts(connection: sa.Connection, pauses: Collection[tuple[str, datetim
         connection.execute(_PAUSE, [{"host": host, "until": until} for host, until in pauses])
 
 
-def _row(source: Source) -> dict[str, Any]:
-    validators = source.validators
-    return {name: getattr(source, name) for name in STATE} | {
-        "the_id": source.id,
-        "the_status": source.status,
-        "auto_seconds": _to_seconds(source.auto_interval),
-        "hurried_seconds": _to_seconds(source.hurried_interval),
-        "own_wait_seconds": _to_seconds(source.own_wait),
-        "skip_hours": _to_list(source.skip_hours),
-        "skip_days": _to_list(source.skip_days),
-        "validators_url": validators and validators.url,
-        "etag": validators and validators.etag,
-        "last_modified": validators and validators.last_modified,
-        "claimed_by": None,
-        "claimed_until": None,
-    }
+def _row(source: Source) -> Row:
+    lengths = map(_to_seconds, (source.auto_interval, source.hurried_interval, source.own_wait))
+    skips = map(_to_list, (source.skip_hours, source.skip_days))
+    given = source.validators
+    validators = (given.url, given.etag, given.last_modified) if given else (None, None, None)
+    return source.id, source.status, *_state_of(source), *lengths, *skips, *validators, None, None
 
 
 def _to_list(numbers: frozenset[int]) -> str | None:
