@@ -8,8 +8,9 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -181,21 +182,26 @@ def next_firing(source: Source, now: datetime) -> datetime | None:
 
 def host_of(source: Source) -> str:
     """The host that the source is visited at."""
-    return sources.host_of(source.url)
+    return _host_of_url(source.url)
+
+
+@lru_cache(maxsize=10_000)
+def _host_of_url(url: str) -> str:
+    # A poll asks for it several times.
+    return sources.host_of(url)
 
 
 def _record(source: Source, outcome: Outcome, feed: Feed | None, started: datetime, now: datetime) -> Poll:
     """The poll as far as it is known before the commit, which says whether anything was new."""
-    poll = Poll(source_id=source.id, started_at=started, duration=now - started, outcome="unchanged")
+    record = partial(Poll, source.id, started, now - started, http_status=outcome.status)
     match outcome:
         case Failed():
-            kind, error = outcome.kind, outcome.error
-            return replace(poll, outcome="failed", http_status=outcome.status, error_kind=kind, error=error)
+            return record(outcome="failed", error_kind=outcome.kind, error=outcome.error)
         case NotModified():
-            return replace(poll, outcome="not-modified", http_status=outcome.status)
+            return record(outcome="not-modified")
         case Fetched():
             entries = len(feed.entries) if feed else 0
-            return replace(poll, http_status=outcome.status, body_bytes=len(outcome.body), entries=entries)
+            return record(outcome="unchanged", body_bytes=len(outcome.body), entries=entries)
 
 
 def _report(source: Source, poll: Poll, after: Source, feed: Feed | None, window: Overlap | None) -> None:

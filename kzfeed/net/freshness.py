@@ -38,9 +38,9 @@ def freshness(headers: Mapping[str, str], now: datetime) -> Wait:
     if "max-age" in directives:
         lifetime, reason = timedelta(seconds=seconds(directives["max-age"])), "max-age of the answer"
     else:
-        expires = http_date(headers.get("expires"))
-        dated = http_date(headers.get("date")) or now
-        lifetime, reason = expires - dated if expires else _NO_TIME, "Expires of the answer"
+        lifetime, reason = _NO_TIME, "Expires of the answer"
+        if expires := http_date(headers.get("expires")):
+            lifetime = expires - (http_date(headers.get("date")) or now)
     # Where proxies made a list of it, the first is the one that counts (RFC 9111 §5.1).
     age = timedelta(seconds=seconds(headers.get("age", "").partition(",")[0]))
     return Wait(min(max(lifetime - age, _NO_TIME), MAX_FRESHNESS), reason)
@@ -57,7 +57,9 @@ def _cache_control(value: str) -> dict[str, str]:
 
 def retry_after(value: str | None, now: datetime) -> timedelta | None:
     """What a Retry-After asks for, in seconds or until a date (RFC 9110 §10.2.3); at most 7 days, None for nonsense."""
-    text = (value or "").strip()
+    if not value:
+        return None
+    text = value.strip()
     if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
         whole, point, _ = text.partition(".")
         wait = timedelta(seconds=seconds(whole) + (1 if point else 0))
@@ -75,8 +77,8 @@ def poll_interval(headers: Mapping[str, str]) -> timedelta:
 
 def seconds(value: str | None) -> int:
     """Digits as seconds, however many they are; anything else as none."""
-    text = (value or "").strip()
-    if not re.fullmatch(r"\d+", text, re.ASCII):
+    text = value.strip() if value else ""
+    if not text or not re.fullmatch(r"\d+", text, re.ASCII):
         return 0
     digits = text.lstrip("0")
     return min(int(digits or "0"), _MAX_SECONDS) if len(digits) <= 10 else _MAX_SECONDS
