@@ -54,8 +54,8 @@ async def poll_once(
     UsageError for a name that is not configured, DatabaseError.
     """
     sources.configure(database, settings.source_configs(), utc_now())
-    wanted = [source for source in sources.listed(database, names) if source.enabled]
-    if unknown := set(names) - {source.name for source in wanted}:
+    wanted = sources.hosts_by_name(database, names)
+    if unknown := set(names) - wanted.keys():
         known = ", ".join(config.name for config in settings.source_configs()) or "none"
         raise UsageError(
             f"no source {', '.join(sorted(unknown))} is configured in {settings.origin}; there are: {known}"
@@ -65,17 +65,17 @@ async def poll_once(
 
     async with poller(settings, database) as polls, _as_they_are(polls, force=force) as present:
 
-        async def poll_all(queue: Iterable[Source]) -> None:
-            for source in queue:
-                done = reports[source.name] = await _poll_by_hand(polls, source, present)
+        async def poll_all(queue: Iterable[str]) -> None:
+            for name in queue:
+                done = reports[name] = await _poll_by_hand(polls, name, present)
                 if on_report:
                     on_report(done)
 
-        async def poll_in_turn(host: str, queue: Iterator[Source]) -> None:
+        async def poll_in_turn(host: str, queue: Iterator[str]) -> None:
             if polls.turns.has_gap(host):
-                for source in queue:
+                for name in queue:
                     async with slots:
-                        await poll_all([source])
+                        await poll_all([name])
             else:
                 # In one go, so that the connection to the host is still there for the next of its sources.
                 async with slots:
@@ -83,11 +83,11 @@ async def poll_once(
 
         async with asyncio.TaskGroup() as group:
             # One after the other at each host: what the server tells the first of them may be meant for all.
-            for host, of_host in groupby(sorted(wanted, key=host_of), key=host_of):
+            for host, of_host in groupby(sorted(wanted, key=wanted.__getitem__), key=wanted.__getitem__):
                 queue = iter(list(of_host))
                 for _ in range(polls.turns.connections(host)):
                     group.create_task(poll_in_turn(host, queue))
-    return [reports[source.name] for source in wanted]
+    return [reports[name] for name in wanted]
 
 
 Present = Source | str
@@ -95,33 +95,33 @@ Present = Source | str
 
 
 @asynccontextmanager
-async def _as_they_are(polls: Poller, *, force: bool) -> AsyncIterator[Batches[Source, Present]]:
-    """How sources stand when their turn comes: a daemon may have visited them since they were listed."""
+async def _as_they_are(polls: Poller, *, force: bool) -> AsyncIterator[Batches[str, Present]]:
+    """How sources stand, by name, when their turn comes: a daemon may have visited them since they were listed."""
 
-    def look_up(listed: Sequence[Source]) -> list[Present | Exception]:
+    def look_up(names: Sequence[str]) -> list[Present | Exception]:
         now = polls.clock()
         paused = sources.paused_hosts(polls.database, now)
-        found = {source.id: source for source in sources.listed(polls.database, [source.name for source in listed])}
-        return [_present(found.get(each.id, each), paused, now, force=force) for each in listed]
+        found = {source.name: source for source in sources.listed(polls.database, names)}
+        return [_present(found.get(name), paused, now, force=force) for name in names]
 
     with ThreadPoolExecutor(1, thread_name_prefix="present") as thread:
-        async with Batches[Source, Present](look_up, thread) as present:
+        async with Batches[str, Present](look_up, thread) as present:
             yield present
 
 
-async def _poll_by_hand(polls: Poller, source: Source, present: Batches[Source, Present]) -> PollReport:
+async def _poll_by_hand(polls: Poller, name: str, present: Batches[str, Present]) -> PollReport:
     try:
-        as_it_is = await present.ask(source)
+        as_it_is = await present.ask(name)
         if isinstance(as_it_is, str):
-            return PollReport(source.name, "skipped", error=as_it_is)
-        return _as_report(source, await polls.poll(as_it_is))
+            return PollReport(name, "skipped", error=as_it_is)
+        return _as_report(as_it_is, await polls.poll(as_it_is))
     except DatabaseError as error:
-        return PollReport(source.name, "failed", error=str(error), error_kind="database")
+        return PollReport(name, "failed", error=str(error), error_kind="database")
 
 
-def _present(source: Source, paused: dict[str, datetime], now: datetime, *, force: bool) -> Present:
+def _present(source: Source | None, paused: dict[str, datetime], now: datetime, *, force: bool) -> Present:
     """The source, if it may be visited; `force` overrules its server's wishes."""
-    if source.status == "removed":
+    if source is None or source.status == "removed":
         return "no longer configured"
     if force:
         return source

@@ -167,6 +167,15 @@ def listed(database: Database, names: Sequence[str] = ()) -> list[Source]:
         return list(map(_source, connection.execute(query).all()))
 
 
+def hosts_by_name(database: Database, names: Sequence[str] = ()) -> dict[str, str]:
+    """The host of every enabled source that has an address, by its name; only of those named, if any are."""
+    query = sa.select(_column.name, _column.host).where(_column.url.is_not(None), _column.enabled)
+    if names:
+        query = query.where(_column.name.in_(names))
+    with database.read() as connection:
+        return {row.name: row.host or "" for row in connection.execute(query.order_by(_column.name))}
+
+
 def claim_due(
     database: Database,
     *,
