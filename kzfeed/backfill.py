@@ -100,7 +100,7 @@ def _batches(
             leniencies.update(read.leniencies)
             log.debug("file read leniently", path=str(path), leniencies=read.leniencies)
         batch.articles.append((source_of(path, read.article), read.article))
-        size += len(read.article.content)
+        size += len(read.article.content_utf8)
         if len(batch.articles) >= BATCH_FILES or size >= BATCH_BYTES:
             yield batch
             batch, size = _Batch([], batch.files, batch.refused), 0

@@ -6,6 +6,7 @@ So the work is never put off to fill a batch: while one batch is under way, the 
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from itertools import accumulate, takewhile
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -15,16 +16,23 @@ Answer = TypeVar("Answer")
 class Batches(Generic[Item, Answer]):
     """An async context manager: at its end, whatever was asked for has been worked off.
 
-    `work` runs in `executor`, on one batch of at most `most` items at a time, and gives an answer to each, in their
-    order. An answer that is an exception is raised where its item came from; what `work` raises, for all of the batch.
+    `work` runs in `executor`, on one batch at a time, and gives an answer to each item, in their order. An answer that
+    is an exception is raised where its item came from; what `work` raises, for all of the batch. The items of a batch
+    weigh at most `most` together, unless it has only one.
     """
 
     def __init__(
-        self, work: Callable[[Sequence[Item]], Sequence[Answer | Exception]], executor: Executor, *, most: int = 50
+        self,
+        work: Callable[[Sequence[Item]], Sequence[Answer | Exception]],
+        executor: Executor,
+        *,
+        most: int = 50,
+        weight: Callable[[Item], int] = lambda item: 1,
     ) -> None:
         self._work = work
         self._executor = executor
         self._most = most
+        self._weight = weight
         self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
         self._working: asyncio.Task[None] | None = None
 
@@ -47,12 +55,17 @@ class Batches(Generic[Item, Answer]):
     async def _work_off(self) -> None:
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                size = self._size_of_next()
+                batch, self._waiting = self._waiting[:size], self._waiting[size:]
                 answers = await self._answers([item for item, _ in batch])
                 for (_, future), answer in zip(batch, answers, strict=True):
                     _give(future, answer)
         finally:
             self._working = None
+
+    def _size_of_next(self) -> int:
+        weights = accumulate(self._weight(item) for item, _ in self._waiting)
+        return max(1, sum(1 for _ in takewhile(lambda weight: weight <= self._most, weights)))
 
     async def _answers(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
         try:

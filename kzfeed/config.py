@@ -7,12 +7,12 @@ its key, what stood there, what was expected and where. No password of a URL is 
 import difflib
 import json
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import tomli
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -227,7 +227,7 @@ def _read_file(argument: Path | None, variable: str | None, cwd: Path) -> tuple[
         named, by = Path(variable), _FILE_VARIABLE
     for path in [cwd / named] if named else [cwd / "kzfeed.toml", SYSTEM_FILE]:
         try:
-            return str(path), tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+            return str(path), tomli.loads(path.read_bytes().decode("utf-8-sig"))
         except (FileNotFoundError, NotADirectoryError):
             if named is None:
                 continue

@@ -114,6 +114,7 @@ class Poller:
             pause=settled.host_pause,
             paused_host=settled.paused_host,
         )
+        del outcome  # while the commit waits for its turn, nobody needs the document any more
         record = await self.commits.ask(commit)
         _report(source, record, settled.source, feed, window)
         return record

@@ -21,7 +21,7 @@ from kzfeed.net.hosts import HostRule, HostTurns
 from kzfeed.net.rhythm import Manners, beside_skipped_hours, regular_wait, turn_in_crowd
 from kzfeed.poll import Poller, next_firing, utc_now
 from kzfeed.store import sources
-from kzfeed.store.archive import commit_polls
+from kzfeed.store.archive import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
 from kzfeed.workers import Workers
@@ -29,6 +29,10 @@ from kzfeed.workers import Workers
 SPARE = timedelta(seconds=15)
 """What a poll may take beside fetching and parsing: its host's gap, and the commit."""
 
+BATCH = 600
+POLL = 8
+"""How much is committed at a time: an article weighs 1, a poll by itself as much as 8. So it is 75 polls without news,
+or 21 first contacts of twenty articles: where more wait for each other, the processes that read run out of work."""
 FAREWELL = timedelta(seconds=6)
 """How long after a signal the daemon's process ends, whatever it waits for."""
 ROUNDING = timedelta(milliseconds=10)
@@ -110,6 +114,10 @@ def _reloader(in_force: Settings, database: Database, load: Callable[[], Setting
 # --- what all of them need -------------------------------------------------------------------------------------------
 
 
+def _weight(commit: PollCommit) -> int:
+    return POLL + len(commit.articles)
+
+
 @asynccontextmanager
 async def poller(
     settings: Settings, database: Database, *, clock: Callable[[], datetime] = utc_now, lookup: Lookup = system_lookup
@@ -123,7 +131,7 @@ async def poller(
         async with (
             fetcher(settings, lookup) as visits,
             document_workers(settings) as workers,
-            Batches(partial(commit_polls, database), writer) as commits,
+            Batches(partial(commit_polls, database), writer, most=BATCH, weight=_weight) as commits,
             Batches(partial(last_windows, database), writer) as windows,
         ):
             yield Poller(

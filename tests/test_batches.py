@@ -38,6 +38,21 @@ def test_what_gathers_during_a_batch_is_the_next_one() -> None:
     assert work.batches == [[1], [2, 3, 4], [5]]
 
 
+def test_a_batch_weighs_no_more_than_it_may_unless_one_item_alone_does() -> None:
+    async def ask(work: Doubling, thread: ThreadPoolExecutor) -> list[int]:
+        async with Batches(work, thread, most=10, weight=lambda number: number) as doubled:
+            first = doubled.ask(1)
+            await asyncio.sleep(0)
+            rest = [doubled.ask(number) for number in (4, 6, 1, 50, 9, 1)]
+            work.go.set()
+            return [await answer for answer in (first, *rest)]
+
+    work = Doubling()
+    with ThreadPoolExecutor(1) as thread:
+        assert asyncio.run(ask(work, thread)) == [2, 8, 12, 2, 100, 18, 2]
+    assert work.batches == [[1], [4, 6], [1], [50], [9, 1]]
+
+
 def test_a_failure_is_raised_where_its_item_came_from_and_nowhere_else() -> None:
     async def ask(work: Doubling, thread: ThreadPoolExecutor) -> list[int | BaseException]:
         async with Batches(work, thread) as doubled:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from kzfeed.article import html, url
 from kzfeed.article.file import STAMP, ArchiveFile
 from kzfeed.article.text import is_storable as can_be_stored
-from kzfeed.article.text import storable
+from kzfeed.article.text import storable, stored
 from kzfeed.feed.dates import instant
 from kzfeed.model import Article, Entry, Feed
 
@@ -57,7 +57,7 @@ def from_feed(feed: Feed, reading: Reading) -> tuple[Article, ...]:
 def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
     title = storable(html.title_text(entry.title, entry.title_type == "html"))
     content = entry.content if entry.content_type == "html" else html.from_plain(entry.content)
-    content = storable(html.trim_lines(content))
+    content, content_utf8 = stored(html.trim_lines(content))
     guid = _optional(entry.guid)
     address = url.href(entry.link or "", reading.base_url) if entry.link else None
     if address is None and guid is not None:
@@ -79,8 +79,8 @@ def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
         joint_hash=url.canonical_hash(canonical, key) if canonical and key else None,
         url=address,
         title=title,
-        content=content,
-        text=derived.text,
+        content_utf8=content_utf8,
+        text_utf8=derived.text.encode(),
         fingerprint=_marked(seen),
         published_at=_published(entry.dates, reading),
         published_raw=_optional(entry.dates[0]) if entry.dates else None,
@@ -102,15 +102,16 @@ def from_file(file: ArchiveFile) -> Article:
 
     A stamp that no calendar reaches is kept in `published_raw`, as the file writes it. U+0000 becomes U+FFFD.
     """
-    title, content, address = storable(file.title), storable(file.body), storable(file.url)
+    title, address = storable(file.title), storable(file.url)
+    content, content_utf8 = stored(file.body)
     derived = html.derive(content, address)
     named = _URN.fullmatch(address)
     return Article(
         url_hash=named[1] if named else url.url_hash(address),
         url=None if named else address,
         title=title,
-        content=content,
-        text=derived.text,
+        content_utf8=content_utf8,
+        text_utf8=derived.text.encode(),
         fingerprint=_marked(_hash_of(title, derived.visible)),
         published_at=_from_stamp(file.stamp),
         published_raw=None if file.stamp is None else f"<!--{file.stamp}-->",

@@ -56,3 +56,15 @@ def is_storable(text: str) -> bool:
 def storable(text: str) -> str:
     """The text with U+FFFD for each character that an engine cannot store."""
     return text if is_storable(text) else _UNSTORABLE.sub("\ufffd", text)
+
+
+def stored(text: str) -> tuple[str, bytes]:
+    """The same, and beside it in UTF-8: to find out whether a text can be stored is to write it in UTF-8."""
+    try:
+        data = text.encode()
+    except UnicodeEncodeError:
+        data = b"\x00"
+    if b"\x00" in data:
+        text = _UNSTORABLE.sub("\ufffd", text)
+        data = text.encode()
+    return text, data

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import cast
+from typing import Literal, cast
 
 import aiohttp
 import httpx
@@ -91,7 +91,8 @@ class Wire:
         self._transport: _Transport | None = None
 
     async def __aenter__(self) -> "Wire":
-        self._transport = _Transport(self._limits, self._tls or _tls_context())
+        given = self._tls
+        self._transport = _Transport(self._limits, (lambda: given) if given else _tls_context)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -158,12 +159,16 @@ class _Transport(AiohttpTransport):
     other rules and raise, keep cookies): they are in `extensions`, as bytes.
     """
 
-    def __init__(self, limits: WireLimits, tls: ssl.SSLContext) -> None:
-        super().__init__(verify=tls, trust_env=False)
+    def __init__(self, limits: WireLimits, tls: Callable[[], ssl.SSLContext]) -> None:
+        # To load the certificate authorities takes a while, which a server without TLS need not cost: until they are
+        # needed, there is a context that trusts nobody.
+        nobody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        super().__init__(verify=nobody, trust_env=False)
+        self._tls = functools.cache(tls)
         self.kept = KeptConnections(limits.connections)
         self.under_way = 0
         self._timeout = aiohttp.ClientTimeout(total=None, connect=limits.connect.total_seconds())
-        self._connector = _connector(limits, tls)
+        self._connector = _connector(limits, nobody)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         wanted: Request = request.extensions["request"]
@@ -200,8 +205,10 @@ class _Transport(AiohttpTransport):
             raise asyncio.CancelledError("no more requests")
 
     async def _connect(self, origin: str) -> Connection:
+        url = yarl.URL(origin, encoded=True)
+        destination = _Destination(url, self._tls() if url.scheme == "https" else True)
         try:
-            return await self._connector.connect(_Destination(yarl.URL(origin, encoded=True)), [], self._timeout)
+            return await self._connector.connect(destination, [], self._timeout)
         except TimeoutError:
             raise VisitError("connect", "no connection within the time for connecting") from None
         except (aiohttp.ClientError, OSError) as exc:
@@ -273,10 +280,10 @@ def _connector(limits: WireLimits, tls: ssl.SSLContext) -> aiohttp.TCPConnector:
 class _Destination(aiohttp.ClientRequest):
     """Where to connect to: all that aiohttp's connector asks of a request."""
 
-    def __init__(self, url: yarl.URL) -> None:
+    def __init__(self, url: yarl.URL, tls: ssl.SSLContext | Literal[True]) -> None:
         self.url = url
         self.proxy = self.proxy_auth = self.proxy_headers = self.server_hostname = None
-        self._ssl = True
+        self._ssl = tls
 
 
 class _HandedOver(AbstractResolver):

@@ -6,14 +6,17 @@ them does. Here a statement is put into words once for each engine, and values a
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
+from kzfeed.store.tables import Instant
+
 Row = tuple[Any, ...]
-_Conversion = Callable[[Any], Any]
+_Conversion = Callable[[Iterable[Any]], Iterable[Any]]
+"""Of all that stands in one column of the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,7 @@ class ForMany:
         words = self._words.get(dialect.name)
         if words is None:
             words = self._words[dialect.name] = self._in_words_of(dialect)
-        # What has to be converted is often the same in many rows: the moment of their poll.
-        converted = [map(cache(convert), columns[at]) if convert else columns[at] for at, convert in words.values]
+        converted = [convert(columns[at]) if convert else columns[at] for at, convert in words.values]
         connection.exec_driver_sql(words.text, list(zip(*converted, strict=True)), execution_options=words.options)
 
     def _in_words_of(self, dialect: Dialect) -> _Words:
@@ -57,18 +59,24 @@ class ForMany:
     def _as_copy(self, columns: sa.ColumnCollection[str, Any], dialect: Dialect) -> _Words:
         kinds = [columns[name].type for name in self._names]
         into = f"{columns[self._names[0]].table.name} ({', '.join(self._names)})"
-        values = [(at, _conversion(kind, dialect) or _whole(kind)) for at, kind in enumerate(kinds)]
+        values = [(at, _conversion(kind, dialect, into_copy=True)) for at, kind in enumerate(kinds)]
         types = [kind.compile(dialect).lower() for kind in kinds]
         return _Words(f"COPY {into} FROM STDIN (FORMAT BINARY)", values, {"copy_types": types})
 
 
-def _conversion(kind: sa.types.TypeEngine[Any], dialect: Dialect) -> _Conversion | None:
-    """What makes of a value one that the engine's driver takes; None where it takes it as it is."""
-    return kind.dialect_impl(dialect).bind_processor(dialect)
+def _conversion(kind: sa.types.TypeEngine[Any], dialect: Dialect, *, into_copy: bool = False) -> _Conversion | None:
+    """What makes of values such as the engine's driver takes; None where it takes them as they are."""
+    if into_copy and isinstance(kind, sa.Integer) and not isinstance(kind, sa.BigInteger):
+        return partial(map, _in_four_bytes)
+    convert: Callable[[Any], Any] | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    if convert is None:
+        return None
+    # Instants are mostly the same in many rows: the moment of their poll.
+    return partial(_each_once, convert) if isinstance(kind, Instant) else partial(map, convert)
 
 
-def _whole(kind: sa.types.TypeEngine[Any]) -> _Conversion | None:
-    return _in_four_bytes if isinstance(kind, sa.Integer) and not isinstance(kind, sa.BigInteger) else None
+def _each_once(convert: Callable[[Any], Any], values: Iterable[Any]) -> Iterable[Any]:
+    return map(cache(convert), values)
 
 
 def _in_four_bytes(number: int | None) -> int | None:
