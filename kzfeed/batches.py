@@ -33,7 +33,7 @@ class Batches(Generic[Item, Answer]):
         self._executor = executor
         self._most = most
         self._weight = weight
-        self._waiting: list[tuple[Item, asyncio.Future[Answer]]] = []
+        self._waiting: list[tuple[Item, int, asyncio.Future[Answer]]] = []
         self._working: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Batches[Item, Answer]":
@@ -47,7 +47,7 @@ class Batches(Generic[Item, Answer]):
         """The item's answer. The work is done even where nobody waits for it any more."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
-        self._waiting.append((item, answer))
+        self._waiting.append((item, self._weight(item), answer))
         if self._working is None:
             self._working = loop.create_task(self._work_off())
         return answer
@@ -57,14 +57,14 @@ class Batches(Generic[Item, Answer]):
             while self._waiting:
                 size = self._size_of_next()
                 batch, self._waiting = self._waiting[:size], self._waiting[size:]
-                answers = await self._answers([item for item, _ in batch])
-                for (_, future), answer in zip(batch, answers, strict=True):
+                answers = await self._answers([item for item, _, _ in batch])
+                for (_, _, future), answer in zip(batch, answers, strict=True):
                     _give(future, answer)
         finally:
             self._working = None
 
     def _size_of_next(self) -> int:
-        weights = accumulate(self._weight(item) for item, _ in self._waiting)
+        weights = accumulate(weight for _, weight, _ in self._waiting)
         return max(1, sum(1 for _ in takewhile(lambda weight: weight <= self._most, weights)))
 
     async def _answers(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:

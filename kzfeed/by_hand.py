@@ -121,7 +121,7 @@ async def _poll_by_hand(polls: Poller, name: str, present: Batches[str, Present]
 
 def _present(source: Source | None, paused: dict[str, datetime], now: datetime, *, force: bool) -> Present:
     """The source, if it may be visited; `force` overrules its server's wishes."""
-    if source is None or source.status == "removed":
+    if source is None or source.status == "removed" or not source.enabled:
         return "no longer configured"
     if force:
         return source

@@ -1,7 +1,7 @@
 """What goes between kzfeed and its workers: values in, frames out, and back; a frame is its length and a pickle.
 
-A Document goes to the worker and an Answer comes back, of which nothing is believed: whatever got the better of the
-worker might have written it.
+A Document goes to the worker and an Answer comes back. Whatever got the better of the worker might have written that:
+nothing in it is run, and it is made of nothing but the values that answers are made of.
 """
 
 import io

@@ -356,8 +356,8 @@ class Poll:
 
     @property
     def duration_ms(self) -> int:
-        """The duration, as it is stored and told."""
-        return round(self.duration.total_seconds() * 1000)
+        """The duration, as it is stored and told: in four bytes, though clocks may leap by years meanwhile."""
+        return min(round(self.duration.total_seconds() * 1000), 2**31 - 1)
 
 
 @dataclass(frozen=True, slots=True)

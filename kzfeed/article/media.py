@@ -7,7 +7,7 @@ import re
 from urllib.parse import unquote
 
 from kzfeed.article.scan import Tag, attributes_of
-from kzfeed.article.text import trim, well_formed
+from kzfeed.article.text import storable, trim
 from kzfeed.article.url import href
 from kzfeed.model import Media, MediaKind
 
@@ -168,8 +168,8 @@ def _medium(
     return Media(
         kind=kind,
         url=url,
-        proxy_url=None if url == shown else well_formed(trim(written)),
-        mime_type=(well_formed(trim(mime_type)) or None) if mime_type else None,
+        proxy_url=None if url == shown else storable(trim(written)),
+        mime_type=(storable(trim(mime_type)) or None) if mime_type else None,
         size_bytes=size_bytes,
     )
 

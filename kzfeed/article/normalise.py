@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from kzfeed.article import html, url
 from kzfeed.article.file import STAMP, ArchiveFile
 from kzfeed.article.text import is_storable as can_be_stored
-from kzfeed.article.text import storable, stored
+from kzfeed.article.text import storable, storable_and_utf8
 from kzfeed.feed.dates import instant
 from kzfeed.model import Article, Entry, Feed
 
@@ -57,7 +57,7 @@ def from_feed(feed: Feed, reading: Reading) -> tuple[Article, ...]:
 def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
     title = storable(html.title_text(entry.title, entry.title_type == "html"))
     content = entry.content if entry.content_type == "html" else html.from_plain(entry.content)
-    content, content_utf8 = stored(html.trim_lines(content))
+    content, content_utf8 = storable_and_utf8(html.trim_lines(content))
     guid = _optional(entry.guid)
     address = url.href(entry.link or "", reading.base_url) if entry.link else None
     if address is None and guid is not None:
@@ -103,7 +103,7 @@ def from_file(file: ArchiveFile) -> Article:
     A stamp that no calendar reaches is kept in `published_raw`, as the file writes it. U+0000 becomes U+FFFD.
     """
     title, address = storable(file.title), storable(file.url)
-    content, content_utf8 = stored(file.body)
+    content, content_utf8 = storable_and_utf8(file.body)
     derived = html.derive(content, address)
     named = _URN.fullmatch(address)
     return Article(

@@ -55,11 +55,11 @@ def is_storable(text: str) -> bool:
 
 def storable(text: str) -> str:
     """The text with U+FFFD for each character that an engine cannot store."""
-    return text if is_storable(text) else _UNSTORABLE.sub("\ufffd", text)
+    return storable_and_utf8(text)[0]
 
 
-def stored(text: str) -> tuple[str, bytes]:
-    """The same, and beside it in UTF-8: to find out whether a text can be stored is to write it in UTF-8."""
+def storable_and_utf8(text: str) -> tuple[str, bytes]:
+    """The text as `storable` gives it, and beside it in UTF-8: to find out whether it can be stored, it is written so."""
     try:
         data = text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Tags and text come in, one by one; what a reader of the page sees goes out, one paragraph a line.
+"""Tags and text come in, all at once or one by one; what a reader of the page sees goes out, one paragraph a line.
 
 Left out is what no reader sees, and the mirror's footer. `wording` is what versions are compared by: it also leaves out
 what differs from poll to poll although nobody wrote it, and all white space.
@@ -92,12 +92,15 @@ class Reader:
             self.skipping = markup.names[start] or ""
             self._open = Counter({self.skipping: 1})
             texts[start + 1] = ""
+            if self.skipping == "time":
+                names[start] = None  # of what nobody sees, the time is not told either
             for end in range(start + 1, len(names)):
                 tag = markup.tag(end)
                 if tag is None or not self._leaves(tag):
                     names[end], texts[end + 1] = None, ""
                 if not self.skipping:
                     break
+        self.skipping = ""
 
     def tag(self, tag: Tag) -> None:
         """One tag, whatever it does."""

@@ -1,7 +1,8 @@
 """Connections that have answered a request wait here for the next one to their host; what is not fit for it is closed.
 
 Promised: a connection is given out only to where it leads already and to an address that the request may dial; none
-waits longer than IDLE_TIME; and those that wait never make more of the connections than there may be.
+waits longer than IDLE_TIME; and those that wait never make more of the connections than there may be. What comes while
+one waits ends it; what a server sends later, once the next request is out, HTTP/1.1 cannot tell from the answer.
 """
 
 import asyncio

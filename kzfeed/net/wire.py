@@ -341,7 +341,9 @@ class _Body(httpx.AsyncByteStream):
         protocol = self._connection.protocol
         # A server of HTTP/1.0 may say that it keeps connections, but it knows no sure end of a response.
         sound = isinstance(protocol, GuardedProtocol) and protocol.is_fit and self._message.version >= HttpVersion11
-        if sound and self._payload.at_eof():
+        # A 304 may say how long the document is (RFC 9110 §8.6), and some servers send it too, against all rules.
+        may_have_body = self._message.code == 304 and self._message.headers.get("Content-Length", "0") != "0"
+        if sound and not may_have_body and self._payload.at_eof():
             self._keep(self._connection)
         else:
             self.close()

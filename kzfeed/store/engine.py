@@ -200,6 +200,11 @@ def _copy(cursor: Any, statement: str, rows: Iterable[Sequence[Any]], context: A
 def _prepare_sqlite(dbapi: Any, _record: object) -> None:
     # sqlite3's own transaction handling begins too late and commits before CREATE: BEGIN is ours.
     dbapi.isolation_level = None
+    (encoding,) = dbapi.execute("PRAGMA encoding").fetchone()
+    if encoding != "UTF-8":
+        raise sqlite3.DatabaseError(
+            f"another program made this file for text in {encoding}: kzfeed needs one for UTF-8, so let it make its own"
+        )
     dbapi.execute(f"PRAGMA page_size = {SQLITE_PAGE}")  # first: it is settled when a new file becomes a WAL database
     _write_ahead(dbapi)
     for pragma in ("synchronous = NORMAL", "foreign_keys = ON", f"cache_size = -{SQLITE_CACHE_KB}"):

@@ -80,7 +80,7 @@ def _each_once(convert: Callable[[Any], Any], values: Iterable[Any]) -> Iterable
 
 
 def _in_four_bytes(number: int | None) -> int | None:
-    """The number, if it is none too many: in a binary COPY, psycopg would cut off what is beyond four bytes."""
+    """The number, if four bytes hold it: in a binary COPY, psycopg would cut off the rest."""
     if number is not None and not -(2**31) <= number < 2**31:
         raise OverflowError(f"{number} is no integer of four bytes")
     return number

@@ -281,6 +281,9 @@ PARTS = [
     *("<picture>", "<source srcset='b 2x'>", "</picture>", "<p hidden>", '<p style="display:none">', "<svg>", "</svg>"),
     *(
         '<div hidden="">',
+        '<time hidden="">',
+        "</b>",
+        "</i>",
         '<p aria-hidden="true">',
         "</div>",
         '<time datetime="x">',

@@ -85,6 +85,18 @@ def test_odd_texts_and_instants_are_stored_as_they_are(source: Database) -> None
     assert found == one_by_one(source, rows)
 
 
+def test_text_given_in_utf_8_is_stored_as_text(source: Database) -> None:
+    texts = [*TEXTS, "长" * 2**20]
+    rows = [row(number, text) for number, text in enumerate(texts, 1)]
+    in_utf_8 = [(*each[:4], each[4].encode(), each[5].encode(), *each[6:]) for each in rows]
+
+    assert by_the_many(source, in_utf_8) == one_by_one(source, rows) == one_by_one(source, in_utf_8)
+    if source.dialect == "sqlite":
+        with source.read() as connection:
+            kinds = connection.exec_driver_sql("SELECT DISTINCT typeof(content), typeof(text) FROM articles").all()
+        assert kinds == [("text", "text")]
+
+
 def test_a_single_row_is_a_row_too_and_none_are_no_work(source: Database) -> None:
     assert by_the_many(source, []) == []
     assert by_the_many(source, [row(1)]) == one_by_one(source, [row(1)])

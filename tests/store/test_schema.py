@@ -103,6 +103,18 @@ def test_a_new_file_that_another_process_is_writing_is_waited_for(tmp_path: Path
     database.close()
 
 
+def test_a_file_for_another_encoding_is_refused_and_not_filled_with_broken_text(tmp_path: Path) -> None:
+    file = tmp_path / "kzfeed.db"
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("PRAGMA encoding = 'UTF-16'")
+        other.execute("CREATE TABLE notes (note TEXT)")
+
+    database = Database(f"sqlite:///{file}")
+    with pytest.raises(DatabaseError, match="made this file for text in UTF-16le: kzfeed needs one for UTF-8"):
+        schema.upgrade(database)
+    database.close()
+
+
 def test_a_database_of_a_newer_kzfeed_is_refused(database: Database) -> None:
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
