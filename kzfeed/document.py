@@ -11,7 +11,7 @@ from kzfeed.article.normalise import Reading, from_feed
 from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import decode, decode_plain
 from kzfeed.feed.fast import parse_fast, parse_plain
-from kzfeed.model import Document, Feed, Read
+from kzfeed.model import Document, Entry, Feed, Read
 
 MOST_MEDIA_AND_TAGS = 250_000
 """How many one document may have: each is a row, and 5,000 entries with 50 each are no feed that anybody reads."""
@@ -67,4 +67,4 @@ def _articles(feed: Feed, document: Document) -> Read:
     articles = from_feed(feed, reading)
     if sum(len(article.media) + len(article.tags) for article in articles) > MOST_MEDIA_AND_TAGS:
         raise DocumentError("parse", f"it has more than {MOST_MEDIA_AND_TAGS:,} images, enclosures and tags")
-    return replace(feed, entries=tuple(replace(entry, content="") for entry in feed.entries)), articles
+    return replace(feed, entries=tuple(Entry(dates=entry.dates) for entry in feed.entries)), articles

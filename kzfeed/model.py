@@ -300,7 +300,7 @@ class Article:
 
 
 Read = tuple[Feed, tuple[Article, ...]]
-"""What a document said of itself, and its articles. The contents are theirs: the feed's entries come without."""
+"""What a document said of itself, and its articles. What its entries said is theirs now, but for the dates as given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def trim_lines(html: str) -> str:
     or to the end of the text where that is missing.
     """
     if not _MAY_KEEP_LINES.search(html):
-        return _joined(html)
+        return _joined(html) if "\n" in html else trim(html)
     pieces = []
     end = 0
     for start, next_end in _kept_stretches(html):

@@ -59,7 +59,7 @@ def storable(text: str) -> str:
 
 
 def storable_and_utf8(text: str) -> tuple[str, bytes]:
-    """The text as `storable` gives it, and beside it in UTF-8: to find out whether it can be stored, it is written so."""
+    """The text as `storable` gives it, and in UTF-8, in which it is written to find out whether it can be stored."""
     try:
         data = text.encode()
     except UnicodeEncodeError:

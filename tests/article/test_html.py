@@ -65,6 +65,7 @@ def test_a_title_keeps_its_spaces_and_loses_its_line_breaks(title: str, expected
         ("  <PRE class='x'>\n b</Pre>  ", "<PRE class='x'>\n b</Pre>"),
         ("a  <pre>\n</pre>  b", "a  <pre>\n</pre>  b"),
         ("a \n <pre>\n</pre> \n b", "a<pre>\n</pre>b"),
+        ("a <pre> b ", "a <pre> b "),
         ("<pre>\n</pre>\n<pre>\n</pre>", "<pre>\n</pre><pre>\n</pre>"),
         ("<pre>\n</pre> a <pre>\n</pre>", "<pre>\n</pre> a <pre>\n</pre>"),
         ("<textarea>\n a\n</textarea>\n b", "<textarea>\n a\n</textarea>b"),
