@@ -15,7 +15,7 @@ from datetime import timedelta
 import pytest
 
 from kzfeed.model import Fetched, Outcome, Visit
-from kzfeed.net.fetch import FetchLimits
+from kzfeed.net.fetch import Fetcher, FetchLimits
 from tests.net.servers import (
     FEED,
     Answer,
@@ -253,6 +253,18 @@ def test_a_document_comes_over_tls(host: str) -> None:
 def test_a_certificate_that_does_not_hold_is_a_failure_of_tls(host: str, trusting: bool) -> None:
     outcome, server = visit_tls(host=host, trusting=trusting)
     assert failed(outcome).kind == "tls"
+    assert server.requests == []
+
+
+def test_without_authorities_of_its_own_a_visitor_trusts_those_of_the_system_and_no_others() -> None:
+    async def go() -> tuple[Outcome, Server]:
+        lookup = names(feeds=["127.0.0.1"])
+        async with serve(reply(), tls=server_tls()) as server, Fetcher(user_agent="kzfeed", lookup=lookup) as fetch:
+            return await fetch.visit(Visit(server.url(host="feeds.example"), None, "feeds.example")), server
+
+    outcome, server = asyncio.run(go())
+    assert failed(outcome).kind == "tls"
+    assert "certificate is not valid" in failed(outcome).error
     assert server.requests == []
 
 
