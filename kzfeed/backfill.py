@@ -23,7 +23,7 @@ from kzfeed.model import Article, Tally
 from kzfeed.store.archive import store_files
 from kzfeed.store.engine import Database
 
-BATCH_FILES = 200
+BATCH_FILES = 100
 BATCH_BYTES = 8 * 2**20
 
 log = structlog.get_logger()
