@@ -135,9 +135,9 @@ class Wire:
                 httpx.Request(
                     "GET",
                     _NO_URL,
-                    headers=[(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers],
                     stream=_NO_CONTENT,  # httpx adds no headers of its own to a request that has a stream
-                    # httpx has its own idea of how a URL is written, and takes long over it: ours goes beside it.
+                    # httpx has its own idea of how URLs and headers are written, and takes long over them: ours go
+                    # beside them.
                     extensions={"request": request},
                 )
             )
@@ -172,7 +172,7 @@ class _Transport(AiohttpTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         wanted: Request = request.extensions["request"]
-        head = _head(request, wanted.path)
+        head = _head(wanted)
         kept = self._kept(wanted)
         try:
             connection = kept or await self._connect(wanted.origin)
@@ -248,11 +248,11 @@ def _is_closing(exc: Exception) -> bool:
     )
 
 
-def _head(request: httpx.Request, path: str) -> bytes:
-    """The head of a request, its bytes as they were given. No text in it can end a line and begin another."""
+def _head(request: Request) -> bytes:
+    """The head of a request, its text as it was given. None of that can end a line and begin another."""
     lines = [
-        b"GET " + path.encode("ascii") + b" HTTP/1.1",
-        *(name + b": " + value for name, value in request.headers.raw),
+        b"GET " + request.path.encode("ascii") + b" HTTP/1.1",
+        *(f"{name}: {value}".encode("latin-1") for name, value in request.headers),
     ]
     text = b"".join(lines)
     if text.translate(None, _CONTROLS) != text:
