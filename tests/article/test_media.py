@@ -191,3 +191,9 @@ def test_every_address_found_can_be_stored(address: str) -> None:
     for each in [*media(html, address), *filter(None, [enclosure_media(address, "\ud800", 1, address)])]:
         assert each.url.startswith(("http://", "https://"))
         assert f"{each.url}{each.proxy_url}{each.mime_type}".encode()
+
+
+def test_what_an_enclosure_says_can_be_stored() -> None:
+    enclosed = enclosure_media("https://example.org/a", "audio/\x00\ud800", None, None)
+    assert enclosed is not None
+    assert enclosed.mime_type == "audio/\ufffd\ufffd"

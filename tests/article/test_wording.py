@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
@@ -314,6 +314,9 @@ def _tag_by_tag(html: str) -> tuple[str, str, tuple[Media, ...]]:
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
+@example('<p><span><time hidden="">x</span> 死亡 3 人</p>')
+@example('<p><time>1<b style="display: none">2</b>3</time> 死亡 3 人</p>')
+@example('<audio controls="">a<br/>b</audio>c<time/>d')
 def test_a_body_read_at_once_says_what_its_tags_say_one_by_one(html: str) -> None:
     derived = derive(html, "https://example.org/")
     assert (derived.text, derived.visible, derived.media) == _tag_by_tag(html)

@@ -19,8 +19,8 @@ from kzfeed.article import html
 from kzfeed.article.normalise import Reading, from_feed
 from kzfeed.document import read, read_harmless
 from kzfeed.errors import DocumentError
-from kzfeed.feed.decode import decode
-from kzfeed.feed.fast import parse_fast
+from kzfeed.feed.decode import decode, decode_plain
+from kzfeed.feed.fast import parse_fast, parse_plain
 from kzfeed.feed.names import HANDLED, PREFIXES
 from kzfeed.feed.parse import parse
 from kzfeed.model import Decoded, Document, Entry, Feed
@@ -539,3 +539,14 @@ def test_the_whole_of_an_entry() -> None:
         ),
     )
     assert feed.entries[0].content.startswith("<p>After two winters the bridge is open.</p>\n<p>Trams")
+
+
+def test_controls_in_front_of_the_root_may_hide_where_a_comment_ends() -> None:
+    """Without the NUL, as `decode` gives it, the comment is over before the feed."""
+    inner = '<feed version="0.3" xmlns="http://purl.org/atom/ns#"><title>a</title></feed>'
+    body = f'<!-- -\x00->{inner}--><rss version="2.0"><channel><title>b</title></channel></rss>'.encode()
+    plain = decode_plain(body)
+    assert plain is not None
+    assert parse_plain(*plain, url=URL, max_entries=5) is None
+    feed, _ = read(Document(body, None, URL, "UTC", NOW))
+    assert feed.title == parse(decode(body), url=URL, max_entries=5).title == "a"

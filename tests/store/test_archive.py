@@ -189,3 +189,11 @@ def test_a_stamp_of_any_size_comes_back(database: Database, stamp: int | None) -
     assert archive_file(find(database, "https://e.example/1")).startswith(
         f"<!--{stamp if stamp is not None else 'NaN'}-->".encode()
     )
+
+
+def test_a_clock_that_leaps_by_years_during_a_poll_costs_no_poll(database: Database) -> None:
+    voa = source(database)
+    record = commit_poll(database, voa, replace(poll(voa), duration=timedelta(days=400)), [article()])
+
+    assert record.new_articles == 1
+    assert rows(database, "SELECT duration_ms FROM polls") == [(2**31 - 1,)]
