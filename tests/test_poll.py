@@ -99,3 +99,22 @@ def test_a_poll_by_hand_looks_at_a_source_when_its_turn_comes(
     assert [report.outcome for report in poll(force=False)] == ["new", "skipped"]
     assert second.seen == []
     assert poll(force=True)[1].outcome in ("new", "unchanged")
+
+
+def test_a_source_that_is_switched_off_before_its_turn_is_not_visited_even_by_force(
+    archive: Database, server: Recorder, tmp_path: Path
+) -> None:
+    def switch_the_other_off(_: Seen) -> Reply:
+        with closing(sqlite3.connect(tmp_path / "kzfeed.db")) as beside:
+            beside.execute("UPDATE sources SET enabled = 0 WHERE name = 'b'")
+            beside.commit()
+        return Reply(200, [], rss())
+
+    first = server.page("/1", switch_the_other_off, host=HOSTS[0])
+    second = server.page("/2", Reply(200, [], rss()), host=HOSTS[0])
+    settings = settings_for({"a": first.url, "b": second.url})
+
+    reports = asyncio.run(poll_once(settings, archive, [], force=True))
+
+    assert [report.outcome for report in reports] == ["new", "skipped"]
+    assert second.seen == []
