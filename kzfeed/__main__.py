@@ -1,5 +1,5 @@
 """`python -m kzfeed` is `kzfeed`."""
 
-from kzfeed.cli import main
+from kzfeed.cli.main import main
 
 main()

@@ -20,7 +20,7 @@ from kzfeed.article import url
 from kzfeed.errors import UsageError
 from kzfeed.files import read_files
 from kzfeed.model import Article, Tally
-from kzfeed.store.archive import store_files
+from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 
 BATCH_FILES = 100

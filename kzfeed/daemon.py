@@ -19,8 +19,8 @@ import structlog
 
 from kzfeed.errors import ConfigError, DatabaseError
 from kzfeed.model import Source
-from kzfeed.net.rhythm import turn_in_crowd
 from kzfeed.poll import Poller, host_of
+from kzfeed.schedule.interval import turn_in_crowd
 from kzfeed.store import sources
 
 TICK = timedelta(seconds=1)

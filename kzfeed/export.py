@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kzfeed.article.file import render
-from kzfeed.article.normalise import to_file
+from kzfeed.article.archive_file import render
+from kzfeed.article.build import to_file
 from kzfeed.model import StoredArticle
-from kzfeed.store import reading
+from kzfeed.store import queries as reading
 from kzfeed.store.engine import Database
 
 Layout = Literal["tree", "flat"]

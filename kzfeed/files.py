@@ -16,11 +16,11 @@ from pathlib import Path
 
 import structlog
 
-from kzfeed.article.file import parse
-from kzfeed.article.normalise import from_file, is_storable
-from kzfeed.child import live_and_die_with
+from kzfeed.article.archive_file import parse
+from kzfeed.article.build import from_file, is_storable
 from kzfeed.errors import ArchiveFileError, UsageError
 from kzfeed.model import Article
+from kzfeed.sandbox.process import live_and_die_with
 
 SUFFIXES = (".txt", ".md")
 MAX_FILE_BYTES = 64 * 2**20

@@ -19,6 +19,8 @@ import structlog
 from kzfeed.article.change import overlap
 from kzfeed.batches import Batches
 from kzfeed.errors import DocumentError, UsageError
+from kzfeed.fetch.client import Fetcher
+from kzfeed.fetch.host_queue import HostTurns
 from kzfeed.model import (
     Article,
     Document,
@@ -33,16 +35,14 @@ from kzfeed.model import (
     Shown,
     Source,
 )
-from kzfeed.net.explain import explain, poll_line
-from kzfeed.net.fetch import Fetcher
-from kzfeed.net.hosts import HostTurns
-from kzfeed.net.politeness import settle, unreadable, visit_to
-from kzfeed.net.rhythm import Manners
+from kzfeed.sandbox.pool import Workers
+from kzfeed.schedule.explain import explain, poll_line
+from kzfeed.schedule.interval import Manners
+from kzfeed.schedule.policy import settle, unreadable, visit_to
 from kzfeed.store import sources
-from kzfeed.store.archive import PollCommit
+from kzfeed.store.commit import PollCommit
 from kzfeed.store.engine import Database
-from kzfeed.store.reading import last_polls
-from kzfeed.workers import Workers
+from kzfeed.store.queries import last_polls
 
 log = structlog.get_logger()
 
@@ -144,7 +144,7 @@ class Poller:
 
 def _read_harmless(document: Document) -> Read | None:
     # Where nothing is new, no document is read, and what reads it takes a while to import.
-    from kzfeed.document import read_harmless
+    from kzfeed.sandbox.document import read_harmless
 
     return read_harmless(document)
 

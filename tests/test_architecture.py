@@ -7,45 +7,35 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-FOUNDATION = {"kzfeed", "kzfeed.model", "kzfeed.errors", "kzfeed.redact"}
+FOUNDATION = {"kzfeed", "kzfeed.model", "kzfeed.errors", "kzfeed.text"}
 """What every room may import."""
 
 # Each room with the rooms below it; a room's own modules may always import each other.
 BELOW: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
-    "redact": set(),
+    "text": set(),
     "feed": set(),
     "article": {"feed"},
-    "document": {"article", "feed"},
-    "frames": set(),
-    "worker": {"child", "document", "frames"},
-    "workers": {"frames"},
-    "net": {"article", "feed"},
-    "store": {"article", "feed"},
-    "check": {"net", "article", "feed"},
-    "check_words": {"check", "net"},
+    "schedule": set(),
+    "fetch": set(),
+    "sandbox": {"article", "feed"},
+    "store": {"article"},
+    "check": {"schedule", "feed"},
     "batches": set(),
-    "poll": {"batches", "workers", "document", "net", "store", "article", "feed"},
-    "child": set(),
-    "files": {"child", "article", "feed"},
-    "backfill": {"files", "store", "article", "feed"},
-    "export": {"store", "article", "feed"},
-    "config_values": set(),
-    "config": {"config_values"},
-    "log": {"config"},
-    "daemon": {"poll", "backfill", "export", "net", "store"},
-    "service": {"daemon", "batches", "poll", "workers", "net", "store", "config"},
-    "by_hand": {"service", "batches", "poll", "check", "net", "store", "config", "config_values"},
-    "terminal": {"by_hand", "backfill", "article"},
+    "poll": {"batches", "sandbox", "fetch", "schedule", "store", "article"},
+    "files": {"sandbox", "article"},
+    "backfill": {"files", "store", "article"},
+    "export": {"store", "article"},
+    "config": set(),
+    "daemon": {"poll", "schedule", "store"},
+    "wiring": {"daemon", "batches", "poll", "fetch", "sandbox", "schedule", "store", "config"},
+    "poll_once": {"wiring", "batches", "poll", "check", "fetch", "store", "config"},
     "__main__": {"cli"},
-    "cli_options": {"store", "config", "log"},
     "cli": {
-        "cli_options",
-        "service",
-        "by_hand",
-        "check_words",
-        "daemon",
+        "wiring",
+        "poll_once",
+        "check",
         "poll",
         "backfill",
         "files",
@@ -53,40 +43,24 @@ BELOW: dict[str, set[str]] = {
         "store",
         "article",
         "config",
-        "log",
-        "terminal",
     },
 }
 
-PURE = (
-    "model",
-    "errors",
-    "redact",
-    "feed",
-    "article",
-    "document",
-    "check",
-    "check_words",
-    "net.politeness",
-    "net.rhythm",
-    "net.freshness",
-    "net.explain",
-)
-IMPURE = {"httpx", "aiohttp", "sqlalchemy", "apscheduler", "asyncio", "os", "time", "random", "socket", "kzfeed.config"}
+PURE = ("model", "errors", "text", "feed", "article", "schedule", "check", "sandbox.document")
+IMPURE = {"httpx", "httpx2", "sqlalchemy", "apscheduler", "asyncio", "os", "time", "random", "socket", "kzfeed.config"}
 
 ONLY_IN = {
-    "httpx": ("net.",),
-    "httpx_aiohttp": ("net.",),
-    "aiohttp": ("net.",),
+    "httpx": ("fetch.",),
+    "httpx_aiohttp": ("fetch.",),
+    "aiohttp": ("fetch.",),
     "sqlalchemy": ("store.",),
     "alembic": ("store.schema",),
-    "feedparser": ("feed.parse",),
-    "selectolax": ("article.",),
-    "ada_url": ("article.url", "net."),
-    "apscheduler": ("daemon", "poll", "config_values"),
-    "typer": ("cli",),
-    "rich": ("terminal", "log"),
-    "pydantic": ("config.", "config_values."),
+    "feedparser": ("feed.",),
+    "ada_url": ("article.url", "fetch."),
+    "apscheduler": ("daemon", "poll", "config.values"),
+    "typer": ("cli.",),
+    "rich": ("cli.",),
+    "pydantic": ("config.",),
     "pydantic_core": ("config.",),
 }
 """One library, one room: a prefix of the modules that may import it."""
@@ -144,6 +118,24 @@ def test_every_module_imports_only_what_lies_below_it(module: str) -> None:
     assert breaches(modules()[module].read_text("utf-8"), module) == []
 
 
+def test_every_permission_is_used() -> None:
+    used: dict[str, set[str]] = {room: set() for room in BELOW}
+    libraries: dict[str, set[str]] = {library: set() for library in ONLY_IN}
+    for module, path in modules().items():
+        inside = module.removeprefix("kzfeed.")
+        for name in imports(path.read_text("utf-8"), module):
+            top, *rest = name.split(".")
+            if top == "kzfeed" and rest:
+                used[inside.split(".")[0]].add(rest[0])
+            elif top in ONLY_IN:
+                libraries[top] |= {place for place in ONLY_IN[top] if f"{inside}.".startswith(place)}
+
+    assert {room: below - used[room] for room, below in BELOW.items() if below - used[room]} == {}
+    assert {name: set(places) - libraries[name] for name, places in ONLY_IN.items()} == {
+        name: set() for name in ONLY_IN
+    }
+
+
 def test_every_room_is_in_the_plan() -> None:
     assert {name.split(".")[1] for name in modules()} == set(BELOW)
 
@@ -172,15 +164,15 @@ def test_the_migrations_import_only_the_tables() -> None:
         ("kzfeed.feed.parse", "from kzfeed.article import url"),
         ("kzfeed.article.url", "def f():\n    from os import path"),
         ("kzfeed.article.url", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import httpx"),
-        ("kzfeed.article.html", "from ..store import tables"),
-        ("kzfeed.article.html", "import importlib\nimportlib.import_module('sqlalchemy')"),
-        ("kzfeed.net.fetch", "from kzfeed.store import archive"),
-        ("kzfeed.net.politeness", "import asyncio"),
-        ("kzfeed.store.archive", "import kzfeed.net.fetch"),
-        ("kzfeed.store.archive", "from kzfeed import poll"),
+        ("kzfeed.article.html.content", "from ...store import tables"),
+        ("kzfeed.article.html.content", "import importlib\nimportlib.import_module('sqlalchemy')"),
+        ("kzfeed.fetch.client", "from kzfeed.store import archive"),
+        ("kzfeed.schedule.policy", "import asyncio"),
+        ("kzfeed.store.commit", "import kzfeed.fetch.client"),
+        ("kzfeed.store.commit", "from kzfeed import poll"),
         ("kzfeed.backfill", "import feedparser"),
-        ("kzfeed.cli", "import sqlalchemy as sa"),
-        ("kzfeed.model", "from kzfeed.config import Settings"),
+        ("kzfeed.cli.main", "import sqlalchemy as sa"),
+        ("kzfeed.model", "from kzfeed.config.settings import Settings"),
     ],
 )
 def test_a_forbidden_import_is_seen(module: str, source: str) -> None:

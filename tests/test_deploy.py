@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed.config import Settings, load
+from kzfeed.config.settings import Settings, load
 
 PROJECT = Path(__file__).parent.parent
 DEPLOY = PROJECT / "deploy"

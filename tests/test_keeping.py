@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from kzfeed.article.file import ArchiveFile, parse
-from kzfeed.article.normalise import from_file
-from kzfeed.store.archive import store_files
+from kzfeed.article.archive_file import ArchiveFile, parse
+from kzfeed.article.build import from_file
+from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 from tests.store.test_backup import PROGRAMS, exported
 

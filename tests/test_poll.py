@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed import service
-from kzfeed.by_hand import PollReport, poll_once
-from kzfeed.config import HttpSettings, Settings, SourceSettings
+from kzfeed import wiring as service
+from kzfeed.config.settings import HttpSettings, Settings, SourceSettings
 from kzfeed.poll import utc_now
+from kzfeed.poll_once import PollReport, poll_once
+from kzfeed.sandbox.pool import COMMAND, Workers
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
-from kzfeed.workers import COMMAND, Workers
 from tests.etiquette.documents import rss
 from tests.etiquette.recorder import Recorder, Reply, Seen, recording
 

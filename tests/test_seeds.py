@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed.article.file import parse, render
+from kzfeed.article.archive_file import parse, render
 from kzfeed.article.url import url_hash
 
 SEEDS = Path(__file__).parent.parent / "seeds"

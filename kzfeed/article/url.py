@@ -8,7 +8,7 @@ import re
 
 from ada_url import URL, join_url
 
-from kzfeed.article.text import well_formed
+from kzfeed.article.strings import well_formed
 
 _C0_CONTROL_OR_SPACE = "".join(map(chr, range(0x21)))
 _DEFAULT_PORTS = frozenset({":80", ":443"})

@@ -8,7 +8,7 @@ import codecs
 import re
 from collections.abc import Iterable
 
-from kzfeed.feed.naturalness import ABOVE_ASCII, CHINESE, EAST_ASIAN, ENOUGH, excerpt, naturalness, total
+from kzfeed.feed.encoding_score import ABOVE_ASCII, CHINESE, EAST_ASIAN, ENOUGH, excerpt, naturalness, total
 from kzfeed.model import Decoded
 
 _BOMS = (

@@ -8,7 +8,7 @@ import re
 from html.entities import entitydefs
 
 from kzfeed.feed.item import HTML, PLAIN, XHTML, Item, Part, Person, unusual
-from kzfeed.feed.reader import Element, Reader, absolute
+from kzfeed.feed.xml import Element, Reader, absolute
 
 _VERSIONS = {"0.91": "rss091u", "0.92": "rss092", "0.93": "rss093", "0.94": "rss094"}
 _TYPES = {"text": PLAIN, "plain": PLAIN, "html": HTML, "xhtml": XHTML}

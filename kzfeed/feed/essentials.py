@@ -6,8 +6,8 @@ every tag inside of a text.
 
 from dataclasses import dataclass
 
-from kzfeed.feed.mend import DECLARES, pieces
-from kzfeed.feed.names import prefix_of
+from kzfeed.feed.namespaces import prefix_of
+from kzfeed.feed.repair import DECLARES, pieces
 
 _OF_TEXT = """
     abstract body content content:encoded description dc:description dc:title fullitem itunes:kzhtml itunes:kzplain

@@ -17,7 +17,7 @@ from kzfeed.feed import about
 from kzfeed.feed.decode import clean
 from kzfeed.feed.grammar import GRAMMAR
 from kzfeed.feed.item import Unusual, unusual
-from kzfeed.feed.reader import Reader
+from kzfeed.feed.xml import Reader
 from kzfeed.model import Decoded, Feed
 
 MAX_CHARACTERS = 4 * 1024 * 1024

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from kzfeed.feed import elements
 from kzfeed.feed.item import ASIDES
-from kzfeed.feed.reader import Grammar, Opener
+from kzfeed.feed.xml import Grammar, Opener
 
 
 def _table(names: Mapping[Opener, str]) -> dict[str, Opener]:

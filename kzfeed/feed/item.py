@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from kzfeed.feed.jsonfeed import ANY_IMAGE
+from kzfeed.feed.json import ANY_IMAGE
 from kzfeed.model import Enclosure, Entry, TextType
 
 PLAIN, HTML, XHTML = "text/plain", "text/html", "application/xhtml+xml"

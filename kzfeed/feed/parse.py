@@ -18,8 +18,8 @@ from kzfeed.errors import DocumentError
 from kzfeed.feed import about
 from kzfeed.feed.essentials import essentials
 from kzfeed.feed.item import byte_count, with_void_tags
-from kzfeed.feed.jsonfeed import ANY_IMAGE, parse_json
-from kzfeed.feed.mend import (
+from kzfeed.feed.json import ANY_IMAGE, parse_json
+from kzfeed.feed.repair import (
     FEEDISH,
     FIRST_TAG,
     NAMES_A_BASE,

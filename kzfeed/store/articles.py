@@ -10,14 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.article import change as changes
-from kzfeed.article import html
+from kzfeed.article.build import fingerprint
 from kzfeed.article.change import Change, Known, New, Revised, Same
-from kzfeed.article.normalise import fingerprint
+from kzfeed.article.html import content as html
 from kzfeed.model import Media, Tally
 from kzfeed.store import tables
-from kzfeed.store.known import BODIES, Brought, find
-from kzfeed.store.lists import for_each_engine, parts, rows
-from kzfeed.store.many import ForMany, Row
+from kzfeed.store.bulk import ForMany, Row
+from kzfeed.store.lookup import BODIES, Brought, find
+from kzfeed.store.statements import for_each_engine, parts, rows
 
 _article, _sighting = tables.articles.c, tables.sightings.c
 _media, _tag = tables.media.c, tables.tags.c

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from kzfeed.errors import KzfeedError, UsageError
-from kzfeed.redact import redact_text
 from kzfeed.store.engine import Database
+from kzfeed.text import redact_text
 
 PAGES = 4096
 """How much of an SQLite file is copied between two looks at whether somebody wants to stop: 16 MiB."""

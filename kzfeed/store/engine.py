@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from kzfeed.errors import DatabaseError
-from kzfeed.redact import redact_text
+from kzfeed.text import redact_text
 
 SQLITE_BUSY_TIMEOUT_S = 60
 SQLITE_PAGE = 16_384

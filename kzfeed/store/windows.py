@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from kzfeed.model import Gap, Shown, Source
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.lists import for_each_engine, rows
+from kzfeed.store.statements import for_each_engine, rows
 
 _article, _sighting, _source = tables.articles.c, tables.sightings.c, tables.sources.c
 

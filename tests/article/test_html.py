@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kzfeed.article.html import derive, from_plain, one_line, plain_text, title_text, trim, trim_lines
-from kzfeed.article.text import WHITE_SPACE
+from kzfeed.article.html.content import derive, from_plain, one_line, plain_text, title_text, trim, trim_lines
+from kzfeed.article.strings import WHITE_SPACE
 from kzfeed.article.url import href
 
 SHARED = Path(__file__).parents[3] / "shared"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kzfeed.article.html import enclosure_media, media
+from kzfeed.article.html.content import enclosure_media, media
 from kzfeed.model import Media, MediaKind
 
 BASE = "https://example.org/news/1.html"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from kzfeed.article.html import plain_text
-from kzfeed.article.normalise import READING, fingerprint, reading_of
+from kzfeed.article.build import READING, fingerprint, reading_of
+from kzfeed.article.html.content import plain_text
 
 BODIES = (
     (

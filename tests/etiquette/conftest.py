@@ -16,16 +16,16 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.batches import Batches
+from kzfeed.fetch.client import Fetcher
+from kzfeed.fetch.host_queue import HostTurns
 from kzfeed.model import Poll, Source, SourceConfig
-from kzfeed.net.fetch import Fetcher
-from kzfeed.net.hosts import HostTurns
-from kzfeed.net.politeness import Manners
 from kzfeed.poll import Poller
+from kzfeed.sandbox.pool import Workers
+from kzfeed.schedule.policy import Manners
 from kzfeed.store import schema, sources, tables
-from kzfeed.store.archive import commit_polls
+from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
-from kzfeed.workers import Workers
 from tests.etiquette.recorder import Page, Recorder, recording
 
 HOSTS = tuple(f"127.0.0.{number}" for number in range(1, 6))

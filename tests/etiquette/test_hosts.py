@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from kzfeed.fetch.client import Fetcher, Hop
+from kzfeed.fetch.host_queue import HostRule, HostTurns
 from kzfeed.model import Failed, Poll, Visit
-from kzfeed.net.fetch import Fetcher, Hop
-from kzfeed.net.hosts import HostRule, HostTurns
-from kzfeed.net.politeness import Manners, settle
+from kzfeed.schedule.policy import Manners, settle
 from kzfeed.store import sources
 from tests.etiquette.conftest import AGENT, DAY, HOUR, START, World
 from tests.etiquette.documents import rss
@@ -215,7 +215,7 @@ def test_16_a_redirect_goes_to_the_next_host_when_its_turn_comes_there() -> None
 
 
 def test_16_the_fetcher_asks_before_each_hop_and_its_time_stands_still_meanwhile(server: Recorder) -> None:
-    from kzfeed.net.fetch import FetchLimits
+    from kzfeed.fetch.client import FetchLimits
 
     start = server.page("/0", Reply(302, [("Location", "/1")]))
     server.page("/1", Reply(307, [("Location", "/2"), ("Retry-After", "60")]))

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from kzfeed.net.politeness import Manners
+from kzfeed.schedule.policy import Manners
 from tests.etiquette.conftest import DAY, HOUR, START, World
 from tests.etiquette.documents import rss
 from tests.etiquette.recorder import Header, Page, Recorder, Reply

@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kzfeed import config, log, service
+from kzfeed import wiring as service
+from kzfeed.cli import log
+from kzfeed.config import settings as config
 from kzfeed.daemon import Daemon
 from kzfeed.store import schema
 from kzfeed.store.engine import Database

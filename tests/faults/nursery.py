@@ -16,7 +16,8 @@ import alembic.command
 import alembic.runtime.migration  # noqa: F401
 import psycopg  # noqa: F401
 
-from kzfeed import backfill, cli, export, service  # noqa: F401
+from kzfeed import wiring as service  # noqa: F401
+from kzfeed.cli import main as cli
 from kzfeed.store import schema  # noqa: F401
 
 
@@ -37,7 +38,7 @@ def _be_kzfeed(arguments: list[str], folder: Path) -> NoReturn:
         os.chdir(folder)
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDWR)
-        log = os.open(folder / "kzfeed.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        log = os.open(folder / "kzfeed.cli.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for number, file in enumerate((nothing, nothing, log)):
             os.dup2(file, number)
         sys.argv = ["kzfeed", *arguments]

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import feedparser
 import pytest
 
-from kzfeed.feed import date_words
-from kzfeed.feed.date_words import MONTHS
-from kzfeed.feed.dates import instant
+from kzfeed.feed.dates import words as date_words
+from kzfeed.feed.dates.parse import instant
+from kzfeed.feed.dates.words import MONTHS
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 TABLE = Path(__file__).parents[1] / "data" / "dates.tsv"

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kzfeed.feed.dates import AHEAD, EARLIEST, instant
+from kzfeed.feed.dates.parse import AHEAD, EARLIEST, instant
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 

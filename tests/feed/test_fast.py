@@ -15,15 +15,15 @@ from feedparser.api import StrictFeedParser
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from kzfeed.article import html
-from kzfeed.article.normalise import Reading, from_feed
-from kzfeed.document import read, read_harmless
+from kzfeed.article.build import Reading, from_feed
+from kzfeed.article.html import content as html
 from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import decode, decode_plain
 from kzfeed.feed.fast import parse_fast, parse_plain
-from kzfeed.feed.names import HANDLED, PREFIXES
+from kzfeed.feed.namespaces import HANDLED, PREFIXES
 from kzfeed.feed.parse import parse
 from kzfeed.model import Decoded, Document, Entry, Feed
+from kzfeed.sandbox.document import read, read_harmless
 from tests.feed.ordinary import NAMESPACES, SHAPES, STORIES, document
 
 DATA = Path(__file__).parents[1] / "data" / "feeds"

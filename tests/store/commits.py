@@ -5,7 +5,7 @@ from typing import Any
 
 from kzfeed.errors import DatabaseError
 from kzfeed.model import Article, Poll, Shown, Source
-from kzfeed.store.archive import PollCommit, commit_polls
+from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.model import Poll, Source, SourceConfig, Validators
-from kzfeed.net.rhythm import turn_in_crowd
+from kzfeed.schedule.interval import turn_in_crowd
 from kzfeed.store import sources
 from kzfeed.store.engine import Database
 from tests.store.commits import commit_poll

@@ -16,16 +16,16 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from kzfeed.article.file import ArchiveFile
-from kzfeed.article.normalise import from_file
+from kzfeed.article.archive_file import ArchiveFile
+from kzfeed.article.build import from_file
 from kzfeed.errors import UsageError
 from kzfeed.export import export
 from kzfeed.model import Checked, Finding
-from kzfeed.store.archive import store_files
 from kzfeed.store.backup import BackupError, backup
+from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
-from kzfeed.store.integrity import verify
-from kzfeed.store.reading import Selection
+from kzfeed.store.queries import Selection
+from kzfeed.store.verify import verify
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 

@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kzfeed.article import url
-from kzfeed.article.file import ArchiveFile
-from kzfeed.article.normalise import from_file
+from kzfeed.article.archive_file import ArchiveFile
+from kzfeed.article.build import from_file
 from kzfeed.errors import DatabaseError
 from kzfeed.model import Article, Gap, Media, Overlap, Poll, Shown, Source, SourceConfig, Tally, Validators
 from kzfeed.store import sources, tables
-from kzfeed.store.archive import PollCommit, commit_polls, store_files
+from kzfeed.store.commit import PollCommit, commit_polls, store_files
 from kzfeed.store.engine import Database
-from kzfeed.store.known import Brought, find
+from kzfeed.store.lookup import Brought, find
 from kzfeed.store.windows import last_windows
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)

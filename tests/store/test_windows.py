@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
+from kzfeed.article.archive_file import ArchiveFile
+from kzfeed.article.build import from_file
 from kzfeed.article.change import overlap
-from kzfeed.article.file import ArchiveFile
-from kzfeed.article.normalise import from_file
 from kzfeed.model import Article, Poll, Source, SourceConfig
 from kzfeed.store import sources
 from kzfeed.store.engine import Database

@@ -1,0 +1,1 @@
+"""The configuration: kzfeed.toml and KZFEED_* variables become one frozen Settings."""

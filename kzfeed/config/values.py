@@ -1,0 +1,259 @@
+"""What a value of kzfeed.toml may look like: what TOML or a variable gave comes in, a typed value goes out.
+
+What is no such value is a ValueError. Its text says in plain words what was expected, to end a sentence, and never
+repeats the value, which may hold a password.
+"""
+
+import difflib
+import re
+import zoneinfo
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import PlainValidator
+
+from kzfeed.text import HIDDEN, redact_text
+
+# --- time and size ---------------------------------------------------------------------------------------------------
+
+_DURATION = re.compile(
+    r"(?:(?P<days>\d{1,9})d)?(?:(?P<hours>\d{1,9})h)?(?:(?P<minutes>\d{1,9})m)?"
+    r"(?:(?P<seconds>\d{1,9})s)?(?:(?P<milliseconds>\d{1,9})ms)?",
+    re.ASCII,
+)
+_SOME_DURATION = 'a duration such as "30s" or "1h30m"'
+_SIZE = re.compile(r"(\d{1,15})(B|kB|MB|GB|KiB|MiB|GiB)?", re.ASCII)
+_BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def pause(value: object) -> timedelta:
+    """`1h30m`, and `0s` too: whole numbers of d, h, m, s, ms, the largest first. A bare number names no unit."""
+    if isinstance(value, timedelta):
+        return value
+    match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
+    parts = {unit: int(count) for unit, count in match.groupdict().items() if count} if match else {}
+    if not parts:
+        raise ValueError(_SOME_DURATION)
+    length = timedelta(**parts)
+    if length > timedelta(days=3650):
+        raise ValueError(f"{_SOME_DURATION}, of at most 3650d")
+    return length
+
+
+def duration(value: object) -> timedelta:
+    """The same, longer than nothing."""
+    length = pause(value)
+    if not length:
+        raise ValueError(f"{_SOME_DURATION}, longer than 0")
+    return length
+
+
+def rhythm(value: object) -> timedelta | Literal["auto"]:
+    """The time from poll to poll: a duration, or `auto`, where the source's own pace sets it."""
+    if value == "auto":
+        return "auto"
+    try:
+        return duration(value)
+    except ValueError as error:
+        raise ValueError(f'"auto" or {error}') from None
+
+
+def size(value: object) -> int:
+    """Bytes, from `64KiB` (1,024 each), `500kB` (1,000 each) or a plain number."""
+    match = _SIZE.fullmatch(str(value).strip()) if isinstance(value, str | int) else None
+    if match is None or not 0 < (count := int(match[1]) * _BYTES[match[2] or "B"]) <= 2**40:
+        raise ValueError('a size from 1 to 1024GiB, such as "15MiB", "500kB" or a number of bytes')
+    return count
+
+
+def memory(value: object) -> int:
+    """What one document may take: bytes again, and enough of them that any can be read."""
+    count = size(value)
+    if count < _BYTES["MiB"]:
+        raise ValueError('at least "1MiB": with less, no document can be read')
+    return count
+
+
+def number(value: object, *, least: int) -> int:
+    """A whole number; as text too, for a variable holds nothing else."""
+    digits = str(value).strip() if isinstance(value, str | int) else ""
+    if not re.fullmatch(r"\d{1,9}", digits, re.ASCII) or int(digits) < least:
+        raise ValueError(f"a whole number from {least} up")
+    return int(digits)
+
+
+# --- names and addresses ---------------------------------------------------------------------------------------------
+
+SOURCE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
+_HOST = re.compile(r"[^\s/?#@:\[\]]+")
+_DATABASE = re.compile(r"sqlite:///(?!$|:memory:)|(?:postgresql|postgresql\+psycopg|postgres)://.")
+
+
+def text(value: object) -> str:
+    """Anything but nothing, without the blanks around it."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("text that is not empty")
+    return value.strip()
+
+
+def source_name(value: object) -> str:
+    """What articles are filed under: a slug."""
+    if not isinstance(value, str) or not SOURCE_NAME.fullmatch(value):
+        raise ValueError("1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or a digit first")
+    return value
+
+
+def host_name(value: object) -> str:
+    """A host as `urlsplit` gives it, in lower case."""
+    if not isinstance(value, str) or not _HOST.fullmatch(value):
+        raise ValueError('a host such as "feedx.net", without scheme and port')
+    return value.lower()
+
+
+def address(value: object) -> tuple[str, str, int | None, str, str]:
+    """What makes two spellings one URL: the fragment and a default port do not count, nor the case of the host."""
+    url = value.strip() if isinstance(value, str) else ""
+    with suppress(ValueError):  # a port that is no number, a bracket that is not closed
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and not re.search(r"[\s\x00-\x1f\x7f]", url):
+            port = None if parts.port == {"http": 80, "https": 443}[parts.scheme] else parts.port
+            return parts.scheme, parts.hostname, port, parts.path or "/", parts.query
+    raise ValueError("an http or https URL with a host")
+
+
+def feed_url(value: object) -> str:
+    """An http or https URL, as it was written."""
+    address(value)
+    return str(value).strip()
+
+
+def database_url(value: object) -> str:
+    """A URL of SQLite or PostgreSQL, as it was written."""
+    url = value.strip() if isinstance(value, str) else ""
+    if not _DATABASE.match(url):
+        raise ValueError('"sqlite:///FILE" or "postgresql://USER@HOST/NAME"')
+    return url
+
+
+def contact(value: object) -> str:
+    """It stands in round brackets in the User-Agent: it may hold none, and nothing that ends a header."""
+    found = value.strip() if isinstance(value, str) else " "
+    in_a_header = re.fullmatch(r"[!-~]{0,200}", found) and not set(found) & set("()\\")
+    if not in_a_header or (found and "@" not in found and "://" not in found):
+        raise ValueError('a URL or an e-mail address in ASCII, without brackets, of at most 200 characters, or ""')
+    return found
+
+
+# --- the calendar ----------------------------------------------------------------------------------------------------
+
+_CRON_ITEM = r"(?:(?:\*|\d{1,2}(?:-\d{1,2})?)(?:/\d{1,2})?|[a-z]{3}(?:-[a-z]{3})?)"
+_CRON = re.compile(rf"(?:{_CRON_ITEM}(?:,{_CRON_ITEM})*(?: |$)){{5}}", re.ASCII)
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def timezone(value: object) -> str:
+    """The name of a zone in the IANA database."""
+    name = text(value)
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        near = difflib.get_close_matches(name, sorted(zoneinfo.available_timezones()), n=1)
+        hint = f" (the nearest is {near[0]})" if near else ""
+        raise ValueError(f'an IANA time zone such as "UTC" or "Asia/Shanghai"{hint}') from None
+    return name
+
+
+def cron(value: object) -> str:
+    """Five fields of crontab(5) that come true some day, the weekdays in names."""
+    from apscheduler.triggers.cron import CronTrigger
+
+    line = " ".join(value.lower().split()) if isinstance(value, str) else ""
+    if _CRON.fullmatch(line):  # APScheduler overlooks what follows a name
+        with suppress(ValueError, IndexError):
+            *rest, weekdays = line.split()
+            line = " ".join([*rest, ",".join(map(_weekdays_by_name, weekdays.split(",")))])
+            # A crontab names no year: any start will do to see whether it ever fires (30 February does not).
+            start = datetime(2024, 1, 1, tzinfo=UTC)
+            if CronTrigger.from_crontab(line, timezone=UTC).get_next_fire_time(None, start):
+                return line
+    raise ValueError('crontab fields (minute, hour, day, month, weekday) that come true, such as "7 * * * *"')
+
+
+def _weekdays_by_name(item: str) -> str:
+    """`1-5` is Monday to Friday in a crontab, which counts from Sunday, and Tuesday to Saturday to APScheduler."""
+    if item == "*" or item[0].isalpha():
+        return item
+    days, _, step = item.partition("/")
+    first, _, last = days.replace("*", "0-6").partition("-")
+    numbers = range(int(first), int(last or (6 if step else first)) + 1, int(step or 1))
+    return ",".join(_WEEKDAYS[number] for number in numbers)
+
+
+# --- values beside each other ----------------------------------------------------------------------------------------
+
+Place = tuple[str | int, ...]
+"""Where something stands, from the outside in: `("http", "timeout")`, `("sources", 0, "name")`."""
+
+
+def contradictions(sources: object) -> Iterator[tuple[Place, object, str]]:
+    """Names and addresses that two sources share, and sources of two rhythms: where, what stands there, what should."""
+    seen: dict[tuple[str, object], int] = {}
+    for number, source in enumerate(sources if isinstance(sources, list) else []):
+        if not isinstance(source, dict):
+            continue
+        for key, identity in (("name", source_name), ("url", address)):
+            with suppress(ValueError):
+                first = seen.setdefault((key, identity(source.get(key))), number)
+                if first != number:
+                    expected = f"a {key} of its own: sources[{first + 1}] has it already"
+                    yield ("sources", number, key), source[key], expected
+        if "every" in source and "cron" in source:
+            yield ("sources", number, "cron"), source["cron"], "no cron beside every: a source has one of them"
+
+
+# --- the same as types -----------------------------------------------------------------------------------------------
+
+Pause = Annotated[timedelta, PlainValidator(pause)]
+Duration = Annotated[timedelta, PlainValidator(duration)]
+Rhythm = Annotated[timedelta | Literal["auto"], PlainValidator(rhythm)]
+Size = Annotated[int, PlainValidator(size)]
+Memory = Annotated[int, PlainValidator(memory)]
+Count = Annotated[int, PlainValidator(partial(number, least=1))]
+CountFromZero = Annotated[int, PlainValidator(partial(number, least=0))]
+Text = Annotated[str, PlainValidator(text)]
+SourceName = Annotated[str, PlainValidator(source_name)]
+HostName = Annotated[str, PlainValidator(host_name)]
+FeedUrl = Annotated[str, PlainValidator(feed_url)]
+DatabaseUrl = Annotated[str, PlainValidator(database_url)]
+Contact = Annotated[str, PlainValidator(contact)]
+Timezone = Annotated[str, PlainValidator(timezone)]
+Cron = Annotated[str, PlainValidator(cron)]
+
+# --- a value in an error ---------------------------------------------------------------------------------------------
+
+_USERINFO = re.compile(r"^([A-Za-z][\w+.-]*:(?=/))?/*[^/@:]*:(?!//).*@", re.DOTALL)
+
+
+class Unquoted(str):
+    """Words in the place of a value, where an error would show it as `repr` does."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+UNSEEN: Final = Unquoted("…")  # what may be a secret
+
+
+def shown(value: object) -> object:
+    """The value as an error may show it: short, and without anything that could be a password."""
+    if isinstance(value, dict | list):
+        return Unquoted("a table" if isinstance(value, dict) else "a list")
+    if not isinstance(value, str) or isinstance(value, Unquoted):
+        return value
+    # A password may hold what a URL would have to escape: where there is one, all up to the last @ goes.
+    short = redact_text(_USERINFO.sub(rf"\1//{HIDDEN}@", value))
+    return short if len(short) <= 100 else short[:97] + "..."

@@ -1,0 +1,1 @@
+"""Date strings of feeds become instants."""

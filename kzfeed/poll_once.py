@@ -1,0 +1,178 @@
+"""What an operator does by hand: poll sources once, now, or see what kzfeed would make of a feed. Reports come out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from kzfeed.batches import Batches
+from kzfeed.config import values
+from kzfeed.config.settings import Settings
+from kzfeed.errors import DatabaseError, DocumentError, UsageError
+from kzfeed.fetch.client import Hop
+from kzfeed.model import Document, Failed, Fetched, Outcome, Poll, Source, Visit
+from kzfeed.poll import Poller, host_of, utc_now
+from kzfeed.store import sources
+from kzfeed.store.engine import Database
+from kzfeed.text import redacted
+from kzfeed.wiring import document_workers, fetcher, host_turns, manners, poller
+
+if TYPE_CHECKING:
+    from kzfeed.check.report import FeedReport
+
+
+@dataclass(frozen=True, slots=True)
+class PollReport:
+    """A poll by hand, as it is printed. `outcome` is a poll's, or `skipped` where the source may not be visited now."""
+
+    source: str
+    outcome: str
+    http_status: int | None = None
+    entries: int = 0
+    new: int = 0
+    revised: int = 0
+    error: str | None = None
+    error_kind: str | None = None
+    duration_ms: int = 0
+
+
+async def poll_once(
+    settings: Settings,
+    database: Database,
+    names: Sequence[str],
+    *,
+    force: bool,
+    on_report: Callable[[PollReport], None] | None = None,
+) -> list[PollReport]:
+    """Poll the named sources, or all that are configured, once; reports in the order of the sources' names.
+
+    `on_report` hears of each as it ends. A poll that could not be stored is a report of the kind `database`. Raises
+    UsageError for a name that is not configured, DatabaseError.
+    """
+    sources.configure(database, settings.source_configs(), utc_now())
+    wanted = sources.hosts_by_name(database, names)
+    if unknown := set(names) - wanted.keys():
+        known = ", ".join(config.name for config in settings.source_configs()) or "none"
+        raise UsageError(
+            f"no source {', '.join(sorted(unknown))} is configured in {settings.origin}; there are: {known}"
+        )
+    slots = asyncio.Semaphore(settings.http.max_connections)
+    reports: dict[str, PollReport] = {}
+
+    async with poller(settings, database) as polls, _as_they_are(polls, force=force) as present:
+
+        async def poll_all(queue: Iterable[str]) -> None:
+            for name in queue:
+                done = reports[name] = await _poll_by_hand(polls, name, present)
+                if on_report:
+                    on_report(done)
+
+        async def poll_in_turn(host: str, queue: Iterator[str]) -> None:
+            if polls.turns.has_gap(host):
+                for name in queue:
+                    async with slots:
+                        await poll_all([name])
+            else:
+                # In one go, so that the connection to the host is still there for the next of its sources.
+                async with slots:
+                    await poll_all(queue)
+
+        async with asyncio.TaskGroup() as group:
+            # One after the other at each host: what the server tells the first of them may be meant for all.
+            for host, of_host in groupby(sorted(wanted, key=wanted.__getitem__), key=wanted.__getitem__):
+                queue = iter(list(of_host))
+                for _ in range(polls.turns.connections(host)):
+                    group.create_task(poll_in_turn(host, queue))
+    return [reports[name] for name in wanted]
+
+
+Present = Source | str
+"""A source as it is now, or why it may not be visited."""
+
+
+@asynccontextmanager
+async def _as_they_are(polls: Poller, *, force: bool) -> AsyncIterator[Batches[str, Present]]:
+    """How sources stand, by name, when their turn comes: a daemon may have visited them since they were listed."""
+
+    def look_up(names: Sequence[str]) -> list[Present | Exception]:
+        now = polls.clock()
+        paused = sources.paused_hosts(polls.database, now)
+        found = {source.name: source for source in sources.listed(polls.database, names)}
+        return [_present(found.get(name), paused, now, force=force) for name in names]
+
+    with ThreadPoolExecutor(1, thread_name_prefix="present") as thread:
+        async with Batches[str, Present](look_up, thread) as present:
+            yield present
+
+
+async def _poll_by_hand(polls: Poller, name: str, present: Batches[str, Present]) -> PollReport:
+    try:
+        as_it_is = await present.ask(name)
+        if isinstance(as_it_is, str):
+            return PollReport(name, "skipped", error=as_it_is)
+        return _as_report(as_it_is, await polls.poll(as_it_is))
+    except DatabaseError as error:
+        return PollReport(name, "failed", error=str(error), error_kind="database")
+
+
+def _present(source: Source | None, paused: dict[str, datetime], now: datetime, *, force: bool) -> Present:
+    """The source, if it may be visited; `force` overrules its server's wishes."""
+    if source is None or source.status == "removed" or not source.enabled:
+        return "no longer configured"
+    if force:
+        return source
+    if source.status == "gone":
+        return f"retired: {source.last_error}"
+    pauses = [pause for pause in (source.not_before, paused.get(host_of(source))) if pause and pause > now]
+    return f"its server asked to be left alone until {max(pauses):%Y-%m-%d %H:%M:%S} UTC" if pauses else source
+
+
+def _as_report(source: Source, poll: Poll) -> PollReport:
+    return PollReport(
+        source=source.name,
+        outcome=poll.outcome,
+        http_status=poll.http_status,
+        entries=poll.entries,
+        new=poll.new_articles,
+        revised=poll.revised_articles,
+        error=poll.error,
+        error_kind=poll.error_kind,
+        duration_ms=poll.duration_ms,
+    )
+
+
+async def check_feed(settings: Settings, url: str, timezone: str | None = None) -> "FeedReport":
+    """Visit a feed once, as a poll would, and say what would become of it. Nothing is stored. Raises UsageError."""
+    from kzfeed.check import report as check
+
+    try:
+        values.feed_url(url)
+        zone = values.timezone(timezone) if timezone else settings.defaults.timezone
+    except ValueError as error:
+        raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}") from None
+    hops: list[Hop] = []
+    visit = Visit(url, trusted_host=sources.host_of(url))
+    turns = host_turns(settings, visited={})
+    async with fetcher(settings) as visits, turns.turn(sources.host_of(url)) as turn:
+
+        async def on_hop(hop: Hop) -> None:
+            hops.append(hop)
+            await turn.move_to(hop.host)
+
+        outcome: Outcome = await visits.visit(visit, on_hop=on_hop)
+    now = utc_now()
+    read = None
+    if isinstance(outcome, Fetched):
+        content_type = outcome.headers.get("content-type")
+        document = Document(outcome.body, content_type, outcome.url, zone, now, settings.parse.max_entries)
+        try:
+            async with document_workers(settings) as workers:
+                read = await workers.read(document)
+        except DocumentError as error:
+            outcome = Failed(error.kind, str(error), outcome.status, outcome.headers)
+    redirects = [check.Redirect(hop.status, hop.url) for hop in hops]
+    return check.report(check.Checking(url, zone, now, manners(settings)), outcome, redirects, read)

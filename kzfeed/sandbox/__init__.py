@@ -1,0 +1,1 @@
+"""Documents read in processes that can be killed."""

@@ -1,0 +1,141 @@
+"""Why the next visit to a source is when it is, in plain words: its state in, sentences out, and a poll as a line.
+
+Nothing is decided here: `settle` left its reason in the state, and what else bears on it stands there too.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from kzfeed.model import Source
+from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
+from kzfeed.text import redact_text
+
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def explain(source: Source, paused_until: datetime | None, now: datetime) -> list[str]:
+    """The sentences, the most important first; `paused_until` is until when its whole host wants no visits."""
+    return [
+        _next_visit(source, paused_until, now),
+        *_troubles(source),
+        *_rhythm(source),
+        *_wishes(source, paused_until, now),
+        *_conditions(source),
+        *_addresses(source),
+    ]
+
+
+def _next_visit(source: Source, paused_until: datetime | None, now: datetime) -> str:
+    if source.status == "removed" or not source.enabled:
+        return "It is not in the configuration any more and is not polled; its articles are kept."
+    if source.status == "gone":
+        since = f" at {moment(source.gone_at)}" if source.gone_at else ""
+        return f"Its server said{since} that it is gone for good (410): it is not polled, its articles are kept."
+    when, reason = source.next_poll_at, source.next_poll_reason or "its configuration"
+    if when is None:
+        return "No poll is planned."
+    if source.not_before and source.not_before > when:
+        when, reason = source.not_before, "Retry-After"
+    if paused_until and paused_until > max(when, now):
+        when, reason = paused_until, "its whole host asked to be left alone"
+    if when <= now:
+        return f"The next poll is due since {moment(when)}, as soon as its host's turn comes: {reason}."
+    return f"The next poll is at {moment(when)}, in {length(when - now)}: {reason}."
+
+
+def _troubles(source: Source) -> Iterator[str]:
+    if source.failure_count and source.failing_since:
+        times = "once" if source.failure_count == 1 else f"{source.failure_count} times in a row"
+        since, last = moment(source.failing_since), _plain(source.last_error or "no reason given")
+        yield f"It has failed {times} since {since}, the last time with {last}."
+    if source.last_success_at:
+        yield f"It last succeeded at {moment(source.last_success_at)}."
+    elif source.last_polled_at:
+        yield "It has never succeeded."
+
+
+def _rhythm(source: Source) -> Iterator[str]:
+    if source.cron:
+        yield f"Its cron expression is {source.cron} ({source.timezone or 'UTC'})."
+    elif source.auto:
+        pace = source.auto_interval or source.every
+        yield f"It is polled as its own pace asks (auto): every {length(pace)} of late."
+    else:
+        yield f"It is to be polled every {length(source.every)}."
+    if source.hurried_interval:
+        hurry = length(source.hurried_interval)
+        yield f"For now it is polled every {hurry}, until from poll to poll half of its window stays in place."
+
+
+def _wishes(source: Source, paused_until: datetime | None, now: datetime) -> Iterator[str]:
+    if source.not_before and source.not_before > now:
+        yield f"Its server asked to be left alone until {moment(source.not_before)} (Retry-After)."
+    if paused_until and paused_until > now:
+        yield f"Its host asked to be left alone until {moment(paused_until)}, all of its feeds (Retry-After)."
+    if source.own_wait:
+        yield f"The feed asks for {length(source.own_wait)} between two polls (ttl or sy:updatePeriod)."
+    if source.skip_hours:
+        hours = ", ".join(map(str, sorted(source.skip_hours)))
+        yield f"The feed asks not to be polled in these hours, in GMT: {hours} (skipHours)."
+    if source.skip_days:
+        days = ", ".join(_DAYS[day] for day in sorted(source.skip_days))
+        yield f"The feed asks not to be polled on {days} (skipDays)."
+
+
+def _conditions(source: Source) -> Iterator[str]:
+    stuck = f"Its server has answered 304 and nothing else since {moment(source.not_modified_since)}"
+    if source.ask_in_full:
+        why = stuck if source.not_modified_since else "The last answer was doubtful"
+        yield f"{why}: the next request is for the whole document."
+    elif source.not_modified_since:
+        yield f"{stuck}."
+    elif source.last_success_at and source.validators is None:
+        yield "Its server gives no validators: while the document stays the same, polls become rarer."
+
+
+def _addresses(source: Source) -> Iterator[str]:
+    if source.configured_url and source.url != source.configured_url:
+        yield f"Its server has moved it for good from {_plain(source.configured_url)} to {_plain(source.url)}."
+    if source.moved_to and source.moved_since:
+        seen = "1 poll" if source.moved_polls == 1 else f"{source.moved_polls} polls"
+        yield (
+            f"Permanent redirects lead to {_plain(source.moved_to)}, on {seen} since {moment(source.moved_since)}: "
+            f"after {MOVED_POLLS} polls over {length(MOVED_AFTER)} that becomes its address."
+        )
+
+
+def poll_line(poll: Mapping[str, Any]) -> str:
+    """A row of the table `polls` as a line: when, what came of it, and what it brought."""
+    status = f" {poll['http_status']}" if poll["http_status"] else ""
+    line = f"{moment(poll['started_at'])}  {poll['outcome']}{status}"
+    if poll["outcome"] == "failed":
+        return f"{line} {poll['error_kind']}: {_plain(poll['error'] or '')}"
+    if poll["outcome"] == "not-modified":
+        return f"{line} ({poll['duration_ms']} ms)"
+    brought = f"{poll['new_articles']} new, {poll['revised_articles']} revised"
+    return f"{line}, {poll['entries']} entries, {brought} ({poll['duration_ms']} ms)"
+
+
+def _plain(text: str) -> str:
+    """Text that servers had a say in, without secrets and without what reprograms a terminal."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", "�", redact_text(text))
+
+
+def moment(when: datetime | None) -> str:
+    """A time as people read it, to the second."""
+    return f"{when:%Y-%m-%d %H:%M:%S} UTC" if when else "an unknown time"
+
+
+def length(time: timedelta) -> str:
+    """A length of time in its two largest units: `1 h 30 min`."""
+    seconds = max(round(time.total_seconds()), 0)
+    parts: list[str] = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "0 s"

@@ -1,0 +1,193 @@
+"""What people ask of the archive: articles listed, shown and streamed, and the figures of the whole."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.article import url
+from kzfeed.errors import UsageError
+from kzfeed.model import StoredArticle, StoredVersion
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from kzfeed.store.statements import for_each_engine, rows
+
+STREAM_SIZE = 200
+"""How many articles are in memory at a time while they are streamed."""
+
+_article, _source = tables.articles.c, tables.sources.c
+_COLUMNS = [
+    _source.name.label(each.name) if each.name == "source" else _article[each.name] for each in fields(StoredArticle)
+]
+_STORED = sa.select(*_COLUMNS).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+_STORED_BY_ID = for_each_engine(lambda among: _STORED.where(among(_article.id, "ids")))
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which articles: of one source (who had them first), published at `since` or later and before `until`.
+
+    An article without a publication date is in no stretch of time: a bound leaves it out.
+    """
+
+    source: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def of(self, query: sa.Select[Any]) -> sa.Select[Any]:
+        """The query, narrowed to the selection."""
+        if self.source:
+            query = query.where(_source.name == self.source)
+        if self.since:
+            query = query.where(_article.published_at >= self.since)
+        if self.until:
+            query = query.where(_article.published_at < self.until)
+        return query
+
+
+def stream(database: Database, selection: Selection = Selection()) -> Iterator[StoredArticle]:
+    """The selected articles in order of publication, the undated last, as of one moment, a few in memory at a time."""
+    # The order of their ids first: with the bodies beside them, all that have no date would be sorted bodies and all.
+    ids = sa.select(_article.id).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+    query = selection.of(ids).order_by(_article.published_at, _article.url_hash)
+    few: dict[str, Any] = {"stream_results": True, "yield_per": STREAM_SIZE}
+    with database.read() as connection:
+        # Two queries, because the index on published_at gives this order.
+        for part in (_article.published_at.is_not(None), _article.published_at.is_(None)):
+            for some in connection.execute(query.where(part), execution_options=few).scalars().partitions():
+                found = {row.id: row for row in rows(connection, _STORED_BY_ID, ids=some)}
+                for article_id in some:
+                    yield StoredArticle(*found.pop(article_id))
+
+
+def count(database: Database, selection: Selection) -> int:
+    """How many articles are selected."""
+    query = sa.select(sa.func.count()).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+    with database.read() as connection:
+        return int(connection.execute(selection.of(query)).scalar_one())
+
+
+def latest(database: Database, selection: Selection, limit: int) -> list[dict[str, Any]]:
+    """The newest of the selected articles without their bodies, newest first: the columns of `article_list`."""
+    columns = (
+        _article.id,
+        _article.url_hash,
+        _source.name.label("source"),
+        _article.title,
+        _article.url,
+        _article.published_at,
+        _article.first_seen_at,
+        _article.revision,
+    )
+    joined = sa.select(*columns).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+    dated = selection.of(joined).where(_article.published_at.is_not(None))
+    undated = selection.of(joined).where(_article.published_at.is_(None))
+    with database.read() as connection:
+        # Two queries, because the index on published_at gives this order.
+        newest = connection.execute(dated.order_by(_article.published_at.desc(), _article.id.desc()).limit(limit)).all()
+        rest = connection.execute(undated.order_by(_article.id.desc()).limit(limit - len(newest))).all()
+        return [dict(row._mapping) for row in (*newest, *rest)]
+
+
+def find(database: Database, reference: str) -> StoredArticle:
+    """The article of this address, url_hash (or the first 8 digits of it, or more), or id.
+
+    Raises UsageError where there is none, or more than one.
+    """
+    with database.read() as connection:
+        found = connection.execute(_STORED.where(_refers(reference.strip())).limit(2)).all()
+    if not found:
+        raise UsageError(f"no article {reference!r} in the archive: give its URL, its url_hash or its id")
+    if len(found) > 1:
+        raise UsageError(f"{reference!r} is the beginning of more than one url_hash: give more of it")
+    return StoredArticle(*found[0])
+
+
+def _refers(reference: str) -> sa.ColumnElement[bool]:
+    if re.fullmatch(r"[0-9a-f]{64}", reference):
+        return _article.url_hash == reference
+    if re.fullmatch(r"[0-9]{1,15}", reference):
+        is_id = _article.id == int(reference)
+        return sa.or_(is_id, _begins_with(reference)) if len(reference) >= 8 else is_id
+    if re.fullmatch(r"[0-9a-f]{8,63}", reference):
+        return _begins_with(reference)
+    return _article.url_hash == url.url_hash(url.href(reference) or reference)
+
+
+def _begins_with(digits: str) -> sa.ColumnElement[bool]:
+    # A range, not LIKE, so that the unique index serves on both engines.
+    return sa.and_(_article.url_hash >= digits, _article.url_hash < digits + "g")
+
+
+def versions(database: Database, article_id: int) -> list[StoredVersion]:
+    """Every version of an article, the first one first."""
+    older = tables.revisions.c
+    columns = (older.revision, older.title, older.content, older.text, older.seen_at, older.source_id)
+    newest = (
+        *(_article[name] for name in ("revision", "title", "content", "text")),
+        _article.revision_seen_at.label("seen_at"),
+        _article.revision_source_id.label("source_id"),
+    )
+    every = sa.union_all(
+        sa.select(*columns).where(older.article_id == article_id), sa.select(*newest).where(_article.id == article_id)
+    ).subquery()
+    query = sa.select(*(each for each in every.c if each.name != "source_id"), _source.name.label("source"))
+    joined = query.join_from(every, tables.sources, every.c.source_id == _source.id).order_by(every.c.revision)
+    with database.read() as connection:
+        return [StoredVersion(**row._mapping) for row in connection.execute(joined)]
+
+
+def statistics(database: Database) -> dict[str, Any]:
+    """The archive in figures: rows of its tables, articles without a date, first and last publication."""
+    counted = {
+        table.name: sa.select(sa.func.count()).select_from(table).scalar_subquery().label(table.name)
+        for table in (tables.articles, tables.revisions, tables.sources, tables.polls, tables.media, tables.gaps)
+    }
+    undated = sa.select(sa.func.count()).where(_article.published_at.is_(None)).scalar_subquery()
+    earliest, newest = (sa.select(end(_article.published_at)).scalar_subquery() for end in (sa.func.min, sa.func.max))
+    with database.read() as connection:
+        row = connection.execute(
+            sa.select(
+                *counted.values(),
+                undated.label("undated"),
+                earliest.label("first_published_at"),
+                newest.label("last_published_at"),
+            )
+        ).one()
+        return dict(row._mapping)
+
+
+def last_polls(database: Database, source_id: int, limit: int = 10) -> list[dict[str, Any]]:
+    """The last polls of a source, the latest first: the columns of `polls`."""
+    poll = tables.polls.c
+    query = sa.select(*(column for column in poll if column.name not in ("id", "source_id")))
+    query = query.where(poll.source_id == source_id).order_by(poll.started_at.desc(), poll.id.desc()).limit(limit)
+    with database.read() as connection:
+        return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def source_health(database: Database) -> list[dict[str, Any]]:
+    """The view `source_health`, one line a source, in order of their names."""
+    health = sa.table(
+        "source_health",
+        *(sa.column(name, kind) for name, kind in _HEALTH.items()),
+    )
+    with database.read() as connection:
+        return [dict(row._mapping) for row in connection.execute(sa.select(health).order_by(health.c.name))]
+
+
+_HEALTH: dict[str, Any] = {
+    "name": sa.Text(),
+    "status": sa.Text(),
+    "last_success_at": tables.Instant(),
+    "failure_count": sa.Integer(),
+    "last_error": sa.Text(),
+    "next_poll_at": tables.Instant(),
+    "articles": sa.Integer(),
+    "articles_24h": sa.Integer(),
+    "articles_7d": sa.Integer(),
+    "gaps": sa.Integer(),
+}

@@ -1,0 +1,217 @@
+"""The record checked against itself: a database in, findings out, one by one.
+
+Everything is seen as of one moment, beside a running daemon too, and a few rows are in memory at a time.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.errors import DatabaseError
+from kzfeed.model import Checked, Finding
+from kzfeed.store import schema, tables
+from kzfeed.store.engine import Database
+from kzfeed.store.findings import finding, is_broken, key, named, raw, stream
+from kzfeed.store.verify_articles import newest_versions, older_versions
+
+_source, _article, _revision = tables.sources.c, tables.articles.c, tables.revisions.c
+_sighting, _poll = tables.sightings.c, tables.polls.c
+
+Findings = Iterator[Finding]
+
+
+def verify(database: Database, report: Callable[[Finding], None]) -> Checked:
+    """Check the whole database; `report` hears of each finding as it is made.
+
+    Raises DatabaseError where the database cannot be read; once damage was found, that is one more finding.
+    """
+    made: Counter[bool] = Counter()
+    rows: dict[str, int] = {}
+    try:
+        with database.read() as connection:
+            for check in _CHECKS:
+                for each in check(connection):
+                    made[each.is_damage] += 1
+                    report(each)
+            for table in (tables.articles, tables.revisions):
+                rows[table.name] = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+    except DatabaseError as error:
+        if not made[True]:
+            raise
+        made[True] += 1
+        report(finding("file", "database", f"the rest could not be checked: {error}"))
+    return Checked(rows.get("articles", 0), rows.get("revisions", 0), damage=made[True], notes=made[False])
+
+
+# --- the database as such --------------------------------------------------------------------------------------------
+
+
+def _file(connection: sa.Connection) -> Findings:
+    """What SQLite itself says of its file."""
+    if connection.dialect.name != "sqlite":
+        return
+    try:
+        for (said,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+            if said != "ok":
+                yield finding("file", "database", f"SQLite finds: {said}")
+    except sa.exc.OperationalError:  # a disk that fails, a lock: nothing is known of the file
+        raise
+    except sa.exc.DatabaseError as error:
+        yield finding("file", "database", f"SQLite finds: {error.orig}")
+
+
+def _schema(connection: sa.Connection) -> Findings:
+    """What is missing of the schema: what comes after this cannot be checked without it, or does not miss it."""
+    for name, lack in schema.missing(connection):
+        yield finding("schema", name, lack)
+
+
+def _instants(connection: sa.Connection) -> Findings:
+    for table in tables.metadata.sorted_tables:
+        for column in table.c:
+            if isinstance(column.type, tables.Instant):
+                shown = sa.cast(sa.type_coerce(column, sa.Text), sa.Text).label("shown")
+                query = sa.select(*key(connection, table), shown).where(is_broken(connection, column))
+                for row in stream(connection, query):
+                    said = f"{column.name} is {row.shown!r}: expected YYYY-MM-DD HH:MM:SS.mmm"
+                    yield finding("instant", named(table, row), said)
+
+
+def _texts(connection: sa.Connection) -> Findings:
+    """Bytes that are no text; PostgreSQL lets none in. Those of articles and versions are found where they are read."""
+    if connection.dialect.name == "postgresql":
+        return
+    for table in tables.metadata.sorted_tables:
+        columns = [column for column in table.c if isinstance(column.type, sa.Text)]
+        if columns and table not in (tables.articles, tables.revisions):
+            texts = (raw(connection, column) for column in columns)
+            for row in stream(connection, sa.select(*key(connection, table), *texts)):
+                for column in columns:
+                    try:
+                        (row._mapping[column.name] or b"").decode()
+                    except UnicodeDecodeError as error:
+                        yield finding("text", named(table, row), f"{column.name} is not UTF-8: {error.reason}")
+
+
+def _orphans(connection: sa.Connection) -> Findings:
+    """What belongs to nothing. This is also what SQLite's foreign_key_check would find."""
+    for table in tables.metadata.sorted_tables:
+        for column in table.c:
+            for reference in column.foreign_keys:
+                parent = reference.column
+                alone = ~sa.exists().where(parent == column)
+                query = sa.select(*key(connection, table), column.label("missing")).where(alone)
+                for row in stream(connection, query):
+                    said = f"{column.name} is {row.missing}, and {parent.table.name} has no such {parent.name}"
+                    yield finding("orphan", named(table, row), said)
+
+
+# --- what belongs to articles ----------------------------------------------------------------------------------------
+
+
+def _versions(connection: sa.Connection) -> Findings:
+    """An article at revision n has the revisions 1 to n - 1, and no other."""
+    held = sa.func.count(_revision.revision)
+    first, last = sa.func.min(_revision.revision), sa.func.max(_revision.revision)
+    query = (
+        sa.select(*key(connection, tables.articles), _article.revision, held.label("held"))
+        .outerjoin_from(tables.articles, tables.revisions, _revision.article_id == _article.id)
+        .group_by(_article.id, _article.revision)
+        .having(sa.or_(held != _article.revision - 1, first != 1, last != _article.revision - 1))
+        .order_by(_article.id)
+    )
+    for row in stream(connection, query):
+        said = f"is at revision {row.revision}: expected the revisions before it, each once, found {row.held} rows"
+        yield finding("revisions", named(tables.articles, row), said)
+
+
+def _sightings(connection: sa.Connection) -> Findings:
+    beyond = (
+        sa.select(*key(connection, tables.sightings), _sighting.revision, _article.revision.label("newest"))
+        .join_from(tables.sightings, tables.articles, _sighting.article_id == _article.id)
+        .where(sa.or_(_sighting.revision < 1, _sighting.revision > _article.revision))
+    )
+    for row in stream(connection, beyond):
+        said = f"shows revision {row.revision}: expected 1 to {row.newest}"
+        yield finding("sightings", named(tables.sightings, row), said)
+    carried = sa.exists().where(_sighting.article_id == _article.id, _sighting.source_id == _article.source_id)
+    for row in stream(connection, sa.select(*key(connection, tables.articles), _article.source_id).where(~carried)):
+        said = f"has no sighting by source {row.source_id}, which had it first"
+        yield finding("sightings", named(tables.articles, row), said)
+    for table in (tables.articles, tables.sightings):
+        turned = sa.select(*key(connection, table)).where(table.c.first_seen_at > table.c.last_seen_at)
+        for row in stream(connection, turned):
+            yield finding("clock", named(table, row), "first_seen_at is later than last_seen_at")
+
+
+# --- what polls left behind ------------------------------------------------------------------------------------------
+
+
+def _polls(connection: sa.Connection) -> Findings:
+    brought = _poll.new_articles + _poll.revised_articles
+    wrong = sa.or_(
+        _poll.new_articles < 0,
+        _poll.revised_articles < 0,
+        brought > _poll.entries,
+        sa.and_(brought > 0, _poll.outcome != "new"),
+        sa.and_(brought == 0, _poll.outcome == "new"),
+        sa.and_(_poll.error_kind.is_not(None), _poll.outcome != "failed"),
+        sa.and_(_poll.error_kind.is_(None), _poll.outcome == "failed"),
+    )
+    query = sa.select(*key(connection, tables.polls), tables.polls).where(wrong)
+    for row in stream(connection, query):
+        said = (
+            f"contradicts itself: outcome {row.outcome}, error {row.error_kind}, {row.entries} entries, "
+            f"{row.new_articles} new, {row.revised_articles} revised"
+        )
+        yield finding("polls", named(tables.polls, row), said)
+
+
+def _counts(connection: sa.Connection) -> Findings:
+    """The archive holds at least what its polls brought: it forgets polls, but never articles or versions."""
+
+    def by_source(source: sa.Column[int], figure: sa.ColumnElement[Any], *of: sa.ColumnElement[bool]) -> dict[int, int]:
+        query = sa.select(source, figure).where(*of).group_by(source)
+        return {source_id: int(number or 0) for source_id, number in connection.execute(query)}
+
+    rows = sa.func.count()
+    articles = by_source(_article.source_id, rows)
+    newest = by_source(_article.revision_source_id, rows, _article.revision > 1)
+    older = by_source(_revision.source_id, rows, _revision.revision > 1)
+    versions = {source_id: newest.get(source_id, 0) + older.get(source_id, 0) for source_id in newest | older}
+    for column, held, what in (
+        (_poll.new_articles, articles, "articles that it had first"),
+        (_poll.revised_articles, versions, "later versions from it"),
+    ):
+        for source_id, brought in sorted(by_source(_poll.source_id, sa.func.sum(column)).items()):
+            if brought > held.get(source_id, 0):
+                said = f"its polls brought {brought} {what}, the archive holds {held.get(source_id, 0)}"
+                yield finding("counts", f"sources id={source_id}", said)
+
+
+def _validators(connection: sa.Connection) -> Findings:
+    """What vouches for a document, without a document that was ever stored: its articles would never be read."""
+    vouching = [_source.etag, _source.last_modified, _source.body_hash]
+    query = sa.select(*key(connection, tables.sources)).where(
+        sa.or_(*(column.is_not(None) for column in vouching)), _source.last_document_at.is_(None)
+    )
+    for row in stream(connection, query):
+        yield finding("validators", named(tables.sources, row), "has validators, and no document of it was stored")
+
+
+_CHECKS = (
+    _file,
+    _schema,
+    _instants,
+    _texts,
+    _orphans,
+    _versions,
+    _sightings,
+    _polls,
+    _counts,
+    _validators,
+    newest_versions,
+    older_versions,
+)

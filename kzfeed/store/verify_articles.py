@@ -1,0 +1,170 @@
+"""Articles checked against themselves: what their rows say of each other in, findings out, a few articles at a time.
+
+A hash is checked against everything that may have made it; text and fingerprint against what this kzfeed reads.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.article import url
+from kzfeed.article.archive_file import ArchiveFile, parse, render
+from kzfeed.article.build import READING, URN, from_file, reading_of, to_file
+from kzfeed.article.html.content import plain_text
+from kzfeed.errors import ArchiveFileError
+from kzfeed.model import Article, Finding
+from kzfeed.store import tables
+from kzfeed.store.findings import finding, is_broken, key, named, raw, stream
+
+BATCH = 20
+"""How many bodies are in memory at a time."""
+
+_HASH = re.compile("[0-9a-f]{64}")
+
+_article, _revision, _sighting = tables.articles.c, tables.revisions.c, tables.sightings.c
+
+Findings = Iterator[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checkable:
+    """An article's row, and the article that its title, URL and content make today."""
+
+    row: str
+    id: int
+    stored: dict[str, Any]
+    read: Article
+
+
+def newest_versions(connection: sa.Connection) -> Findings:
+    """Every article: its hash, its text and fingerprint, its archive file."""
+    columns = ("url_hash", "url", "title", "content", "text", "published_raw", "fingerprint")
+    published_at = sa.case((sa.not_(is_broken(connection, _article.published_at)), _article.published_at))
+    query = sa.select(
+        *key(connection, tables.articles),
+        *(raw(connection, _article[name]) for name in columns),
+        published_at.label("published_at"),
+    )
+    for rows in stream(connection, query.order_by(_article.id), BATCH).partitions():
+        batch: list[_Checkable] = []
+        for row in rows:
+            name = named(tables.articles, row)
+            try:
+                stored = {column: _text(column, row._mapping[column]) for column in columns}
+            except ValueError as error:
+                yield finding("text", name, str(error))
+                continue
+            read = from_file(ArchiveFile(None, stored["title"], _address(stored), stored["content"]))
+            batch.append(_Checkable(name, row.key_id, stored | {"published_at": row.published_at}, read))
+        yield from _hashes(connection, batch)
+        for article in batch:
+            yield from _derived(article)
+            yield from _archive_file(article)
+
+
+def older_versions(connection: sa.Connection) -> Findings:
+    """Every older version: its text."""
+    columns = ("title", "content", "text")
+    query = sa.select(
+        *key(connection, tables.revisions), *(raw(connection, _revision[name]) for name in columns)
+    ).order_by(_revision.article_id, _revision.revision)
+    for row in stream(connection, query, BATCH):
+        name = named(tables.revisions, row)
+        try:
+            stored = {column: _text(column, row._mapping[column]) for column in columns}
+        except ValueError as error:
+            yield finding("text", name, str(error))
+            continue
+        if plain_text(stored["content"]) != stored["text"]:
+            # Older versions do not tell which reading made them, but there was none before the first.
+            yield finding("altered" if READING == 1 else "stale", name, "text: not what content says")
+
+
+def _text(column: str, value: Any) -> Any:
+    """The text in a column. Raises ValueError where it is none that both engines can hold."""
+    try:
+        text = value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{column} is not UTF-8: {error.reason}") from error
+    if text and "\x00" in text:
+        raise ValueError(f"{column} holds U+0000")
+    return text
+
+
+def _address(stored: dict[str, Any]) -> str:
+    return URN + stored["url_hash"] if stored["url"] is None else str(stored["url"])
+
+
+def _hashes(connection: sa.Connection, batch: Sequence[_Checkable]) -> Findings:
+    """Whether anything that is stored makes the article's url_hash."""
+    odd = [each for each in batch if each.stored["url"] is None or each.read.url_hash != each.stored["url_hash"]]
+    if not odd:
+        return
+    ids = [each.id for each in odd]
+    guids = _evidence(connection, _sighting.article_id, _sighting.guid, ids)
+    titles = _evidence(connection, _revision.article_id, _revision.title, ids)
+    for article in odd:
+        url_hash, address = article.stored["url_hash"], article.stored["url"]
+        seen = guids.get(article.id, set())
+        # A file may name an article by a hash that nothing in it makes, and takes no guid along; a link is different.
+        is_certain = bool(seen) and (address is not None or None not in seen)
+        if not _HASH.fullmatch(url_hash):
+            yield finding("hash", article.row, f"url_hash is {url_hash!r}: expected 64 hexadecimal digits")
+        elif url_hash not in _identities(article, seen, titles.get(article.id, set())):
+            said = f"url_hash is {url_hash}: expected {_expected(article)}"
+            yield finding("hash" if is_certain else "unchecked", article.row, said)
+
+
+def _identities(article: _Checkable, guids: Iterable[str | None], titles: Iterable[str | None]) -> set[str]:
+    """Every hash by which the article may be known (archive-format.md, "Identity")."""
+    address, title = article.stored["url"], article.stored["title"]
+    if address is None:
+        fingerprints = {each.rpartition(":")[2] for each in (article.stored["fingerprint"], article.read.fingerprint)}
+        by_guid = {url.identity_hash("guid", guid) for guid in guids if guid}
+        return by_guid | {url.identity_hash("content", fingerprint) for fingerprint in fingerprints}
+    return {url.url_hash(address, key) for key in {*guids, *titles, title} if key}
+
+
+def _expected(article: _Checkable) -> str:
+    if article.stored["url"] is None:
+        return "the hash of its guid or of its text"
+    return f"{article.read.url_hash}, the hash of its URL, or of that with its guid or title"
+
+
+def _evidence(
+    connection: sa.Connection, of: sa.Column[Any], column: sa.Column[Any], ids: Sequence[int]
+) -> dict[int, set[str | None]]:
+    found: dict[int, set[str | None]] = {}
+    for article_id, value in connection.execute(sa.select(of, raw(connection, column)).where(of.in_(ids))):
+        found.setdefault(article_id, set()).add(value.decode(errors="replace") if isinstance(value, bytes) else value)
+    return found
+
+
+def _derived(article: _Checkable) -> Findings:
+    stored, read = article.stored, article.read
+    reading = reading_of(stored["fingerprint"])
+    if reading is None:
+        said = f"fingerprint is {stored['fingerprint']!r}: expected 64 hexadecimal digits"
+        yield finding("hash", article.row, said)
+        return
+    expected = {"text": read.text, "fingerprint": read.fingerprint}
+    if differing := " and ".join(name for name, value in expected.items() if stored[name] != value):
+        if reading == READING:
+            yield finding("altered", article.row, f"{differing}: not what title and content say")
+        else:
+            yield finding("stale", article.row, f"{differing}: of reading {reading}, and this kzfeed has {READING}")
+
+
+def _archive_file(article: _Checkable) -> Findings:
+    """The law of the format: what is written reads back as it was."""
+    names = ("url_hash", "url", "title", "content", "published_at", "published_raw")
+    try:
+        file = to_file(**{name: article.stored[name] for name in names})
+        holds = parse(render(file)) == file
+    except (ArchiveFileError, ValueError):
+        holds = False
+    if not holds:
+        yield finding("archive-file", article.row, "its archive file does not read back as it is written")

@@ -1,0 +1,190 @@
+"""The settings put to work: from one frozen Settings and a database to a daemon that runs, and what it is made of."""
+
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from functools import partial
+
+import structlog
+
+from kzfeed import __version__
+from kzfeed.batches import Batches
+from kzfeed.config.settings import HostSettings, Settings
+from kzfeed.daemon import Daemon
+from kzfeed.fetch.addresses import Lookup, system_lookup
+from kzfeed.fetch.client import Fetcher, FetchLimits
+from kzfeed.fetch.host_queue import HostRule, HostTurns
+from kzfeed.model import Source
+from kzfeed.poll import Poller, next_firing, utc_now
+from kzfeed.sandbox.pool import Workers
+from kzfeed.schedule.interval import Manners, beside_skipped_hours, regular_wait, turn_in_crowd
+from kzfeed.store import sources
+from kzfeed.store.commit import PollCommit, commit_polls
+from kzfeed.store.engine import Database
+from kzfeed.store.windows import last_windows
+
+SPARE = timedelta(seconds=15)
+"""What a poll may take beside fetching and parsing: its host's gap, and the commit."""
+
+BATCH = 600
+POLL = 8
+"""How much is committed at a time: an article weighs 1, a poll by itself as much as 8. So it is 75 polls without news,
+or 21 first contacts of twenty articles: where more wait for each other, the processes that read run out of work."""
+FAREWELL = timedelta(seconds=6)
+"""How long after a signal the daemon's process ends, whatever it waits for."""
+ROUNDING = timedelta(milliseconds=10)
+"""Instants are stored in milliseconds."""
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings, database: Database, *, load: Callable[[], Settings]) -> None:
+    """Poll what is due until a signal says to stop; on SIGHUP put in force what `load` reads.
+
+    Raises DatabaseError, also where another daemon has an SQLite database.
+    """
+    with database.only_daemon():
+        apply(settings, database, utc_now())
+        async with poller(settings, database) as polls:
+            daemon = Daemon(
+                polls,
+                slots=settings.http.max_connections,
+                lease=settings.http.timeout + settings.parse.timeout + SPARE,
+                reload=_reloader(settings, database, load),
+                on_stop=_end_in_any_case,
+            )
+            await daemon.run()
+
+
+def _end_in_any_case() -> None:
+    """See to it that the process ends: a thread that waits for a database cannot be called back.
+
+    Nothing is lost by it, for what a transaction had not finished was never there.
+    """
+    last_resort = threading.Timer(FAREWELL.total_seconds(), os._exit, [0])
+    last_resort.daemon = True
+    last_resort.start()
+
+
+def apply(settings: Settings, database: Database, now: datetime) -> None:
+    """Make the sources those that are configured; where a rhythm is another now, it counts from the last poll."""
+    before = {source.id: source for source in sources.listed(database)}
+    sources.configure(database, settings.source_configs(), now, turn=turn_in_crowd)
+    bounds = manners(settings)
+    for source in sources.listed(database):
+        replanned = source.id in before and _replanned(before[source.id], source, bounds, now)
+        if replanned:
+            sources.reschedule(database, source, replanned)
+
+
+def _replanned(before: Source, after: Source, manners: Manners, now: datetime) -> datetime | None:
+    """When the next visit is by the new rhythm, where it is another one and nothing but the old one set the time."""
+    polled, planned = after.last_polled_at, after.next_poll_at
+    if polled is None or planned is None or _rhythm(before) == _rhythm(after) or before.url != after.url:
+        return None
+    by_rhythm = polled + regular_wait(before, polled, next_firing(before, polled), manners).length + ROUNDING
+    fires_at = next_firing(after, now)
+    due = fires_at or polled + max(after.own_wait or timedelta(), regular_wait(after, polled, None, manners).length)
+    # What else put it off, a server's wish or failures, still does.
+    return beside_skipped_hours(due if planned <= by_rhythm else max(due, planned), after)
+
+
+def _rhythm(source: Source) -> tuple[object, ...]:
+    return source.every, source.auto, source.cron, source.cron and source.timezone
+
+
+def _reloader(in_force: Settings, database: Database, load: Callable[[], Settings]) -> Callable[[], None]:
+    """What SIGHUP does: the sources of a changed file, and a word on what only a restart brings into force."""
+
+    def reload() -> None:
+        fresh = load()
+        apply(fresh, database, utc_now())
+        ours, theirs = (settings.model_dump(exclude={"sources", "defaults", "log"}) for settings in (in_force, fresh))
+        waiting = sorted(section for section in ours if ours[section] != theirs[section])
+        log.info("configuration read again", origin=fresh.origin, sources=len(fresh.sources))
+        if waiting:
+            log.warning("these settings changed too, and wait for a restart", sections=waiting)
+
+    return reload
+
+
+# --- what all of them need -------------------------------------------------------------------------------------------
+
+
+def _weight(commit: PollCommit) -> int:
+    return POLL + len(commit.articles)
+
+
+@asynccontextmanager
+async def poller(
+    settings: Settings, database: Database, *, clock: Callable[[], datetime] = utc_now, lookup: Lookup = system_lookup
+) -> AsyncIterator[Poller]:
+    """What polls need, by the settings."""
+    with (
+        # One thread each: there is one writer at a time anyway, and several readers would only keep the loop waiting.
+        ThreadPoolExecutor(1, thread_name_prefix="writer") as writer,
+        ThreadPoolExecutor(1, thread_name_prefix="reader") as reader,
+    ):
+        async with (
+            fetcher(settings, lookup) as visits,
+            document_workers(settings) as workers,
+            Batches(partial(commit_polls, database), writer, most=BATCH, weight=_weight) as commits,
+            Batches(partial(last_windows, database), writer) as windows,
+        ):
+            yield Poller(
+                fetcher=visits,
+                workers=workers,
+                database=database,
+                turns=host_turns(settings, _lately_visited(settings, database, clock())),
+                manners=manners(settings),
+                commits=commits,
+                windows=windows,
+                reader=reader,
+                max_entries=settings.parse.max_entries,
+                clock=clock,
+            )
+
+
+def fetcher(settings: Settings, lookup: Lookup = system_lookup) -> Fetcher:
+    """What makes the visits; an async context manager."""
+    http = settings.http
+    limits = FetchLimits(
+        timeout=http.timeout,
+        connect_timeout=http.connect_timeout,
+        max_body=http.max_body,
+        max_headers=http.max_headers,
+        max_redirects=http.max_redirects,
+    )
+    contact = f" (+{http.contact})" if http.contact else ""
+    user_agent = f"kzfeed/{__version__}{contact}"
+    return Fetcher(user_agent=user_agent, limits=limits, max_connections=http.max_connections, lookup=lookup)
+
+
+def document_workers(settings: Settings) -> Workers:
+    """The processes for documents that are not plainly harmless; an async context manager."""
+    return Workers(timeout=settings.parse.timeout, memory=settings.parse.memory)
+
+
+def host_turns(settings: Settings, visited: Mapping[str, float]) -> HostTurns:
+    """The turns at hosts; `visited` says how many seconds ago another process has visited them."""
+    rules = {host: HostRule(_gap(settings, each), each.connections) for host, each in settings.hosts.items()}
+    return HostTurns(settings.http.host_gap, rules, visited)
+
+
+def _lately_visited(settings: Settings, database: Database, now: datetime) -> dict[str, float]:
+    """The hosts whose gap may not be over yet, and how many seconds ago they were visited."""
+    longest = max([settings.http.host_gap, *(_gap(settings, each) for each in settings.hosts.values())])
+    visited = sources.lately_visited(database, now - longest)
+    return {host: (now - when).total_seconds() for host, when in visited.items()}
+
+
+def _gap(settings: Settings, host: HostSettings) -> timedelta:
+    return settings.http.host_gap if host.gap is None else host.gap
+
+
+def manners(settings: Settings) -> Manners:
+    """The bounds of every source's rhythm."""
+    return Manners(min_interval=settings.http.min_interval, max_interval=settings.http.max_interval)

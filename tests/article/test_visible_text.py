@@ -1,0 +1,360 @@
+"""What a reader sees of a body, and the wording that makes a version."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from selectolax.lexbor import LexborHTMLParser
+
+from kzfeed.article.html.content import derive, plain_text, read_by_tags, title_text, trim, trim_lines, visible_text
+from kzfeed.article.html.media import Collector
+from kzfeed.article.html.scanner import plain, tokens
+from kzfeed.article.html.visible_text import Reader
+from kzfeed.article.strings import storable
+from kzfeed.model import Media
+
+SHARED = Path(__file__).parents[3] / "shared"
+ANY_TEXT = st.text(st.characters())  # surrogates too
+FOOTER = (
+    "<br><hr><div>获取更多RSS：<br>"
+    '<a href="https://feedx.net" style="color:orange" target="_blank">https://feedx.net</a> <br>'
+    '<a href="https://feedx.top" style="color:orange" target="_blank">https://feedx.top</a><br></div>'
+)
+
+# --- what a reader sees -----------------------------------------------------------------------------------------------
+
+READ = [
+    ("", []),
+    ("纯文本", ["纯文本"]),
+    # paragraphs
+    ("<p>a</p><p>b</p>", ["a", "b"]),
+    ("a<div>b</div>c", ["a", "b", "c"]),
+    ("<p>a<p>b", ["a", "b"]),
+    ("a<br>b<br/><br>c<hr>d", ["a", "b", "c", "d"]),
+    ("<h1>a</h1><ul><li>b<li>c</ul><dl><dt>d<dd>e</dl>", ["a", "b", "c", "d", "e"]),
+    ("<figure><img src=x><figcaption>a</figcaption></figure>b", ["a", "b"]),
+    ("<table><tr><th>a</th><th>b</th></tr><tr><td>c</td><td>d</td></tr></table>", ["a b", "c d"]),
+    ("<BLOCKQUOTE>a</BLOCKQUOTE>b", ["a", "b"]),
+    # inside a paragraph
+    ("<b>a</b>b<i>c</i> <a href=d>e</a><span>f</span>", ["abc ef"]),
+    ("<p> a \n\t b&nbsp;\u3000c&#10;d\u2028e </p>", ["a b c d e"]),
+    ("漢<ruby>字<rt>じ</rt></ruby>", ["漢字じ"]),
+    ("hy&shy;phen zero\u200bwidth<wbr>", ["hyphen zerowidth"]),
+    ("<pre>\n  a\n\n   b  c\r\nd\re</pre>f\ng", ["a", "b c", "d", "e", "f g"]),
+    ("<pre>a\n<pre>b\nc</pre>d\ne</pre>f\ng", ["a", "b", "c", "d", "e", "f g"]),
+    # character references
+    ("&lt;b&gt; &amp;amp; &copy &#20013;&#x4e2d; &bogus; &", ["<b> &amp; © 中中 &bogus; &"]),
+    ("&am<b>p;</b>", ["&amp;"]),
+    ("a\ud800b&#xDFFF;\x00c", ["a\ufffdb\ufffdc"]),
+    ("&#" + "9" * 5000 + ";", ["\ufffd"]),
+    ("&#0000000000020013;", ["中"]),
+    # what no reader sees
+    ("a<script>b<p></script>c<style>d</style>e<!-- f --><!g><?h>i", ["acei"]),
+    ("a<SCRIPT>'</scripted>'</Script >b<textarea><p>c</textarea>d<title>e</title>", ["abd"]),
+    ("a<template><p>b</p></template><noscript><img src=c>d</noscript>e", ["ae"]),
+    ("a<iframe>b</iframe><video src=c><p>d</p></video><audio>e</audio><svg><text>f</text></svg>g", ["ag"]),
+    ("a<p hidden>b</p><div style='color: red; DISPLAY : none'><div>c</div>d</div>e", ["a", "e"]),
+    ("<p aria-hidden=true class=hidden style='overflow: hidden; visibility: hidden'>a</p>", ["a"]),
+    ("<html><head><title>a</title><meta name=b></head><body>c</body></html>", ["c"]),
+    ("<img alt=a><input value=b hidden>c", ["c"]),
+    # broken markup
+    ("a < b <3 <<i>c</i> a<b", ["a < b <3 <c a"]),
+    ("<p title='a>b'>c<p title=a>b>d", ["c", "b>d"]),
+    ("<p a='x>y", []),
+    ("a<!-- b", ["a"]),
+    ("a<!-->b<!--->c<!-- --!>d</>e</ f>g", ["abcdeg"]),
+    ("</p></div>a</b>", ["a"]),
+    ("<div><video>a</div>b", ["b"]),
+    ("<div><noscript><br></br><i>a</i></div>b", ["b"]),
+    ("<p hidden>a<p>b", ["b"]),
+    ("<svg>a<p>b", ["b"]),
+    ("<svg><svg/>a</svg>b", ["b"]),
+    ("<video></source>a</video>b", ["b"]),
+    ("a<ſcript>b", ["a<ſcript>b"]),
+    ("<script/>a<iframe src='b'/>c<textarea name=d />e<svg/>f<video src='g' / >h</video>i", ["acefi"]),
+    ("<script src=a/>b</script><video src=c/>d</video><p hidden/>e", ["e"]),
+]
+
+
+@pytest.mark.parametrize(("html", "paragraphs"), READ)
+def test_the_text_is_what_a_reader_sees_one_paragraph_a_line(html: str, paragraphs: list[str]) -> None:
+    assert plain_text(html).split("\n") == (paragraphs or [""])
+
+
+# --- the mirror's footer ----------------------------------------------------------------------------------------------
+
+FOOTERS = [
+    FOOTER,
+    FOOTER.removesuffix("</div>"),
+    FOOTER.replace("：", ":"),
+    FOOTER.replace("：", ""),
+    FOOTER.replace("获", "獲"),
+    FOOTER.replace("feedx.net", "feedx.best").replace("feedx.top", "rss.feedx.site"),
+    FOOTER.replace("https://feedx.top", "https://mirror.example"),
+    FOOTER.replace("<br>", "\n<br/>\n").replace("RSS", " RSS "),
+    f"{FOOTER} \n<!-- served by a cache --><p>&nbsp;</p>",
+    '<p>获取更多RSS：<a href="https://feedx.net">feedx.net</a></p>',
+]
+
+NO_FOOTERS = [
+    "<p>获取更多RSS：请访问 https://feedx.net</p>",
+    "<p>读者可到 https://feedx.net 获取更多RSS：https://feedx.net</p>",
+    "<p>获取更多RSS：</p>",
+    "<p>获取更多RSS：<br>https://example.org</p>",
+    "<p>镜像：<br>https://feedx.net</p>",
+    "<p>https://feedx.net</p>",
+    f"{FOOTER}<p>完</p>",
+]
+
+
+@pytest.mark.parametrize("footer", FOOTERS)
+def test_the_footer_of_the_mirror_is_no_text_of_the_article(footer: str) -> None:
+    body = "<p>甲</p><p>乙</p>"
+    assert plain_text(body + footer) == "甲\n乙"
+    assert visible_text(body + footer) == visible_text(body)
+
+
+@pytest.mark.parametrize("ending", NO_FOOTERS)
+def test_what_an_article_says_of_the_mirror_stays(ending: str) -> None:
+    text = plain_text(f"<p>甲</p>{ending}")
+    assert _letters(text) == _letters(re.sub("<[^>]*>", "", f"甲{ending}"))
+
+
+# --- what makes a version ---------------------------------------------------------------------------------------------
+
+BBC = (
+    '<main role="main"><div><time dateTime="2022-01-13">46 分钟前</time></div>'
+    '<div><p class="a1">哈萨克斯坦骚乱</p></div></main>'
+)
+
+NOISE = [
+    (BBC, BBC.replace("46 分钟前", "3 小时前")),
+    (BBC, BBC.replace("46 分钟前", "2022年1月13日")),
+    (BBC, BBC.replace("<time", "<TIME").replace("46", "<b>47</b>")),
+    (BBC, BBC.replace("a1", "css-9x").replace("<p ", '<p data-e2e="text" ')),
+    (BBC, BBC + FOOTER),
+    (BBC + FOOTER, BBC + FOOTER.replace("feedx.top", "feedx.site")),
+    ("<p>甲</p><p>乙</p>", "<div>甲</div>\n<div><span>乙</span></div>"),
+    ("<p>one two</p><p>three</p>", "<p>one  two<br><b>th</b>ree"),
+    ("<p>a&nbsp;b</p>", "<p>a b</p>"),
+    ("<p>one\ntwo</p>", trim_lines("<p>one\ntwo</p>")),
+    ("<p>中\u200b文&shy;</p>", "<p>中文</p>"),
+    ("<p>Q&amp;A “甲”</p>", "<p>Q&#38;A &ldquo;甲&rdquo;</p>"),
+    ("<p>甲</p>", "<p>甲</p><script>1</script><!-- 2 --><noscript>3</noscript>"),
+    (
+        '<img src="https://images.weserv.nl?url=gdb.example/a.jpg" width="100%"><p>甲</p>',
+        '<img src="https://gdb.example/a.jpg"><p>甲</p>',
+    ),
+    ("<div>46 分钟前</div><p>甲</p>", "<div>1小時前</div><p>甲</p>"),
+    ("<div>5 minutes ago</div><p>a</p>", "<span>an hour ago</span><p>a</p>"),
+    ("<div>3分前</div><p>記事</p>", "<div>2時間前</div><p>記事</p>"),
+]
+
+CHANGES = [
+    ("<p>甲乙</p>", "<p>甲丙</p>"),
+    ("<p>甲</p>", "<p>甲</p><p>（更正）</p>"),
+    ("<p>甲</p><p>乙</p>", "<p>乙</p><p>甲</p>"),
+    ("<p>死亡 3 人</p>", "<p>死亡 13 人</p>"),
+    ("<p>a</p>", "<p>A</p>"),
+    ("<p>a.</p>", "<p>a!</p>"),
+    ("<p>46 分钟前，总统抵达</p>", "<p>50 分钟前，总统抵达</p>"),
+    ("<p>火灾发生在 3 天前</p>", "<p>火灾发生在 4 天前</p>"),
+    ("<h2>10年前</h2>", "<h2>20年前</h2>"),
+    ("<time>1</time>2", "<time>1</time>3"),
+    ("<div><time>1</div>2", "<div><time>1</div>3"),
+    (FOOTER + "<p>甲</p>", "<p>甲</p>"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), NOISE)
+def test_what_nobody_wrote_makes_no_new_version(before: str, after: str) -> None:
+    assert visible_text(before) == visible_text(after) != ""
+
+
+@pytest.mark.parametrize(("before", "after"), CHANGES)
+def test_another_wording_makes_a_new_version(before: str, after: str) -> None:
+    assert visible_text(before) != visible_text(after)
+
+
+def test_the_hour_stays_in_the_text_that_people_read() -> None:
+    assert plain_text(BBC) == "46 分钟前\n哈萨克斯坦骚乱"
+
+
+# --- whatever comes in ------------------------------------------------------------------------------------------------
+
+MARKUP = [
+    *("<p>", "</p>", "<b>", "</b>", '<div class="a>b">', "</div>", "<br/>", "<img src=x alt='<p>'>", "<a href='x>y'>"),
+    *("<!-- c -->", "<!-->", "<!--->", "<!-", "<!doctype>", "<?x?>", "</>", "</ x>", "< p>", "<3", "-->", "<!--x--!>"),
+    *("<script>", "</script>", "</scriptx>", "<style>", "</style >", "<textarea>", "</textarea/>", "<x-y>", "</x-y>"),
+    *('<p a=">', "<p a b = 'c' d>", "<p/>", '<p =">', '<p a==">"b>', "<b a=x/y>", "<i a='\"'>", "<p a", 'x="1"', ">"),
+    *("a", "b ", "文", "&amp;", "&lt;", "&amp", "&nbsp;", "&#20013;", "&bogus;", "'", '"'),
+]
+UNSEEN_BY_THE_JUDGE = (
+    "script, style, textarea, title, iframe, noembed, noframes, xmp, template, noscript, audio, video, svg"
+)
+ELEMENTS = [("section", ""), ("div", " hidden"), ("b", ""), ("noscript", ""), ("video", " controls"), ("span", "")]
+
+
+def _judge(html: str) -> str:
+    """The letters that a reader sees, as a tree builder finds them."""
+    tree = LexborHTMLParser(html)
+    for node in tree.css(f"{UNSEEN_BY_THE_JUDGE}, [hidden]"):
+        node.decompose()
+    return _letters(tree.root.text()) if tree.root else ""
+
+
+@given(st.lists(st.sampled_from(MARKUP), max_size=12).map("".join))
+def test_markup_is_cut_where_a_browser_cuts_it(html: str) -> None:
+    assert _letters(plain_text(html)) == _judge(html)
+
+
+@given(
+    st.recursive(
+        st.sampled_from(["a", "文", "<br>", "<img src=x>", "&lt;"]),
+        lambda inside: st.tuples(st.sampled_from(ELEMENTS), st.lists(inside, max_size=3)).map(
+            lambda drawn: f"<{drawn[0][0]}{drawn[0][1]}>{''.join(drawn[1])}</{drawn[0][0]}>"
+        ),
+    )
+)
+def test_nothing_is_seen_of_hidden_elements_and_everything_after_them(html: str) -> None:
+    html = f"<div>{html}</div><p>end"
+    assert _letters(plain_text(html)) == _judge(html)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared stands beside the project, not in it")
+def test_no_word_of_real_articles_is_lost() -> None:
+    paths = [path for path in (SHARED / "corpus" / "family").iterdir() if path.is_file()]
+    bodies = [path.read_bytes().decode().split("------\n", 1)[-1] for path in paths]
+    assert len(bodies) > 70
+    assert [_letters(plain_text(body)) for body in bodies] == [_judge(body) for body in bodies]
+
+
+@given(ANY_TEXT | st.lists(st.sampled_from([*MARKUP, "<pre>", "<time>", "\ud800", "\x00", "\r"])).map("".join))
+def test_no_text_makes_the_reader_raise_and_what_it_gives_can_be_stored(html: str) -> None:
+    derived = derive(storable(html), html)
+    for text in (derived.text, derived.visible, title_text(html, is_html=True)):
+        text.encode()
+    assert "\x00" not in derived.text + derived.visible
+    assert all(line == trim(line) != "" for line in derived.text.split("\n") if derived.text)
+
+
+# --- a whole body at once, and tag by tag -----------------------------------------------------------------------------
+
+DOUBTFUL = [
+    *(
+        "<p",
+        "<p a",
+        '<img src="x',
+        "<img src=x",
+        "<p>a < b",
+        "a <b c<p>",
+        "<b <c>d",
+        "<a title='x>y'>z",
+        '<a title="<p>">b',
+    ),
+    *(
+        "<p a='\"'>b<i c='\"'>d",
+        "<script>a</script>b",
+        "<script/>a",
+        "<iframe src=a></iframe>b",
+        "<!-- <p> -->a",
+        "<!-->a",
+    ),
+    *("<!-- a --!>b", "<style>p > a {}</style>b", "a>b<p>c", ">", "!", "<!", "<!>", "a<", "</>a", "<p/>b", "<p>>a<<b>"),
+]
+PARTS = [
+    *(
+        *MARKUP,
+        *DOUBTFUL,
+        "<pre>",
+        "</pre>",
+        "<time>",
+        "</time>",
+        "<noscript>",
+        "</noscript>",
+        "<video src=a>",
+        "</video>",
+    ),
+    *("<picture>", "<source srcset='b 2x'>", "</picture>", "<p hidden>", '<p style="display:none">', "<svg>", "</svg>"),
+    *(
+        '<div hidden="">',
+        '<time hidden="">',
+        "</b>",
+        "</i>",
+        '<p aria-hidden="true">',
+        "</div>",
+        '<time datetime="x">',
+        "<time/>",
+        "</TIME>",
+        "<br/>",
+        "<svg/>",
+    ),
+    *(
+        '<audio controls="">',
+        "</audio>",
+        '<source src="a"/>',
+        '<img src="i"/>',
+        "<!-- -->",
+        "<svg/>",
+        "<DIV>",
+        "&lt;",
+        "&#10;",
+    ),
+    *("<td>", "\n", "\r\n", "\u3000", "46 分钟前", "获取更多RSS：", "https://feedx.net", "<template>", "</template>"),
+]
+
+
+def _tag_by_tag(html: str) -> tuple[str, str, tuple[Media, ...]]:
+    reader, collector = Reader(), Collector("https://example.org/")
+    read_by_tags(html.replace("\r\n", "\n"), reader, collector)
+    return *reader.result(), collector.media()
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
+@example('<p><span><time hidden="">x</span> 死亡 3 人</p>')
+@example('<p><time>1<b style="display: none">2</b>3</time> 死亡 3 人</p>')
+@example('<audio controls="">a<br/>b</audio>c<time/>d')
+def test_a_body_read_at_once_says_what_its_tags_say_one_by_one(html: str) -> None:
+    derived = derive(html, "https://example.org/")
+    assert (derived.text, derived.visible, derived.media) == _tag_by_tag(html)
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
+def test_a_body_is_cut_at_once_only_where_that_is_sure_to_be_right(html: str) -> None:
+    markup = plain(html)
+    if markup is not None:
+        cut = [markup.tag(at) for at in range(len(markup.names))]
+        assert list(zip([None, *cut], markup.texts, strict=True)) == list(tokens(html))
+
+
+@pytest.mark.parametrize("html", DOUBTFUL)
+def test_what_is_not_plain_is_read_tag_by_tag(html: str) -> None:
+    derived = derive(f"<p>a</p>{html}", "https://example.org/")
+    assert (derived.text, derived.visible, derived.media) == _tag_by_tag(f"<p>a</p>{html}")
+
+
+def _seconds_of(html: str) -> float:
+    began = time.process_time()
+    derive(html, None)
+    return time.process_time() - began
+
+
+def test_long_bodies_of_times_and_of_what_nobody_sees_take_no_longer_than_their_length_asks_for() -> None:
+    for markup in ("<time>", "<time>前</time>", "<svg>", "<svg></svg>", "<p hidden>", "<a></a>"):
+        few, many = (min(_seconds_of(markup * count) for _ in range(3)) for count in (2_000, 16_000))
+        assert many < 4 * 8 * few, markup
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared stands beside the project, not in it")
+def test_real_bodies_are_read_at_once() -> None:
+    bodies = [path.read_bytes().decode().split("------\n", 1)[-1] for path in (SHARED / "seeds").iterdir()]
+    for markup in map(plain, bodies):
+        assert markup
+        assert Reader().read_plain(markup)
+
+
+def _letters(text: str) -> str:
+    return "".join(re.sub("[\x00\xad\u200b\u2060\ufeff]", "", text).split())

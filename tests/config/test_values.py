@@ -1,0 +1,187 @@
+"""What a single value may look like, and in which words another one is refused."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+
+import pytest
+from apscheduler.triggers.cron import CronTrigger
+
+from kzfeed.config import values
+
+SOME_DURATION = 'a duration such as "30s" or "1h30m"'
+SOME_SIZE = 'a size from 1 to 1024GiB, such as "15MiB", "500kB" or a number of bytes'
+SOME_DATABASE = '"sqlite:///FILE" or "postgresql://USER@HOST/NAME"'
+SOME_CONTACT = 'a URL or an e-mail address in ASCII, without brackets, of at most 200 characters, or ""'
+SOME_URL = "an http or https URL with a host"
+SOME_HOST = 'a host such as "feedx.net", without scheme and port'
+SOME_NAME = "1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or a digit first"
+SOME_CRON = 'crontab fields (minute, hour, day, month, weekday) that come true, such as "7 * * * *"'
+SOME_ZONE = 'an IANA time zone such as "UTC" or "Asia/Shanghai"'
+
+from_0 = partial(values.number, least=0)
+from_1 = partial(values.number, least=1)
+
+
+@pytest.mark.parametrize(
+    ("read", "written", "meant"),
+    [
+        (values.pause, "0s", timedelta(0)),
+        (values.duration, "500ms", timedelta(milliseconds=500)),
+        (values.duration, " 1h30m ", timedelta(hours=1, minutes=30)),
+        (values.duration, "1d2h3m4s5ms", timedelta(days=1, hours=2, minutes=3, seconds=4, milliseconds=5)),
+        (values.duration, "3650d", timedelta(days=3650)),
+        (values.duration, timedelta(seconds=5), timedelta(seconds=5)),
+        (values.rhythm, "2d", timedelta(days=2)),
+        (values.rhythm, "auto", "auto"),
+        (values.size, "2GiB", 2 * 1024**3),
+        (values.size, "64kB", 64_000),
+        (values.size, "1B", 1),
+        (values.size, "1024GiB", 2**40),
+        (values.size, 1048576, 1048576),
+        (values.size, "1048576", 1048576),
+        (from_0, 0, 0),
+        (from_1, " 5 ", 5),
+        (values.text, " 法广 ", "法广"),
+        (values.source_name, "bbc.2_x-y", "bbc.2_x-y"),
+        (values.host_name, "FeedX.net", "feedx.net"),
+        (values.host_name, "127.0.0.1", "127.0.0.1"),
+        (values.feed_url, " https://medium.com/feed/@author?a=1#b ", "https://medium.com/feed/@author?a=1#b"),
+        (values.feed_url, "HTTP://[::1]:8080", "HTTP://[::1]:8080"),
+        (values.database_url, "sqlite:///kzfeed.db", "sqlite:///kzfeed.db"),
+        (values.database_url, "sqlite:////var/lib/kzfeed.db", "sqlite:////var/lib/kzfeed.db"),
+        (values.database_url, "postgresql://u:p%40ss@host:5432/name", "postgresql://u:p%40ss@host:5432/name"),
+        (values.database_url, "postgresql+psycopg://user@host/name", "postgresql+psycopg://user@host/name"),
+        (values.database_url, "postgres://host/name", "postgres://host/name"),
+        (values.database_url, "postgresql:///name", "postgresql:///name"),
+        (values.contact, "", ""),
+        (values.contact, " https://example.org/about ", "https://example.org/about"),
+        (values.contact, "archive@example.org", "archive@example.org"),
+        (values.timezone, "Asia/Shanghai", "Asia/Shanghai"),
+    ],
+)
+def test_a_value_means(read: Callable[[object], object], written: object, meant: object) -> None:
+    assert read(written) == meant
+
+
+@pytest.mark.parametrize(
+    ("read", "written", "expected"),
+    [
+        (values.duration, 30, SOME_DURATION),
+        (values.duration, 1.5, SOME_DURATION),
+        (values.duration, "30", SOME_DURATION),
+        (values.duration, "", SOME_DURATION),
+        (values.duration, "1.5h", SOME_DURATION),
+        (values.duration, "30m1h", SOME_DURATION),
+        (values.duration, "-1s", SOME_DURATION),
+        (values.duration, "٣s", SOME_DURATION),
+        (values.duration, "0s", f"{SOME_DURATION}, longer than 0"),
+        (values.duration, "3651d", f"{SOME_DURATION}, of at most 3650d"),
+        (values.pause, "auto", SOME_DURATION),
+        (values.rhythm, "Auto", f'"auto" or {SOME_DURATION}'),
+        (values.rhythm, "0s", f'"auto" or {SOME_DURATION}, longer than 0'),
+        (values.size, "15 megabytes", SOME_SIZE),
+        (values.size, "15M", SOME_SIZE),
+        (values.size, 0, SOME_SIZE),
+        (values.size, True, SOME_SIZE),
+        (values.size, "2000GiB", SOME_SIZE),
+        (from_0, -1, "a whole number from 0 up"),
+        (from_1, 0, "a whole number from 1 up"),
+        (values.memory, "0", SOME_SIZE),
+        (values.memory, "1023KiB", 'at least "1MiB": with less, no document can be read'),
+        (from_1, True, "a whole number from 1 up"),
+        (from_1, "٣", "a whole number from 1 up"),
+        (from_1, 1.0, "a whole number from 1 up"),
+        (values.text, " ", "text that is not empty"),
+        (values.text, 5, "text that is not empty"),
+        (values.source_name, "VOA", SOME_NAME),
+        (values.source_name, ".voa", SOME_NAME),
+        (values.source_name, "a\n", SOME_NAME),
+        (values.source_name, "a" * 65, SOME_NAME),
+        (values.host_name, "https://feedx.net", SOME_HOST),
+        (values.host_name, "feedx.net:443", SOME_HOST),
+        (values.host_name, "feedx.net/rss", SOME_HOST),
+        (values.host_name, "a@feedx.net", SOME_HOST),
+        (values.host_name, "", SOME_HOST),
+        (values.feed_url, "ftp://x/", SOME_URL),
+        (values.feed_url, "https:///feed", SOME_URL),
+        (values.feed_url, "http://x:99999/", SOME_URL),
+        (values.feed_url, "http://[x/", SOME_URL),
+        (values.feed_url, "http://x/a b", SOME_URL),
+        (values.feed_url, "http://x/\nb", SOME_URL),
+        (values.feed_url, 5, SOME_URL),
+        (values.database_url, "kzfeed.db", SOME_DATABASE),
+        (values.database_url, "sqlite:///", SOME_DATABASE),
+        (values.database_url, "sqlite://", SOME_DATABASE),
+        (values.database_url, "sqlite:///:memory:", SOME_DATABASE),
+        (values.database_url, 5, SOME_DATABASE),
+        (values.contact, "our archive", SOME_CONTACT),
+        (values.contact, "archive", SOME_CONTACT),
+        (values.contact, "a@b)\r\nX: y", SOME_CONTACT),
+        (values.contact, "a@b(c", SOME_CONTACT),
+        (values.contact, "a@" + "b" * 199, SOME_CONTACT),
+        (values.contact, "https://例.org", SOME_CONTACT),
+        (values.timezone, "Asia/Shangai", f"{SOME_ZONE} (the nearest is Asia/Shanghai)"),
+        (values.timezone, "../etc", SOME_ZONE),
+        (values.timezone, "Mars/Base", SOME_ZONE),
+        (values.cron, "hourly", SOME_CRON),
+        (values.cron, "* * * *", SOME_CRON),
+        (values.cron, "60 * * * *", SOME_CRON),
+        (values.cron, "٣ * * * *", SOME_CRON),
+        (values.cron, "0 0 30 2 *", SOME_CRON),
+        (values.cron, "0 0 * * 8", SOME_CRON),
+        (values.cron, "0 0 * * 5-1", SOME_CRON),
+        (values.cron, "0 0 * * */0", SOME_CRON),
+        (values.cron, "0 0 * * mon-5", SOME_CRON),
+        (values.cron, "0 0 * jan-mar/2 *", SOME_CRON),
+        (values.cron, 5, SOME_CRON),
+    ],
+)
+def test_another_value_is_refused_in_plain_words(
+    read: Callable[[object], object], written: object, expected: str
+) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole text is compared
+        read(written)
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("7 * * * *", "7 * * * *"),
+        (" */15  6-9 1,15 jan-mar MON-fri ", "*/15 6-9 1,15 jan-mar mon-fri"),
+        ("5/15 * * * *", "5/15 * * * *"),
+        ("0 6 * * 1-5", "0 6 * * mon,tue,wed,thu,fri"),
+        ("0 6 * * 0", "0 6 * * sun"),
+        ("0 6 * * 7", "0 6 * * sun"),
+        ("0 6 * * 01", "0 6 * * mon"),
+        ("0 6 * * */2", "0 6 * * sun,tue,thu,sat"),
+        ("0 6 * * 1-5/2", "0 6 * * mon,wed,fri"),
+        ("0 6 * * 5-7,mon", "0 6 * * fri,sat,sun,mon"),
+        ("0 0 29 2 *", "0 0 29 2 *"),
+    ],
+)
+def test_a_cron_line_means_what_crontab_means(written: str, kept: str) -> None:
+    """crontab(5) counts weekdays from Sunday, APScheduler from Monday: by name they agree."""
+    assert values.cron(written) == kept
+
+
+def test_the_scheduler_reads_a_kept_cron_line_as_crontab_would() -> None:
+    trigger = CronTrigger.from_crontab(values.cron("30 6 * * 1"), timezone="UTC")
+    friday = datetime.fromisoformat("2022-01-07T12:00:00Z")
+    assert trigger.get_next_fire_time(None, friday) == datetime.fromisoformat("2022-01-10T06:30:00Z")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://example.org/feed", "HTTPS://Example.org:443/feed#top", True),
+        ("http://example.org", "http://example.org:80/", True),
+        ("http://example.org/", "https://example.org/", False),
+        ("http://example.org/feed", "http://example.org/Feed", False),
+        ("http://example.org/feed", "http://example.org/feed?a=1", False),
+        ("http://example.org/", "http://example.org:8080/", False),
+    ],
+)
+def test_two_spellings_are_one_address(one: str, other: str, same: bool) -> None:
+    assert (values.address(one) == values.address(other)) is same
