@@ -24,7 +24,7 @@ from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 
 BATCH_FILES = 100
-BATCH_BYTES = 8 * 2**20
+BATCH_CHARACTERS = 8 * 2**20
 
 log = structlog.get_logger()
 
@@ -100,8 +100,8 @@ def _batches(
             leniencies.update(read.leniencies)
             log.debug("file read leniently", path=str(path), leniencies=read.leniencies)
         batch.articles.append((source_of(path, read.article), read.article))
-        size += len(read.article.content_utf8)
-        if len(batch.articles) >= BATCH_FILES or size >= BATCH_BYTES:
+        size += len(read.article.content)
+        if len(batch.articles) >= BATCH_FILES or size >= BATCH_CHARACTERS:
             yield batch
             batch, size = _Batch([], batch.files, batch.refused), 0
     yield batch

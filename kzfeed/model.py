@@ -266,17 +266,16 @@ class Media:
 class Article:
     """What is archived, one per `url_hash`. `url` is None where the entry had no link.
 
-    `content` is the archive file's body, `text` its plain text: most of an article, made once, carried on and stored,
-    and hardly ever read on the way, hence in UTF-8. `fingerprint` is the hash of what a reader sees: two articles with
-    one fingerprint are the same version. `link_hash` is the hash of the link alone, `joint_hash` that of link and guid
-    together: `url_hash` is one of the two.
+    `content` is the archive file's body, `text` its plain text, one paragraph a line. `fingerprint` is the hash of
+    what a reader sees: two articles with one fingerprint are the same version. `link_hash` is the hash of the link
+    alone, `joint_hash` that of link and guid together: `url_hash` is one of the two.
     """
 
     url_hash: str
     url: str | None
     title: str
-    content_utf8: bytes
-    text_utf8: bytes
+    content: str
+    text: str
     fingerprint: str
     published_at: datetime | None = None
     published_raw: str | None = None
@@ -287,16 +286,6 @@ class Article:
     media: tuple[Media, ...] = ()
     link_hash: str | None = None
     joint_hash: str | None = None
-
-    @property
-    def content(self) -> str:
-        """The archive file's body."""
-        return self.content_utf8.decode()
-
-    @property
-    def text(self) -> str:
-        """Its plain text, one paragraph a line."""
-        return self.text_utf8.decode()
 
 
 Read = tuple[Feed, tuple[Article, ...]]

@@ -14,7 +14,7 @@ from kzfeed.article import url
 from kzfeed.article.archive_file import STAMP, ArchiveFile
 from kzfeed.article.html import content as html
 from kzfeed.article.strings import is_storable as can_be_stored
-from kzfeed.article.strings import storable, storable_and_utf8
+from kzfeed.article.strings import storable
 from kzfeed.feed.dates.parse import instant
 from kzfeed.model import Article, Entry, Feed
 
@@ -58,7 +58,7 @@ def from_feed(feed: Feed, reading: Reading) -> tuple[Article, ...]:
 def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
     title = storable(html.title_text(entry.title, entry.title_type == "html"))
     content = entry.content if entry.content_type == "html" else html.from_plain(entry.content)
-    content, content_utf8 = storable_and_utf8(html.trim_lines(content))
+    content = storable(html.trim_lines(content))
     guid = _optional(entry.guid)
     address = url.href(entry.link or "", reading.base_url) if entry.link else None
     if address is None and guid is not None:
@@ -80,8 +80,8 @@ def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
         joint_hash=url.canonical_hash(canonical, key) if canonical and key else None,
         url=address,
         title=title,
-        content_utf8=content_utf8,
-        text_utf8=derived.text.encode(),
+        content=content,
+        text=derived.text,
         fingerprint=_marked(seen),
         published_at=_published(entry.dates, reading),
         published_raw=_optional(entry.dates[0]) if entry.dates else None,
@@ -104,15 +104,15 @@ def from_file(file: ArchiveFile) -> Article:
     A stamp that no calendar reaches is kept in `published_raw`, as the file writes it. U+0000 becomes U+FFFD.
     """
     title, address = storable(file.title), storable(file.url)
-    content, content_utf8 = storable_and_utf8(file.body)
+    content = storable(file.body)
     derived = html.derive(content, address)
     named = _URN.fullmatch(address)
     return Article(
         url_hash=named[1] if named else url.url_hash(address),
         url=None if named else address,
         title=title,
-        content_utf8=content_utf8,
-        text_utf8=derived.text.encode(),
+        content=content,
+        text=derived.text,
         fingerprint=_marked(_hash_of(title, derived.visible)),
         published_at=_from_stamp(file.stamp),
         published_raw=None if file.stamp is None else f"<!--{file.stamp}-->",

@@ -55,16 +55,4 @@ def is_storable(text: str) -> bool:
 
 def storable(text: str) -> str:
     """The text with U+FFFD for each character that an engine cannot store."""
-    return storable_and_utf8(text)[0]
-
-
-def storable_and_utf8(text: str) -> tuple[str, bytes]:
-    """The text as `storable` gives it, and in UTF-8, in which it is written to find out whether it can be stored."""
-    try:
-        data = text.encode()
-    except UnicodeEncodeError:
-        data = b"\x00"
-    if b"\x00" in data:
-        text = _UNSTORABLE.sub("\ufffd", text)
-        data = text.encode()
-    return text, data
+    return text if is_storable(text) else _UNSTORABLE.sub("\ufffd", text)

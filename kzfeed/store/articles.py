@@ -97,7 +97,7 @@ _NEW_ARTICLES = ForMany(
 def _article_row(step: _Step) -> Row:
     article, source_id, now = step.change.article, step.brought.source_id, step.brought.now
     return (
-        *(step.id, article.url_hash, article.url, article.title, article.content_utf8, article.text_utf8),
+        *(step.id, article.url_hash, article.url, article.title, article.content, article.text),
         *(article.published_at, article.published_raw, article.author, article.language),
         *(now, now, source_id),
         *(1, now, source_id, article.fingerprint),
@@ -159,8 +159,8 @@ def _version_row(step: _Step) -> dict[str, Any]:
     return {
         "the_id": step.id,
         "title": article.title,
-        "content": article.content_utf8,
-        "text": article.text_utf8,
+        "content": article.content,
+        "text": article.text,
         "fingerprint": article.fingerprint,
         "revision": step.change.revision,
         "revision_seen_at": now,

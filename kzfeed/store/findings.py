@@ -9,7 +9,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.model import Finding
-from kzfeed.store.tables import Utf8
 
 _RESTORE = "put the row back from a backup (docs/backup.md)"
 _DAMAGE = {
@@ -52,7 +51,7 @@ def stream(connection: sa.Connection, query: sa.Select[Any], size: int = 1000) -
 
 def raw(connection: sa.Connection, column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     """The column as it is read without fail: SQLite keeps any bytes as text, its driver refuses what is not UTF-8."""
-    if connection.dialect.name == "sqlite" and isinstance(column.type, sa.Text | Utf8):
+    if connection.dialect.name == "sqlite" and isinstance(column.type, sa.Text):
         return sa.cast(column, sa.LargeBinary).label(column.name)
     return column
 

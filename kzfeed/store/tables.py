@@ -3,7 +3,6 @@
 The migrations build exactly this; a test compares the two on both engines.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,24 +37,6 @@ class Instant(TypeDecorator[datetime]):
         if isinstance(value, datetime):
             return value.astimezone(UTC)
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
-
-
-class Utf8(TypeDecorator[str]):
-    """Text that may be given in UTF-8: SQLite takes that as it is, PostgreSQL's driver takes none but text."""
-
-    impl = sa.Text
-    cache_ok = True
-
-    def bind_expression(self, bindvalue: sa.BindParameter[Any]) -> sa.ColumnElement[Any]:
-        # What comes as bytes would else be stored as such.
-        return sa.cast(bindvalue, sa.Text)
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
-        return _decoded if dialect.name == "postgresql" else None
-
-
-def _decoded(value: str | bytes | None) -> str | None:
-    return value.decode() if isinstance(value, bytes) else value
 
 
 # SQLite hands out row numbers by itself only to a column of exactly this type.
@@ -146,8 +127,8 @@ articles = sa.Table(
     sa.Column("url_hash", sa.Text, nullable=False, unique=True),
     sa.Column("url", sa.Text),
     sa.Column("title", sa.Text, nullable=False),
-    sa.Column("content", Utf8, nullable=False),
-    sa.Column("text", Utf8, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
     sa.Column("published_at", Instant),
     sa.Column("published_raw", sa.Text),
     sa.Column("author", sa.Text),

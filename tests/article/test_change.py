@@ -10,9 +10,7 @@ from kzfeed.model import Article, Gap, Shown
 
 
 def article(url_hash: str = "h", wording: str = "a") -> Article:
-    return Article(
-        url_hash=url_hash, url="https://e.example/", title="t", content_utf8=b"", text_utf8=b"", fingerprint=wording
-    )
+    return Article(url_hash=url_hash, url="https://e.example/", title="t", content="", text="", fingerprint=wording)
 
 
 def known(*wordings: str, shown: int | None = None, guid: str | None = None) -> dict[str, Known]:

@@ -64,7 +64,7 @@ def test_the_same_article_again_only_moves_when_it_was_last_seen(database: Datab
     voa = source(database)
     commit_poll(database, voa, poll(voa), [article()])
 
-    again = replace(article(), content_utf8="<div><p class='x'>正文</p></div>".encode())
+    again = replace(article(), content="<div><p class='x'>正文</p></div>")
     record = commit_poll(database, voa, poll(voa, LATER), [again])
 
     assert (record.outcome, record.new_articles, record.revised_articles) == ("unchanged", 0, 0)
