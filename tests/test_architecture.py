@@ -57,7 +57,7 @@ ONLY_IN = {
     "alembic": ("store.schema",),
     "feedparser": ("feed.",),
     "ada_url": ("article.url", "fetch."),
-    "apscheduler": ("daemon", "poll", "config.values"),
+    "apscheduler": ("poll", "config.values"),
     "typer": ("cli.",),
     "rich": ("cli.",),
     "pydantic": ("config.",),
