@@ -23,7 +23,7 @@ from benchmarks.cases import Case, Stage, all_cases
 from benchmarks.measure import Measured, middle, run
 from benchmarks.players import others
 from benchmarks.servers import installed_nginx, serving
-from tests.faults.databases import own_postgresql
+from tests.databases import postgresql_server
 
 PATIENCE_S = 90
 """Who has taken so long in one case has run often enough."""
@@ -63,7 +63,7 @@ def stage(count: int) -> Iterator[Stage]:
         note(f"writing {count} large feeds, {4 * count} tiny ones")
         feeds.write(Path(folder, "feeds"), large=count, tiny=4 * count)
         server = stack.enter_context(serving(Path(folder, "feeds"), installed_nginx()))
-        postgresql = cache(lambda: stack.enter_context(own_postgresql()).url)
+        postgresql = cache(lambda: stack.enter_context(postgresql_server()).url)
         yield Stage(Path(folder, "stage"), server, count, 4 * count, others(), postgresql)
 
 

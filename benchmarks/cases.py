@@ -14,7 +14,7 @@ from benchmarks.feeds import ENTRIES, host_of, path_of
 from benchmarks.measure import Broken, Command, Measured, run
 from benchmarks.players import VARIABLES, Kzfeed, Player, check_count
 from benchmarks.servers import Server
-from tests.faults.databases import Databases, execute
+from tests.databases import Databases, execute
 
 KZFEED = Kzfeed()
 _FINE: Callable[[Measured], None] = lambda measured: None  # noqa: E731 - a value like the others

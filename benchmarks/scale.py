@@ -24,7 +24,7 @@ from benchmarks.scale_clock import Cost
 from benchmarks.scale_rows import Shape, fill
 from benchmarks.scale_work import TASKS, Archive, Task
 from kzfeed.store.engine import Database
-from tests.faults.databases import PostgreSQL, own_postgresql
+from tests.databases import PostgreSQLServer, postgresql_server
 
 SMALL = 100_000
 GOAL = 1.3
@@ -105,12 +105,12 @@ def require_room(*shapes: Shape) -> None:
 def archive_of(engine: str, shape: Shape) -> Iterator[Archive]:
     """An archive of this shape, alone on its engine, until the end of the block."""
     with ExitStack() as stack:
-        server: PostgreSQL | None = None
+        server: PostgreSQLServer | None = None
         if engine == "sqlite":
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="scale-"))
             url = f"sqlite:///{folder}/kzfeed.db"
         else:
-            server = stack.enter_context(own_postgresql())
+            server = stack.enter_context(postgresql_server())
             url = server.url
         database = Database(url)
         began = time.monotonic()

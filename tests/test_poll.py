@@ -19,13 +19,13 @@ from kzfeed.sandbox.pool import COMMAND, Workers
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
 from tests.etiquette.documents import rss
-from tests.etiquette.recorder import Recorder, Reply, Seen, recording
+from tests.etiquette.recording_server import RecordingServer, Reply, Seen, recording
 
 HOSTS = [f"127.0.7.{number}" for number in range(1, 13)]
 
 
 @pytest.fixture
-def server() -> Iterator[Recorder]:
+def server() -> Iterator[RecordingServer]:
     with recording(HOSTS) as recorder:
         yield recorder
 
@@ -65,7 +65,7 @@ def workers_started(archive: Database, urls: dict[str, str], folder: Path) -> in
 
 
 def test_a_harmless_document_that_comes_alone_needs_no_worker(
-    archive: Database, server: Recorder, tmp_path: Path
+    archive: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
     page = server.page("/feed", Reply(200, [], rss()), host=HOSTS[0])
 
@@ -73,7 +73,7 @@ def test_a_harmless_document_that_comes_alone_needs_no_worker(
 
 
 def test_documents_that_come_in_a_crowd_are_read_by_the_workers(
-    archive: Database, server: Recorder, tmp_path: Path
+    archive: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
     pages = [server.page("/feed", Reply(200, [], rss()), host=host) for host in HOSTS]
     urls = {f"s{number}": page.url for number, page in enumerate(pages)}
@@ -82,7 +82,7 @@ def test_documents_that_come_in_a_crowd_are_read_by_the_workers(
 
 
 def test_a_poll_by_hand_looks_at_a_source_when_its_turn_comes(
-    archive: Database, server: Recorder, tmp_path: Path
+    archive: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
     def put_the_other_off(_: Seen) -> Reply:
         with closing(sqlite3.connect(tmp_path / "kzfeed.db")) as beside:
@@ -102,7 +102,7 @@ def test_a_poll_by_hand_looks_at_a_source_when_its_turn_comes(
 
 
 def test_a_source_that_is_switched_off_before_its_turn_is_not_visited_even_by_force(
-    archive: Database, server: Recorder, tmp_path: Path
+    archive: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
     def switch_the_other_off(_: Seen) -> Reply:
         with closing(sqlite3.connect(tmp_path / "kzfeed.db")) as beside:

@@ -18,7 +18,7 @@ from kzfeed.check.report import Checking, FeedReport, Redirect, report, suggeste
 from kzfeed.model import Document, Failed, Fetched, NotModified
 from kzfeed.sandbox.document import read
 from kzfeed.schedule.interval import Manners
-from tests.etiquette.recorder import Recorder, Reply, recording
+from tests.etiquette.recording_server import RecordingServer, Reply, recording
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 URL = "https://feeds.example/rss"
@@ -208,7 +208,7 @@ def test_the_lines_hold_what_the_report_holds_and_nothing_that_moves_a_cursor() 
 
 
 @pytest.fixture
-def server() -> Iterator[Recorder]:
+def server() -> Iterator[RecordingServer]:
     with recording() as recorder:
         yield recorder
 
@@ -219,7 +219,7 @@ def check(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_one_polite_visit_and_nothing_stored(tmp_path: Path, server: Recorder) -> None:
+def test_one_polite_visit_and_nothing_stored(tmp_path: Path, server: RecordingServer) -> None:
     (tmp_path / "kzfeed.toml").write_text('[http]\ncontact = "mailto:me@archive.example"\nhost_gap = "300ms"\n')
     old = server.page("/old", Reply(301, [("Location", "/new")]))
     new = server.page(
@@ -248,7 +248,7 @@ def test_one_polite_visit_and_nothing_stored(tmp_path: Path, server: Recorder) -
     [(Reply(503, [("Retry-After", "60")]), "http-status"), (Reply(200, body=b"<html>no feed</html>"), "not-a-feed")],
 )
 def test_a_feed_that_cannot_be_read_exits_with_1_and_says_why(
-    tmp_path: Path, server: Recorder, reply: Reply, kind: str
+    tmp_path: Path, server: RecordingServer, reply: Reply, kind: str
 ) -> None:
     page = server.page("/feed", reply)
 

@@ -26,7 +26,7 @@ from kzfeed.store import schema, sources, tables
 from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
-from tests.etiquette.recorder import Page, Recorder, recording
+from tests.etiquette.recording_server import Page, RecordingServer, recording
 
 HOSTS = tuple(f"127.0.0.{number}" for number in range(1, 6))
 AGENT = "kzfeed/0.0 (+mailto:tests@kzfeed.example)"
@@ -55,13 +55,13 @@ class World:
         self._poller = poller
         self._configs: dict[str, SourceConfig] = {}
 
-    def follow(self, page: Page | str, *, name: str = "s", **settings: Any) -> None:
+    def add_source(self, page: Page | str, *, name: str = "s", **settings: Any) -> None:
         """Configure a source for the page, beside those that there are."""
         url = page if isinstance(page, str) else page.url
         self._configs[name] = SourceConfig(name=name, url=url, **settings)
         sources.configure(self.database, self._configs.values(), self.clock.now)
 
-    def lasts(self, length: timedelta) -> None:
+    def advance(self, length: timedelta) -> None:
         """So much time passes, and whatever falls due in it is polled then."""
         end = self.clock.now + length
         while True:
@@ -135,14 +135,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def server(clock: Clock) -> Iterator[Recorder]:
+def server(clock: Clock) -> Iterator[RecordingServer]:
     """A server for a world, at five addresses, by its clock."""
     with recording(HOSTS, clock=lambda: clock.now) as recorder:
         yield recorder
 
 
 @contextmanager
-def inhabited(
+def new_world(
     database: Database, clock: Clock, runner: asyncio.Runner, network: tuple[Fetcher, Workers]
 ) -> Iterator[World]:
     fetcher, workers = network
@@ -168,15 +168,15 @@ def world(
 ) -> Iterator[World]:
     """A world on SQLite. What the rules say of time is the same on both engines."""
     database = Database(f"sqlite:///{shutil.copy(empty_archive, tmp_path)}")
-    with inhabited(database, clock, runner, network) as made:
+    with new_world(database, clock, runner, network) as made:
         yield made
     database.close()
 
 
 @pytest.fixture
-def each_world(
+def world_on_each_engine(
     database: Database, clock: Clock, runner: asyncio.Runner, network: tuple[Fetcher, Workers]
 ) -> Iterator[World]:
     """A world on each engine, for what is a matter of storing."""
-    with inhabited(database, clock, runner, network) as made:
+    with new_world(database, clock, runner, network) as made:
         yield made

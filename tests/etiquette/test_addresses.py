@@ -7,7 +7,7 @@ import pytest
 from kzfeed.store import tables
 from tests.etiquette.conftest import DAY, HOUR, START, World
 from tests.etiquette.documents import BROKEN, PORTAL, rss
-from tests.etiquette.recorder import Answer, Page, Recorder, Reply, Seen
+from tests.etiquette.recording_server import Answer, Page, RecordingServer, Reply, Seen
 
 EVERY = 3 * HOUR
 FEED = Reply(200, [("ETag", '"1"')], rss())
@@ -32,15 +32,15 @@ def addresses(world: World) -> list[tuple[str, bool]]:
 @pytest.mark.parametrize("status", [301, 308])
 @pytest.mark.parametrize("answer", [FEED, conditional])
 def test_9_a_permanent_redirect_is_written_down_after_3_polls_over_24_hours(
-    world: World, server: Recorder, status: int, answer: Reply | Answer
+    world: World, server: RecordingServer, status: int, answer: Reply | Answer
 ) -> None:
     old = server.page("/old", to("/new", status))
     new = server.page("/new", answer)
-    world.follow(old)
+    world.add_source(old)
 
-    world.lasts(DAY - HOUR)
+    world.advance(DAY - HOUR)
     before = world.source().url
-    world.lasts(1.2 * DAY)
+    world.advance(1.2 * DAY)
 
     assert before == old.url
     assert world.source().url == new.url
@@ -51,21 +51,21 @@ def test_9_a_permanent_redirect_is_written_down_after_3_polls_over_24_hours(
     assert addresses(world) == [(old.url, True), (new.url, False)]
 
 
-def test_9_24_hours_are_not_enough_without_3_polls(world: World, server: Recorder) -> None:
+def test_9_24_hours_are_not_enough_without_3_polls(world: World, server: RecordingServer) -> None:
     old = server.page("/old", to("/new", 301))
     server.page("/new", FEED)
-    world.follow(old, every=25 * HOUR)
+    world.add_source(old, every=25 * HOUR)
 
-    world.lasts(27 * HOUR)
+    world.advance(27 * HOUR)
     assert (len(old.seen), world.source().url) == (2, old.url)
-    world.lasts(26 * HOUR)
+    world.advance(26 * HOUR)
     assert (len(old.seen), world.source().url) == (3, server.page("/new").url)
 
 
-def test_9_3_polls_are_not_enough_within_24_hours(world: World, server: Recorder) -> None:
+def test_9_3_polls_are_not_enough_within_24_hours(world: World, server: RecordingServer) -> None:
     old = server.page("/old", to("/new", 301))
     server.page("/new", FEED)
-    world.follow(old)
+    world.add_source(old)
     for _ in range(9):
         world.poll()
         world.clock.now += timedelta(minutes=1)
@@ -74,12 +74,12 @@ def test_9_3_polls_are_not_enough_within_24_hours(world: World, server: Recorder
 
 
 @pytest.mark.parametrize("status", [302, 303, 307])
-def test_9_a_temporary_redirect_is_never_written_down(world: World, server: Recorder, status: int) -> None:
+def test_9_a_temporary_redirect_is_never_written_down(world: World, server: RecordingServer, status: int) -> None:
     old = server.page("/old", to("/new", status))
     new = server.page("/new", conditional)
-    world.follow(old, every=EVERY)
+    world.add_source(old, every=EVERY)
 
-    world.lasts(1.5 * DAY)
+    world.advance(1.5 * DAY)
 
     assert world.source().url == old.url
     assert len(old.seen) == len(new.seen) > 10
@@ -96,42 +96,44 @@ def test_9_a_temporary_redirect_is_never_written_down(world: World, server: Reco
     ],
 )
 def test_9_a_chain_counts_where_all_of_it_is_permanent(
-    world: World, server: Recorder, chain: tuple[int, ...], kept: str
+    world: World, server: RecordingServer, chain: tuple[int, ...], kept: str
 ) -> None:
     pages = [server.page(f"/{number}", to(f"/{number + 1}", status)) for number, status in enumerate(chain)]
     last = server.page(f"/{len(chain)}", conditional)
-    world.follow(pages[0], every=EVERY)
+    world.add_source(pages[0], every=EVERY)
 
-    world.lasts(1.2 * DAY)
+    world.advance(1.2 * DAY)
 
     assert world.source().url == server.page(kept).url
     assert last.seen[0].line == f"GET /{len(chain)} HTTP/1.1"
     assert len(last.seen) > 8
 
 
-def test_9_at_most_5_hops_are_followed(world: World, server: Recorder) -> None:
+def test_9_at_most_5_hops_are_followed(world: World, server: RecordingServer) -> None:
     pages = [server.page(f"/{number}", to(f"/{number + 1}", 302)) for number in range(9)]
-    world.follow(pages[0])
+    world.add_source(pages[0])
 
-    world.lasts(timedelta())
+    world.advance(timedelta())
 
     assert [len(page.seen) for page in pages] == [1, 1, 1, 1, 1, 1, 0, 0, 0]
     assert (world.source().last_error or "").startswith("bad-redirect")
 
 
 @pytest.mark.parametrize("lost", [Reply(200, body=PORTAL), Reply(200, body=BROKEN), Reply(404), Reply(200, body=b"")])
-def test_9_a_redirect_to_something_that_is_no_feed_changes_nothing(world: World, server: Recorder, lost: Reply) -> None:
+def test_9_a_redirect_to_something_that_is_no_feed_changes_nothing(
+    world: World, server: RecordingServer, lost: Reply
+) -> None:
     page = server.page("/feed", FEED)
     server.page("/login", lost)
-    world.follow(page, every=EVERY)
-    world.lasts(timedelta())
+    world.add_source(page, every=EVERY)
+    world.advance(timedelta())
     before, articles = world.source(), world.rows(tables.articles)
 
-    page.says(to("/login", 301))
-    world.lasts(9 * DAY)
+    page.respond_with(to("/login", 301))
+    world.advance(9 * DAY)
     after = world.source()
-    page.says(conditional)
-    world.lasts(2 * DAY)
+    page.respond_with(conditional)
+    world.advance(2 * DAY)
 
     assert (after.url, after.validators, after.moved_to) == (page.url, before.validators, None)
     assert world.rows(tables.articles) == articles
@@ -139,57 +141,57 @@ def test_9_a_redirect_to_something_that_is_no_feed_changes_nothing(world: World,
     assert world.source().status == "active"
 
 
-def test_9_another_destination_starts_the_count_anew(world: World, server: Recorder) -> None:
+def test_9_another_destination_starts_the_count_anew(world: World, server: RecordingServer) -> None:
     old = server.page("/old", to("/one", 301))
     server.page("/one", FEED)
     two = server.page("/two", FEED)
-    world.follow(old, every=EVERY)
-    world.lasts(23 * HOUR)
+    world.add_source(old, every=EVERY)
+    world.advance(23 * HOUR)
     changed = world.clock.now
-    old.says(to("/two", 301))
-    world.lasts(20 * HOUR)
+    old.respond_with(to("/two", 301))
+    world.advance(20 * HOUR)
     assert world.source().url == old.url
 
-    world.lasts(12 * HOUR)
+    world.advance(12 * HOUR)
 
     assert world.source().url == two.url
     assert old.times[-1] >= changed + DAY
 
 
-def test_9_an_interruption_starts_the_count_anew(world: World, server: Recorder) -> None:
+def test_9_an_interruption_starts_the_count_anew(world: World, server: RecordingServer) -> None:
     old = server.page("/old", to("/new", 301))
     server.page("/new", FEED)
-    world.follow(old, every=EVERY)
-    world.lasts(23 * HOUR)
-    old.says(FEED, to("/new", 301))
+    world.add_source(old, every=EVERY)
+    world.advance(23 * HOUR)
+    old.respond_with(FEED, to("/new", 301))
 
-    world.lasts(20 * HOUR)
+    world.advance(20 * HOUR)
 
     assert world.source().url == old.url
 
 
-def test_9_a_configuration_read_again_does_not_undo_the_move(world: World, server: Recorder) -> None:
+def test_9_a_configuration_read_again_does_not_undo_the_move(world: World, server: RecordingServer) -> None:
     old = server.page("/old", to("/new", 301))
     new = server.page("/new", FEED)
-    world.follow(old, every=EVERY)
-    world.lasts(2 * DAY)
+    world.add_source(old, every=EVERY)
+    world.advance(2 * DAY)
     asked = len(old.seen)
 
-    world.follow(old, every=EVERY)
-    world.lasts(9 * HOUR)
+    world.add_source(old, every=EVERY)
+    world.advance(9 * HOUR)
 
     assert (world.source().url, len(old.seen)) == (new.url, asked)
 
 
-def test_9_another_address_of_the_operator_does(world: World, server: Recorder) -> None:
+def test_9_another_address_of_the_operator_does(world: World, server: RecordingServer) -> None:
     old = server.page("/old", to("/new", 301))
     server.page("/new", FEED)
-    world.follow(old, every=EVERY)
-    world.lasts(2 * DAY)
+    world.add_source(old, every=EVERY)
+    world.advance(2 * DAY)
     third = server.page("/third", FEED)
 
-    world.follow(third)
-    world.lasts(HOUR)
+    world.add_source(third)
+    world.advance(HOUR)
 
     assert world.source().url == third.url
     assert len(third.seen) == 1
@@ -199,20 +201,20 @@ def test_9_another_address_of_the_operator_does(world: World, server: Recorder) 
 # --- rule 10 ---------------------------------------------------------------------------------------------------------
 
 
-def gone_after_a_while(world: World, server: Recorder) -> Page:
+def gone_after_a_while(world: World, server: RecordingServer) -> Page:
     page = server.page("/feed", FEED, Reply(410))
-    world.follow(page)
-    world.lasts(3 * HOUR)
+    world.add_source(page)
+    world.advance(3 * HOUR)
     return page
 
 
-def test_10_after_a_410_nobody_asks_again_and_everything_is_kept(world: World, server: Recorder) -> None:
+def test_10_after_a_410_nobody_asks_again_and_everything_is_kept(world: World, server: RecordingServer) -> None:
     page = gone_after_a_while(world, server)
     articles = world.rows(tables.articles)
 
-    world.lasts(30 * DAY)
-    world.follow(page)
-    world.lasts(30 * DAY)
+    world.advance(30 * DAY)
+    world.add_source(page)
+    world.advance(30 * DAY)
 
     source = world.source()
     assert len(page.seen) == 2
@@ -223,37 +225,39 @@ def test_10_after_a_410_nobody_asks_again_and_everything_is_kept(world: World, s
     assert len(articles) == 1
 
 
-def test_10_it_is_said_once_and_loudly(world: World, server: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_10_it_is_said_once_and_loudly(
+    world: World, server: RecordingServer, capsys: pytest.CaptureFixture[str]
+) -> None:
     gone_after_a_while(world, server)
-    world.lasts(3 * DAY)
+    world.advance(3 * DAY)
 
     said = [line for line in capsys.readouterr().out.splitlines() if "retired" in line]
     assert len(said) == 1
     assert "error" in said[0]
 
 
-def test_10_another_address_of_the_operator_brings_the_source_back(world: World, server: Recorder) -> None:
+def test_10_another_address_of_the_operator_brings_the_source_back(world: World, server: RecordingServer) -> None:
     gone_after_a_while(world, server)
     other = server.page("/other", FEED)
 
-    world.follow(other)
-    world.lasts(HOUR / 2)
+    world.add_source(other)
+    world.advance(HOUR / 2)
 
     assert (len(other.seen), world.source().status, world.source().gone_at) == (1, "active", None)
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_10_any_other_status_is_asked_again_for_as_long_as_it_takes(
-    world: World, server: Recorder, status: int
+    world: World, server: RecordingServer, status: int
 ) -> None:
     page = server.page("/feed", FEED, Reply(status))
-    world.follow(page)
-    world.lasts(40 * DAY)
+    world.add_source(page)
+    world.advance(40 * DAY)
     assert world.source().status == "failing"
     asked = len(page.seen)
 
-    page.says(Reply(200, body=rss([1, 2])))
-    world.lasts(8 * DAY)
+    page.respond_with(Reply(200, body=rss([1, 2])))
+    world.advance(8 * DAY)
 
     assert asked > 20
     assert world.source().status == "active"

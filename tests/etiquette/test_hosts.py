@@ -17,7 +17,7 @@ from kzfeed.store import sources
 from tests.etiquette.conftest import AGENT, DAY, HOUR, START, World
 from tests.etiquette.documents import rss
 from tests.etiquette.program import Program
-from tests.etiquette.recorder import Page, Recorder, Reply, Seen, recording
+from tests.etiquette.recording_server import Page, RecordingServer, Reply, Seen, recording
 from tests.store.commits import commit_poll
 
 
@@ -30,19 +30,19 @@ def known(seen: Seen) -> Reply:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_8_a_refusal_with_retry_after_pauses_all_sources_of_the_host(
-    world: World, server: Recorder, status: int
+    world: World, server: RecordingServer, status: int
 ) -> None:
     feeds = [server.page(f"/{number}", known, host="127.0.0.1") for number in range(4)]
     elsewhere = server.page("/feed", known, host="127.0.0.2")
     for number, page in enumerate([*feeds, elsewhere]):
-        world.follow(page, name=f"s{number}")
-    world.lasts(HOUR / 2)
-    feeds[2].says(Reply(status, [("Retry-After", "18000")]), known)
+        world.add_source(page, name=f"s{number}")
+    world.advance(HOUR / 2)
+    feeds[2].respond_with(Reply(status, [("Retry-After", "18000")]), known)
 
-    world.lasts(5 * HOUR)
+    world.advance(5 * HOUR)
     at = feeds[2].times[1]
     paused = [seen for seen in server.at("127.0.0.1") if at < seen.clock < at + 5 * HOUR]
-    world.lasts(2 * HOUR)
+    world.advance(2 * HOUR)
 
     assert paused == []
     assert [len([when for when in page.times if when >= at + 5 * HOUR]) > 0 for page in feeds] == [True] * 4
@@ -50,61 +50,63 @@ def test_8_a_refusal_with_retry_after_pauses_all_sources_of_the_host(
     assert max(after - before for before, after in pairwise(elsewhere.times)) < 1.1 * HOUR
 
 
-def test_8_a_shorter_pause_does_not_end_a_longer_one(world: World, server: Recorder) -> None:
+def test_8_a_shorter_pause_does_not_end_a_longer_one(world: World, server: RecordingServer) -> None:
     first = server.page("/1", Reply(503, [("Retry-After", "36000")]), known)
     second = server.page("/2", Reply(503, [("Retry-After", "60")]), known)
-    world.follow(first, name="s1")
-    world.follow(second, name="s2")
+    world.add_source(first, name="s1")
+    world.add_source(second, name="s2")
     assert world.poll("s1").outcome == world.poll("s2").outcome == "failed"
 
-    world.lasts(9 * HOUR)
+    world.advance(9 * HOUR)
 
     assert len(server.seen) == 2
     assert {seen.clock for seen in server.seen} == {START}
 
 
 @pytest.mark.parametrize("reply", [Reply(429), Reply(503), Reply(500, [("Retry-After", "18000")]), Reply(403)])
-def test_8_any_other_failure_is_that_of_its_feed_alone(world: World, server: Recorder, reply: Reply) -> None:
+def test_8_any_other_failure_is_that_of_its_feed_alone(world: World, server: RecordingServer, reply: Reply) -> None:
     failing = server.page("/failing", reply)
     well = server.page("/well", known)
-    world.follow(failing, name="failing")
-    world.follow(well, name="well")
+    world.add_source(failing, name="failing")
+    world.add_source(well, name="well")
 
-    world.lasts(4 * HOUR)
+    world.advance(4 * HOUR)
 
     assert len(failing.seen) < 4
     assert len(well.seen) == 4
 
 
-def test_8_the_pause_is_over_when_it_is_over(world: World, server: Recorder) -> None:
+def test_8_the_pause_is_over_when_it_is_over(world: World, server: RecordingServer) -> None:
     page = server.page("/1", Reply(503, [("Retry-After", "18000")]), known)
     beside = server.page("/2", known)
-    world.follow(page, name="s1")
-    world.lasts(timedelta())
-    world.follow(beside, name="s2")
+    world.add_source(page, name="s1")
+    world.advance(timedelta())
+    world.add_source(beside, name="s2")
 
-    world.lasts(DAY)
+    world.advance(DAY)
 
     assert beside.times[0] == START + 5 * HOUR
     assert page.times[1] >= START + 5 * HOUR
 
 
-def test_8_the_host_that_refused_is_paused_also_where_a_redirect_led_to_it(each_world: World) -> None:
-    now = each_world.clock.now
-    each_world.follow("https://door.example/feed", name="door")
-    each_world.follow("https://house.example/other", name="other")
-    source = each_world.source("door")
+def test_8_the_host_that_refused_is_paused_also_where_a_redirect_led_to_it(world_on_each_engine: World) -> None:
+    now = world_on_each_engine.clock.now
+    world_on_each_engine.add_source("https://door.example/feed", name="door")
+    world_on_each_engine.add_source("https://house.example/other", name="other")
+    source = world_on_each_engine.source("door")
     refused = Failed("http-status", "no", 503, {"retry-after": "600"}, url="https://house.example/feed")
 
     settled = settle(source, refused, None, now=now, manners=Manners())
     record = Poll(source.id, now, timedelta(), "failed")
-    commit_poll(each_world.database, settled.source, record, pause=settled.host_pause, paused_host=settled.paused_host)
+    commit_poll(
+        world_on_each_engine.database, settled.source, record, pause=settled.host_pause, paused_host=settled.paused_host
+    )
 
     until = now + timedelta(seconds=600)
-    assert sources.paused_hosts(each_world.database, now) == {"house.example": until}
-    assert claimed(each_world, "a") == []
-    each_world.clock.now = until
-    assert claimed(each_world, "a") == ["other"]
+    assert sources.paused_hosts(world_on_each_engine.database, now) == {"house.example": until}
+    assert claimed(world_on_each_engine, "a") == []
+    world_on_each_engine.clock.now = until
+    assert claimed(world_on_each_engine, "a") == ["other"]
 
 
 # --- rule 16: turns --------------------------------------------------------------------------------------------------
@@ -214,7 +216,7 @@ def test_16_a_redirect_goes_to_the_next_host_when_its_turn_comes_there() -> None
     asyncio.run(go())
 
 
-def test_16_the_fetcher_asks_before_each_hop_and_its_time_stands_still_meanwhile(server: Recorder) -> None:
+def test_16_the_fetcher_asks_before_each_hop_and_its_time_stands_still_meanwhile(server: RecordingServer) -> None:
     from kzfeed.fetch.client import FetchLimits
 
     start = server.page("/0", Reply(302, [("Location", "/1")]))
@@ -249,29 +251,29 @@ def claimed(world: World, owner: str, limit: int = 10) -> list[str]:
     return [source.name for source in due]
 
 
-def test_16_many_sources_of_one_host_do_not_stand_before_all_others(each_world: World) -> None:
+def test_16_many_sources_of_one_host_do_not_stand_before_all_others(world_on_each_engine: World) -> None:
     for number in range(60):
-        each_world.follow(f"https://many.example/{number}", name=f"many{number:02}")
-    each_world.clock.now += HOUR
+        world_on_each_engine.add_source(f"https://many.example/{number}", name=f"many{number:02}")
+    world_on_each_engine.clock.now += HOUR
     for number in range(8):
-        each_world.follow(f"https://other{number}.example/", name=f"other{number}")
+        world_on_each_engine.add_source(f"https://other{number}.example/", name=f"other{number}")
 
-    due = claimed(each_world, "a")
+    due = claimed(world_on_each_engine, "a")
 
     assert sorted(due) == ["many00", *(f"other{number}" for number in range(8))]
     assert due[0] == "many00"
 
 
-def test_16_a_host_that_one_daemon_visits_is_left_alone_by_another(each_world: World) -> None:
+def test_16_a_host_that_one_daemon_visits_is_left_alone_by_another(world_on_each_engine: World) -> None:
     for number in range(3):
-        each_world.follow(f"https://one.example/{number}", name=f"s{number}")
-    assert claimed(each_world, "a") == ["s0"]
+        world_on_each_engine.add_source(f"https://one.example/{number}", name=f"s{number}")
+    assert claimed(world_on_each_engine, "a") == ["s0"]
 
-    assert claimed(each_world, "b") == []
-    each_world.clock.now += HOUR
-    assert claimed(each_world, "b") == ["s0"]
-    sources.release(each_world.database, "b")
-    assert claimed(each_world, "c") == ["s0"]
+    assert claimed(world_on_each_engine, "b") == []
+    world_on_each_engine.clock.now += HOUR
+    assert claimed(world_on_each_engine, "b") == ["s0"]
+    sources.release(world_on_each_engine.database, "b")
+    assert claimed(world_on_each_engine, "c") == ["s0"]
 
 
 # --- rule 16: the whole program --------------------------------------------------------------------------------------
@@ -283,12 +285,14 @@ def program(tmp_path: Path) -> Program:
 
 
 @pytest.fixture
-def hosts() -> Iterator[Recorder]:
+def hosts() -> Iterator[RecordingServer]:
     with recording([f"127.0.1.{number}" for number in range(1, 4)]) as recorder:
         yield recorder
 
 
-def test_16_a_poll_by_hand_keeps_the_gaps_and_the_rules_of_single_hosts(program: Program, hosts: Recorder) -> None:
+def test_16_a_poll_by_hand_keeps_the_gaps_and_the_rules_of_single_hosts(
+    program: Program, hosts: RecordingServer
+) -> None:
     pages: list[Page] = []
     for host, delay in (("127.0.1.1", 0.2), ("127.0.1.2", 0.2), ("127.0.1.3", 0.6)):
         feed = Reply(200, body=rss(), delay=delay)
@@ -309,7 +313,7 @@ def test_16_a_poll_by_hand_keeps_the_gaps_and_the_rules_of_single_hosts(program:
     assert min(hosts.pauses("127.0.1.2")) >= 0.6
 
 
-def test_16_the_gap_is_kept_from_one_process_to_the_next(program: Program, hosts: Recorder) -> None:
+def test_16_the_gap_is_kept_from_one_process_to_the_next(program: Program, hosts: RecordingServer) -> None:
     page, neighbour = hosts.page("/1", known, host="127.0.1.1"), hosts.page("/2", known, host="127.0.1.1")
     elsewhere = hosts.page("/3", known, host="127.0.1.2")
     program.configure({"a": page.url, "b": neighbour.url, "c": elsewhere.url}, http='host_gap = "4s"')
@@ -324,7 +328,7 @@ def test_16_the_gap_is_kept_from_one_process_to_the_next(program: Program, hosts
 
 
 def test_without_a_gap_the_sources_of_a_host_are_polled_one_after_another_over_one_connection(
-    program: Program, hosts: Recorder
+    program: Program, hosts: RecordingServer
 ) -> None:
     pages = [hosts.page(f"/{number}", known, host=f"127.0.1.{number % 3 + 1}") for number in range(12)]
     program.configure(
@@ -339,7 +343,7 @@ def test_without_a_gap_the_sources_of_a_host_are_polled_one_after_another_over_o
     assert max(hosts.at_once(f"127.0.1.{number}") for number in (1, 2, 3)) == 1
 
 
-def test_where_there_is_a_gap_other_hosts_are_polled_meanwhile(program: Program, hosts: Recorder) -> None:
+def test_where_there_is_a_gap_other_hosts_are_polled_meanwhile(program: Program, hosts: RecordingServer) -> None:
     pages = [hosts.page(f"/{number}", known, host=f"127.0.1.{number % 3 + 1}") for number in range(6)]
     program.configure(
         {f"s{number}": page.url for number, page in enumerate(pages)}, http='host_gap = "500ms"\nmax_connections = 1'
@@ -352,7 +356,7 @@ def test_where_there_is_a_gap_other_hosts_are_polled_meanwhile(program: Program,
 
 
 @pytest.mark.slow
-def test_a_daemon_uses_a_connection_again_at_its_next_tick(program: Program, hosts: Recorder) -> None:
+def test_a_daemon_uses_a_connection_again_at_its_next_tick(program: Program, hosts: RecordingServer) -> None:
     pages = [hosts.page(f"/{number}", known, host="127.0.1.1") for number in range(4)]
     program.configure({f"s{number}": page.url for number, page in enumerate(pages)}, http='host_gap = "1s"')
 

@@ -8,7 +8,7 @@ import pytest
 from kzfeed import __version__
 from tests.etiquette.documents import rss
 from tests.etiquette.program import Program
-from tests.etiquette.recorder import Recorder, Reply, Seen, recording
+from tests.etiquette.recording_server import RecordingServer, Reply, Seen, recording
 
 HOSTS = tuple(f"127.0.0.{number}" for number in range(1, 9))
 ETAG = 'W/"é-gzip"'
@@ -20,7 +20,7 @@ def program(tmp_path: Path) -> Program:
 
 
 @pytest.fixture
-def server() -> Iterator[Recorder]:
+def server() -> Iterator[RecordingServer]:
     with recording(HOSTS) as recorder:
         yield recorder
 
@@ -32,7 +32,7 @@ def known(seen: Seen) -> Reply:
 
 
 def test_two_runs_cost_a_304_server_one_conditional_request_each_and_touch_no_article(
-    program: Program, server: Recorder
+    program: Program, server: RecordingServer
 ) -> None:
     pages = {f"s{number}": server.page("/feed", known, host=host) for number, host in enumerate(HOSTS)}
     program.configure({name: page.url for name, page in pages.items()})
@@ -52,7 +52,7 @@ def test_two_runs_cost_a_304_server_one_conditional_request_each_and_touch_no_ar
     assert len(before[0]) == 3 * len(HOSTS)
 
 
-def test_13_the_user_agent_names_the_version_and_the_contact(program: Program, server: Recorder) -> None:
+def test_13_the_user_agent_names_the_version_and_the_contact(program: Program, server: RecordingServer) -> None:
     page = server.page("/feed", known)
     agents = []
     for contact in ("https://archive.example/about", ""):
@@ -67,7 +67,7 @@ def test_13_the_user_agent_names_the_version_and_the_contact(program: Program, s
 
 
 def test_7_8_10_a_poll_by_hand_respects_what_servers_asked_for_and_force_does_not(
-    program: Program, server: Recorder
+    program: Program, server: RecordingServer
 ) -> None:
     busy = server.page("/busy", Reply(429, [("Retry-After", "3600")]), host="127.0.0.1")
     beside = server.page("/beside", known, host="127.0.0.1")
@@ -107,7 +107,7 @@ def test_7_8_10_a_poll_by_hand_respects_what_servers_asked_for_and_force_does_no
     }
 
 
-def test_8_a_refusal_stops_the_rest_of_a_poll_by_hand_at_that_host(program: Program, server: Recorder) -> None:
+def test_8_a_refusal_stops_the_rest_of_a_poll_by_hand_at_that_host(program: Program, server: RecordingServer) -> None:
     pages = [
         server.page(f"/{number}", Reply(429, [("Retry-After", "600")], delay=0.1), host="127.0.0.1")
         for number in range(7)

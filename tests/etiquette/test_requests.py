@@ -11,7 +11,7 @@ import zstandard
 from kzfeed.store import tables
 from tests.etiquette.conftest import AGENT, DAY, HOUR, World
 from tests.etiquette.documents import rss
-from tests.etiquette.recorder import Header, Recorder, Reply, Seen
+from tests.etiquette.recording_server import Header, RecordingServer, Reply, Seen
 
 ASKED = ["host", "user-agent", "accept", "accept-encoding"]
 ETAG: Header = ("ETag", '"1"')
@@ -33,11 +33,11 @@ def encodings(seen: Seen) -> set[str]:
 # --- rule 13 ---------------------------------------------------------------------------------------------------------
 
 
-def test_13_a_request_says_who_asks_for_what_and_nothing_else(world: World, server: Recorder) -> None:
+def test_13_a_request_says_who_asks_for_what_and_nothing_else(world: World, server: RecordingServer) -> None:
     page = server.page("/feed.xml?b=2&a=%E4%B8%AD&empty=", Reply(200, [ETAG], rss()), Reply(304))
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(1.5 * HOUR)
+    world.advance(1.5 * HOUR)
 
     first, second = page.seen
     assert first.line == second.line == "GET /feed.xml?b=2&a=%E4%B8%AD&empty= HTTP/1.1"
@@ -48,27 +48,27 @@ def test_13_a_request_says_who_asks_for_what_and_nothing_else(world: World, serv
     assert asked(second) == [*ASKED, "if-none-match"]
 
 
-def test_13_a_cookie_is_never_sent_back(world: World, server: Recorder) -> None:
+def test_13_a_cookie_is_never_sent_back(world: World, server: RecordingServer) -> None:
     cookies: list[Header] = [("Set-Cookie", "session=1; Path=/"), ("Set-Cookie", "tracker=2; Max-Age=99999999; Path=/")]
     door = server.page("/door", Reply(302, [*cookies, ("Location", "/feed")]))
     page = server.page("/feed", Reply(200, [*cookies, ETAG], rss()), Reply(304, cookies))
     other = server.page("/other", Reply(200, cookies, rss()))
-    world.follow(door)
-    world.follow(other, name="other")
+    world.add_source(door)
+    world.add_source(other, name="other")
 
-    world.lasts(5 * HOUR)
+    world.advance(5 * HOUR)
 
     assert len(page.seen) >= 4
     assert not [name for seen in server.seen for name, _ in seen.fields if "cookie" in name]
 
 
-def test_13_no_referer_after_a_redirect(world: World, server: Recorder) -> None:
+def test_13_no_referer_after_a_redirect(world: World, server: RecordingServer) -> None:
     server.page("/feed", Reply(200, body=rss()))
     for status in (301, 302, 303, 307, 308):
         door = server.page(f"/{status}", Reply(status, [("Location", "/feed"), ("Referrer-Policy", "unsafe-url")]))
-        world.follow(door, name=f"s{status}")
+        world.add_source(door, name=f"s{status}")
 
-    world.lasts(timedelta())
+    world.advance(timedelta())
 
     assert [asked(seen) for seen in server.seen] == [ASKED] * 10
     assert {seen.line.split(" ")[0] for seen in server.seen} == {"GET"}
@@ -86,11 +86,11 @@ def test_13_no_referer_after_a_redirect(world: World, server: Recorder) -> None:
         ("zstd", zstandard.compress(rss())),
     ],
 )
-def test_14_what_is_named_is_understood(world: World, server: Recorder, coding: str, body: bytes) -> None:
+def test_14_what_is_named_is_understood(world: World, server: RecordingServer, coding: str, body: bytes) -> None:
     page = server.page("/feed", Reply(200, [("Content-Encoding", coding)], body))
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(timedelta())
+    world.advance(timedelta())
 
     assert coding in encodings(page.seen[0])
     assert encodings(page.seen[0]) <= {"gzip", "deflate", "br", "zstd"}
@@ -113,13 +113,13 @@ def test_14_what_is_named_is_understood(world: World, server: Recorder, coding: 
     ],
 )
 def test_21_what_a_feed_advertises_changes_nothing(
-    world: World, server: Recorder, headers: list[Header], head: str
+    world: World, server: RecordingServer, headers: list[Header], head: str
 ) -> None:
     body = rss(head=head.format(port=server.port))
     page = server.page("/feed", Reply(200, [ETAG, *headers], body), Reply(304, headers))
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(2.5 * HOUR)
+    world.advance(2.5 * HOUR)
 
     assert [seen.conditions for seen in page.seen] == [(None, None), (b'"1"', None), (b'"1"', None)]
     assert server.seen == page.seen
@@ -143,19 +143,19 @@ PARTIAL = rss([3])
     ],
 )
 def test_21_an_answer_that_nobody_asked_for_is_an_error_and_takes_nothing_away(
-    world: World, server: Recorder, reply: Reply
+    world: World, server: RecordingServer, reply: Reply
 ) -> None:
     page = server.page(
         "/feed", Reply(200, [ETAG], rss([1, 2, 3])), reply, Reply(200, [("ETag", '"2"')], rss([1, 2, 3, 4]))
     )
-    world.follow(page)
-    world.lasts(timedelta())
+    world.add_source(page)
+    world.advance(timedelta())
     articles, sightings = world.rows(tables.articles), world.rows(tables.sightings)
 
-    world.lasts(HOUR * 1.1)
+    world.advance(HOUR * 1.1)
     source = world.source()
     after = world.rows(tables.articles), world.rows(tables.sightings), world.rows(tables.gaps)
-    world.lasts(DAY)
+    world.advance(DAY)
 
     assert (source.status, source.validators and source.validators.etag) == ("failing", '"1"')
     assert (source.last_error or "").startswith("unexpected-status")
@@ -164,13 +164,13 @@ def test_21_an_answer_that_nobody_asked_for_is_an_error_and_takes_nothing_away(
     assert world.titles() == {"第1篇", "第2篇", "第3篇", "第4篇"}
 
 
-def test_21_a_304_to_an_unconditional_request_is_an_error(world: World, server: Recorder) -> None:
+def test_21_a_304_to_an_unconditional_request_is_an_error(world: World, server: RecordingServer) -> None:
     page = server.page("/feed", Reply(304, [ETAG]), Reply(200, [("ETag", '"2"')], rss()), Reply(304))
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(HOUR)
+    world.advance(HOUR)
     source = world.source()
-    world.lasts(DAY)
+    world.advance(DAY)
 
     assert (source.status, source.validators) == ("failing", None)
     assert (source.last_error or "").startswith("unexpected-status")

@@ -9,7 +9,7 @@ from kzfeed.errors import DatabaseError
 from kzfeed.store import tables
 from tests.etiquette.conftest import World
 from tests.etiquette.documents import BOMB, BROKEN, PORTAL, rss
-from tests.etiquette.recorder import Header, Recorder, Reply
+from tests.etiquette.recording_server import Header, RecordingServer, Reply
 
 LAST_MODIFIED = b"Tue, 11 Jan 2022 17:39:03 GMT"
 NOTHING = (None, None)
@@ -52,68 +52,70 @@ DATES = (
 )
 
 
-def test_1_an_etag_comes_back_byte_for_byte(each_world: World, server: Recorder) -> None:
+def test_1_an_etag_comes_back_byte_for_byte(world_on_each_engine: World, server: RecordingServer) -> None:
     pages = {}
     for number, etag in enumerate(ETAGS):
         pages[etag] = server.page(f"/{number}", Reply(200, said(etag), rss()), Reply(304))
-        each_world.follow(pages[etag], name=f"s{number}")
+        world_on_each_engine.add_source(pages[etag], name=f"s{number}")
 
-    each_world.lasts(timedelta(hours=3))
+    world_on_each_engine.advance(timedelta(hours=3))
 
     assert {etag: [seen.conditions for seen in page.seen] for etag, page in pages.items()} == {
         etag: [NOTHING, (etag, None), (etag, None)] for etag in ETAGS
     }
 
 
-def test_1_last_modified_comes_back_byte_for_byte(each_world: World, server: Recorder) -> None:
+def test_1_last_modified_comes_back_byte_for_byte(world_on_each_engine: World, server: RecordingServer) -> None:
     pages = {}
     for number, date in enumerate(DATES):
         pages[date] = server.page(f"/{number}", Reply(200, said(None, date), rss()), Reply(304))
-        each_world.follow(pages[date], name=f"s{number}")
+        world_on_each_engine.add_source(pages[date], name=f"s{number}")
 
-    each_world.lasts(timedelta(hours=3))
+    world_on_each_engine.advance(timedelta(hours=3))
 
     assert {date: [seen.conditions for seen in page.seen] for date, page in pages.items()} == {
         date: [NOTHING, (None, date), (None, date)] for date in DATES
     }
 
 
-def test_1_where_a_server_gives_no_validators_there_are_no_conditions(world: World, server: Recorder) -> None:
+def test_1_where_a_server_gives_no_validators_there_are_no_conditions(world: World, server: RecordingServer) -> None:
     dated: list[Header] = [("Date", LAST_MODIFIED), ("Expires", LAST_MODIFIED), ("Content-MD5", "abc"), ("ETag", "")]
     page = server.page("/feed", *(Reply(200, dated, rss(range(number))) for number in range(1, 6)))
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(timedelta(hours=5))
+    world.advance(timedelta(hours=5))
 
     assert len(page.seen) >= 4
     assert {seen.conditions for seen in page.seen} == {NOTHING}
     assert not any(name.startswith("if-") for seen in page.seen for name, _ in seen.fields)
 
 
-def test_1_validators_are_echoed_to_the_url_that_gave_them_and_to_no_other(world: World, server: Recorder) -> None:
+def test_1_validators_are_echoed_to_the_url_that_gave_them_and_to_no_other(
+    world: World, server: RecordingServer
+) -> None:
     door = server.page("/door", Reply(302, [("Location", "/one"), *said(b'"of the door"', LAST_MODIFIED)]))
     one = server.page("/one", Reply(200, said(b'"of one"', LAST_MODIFIED), rss()))
     other = server.page("/other", Reply(200, said(b'"of the other"'), rss([1, 2])))
-    world.follow(door)
+    world.add_source(door)
 
-    world.lasts(timedelta())
-    world.lasts(timedelta(hours=1.5))
-    door.says(Reply(302, [("Location", "/other")]))
-    world.lasts(timedelta(hours=2.5))
+    world.advance(timedelta())
+    world.advance(timedelta(hours=1.5))
+    door.respond_with(Reply(302, [("Location", "/other")]))
+    world.advance(timedelta(hours=2.5))
 
     assert {seen.conditions for seen in door.seen} == {NOTHING}
     assert [seen.conditions for seen in one.seen] == [NOTHING, (b'"of one"', LAST_MODIFIED)]
     assert [seen.conditions for seen in other.seen] == [NOTHING, (b'"of the other"', None)]
 
 
-def test_1_a_source_with_another_address_asks_there_without_conditions(world: World, server: Recorder) -> None:
+def test_1_a_source_with_another_address_asks_there_without_conditions(world: World, server: RecordingServer) -> None:
     before = server.page("/before", Reply(200, said(b'"a"', LAST_MODIFIED), rss()))
     after = server.page("/after", Reply(200, said(b'"b"'), rss()))
-    world.follow(before)
-    world.lasts(timedelta())
+    world.add_source(before)
+    world.advance(timedelta())
 
-    world.follow(after)
-    world.lasts(timedelta(hours=1.5))
+    world.add_source(after)
+    world.advance(timedelta(hours=1.5))
 
     assert [seen.conditions for seen in after.seen] == [NOTHING, (b'"b"', None)]
     assert len(before.seen) == 1
@@ -132,14 +134,14 @@ def test_1_a_source_with_another_address_asks_there_without_conditions(world: Wo
     ],
 )
 def test_2_a_200_replaces_each_validator_and_what_is_absent_is_forgotten(
-    world: World, server: Recorder, second: list[Header], third: tuple[bytes | None, bytes | None]
+    world: World, server: RecordingServer, second: list[Header], third: tuple[bytes | None, bytes | None]
 ) -> None:
     page = server.page(
         "/feed", Reply(200, said(b'"1"', LAST_MODIFIED), rss([1])), Reply(200, second, rss([1, 2])), Reply(304)
     )
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(timedelta(hours=2.5))
+    world.advance(timedelta(hours=2.5))
 
     assert [seen.conditions for seen in page.seen] == [NOTHING, (b'"1"', LAST_MODIFIED), third]
 
@@ -153,12 +155,12 @@ def test_2_a_200_replaces_each_validator_and_what_is_absent_is_forgotten(
     ],
 )
 def test_2_a_304_updates_only_what_it_carries(
-    world: World, server: Recorder, second: list[Header], third: tuple[bytes | None, bytes | None]
+    world: World, server: RecordingServer, second: list[Header], third: tuple[bytes | None, bytes | None]
 ) -> None:
     page = server.page("/feed", Reply(200, said(b'"1"', LAST_MODIFIED), rss([1])), Reply(304, second), Reply(304))
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(timedelta(hours=2.5))
+    world.advance(timedelta(hours=2.5))
 
     assert [seen.conditions for seen in page.seen] == [NOTHING, (b'"1"', LAST_MODIFIED), third]
 
@@ -166,26 +168,26 @@ def test_2_a_304_updates_only_what_it_carries(
 # --- rule 3 ----------------------------------------------------------------------------------------------------------
 
 
-def test_3_a_new_etag_over_the_same_body_writes_no_entry_and_is_kept(world: World, server: Recorder) -> None:
+def test_3_a_new_etag_over_the_same_body_writes_no_entry_and_is_kept(world: World, server: RecordingServer) -> None:
     body = rss([1, 2, 3])
     page = server.page("/feed", *(Reply(200, said(b'"%d"' % number), body) for number in (1, 2, 3)))
-    world.follow(page)
-    world.lasts(timedelta())
+    world.add_source(page)
+    world.advance(timedelta())
     before = [world.rows(table) for table in (tables.articles, tables.sightings, tables.revisions)]
 
-    world.lasts(timedelta(hours=3.5))
+    world.advance(timedelta(hours=3.5))
 
     assert [seen.conditions[0] for seen in page.seen] == [None, b'"1"', b'"2"', b'"3"']
     assert [world.rows(table) for table in (tables.articles, tables.sightings, tables.revisions)] == before
 
 
-def test_3_a_304_touches_no_row_of_the_articles(world: World, server: Recorder) -> None:
+def test_3_a_304_touches_no_row_of_the_articles(world: World, server: RecordingServer) -> None:
     page = server.page("/feed", Reply(200, said(b'"1"'), rss([1, 2, 3])), Reply(304))
-    world.follow(page)
-    world.lasts(timedelta())
+    world.add_source(page)
+    world.advance(timedelta())
     before = [world.rows(table) for table in (tables.articles, tables.sightings, tables.revisions)]
 
-    world.lasts(timedelta(hours=3.5))
+    world.advance(timedelta(hours=3.5))
 
     assert len(page.seen) == 4
     assert [world.rows(table) for table in (tables.articles, tables.sightings, tables.revisions)] == before
@@ -196,7 +198,7 @@ def test_3_a_304_touches_no_row_of_the_articles(world: World, server: Recorder) 
 
 @pytest.mark.parametrize(("body", "conditional"), [(BROKEN, True), (BOMB, True), (PORTAL, False), (b"", False)])
 def test_4_a_document_that_cannot_be_read_leaves_the_old_validators(
-    world: World, server: Recorder, body: bytes, conditional: bool
+    world: World, server: RecordingServer, body: bytes, conditional: bool
 ) -> None:
     """What is no feed at all also casts doubt on them: the visit after it is unconditional (hostile.md, 7)."""
     page = server.page(
@@ -205,11 +207,11 @@ def test_4_a_document_that_cannot_be_read_leaves_the_old_validators(
         Reply(200, said(b'"broken"', b"Wed, 12 Jan 2022 00:00:00 GMT"), body),
         Reply(200, said(b'"2"'), rss([1, 2])),
     )
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(timedelta(hours=2))
+    world.advance(timedelta(hours=2))
     kept = world.source().validators
-    world.lasts(timedelta(days=2))
+    world.advance(timedelta(days=2))
 
     assert kept
     assert (kept.etag, kept.last_modified) == ('"1"', LAST_MODIFIED.decode())
@@ -221,7 +223,9 @@ def test_4_a_document_that_cannot_be_read_leaves_the_old_validators(
     assert world.titles() == {"第1篇", "第2篇"}
 
 
-def test_4_a_document_that_breaks_off_does_not_vouch_for_what_it_did_not_show(world: World, server: Recorder) -> None:
+def test_4_a_document_that_breaks_off_does_not_vouch_for_what_it_did_not_show(
+    world: World, server: RecordingServer
+) -> None:
     whole = rss([3, 2, 1])
     torn = whole[: whole.index("第1篇".encode())]
     page = server.page(
@@ -230,9 +234,9 @@ def test_4_a_document_that_breaks_off_does_not_vouch_for_what_it_did_not_show(wo
         Reply(200, said(b'"2"'), torn),
         lambda seen: Reply(304) if seen.conditions[0] == b'"2"' else Reply(200, said(b'"2"'), rss([4, 3, 2, 1])),
     )
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(timedelta(hours=3.5))
+    world.advance(timedelta(hours=3.5))
 
     assert [seen.conditions[0] for seen in page.seen] == [None, b'"1"', b'"1"', b'"2"']
     assert world.titles() == {"第1篇", "第2篇", "第3篇", "第4篇"}
@@ -240,22 +244,22 @@ def test_4_a_document_that_breaks_off_does_not_vouch_for_what_it_did_not_show(wo
 
 @pytest.mark.parametrize("table", ["articles", "sightings", "polls"])
 def test_4_a_write_that_fails_keeps_the_old_validators_and_loses_nothing(
-    each_world: World, server: Recorder, table: str
+    world_on_each_engine: World, server: RecordingServer, table: str
 ) -> None:
     page = server.page("/feed", Reply(200, said(b'"1"'), rss([1])), Reply(200, said(b'"2"'), rss([1, 2])), Reply(304))
-    each_world.follow(page)
-    each_world.lasts(timedelta())
-    before = each_world.source()
-    with each_world.database.engine.begin() as connection:
+    world_on_each_engine.add_source(page)
+    world_on_each_engine.advance(timedelta())
+    before = world_on_each_engine.source()
+    with world_on_each_engine.database.engine.begin() as connection:
         connection.execute(sa.text(f"ALTER TABLE {table} RENAME TO away"))
 
     with pytest.raises(DatabaseError):
-        each_world.poll()
-    with each_world.database.engine.begin() as connection:
+        world_on_each_engine.poll()
+    with world_on_each_engine.database.engine.begin() as connection:
         connection.execute(sa.text(f"ALTER TABLE away RENAME TO {table}"))
 
-    assert each_world.source() == before
-    page.says(Reply(200, said(b'"2"'), rss([1, 2])), Reply(304))
-    each_world.lasts(timedelta(hours=2.5))
+    assert world_on_each_engine.source() == before
+    page.respond_with(Reply(200, said(b'"2"'), rss([1, 2])), Reply(304))
+    world_on_each_engine.advance(timedelta(hours=2.5))
     assert [seen.conditions[0] for seen in page.seen] == [None, b'"1"', b'"1"', b'"2"']
-    assert each_world.titles() == {"第1篇", "第2篇"}
+    assert world_on_each_engine.titles() == {"第1篇", "第2篇"}

@@ -1,4 +1,1 @@
-"""Faults: real processes, real signals, real engines. The quick form runs with all tests, the long form by itself:
-
-python -m tests.faults --kills 200
-"""
+"""Tests of faults with real processes, signals, engines and file systems. `tests/torture` repeats them for longer."""

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.databases import Databases, PostgreSQL, own_postgresql
-from tests.faults.processes import Nursery
+from tests.databases import Databases, PostgreSQLServer, postgresql_server
+from tests.faults.processes import ForkServer
 
 
 @pytest.fixture
@@ -18,21 +18,21 @@ def databases(tmp_path: Path, postgresql: str) -> Databases:
 
 
 @pytest.fixture
-def nursery(tmp_path: Path) -> Iterator[Nursery]:
+def fork_server(tmp_path: Path) -> Iterator[ForkServer]:
     """Where kzfeed is started within milliseconds, in the test's folder."""
-    with Nursery(tmp_path) as nursery:
-        yield nursery
+    with ForkServer(tmp_path) as fork_server:
+        yield fork_server
 
 
 @pytest.fixture(scope="session")
-def stoppable() -> Iterator[PostgreSQL]:
+def stoppable_postgresql() -> Iterator[PostgreSQLServer]:
     """A PostgreSQL that a test may stop."""
-    with own_postgresql() as server:
+    with postgresql_server() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def side_by_side() -> Iterator[Executor]:
+def scenario_pool() -> Iterator[Executor]:
     """Where scenarios run that mostly wait: together they take as long as the longest."""
     with ThreadPoolExecutor(3) as pool:
         yield pool

@@ -111,13 +111,13 @@ class Running:
         self.process.stderr.close()
 
 
-class Nursery:
+class ForkServer:
     """Starts kzfeed many times over: a process that has imported everything once forks, and what it forks is kzfeed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.nursery"],
+            [sys.executable, "-m", "tests.faults.fork_server"],
             env=environment(""),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

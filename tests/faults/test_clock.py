@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import ENGINES
-from tests.faults.databases import Databases
-from tests.faults.feeds import document
+from tests.databases import Databases
+from tests.faults.growing_feeds import document
 from tests.faults.processes import Running, configure
-from tests.faults.servers import Reply, Request, Server
+from tests.faults.web_server import FeedServer, Reply, Request
 
 HOSTS = [f"127.0.10.{number}" for number in range(1, 9)]
 HOUR = 3600.0
@@ -52,16 +52,16 @@ class Clock:
         return len(daemon.named("poll")) - before
 
 
-def still() -> Server:
+def still() -> FeedServer:
     """Hosts whose feeds never change."""
 
     def answer(request: Request) -> Reply:
         return Reply(304) if request.etag else Reply(200, document("s", 0), etag='"s"')
 
-    return Server(answer, HOSTS)
+    return FeedServer(answer, HOSTS)
 
 
-def sources(server: Server) -> dict[str, str]:
+def sources(server: FeedServer) -> dict[str, str]:
     return {f"s{number}": f"{url}/feed" for number, url in enumerate(server.addresses.values())}
 
 
@@ -130,15 +130,15 @@ def clock_back_meanwhile(folder: Path) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def scenarios(
-    side_by_side: Executor, postgresql: str, tmp_path_factory: pytest.TempPathFactory
+    scenario_pool: Executor, postgresql: str, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Future[Any]]:
     """All of them, under way."""
     found: dict[str, Future[Any]] = {}
     for engine in ENGINES:
         folder = tmp_path_factory.mktemp("clock")
         url = Databases(folder, postgresql).new(engine)
-        found[engine] = side_by_side.submit(jumping_clock, url, folder)
-    found["meanwhile"] = side_by_side.submit(clock_back_meanwhile, tmp_path_factory.mktemp("clock"))
+        found[engine] = scenario_pool.submit(jumping_clock, url, folder)
+    found["meanwhile"] = scenario_pool.submit(clock_back_meanwhile, tmp_path_factory.mktemp("clock"))
     return found
 
 

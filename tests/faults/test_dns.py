@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.databases import Databases
-from tests.faults.feeds import document
+from tests.databases import Databases
+from tests.faults.growing_feeds import document
 from tests.faults.processes import Running, configure
-from tests.faults.servers import Reply, Server
+from tests.faults.web_server import FeedServer, Reply
 
 NAMES = [f"host{number}.test" for number in range(48)]
 
@@ -19,7 +19,7 @@ NAMES = [f"host{number}.test" for number in range(48)]
 def test_look_ups_that_hang_for_every_second_host_delay_no_other(tmp_path: Path) -> None:
     silent, speaking = NAMES[1::2], NAMES[::2]
     options = json.dumps({"names": dict.fromkeys(speaking, "127.0.0.1"), "silent": silent})
-    with Server(lambda request: Reply(200, document(request.path.strip("/"), 0))) as server:
+    with FeedServer(lambda request: Reply(200, document(request.path.strip("/"), 0))) as server:
         port = server.addresses["127.0.0.1"].rpartition(":")[2]
         urls = {f"s{number}": f"http://{name}:{port}/s{number}" for number, name in enumerate(NAMES)}
         configure(tmp_path, urls, every="10m")

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.feeds import Feeds
-from tests.faults.kills import HOSTS, NAMES, addresses
+from tests.faults.consistency import violations
+from tests.faults.growing_feeds import GrowingFeeds
+from tests.faults.kill_loops import HOSTS, NAMES, addresses
 from tests.faults.processes import Running, configure, environment, kzfeed
-from tests.faults.rows import faults
-from tests.faults.servers import Server
+from tests.faults.web_server import FeedServer
 
 PADDING = 20_000
 """Characters a body: a version of six feeds takes a few MB, far more than is left."""
@@ -66,10 +66,10 @@ def any_disk(folder: Path) -> Iterator[Path]:
 
 def space_runs_out(kind: str, place: Path) -> tuple[float, list[str]]:
     """How long after there is space again all is polled again, in seconds, and what is wrong meanwhile and after it."""
-    feeds = Feeds(NAMES, last=3, padding=PADDING)
+    feeds = GrowingFeeds(NAMES, last=3, padding=PADDING)
     with small_disk(place / "disk", "64M") if kind == "disk" else any_disk(place) as folder:
         url = f"sqlite:///{folder}/kzfeed.db"
-        with Server(feeds, HOSTS) as server:
+        with FeedServer(feeds, HOSTS) as server:
             configure(place, addresses(server))
             with Running(place, url, "run") as daemon:
                 daemon.wait_for("poll")
@@ -77,7 +77,7 @@ def space_runs_out(kind: str, place: Path) -> tuple[float, list[str]]:
                 full = filled(folder) if kind == "disk" else limited(daemon.process.pid, written)
                 with full:
                     number = daemon.wait_for("poll not stored")
-                    wrong = faults(url, feeds)
+                    wrong = violations(url, feeds)
                 freed = time.monotonic()
                 for name in NAMES:
                     daemon.wait_for("poll", after=number, outcome="new", source=name)
@@ -85,16 +85,16 @@ def space_runs_out(kind: str, place: Path) -> tuple[float, list[str]]:
                 while not feeds.are_finished:
                     number = daemon.wait_for("poll", after=number)
                 assert daemon.stop() == 0
-        return took, wrong + faults(url, feeds)
+        return took, wrong + violations(url, feeds)
 
 
 @pytest.fixture(scope="module")
 def scenarios(
-    side_by_side: Executor, tmp_path_factory: pytest.TempPathFactory
+    scenario_pool: Executor, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Future[tuple[float, list[str]]]]:
     """Both kinds, under way."""
     kinds = ("disk", "limit")
-    return {kind: side_by_side.submit(space_runs_out, kind, tmp_path_factory.mktemp(kind)) for kind in kinds}
+    return {kind: scenario_pool.submit(space_runs_out, kind, tmp_path_factory.mktemp(kind)) for kind in kinds}
 
 
 @pytest.mark.slow

@@ -8,28 +8,28 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ENGINES
-from tests.faults.databases import Databases
-from tests.faults.kills import Figures, backfill_kills, polling_kills, undisturbed_polling
-from tests.faults.processes import Nursery
+from tests.databases import Databases
+from tests.faults.kill_loops import Figures, backfill_kills, polling_kills, undisturbed_polling
+from tests.faults.processes import ForkServer
 
 KILLS = 10
 
-Loop = Callable[[Nursery, Databases, str, int, random.Random], Figures]
+Loop = Callable[[ForkServer, Databases, str, int, random.Random], Figures]
 
 
 @pytest.fixture(scope="module")
 def loops(
-    side_by_side: Executor, postgresql: str, tmp_path_factory: pytest.TempPathFactory
+    scenario_pool: Executor, postgresql: str, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[Loop, str], Future[Figures]]:
     """Each loop of kills on each engine, all under way."""
     undisturbed_polling()
 
     def run(loop: Loop, engine: str, folder: Path) -> Figures:
-        with Nursery(folder) as nursery:
-            return loop(nursery, Databases(folder, postgresql), engine, KILLS, random.Random())
+        with ForkServer(folder) as fork_server:
+            return loop(fork_server, Databases(folder, postgresql), engine, KILLS, random.Random())
 
     kinds = [(loop, engine) for loop in (backfill_kills, polling_kills) for engine in ENGINES]
-    return {kind: side_by_side.submit(run, *kind, tmp_path_factory.mktemp("kill")) for kind in kinds}
+    return {kind: scenario_pool.submit(run, *kind, tmp_path_factory.mktemp("kill")) for kind in kinds}
 
 
 @pytest.mark.slow

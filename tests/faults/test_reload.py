@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.faults.feeds import document
+from tests.faults.growing_feeds import document
 from tests.faults.processes import Running, configure, kzfeed
-from tests.faults.servers import Reply, Server
+from tests.faults.web_server import FeedServer, Reply
 
 HOSTS = [f"127.0.11.{number}" for number in range(1, 4)]
 
@@ -21,7 +21,7 @@ HOSTS = [f"127.0.11.{number}" for number in range(1, 4)]
 @pytest.fixture
 def urls() -> Iterator[dict[str, str]]:
     """Three sources."""
-    with Server(lambda request: Reply(200, document(request.path[1:], 0)), HOSTS) as server:
+    with FeedServer(lambda request: Reply(200, document(request.path[1:], 0)), HOSTS) as server:
         yield {name: f"{server.addresses[host]}/{name}" for name, host in zip("abc", HOSTS, strict=True)}
 
 

@@ -7,23 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.databases import Databases
-from tests.faults.feeds import document
+from tests.databases import Databases
+from tests.faults.growing_feeds import document
 from tests.faults.processes import Running, configure
-from tests.faults.servers import Reply, Server
+from tests.faults.web_server import FeedServer, Reply
 
 SLOW_HOSTS = [f"127.0.8.{number}" for number in range(1, 51)]
 
 
 @pytest.fixture
-def slow() -> Iterator[Server]:
+def slow() -> Iterator[FeedServer]:
     """50 hosts that answer at once and take half a minute over the body."""
-    with Server(lambda request: Reply(200, document("slow", 0), pause=30), SLOW_HOSTS) as server:
+    with FeedServer(lambda request: Reply(200, document("slow", 0), pause=30), SLOW_HOSTS) as server:
         yield server
 
 
 @pytest.fixture
-def daemon(slow: Server, tmp_path: Path) -> Iterator[Running]:
+def daemon(slow: FeedServer, tmp_path: Path) -> Iterator[Running]:
     """A daemon in the middle of 50 slow fetches; an SQLite archive in `kzfeed-0.db` or so."""
     configure(tmp_path, {f"s{number}": f"{url}/feed" for number, url in enumerate(slow.addresses.values())})
     with Running(tmp_path, Databases(tmp_path, "").new("sqlite"), "run") as daemon:
@@ -33,7 +33,7 @@ def daemon(slow: Server, tmp_path: Path) -> Iterator[Running]:
 
 @pytest.mark.slow
 def test_sigterm_during_50_slow_fetches_ends_with_0_in_10_s_and_asks_nothing_more(
-    daemon: Running, slow: Server
+    daemon: Running, slow: FeedServer
 ) -> None:
     told = time.monotonic()
     assert daemon.stop() == 0
@@ -56,7 +56,7 @@ def test_a_second_signal_ends_it_within_a_second(daemon: Running) -> None:
 
 @pytest.mark.slow
 def test_a_redirect_that_comes_after_sigterm_is_not_followed(tmp_path: Path) -> None:
-    with Server(lambda request: Reply(302, location="/moved", delay=1.5)) as server:
+    with FeedServer(lambda request: Reply(302, location="/moved", delay=1.5)) as server:
         configure(tmp_path, {"s": f"{server.addresses['127.0.0.1']}/feed"})
         with Running(tmp_path, Databases(tmp_path, "").new("sqlite"), "run") as daemon:
             server.wait_for_requests(1)

@@ -14,10 +14,10 @@ import sqlalchemy as sa
 
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from tests.faults.databases import Databases
-from tests.faults.feeds import document
+from tests.databases import Databases
+from tests.faults.growing_feeds import document
 from tests.faults.processes import Running, configure, kzfeed
-from tests.faults.servers import Reply, Request, Server
+from tests.faults.web_server import FeedServer, Reply, Request
 
 HOSTS = [f"127.0.9.{number}" for number in range(1, 11)]
 DAEMON = (sys.executable, "-m", "tests.faults.daemon")
@@ -25,23 +25,23 @@ LEASE = 3.0
 
 
 @pytest.fixture
-def still() -> Iterator[Server]:
+def still() -> Iterator[FeedServer]:
     """Hosts whose feeds never change."""
 
     def answer(request: Request) -> Reply:
         return Reply(304) if request.etag else Reply(200, document("still", 0), etag='"still"')
 
-    with Server(answer, HOSTS) as server:
+    with FeedServer(answer, HOSTS) as server:
         yield server
 
 
-def sources(server: Server) -> dict[str, str]:
+def sources(server: FeedServer) -> dict[str, str]:
     return {f"s{number}": f"{url}/feed" for number, url in enumerate(server.addresses.values())}
 
 
 @pytest.mark.slow
 def test_two_daemons_on_one_postgresql_poll_each_source_once_an_interval(
-    still: Server, databases: Databases, tmp_path: Path
+    still: FeedServer, databases: Databases, tmp_path: Path
 ) -> None:
     url = databases.new("postgresql")
     configure(tmp_path, sources(still), every="1s")
@@ -62,7 +62,7 @@ def test_the_sources_of_a_killed_daemon_are_taken_over_when_its_lease_ends(
     databases: Databases, tmp_path: Path
 ) -> None:
     url = databases.new("postgresql")
-    with Server(lambda request: Reply(200, document("s", 0), pause=30), HOSTS) as slow:
+    with FeedServer(lambda request: Reply(200, document("s", 0), pause=30), HOSTS) as slow:
         configure(tmp_path, sources(slow), every="1s")
         options = json.dumps({"lease": LEASE})
         with Running(tmp_path, url, options, command=DAEMON) as killed:
@@ -80,7 +80,7 @@ def test_the_sources_of_a_killed_daemon_are_taken_over_when_its_lease_ends(
 @pytest.mark.slow
 def test_a_poll_that_outlasts_its_lease_keeps_its_claim(databases: Databases, tmp_path: Path) -> None:
     url = databases.new("postgresql")
-    with Server(lambda request: Reply(200, document("s", 0), pause=3 * LEASE), HOSTS) as slow:
+    with FeedServer(lambda request: Reply(200, document("s", 0), pause=3 * LEASE), HOSTS) as slow:
         configure(tmp_path, sources(slow), every="1h")
         options = json.dumps({"lease": LEASE})
         with (
@@ -100,7 +100,7 @@ def test_the_lease_of_a_daemon_that_is_configured_as_usual_is_less_than_a_minute
     databases: Databases, tmp_path: Path
 ) -> None:
     url = databases.new("postgresql")
-    with Server(lambda request: Reply(200, document("s", 0), pause=30)) as slow:
+    with FeedServer(lambda request: Reply(200, document("s", 0), pause=30)) as slow:
         configure(tmp_path, sources(slow))
         with Running(tmp_path, url, "run"):
             slow.wait_for_requests(1)
@@ -112,7 +112,7 @@ def test_the_lease_of_a_daemon_that_is_configured_as_usual_is_less_than_a_minute
     assert 30 < (until - datetime.now(UTC)).total_seconds() < 57
 
 
-def test_the_second_daemon_on_one_sqlite_file_says_so_and_leaves(still: Server, tmp_path: Path) -> None:
+def test_the_second_daemon_on_one_sqlite_file_says_so_and_leaves(still: FeedServer, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/kzfeed.db"
     configure(tmp_path, sources(still))
     (tmp_path / "same.db").symlink_to(tmp_path / "kzfeed.db")

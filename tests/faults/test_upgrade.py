@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from kzfeed.store import schema, tables
 from kzfeed.store.engine import Database
 from tests.conftest import ENGINES
-from tests.faults.databases import Databases
-from tests.faults.processes import Nursery
+from tests.databases import Databases
+from tests.faults.processes import ForkServer
 
 KILLS = 6
 
@@ -27,26 +27,26 @@ def state(url: str) -> tuple[str | None, int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_upgrade_killed_anywhere_leaves_nothing_between(
-    nursery: Nursery, databases: Databases, engine: str, chance: random.Random
+    fork_server: ForkServer, databases: Databases, engine: str, chance: random.Random
 ) -> None:
     began = time.monotonic()
-    assert nursery.run(databases.new(engine), "db", "upgrade") == 0
+    assert fork_server.run(databases.new(engine), "db", "upgrade") == 0
     length = time.monotonic() - began
     whole = (schema.HEAD, len(tables.metadata.tables))
     for _ in range(KILLS):
         url = databases.new(engine)
-        nursery.run_and_kill(url, "db", "upgrade", after=chance.uniform(0, length))
+        fork_server.run_and_kill(url, "db", "upgrade", after=chance.uniform(0, length))
 
         assert state(url) in ((None, 0), whole)
-        assert nursery.run(url, "db", "upgrade") == 0
+        assert fork_server.run(url, "db", "upgrade") == 0
         assert state(url) == whole
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_upgrades_at_the_same_time_all_succeed(nursery: Nursery, databases: Databases, engine: str) -> None:
+def test_upgrades_at_the_same_time_all_succeed(fork_server: ForkServer, databases: Databases, engine: str) -> None:
     url = databases.new(engine)
 
-    processes = [nursery.start(url, "db", "upgrade") for _ in range(6)]
+    processes = [fork_server.start(url, "db", "upgrade") for _ in range(6)]
 
-    assert [nursery.wait(process) for process in processes] == [0] * 6
+    assert [fork_server.wait(process) for process in processes] == [0] * 6
     assert state(url) == (schema.HEAD, len(tables.metadata.tables))

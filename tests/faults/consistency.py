@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from tests.faults.feeds import Feeds, etag_of, shown
+from tests.faults.growing_feeds import GrowingFeeds, etag_of, shown
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
@@ -65,7 +65,7 @@ def _less(rows: Iterable[tuple[Any, ...]], others: Iterable[tuple[Any, ...]]) ->
     return left
 
 
-def faults(url: str, feeds: Feeds | None = None, *, polled_only: bool = True) -> list[str]:
+def violations(url: str, feeds: GrowingFeeds | None = None, *, polled_only: bool = True) -> list[str]:
     """What must not be, at any instant: a damaged database, a validator without its entries, a gap (the windows of
     `feeds` overlap); and where one process after the other polled and nothing else, polls twice or wrong tallies.
     """
@@ -86,7 +86,7 @@ def faults(url: str, feeds: Feeds | None = None, *, polled_only: bool = True) ->
     return found
 
 
-def _unvouched(connection: sa.Connection, feeds: Feeds) -> list[str]:
+def _unvouched(connection: sa.Connection, feeds: GrowingFeeds) -> list[str]:
     """The entries that a stored ETag stands for and that are not stored."""
     article, revision = tables.articles.c, tables.revisions.c
     held = {(row.url, row.content) for row in connection.execute(sa.select(article.url, article.content))}

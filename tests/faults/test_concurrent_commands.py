@@ -9,27 +9,27 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ENGINES
-from tests.faults.databases import Databases
-from tests.faults.feeds import Feeds
-from tests.faults.kills import HOSTS, NAMES, addresses, undisturbed_polling, write_files
-from tests.faults.processes import Nursery, Running, configure
-from tests.faults.rows import differences, faults, snapshot
-from tests.faults.servers import Server
+from tests.databases import Databases
+from tests.faults.consistency import differences, snapshot, violations
+from tests.faults.growing_feeds import GrowingFeeds
+from tests.faults.kill_loops import HOSTS, NAMES, addresses, undisturbed_polling, write_files
+from tests.faults.processes import ForkServer, Running, configure
+from tests.faults.web_server import FeedServer
 
 BACKFILLED = re.compile(r"host\d\.example")
 
 
 def commands_beside_a_daemon(url: str, folder: Path) -> tuple[dict[str, int], list[str]]:
     """The exit status of every command, and what is wrong after them."""
-    feeds = Feeds(NAMES)
+    feeds = GrowingFeeds(NAMES)
     write_files(folder / "files", 300)
-    with Server(feeds, HOSTS) as server, Nursery(folder) as nursery:
+    with FeedServer(feeds, HOSTS) as server, ForkServer(folder) as fork_server:
         configure(folder, addresses(server))
         with Running(folder, url, "run") as daemon:
             daemon.wait_for("poll")
             commands = [["poll"], ["backfill", "files"], ["export", "out"], ["list"], ["sources", "list"], ["poll"]]
-            processes = {" ".join(words): nursery.start(url, *words) for words in commands}
-            statuses = {words: nursery.wait(process) for words, process in processes.items()}
+            processes = {" ".join(words): fork_server.start(url, *words) for words in commands}
+            statuses = {words: fork_server.wait(process) for words, process in processes.items()}
             number = 0
             while not feeds.are_finished:
                 number = daemon.wait_for("poll", after=number)
@@ -38,18 +38,18 @@ def commands_beside_a_daemon(url: str, folder: Path) -> tuple[dict[str, int], li
     rows = snapshot(url).items()
     found = {table: [row for row in those if not BACKFILLED.search(repr(row))] for table, those in rows}
     expected, _ = undisturbed_polling()
-    return statuses, complaints + differences(expected, found) + faults(url, feeds, polled_only=False)
+    return statuses, complaints + differences(expected, found) + violations(url, feeds, polled_only=False)
 
 
 @pytest.fixture(scope="module")
 def scenarios(
-    side_by_side: Executor, postgresql: str, tmp_path_factory: pytest.TempPathFactory
+    scenario_pool: Executor, postgresql: str, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Future[tuple[dict[str, int], list[str]]]]:
     """Both engines, under way."""
     undisturbed_polling()
     folders = {engine: tmp_path_factory.mktemp("beside") for engine in ENGINES}
     return {
-        engine: side_by_side.submit(commands_beside_a_daemon, Databases(folder, postgresql).new(engine), folder)
+        engine: scenario_pool.submit(commands_beside_a_daemon, Databases(folder, postgresql).new(engine), folder)
         for engine, folder in folders.items()
     }
 
@@ -68,29 +68,29 @@ def test_all_commands_succeed_beside_a_running_daemon(
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_slow_visit_that_another_overtook_changes_nothing_that_the_other_stored(
-    databases: Databases, nursery: Nursery, engine: str, tmp_path: Path
+    databases: Databases, fork_server: ForkServer, engine: str, tmp_path: Path
 ) -> None:
-    url, feeds = databases.new(engine), Feeds(["one"])
+    url, feeds = databases.new(engine), GrowingFeeds(["one"])
     address = "127.0.7.1"
-    with Server(feeds, [address]) as server:
+    with FeedServer(feeds, [address]) as server:
         configure(tmp_path, {"one": f"{server.addresses[address]}/one"})
-        assert [nursery.run(url, "poll") for _ in range(3)] == [0, 0, 0]
+        assert [fork_server.run(url, "poll") for _ in range(3)] == [0, 0, 0]
 
         # The third version goes on its way to the one, and reaches the other first, which brings the fourth back too.
         let_go = threading.Event()
         server.answer = lambda request: replace(feeds(request), not_before=let_go)
-        overtaken = nursery.start(url, "poll")
+        overtaken = fork_server.start(url, "poll")
         server.wait_for_requests(4)
         server.answer = feeds
-        assert [nursery.run(url, "poll") for _ in range(2)] == [0, 0]
+        assert [fork_server.run(url, "poll") for _ in range(2)] == [0, 0]
         stored = snapshot(url)
         let_go.set()
-        assert nursery.wait(overtaken) == 0
+        assert fork_server.wait(overtaken) == 0
         assert differences(stored, snapshot(url)) == []
 
         # What it says of the source is in doubt now: the document is asked for once without conditions.
         asked = len(server.requests)
-        assert [nursery.run(url, "poll") for _ in range(2)] == [0, 0]
+        assert [fork_server.run(url, "poll") for _ in range(2)] == [0, 0]
         assert [request.etag is None for request in server.requests[asked:]] == [True, False]
     assert differences(stored, snapshot(url)) == []
-    assert faults(url, feeds, polled_only=False) == []
+    assert violations(url, feeds, polled_only=False) == []

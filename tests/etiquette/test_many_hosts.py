@@ -18,7 +18,7 @@ import pytest
 
 from tests.etiquette.documents import rss
 from tests.etiquette.program import Program, within
-from tests.etiquette.recorder import Reply, Seen, recording
+from tests.etiquette.recording_server import Reply, Seen, recording
 
 HOSTS = tuple(f"127.1.{number // 250}.{number % 250 + 1}" for number in range(1000))
 SLOW = "127.2.0.1"

@@ -1,4 +1,4 @@
-"""Feeds that grow from visit to visit, and know what each of their ETags stands for.
+"""GrowingFeeds that grow from visit to visit, and know what each of their ETags stands for.
 
 A feed moves on to its next version only when a visit names the ETag of the one before: then that one must be stored. So
 what an archive holds in the end is the same whatever happened on the way, and a validator without its entries shows.
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from tests.faults.servers import Reply, Request
+from tests.faults.web_server import Reply, Request
 
 FIRST_DAY = datetime(2024, 5, 1, tzinfo=UTC)
 
@@ -57,7 +57,7 @@ def etag_of(name: str, version: int) -> str:
 
 
 @dataclass
-class Feeds:
+class GrowingFeeds:
     """What a server answers for `/NAME`, a path a feed; version 0 comes first, `last` stays."""
 
     names: Sequence[str]

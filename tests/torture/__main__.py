@@ -1,4 +1,4 @@
-"""The long form: `python -m tests.faults > figures.md`. It exits with 1 if anything was wrong.
+"""The long form: `python -m tests.torture > figures.md`. It exits with 1 if anything was wrong.
 
 The table of docs/reliability.md goes to standard output, what happens meanwhile and what was wrong to standard error.
 Both engines run side by side. About ten minutes on two cores; `--kills 10 --outage 5 --lock 4` is the quick form.
@@ -14,10 +14,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.conftest import ENGINES
-from tests.faults.away import backends_ended, postgresql_stopped, sqlite_locked, stopped_while_locked
-from tests.faults.databases import Databases, PostgreSQL, own_postgresql
-from tests.faults.kills import Figures, backfill_kills, polling_kills, undisturbed_polling
-from tests.faults.processes import Nursery
+from tests.databases import Databases, PostgreSQLServer, postgresql_server
+from tests.faults.kill_loops import Figures, backfill_kills, polling_kills, undisturbed_polling
+from tests.faults.outages import backends_ended, postgresql_stopped, sqlite_locked, stopped_while_locked
+from tests.faults.processes import ForkServer
 
 ENGINE_NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 Row = tuple[str, str, list[str]]
@@ -25,7 +25,7 @@ Row = tuple[str, str, list[str]]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.faults", description="Faults, the long form.")
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description="Faults, the long form.")
     parser.add_argument("--kills", type=int, default=200, help="of each kind on each engine")
     parser.add_argument("--outage", type=float, default=60, help="of PostgreSQL, in seconds")
     parser.add_argument("--lock", type=float, default=30, help="of SQLite, in seconds")
@@ -35,7 +35,7 @@ def main() -> int:
     began = time.monotonic()
     say(f"seed {seed}")
     undisturbed_polling()
-    with tempfile.TemporaryDirectory() as folder, own_postgresql() as server, ThreadPoolExecutor(2) as pool:
+    with tempfile.TemporaryDirectory() as folder, postgresql_server() as server, ThreadPoolExecutor(2) as pool:
         lanes = [pool.submit(kill, Path(folder), server.url, engine, options.kills, seed) for engine in ENGINES]
         rows = [row for lane in lanes for row in lane.result()]
         rows += away(Path(folder), server, options.outage, options.lock, options.kills, seed)
@@ -53,14 +53,14 @@ def kill(folder: Path, server: str, engine: str, kills: int, seed: int) -> list[
     for what, loop in loops.items():
         place = folder / f"{loop.__name__}-{engine}"
         place.mkdir()
-        with Nursery(place) as nursery:
-            figures = loop(nursery, Databases(place, server), engine, kills, random.Random(seed))
+        with ForkServer(place) as fork_server:
+            figures = loop(fork_server, Databases(place, server), engine, kills, random.Random(seed))
         done = f"{figures.rounds} archives equal to one that nothing disturbed" if not figures.wrong else "see above"
         rows.append(told(f"{figures.kills} × `kill -9` of {what}, {ENGINE_NAMES[engine]}", done, figures.wrong))
     return rows
 
 
-def away(folder: Path, server: PostgreSQL, outage: float, lock: float, cuts: int, seed: int) -> list[Row]:
+def away(folder: Path, server: PostgreSQLServer, outage: float, lock: float, cuts: int, seed: int) -> list[Row]:
     """A database that goes away."""
     places = [folder / name for name in ("stopped", "ended", "locked", "told")]
     for place in places:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from tests.faults.databases import Databases, PostgreSQL
-from tests.faults.feeds import Feeds
-from tests.faults.kills import HOSTS, NAMES, addresses, undisturbed_polling
+from tests.databases import Databases, PostgreSQLServer
+from tests.faults.consistency import differences, snapshot, violations
+from tests.faults.growing_feeds import GrowingFeeds
+from tests.faults.kill_loops import HOSTS, NAMES, addresses, undisturbed_polling
+from tests.faults.postgresql_proxy import Loss, PostgreSQLProxy
 from tests.faults.processes import Running, configure
-from tests.faults.proxy import Loss, Proxy
-from tests.faults.rows import differences, faults, snapshot
-from tests.faults.servers import Server
+from tests.faults.web_server import FeedServer
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Outage:
     wrong: list[str]
 
 
-def postgresql_stopped(server: PostgreSQL, folder: Path, seconds: float) -> Outage:
+def postgresql_stopped(server: PostgreSQLServer, folder: Path, seconds: float) -> Outage:
     """Stop PostgreSQL under a daemon, for so many seconds."""
     direct = Databases(folder, server.url).new("postgresql")
-    feeds = Feeds(NAMES)
-    with Proxy(server.url) as proxy, Server(feeds, HOSTS) as web:
+    feeds = GrowingFeeds(NAMES)
+    with PostgreSQLProxy(server.url) as proxy, FeedServer(feeds, HOSTS) as web:
         configure(folder, addresses(web))
         with Running(folder, proxy.url(sa.make_url(direct).database), "run") as daemon:
             daemon.wait_for("poll", after=daemon.wait_for("poll"), outcome="new")
@@ -66,13 +66,13 @@ def backends_ended(server: str, folder: Path, cuts: int, chance: random.Random) 
     """Lose COMMITs and their answers, and terminate backends meanwhile: what was lost, and what is wrong after it."""
     direct = Databases(folder, server).new("postgresql")
     database = sa.make_url(direct).database
-    feeds, running = Feeds(NAMES), threading.Event()
+    feeds, running = GrowingFeeds(NAMES), threading.Event()
 
     def lose() -> Loss:
         choices: list[Loss] = ["the request", "the answer", None]
         return chance.choice(choices) if running.is_set() and len(proxy.lost) < cuts else None
 
-    with Proxy(server, lose) as proxy, Server(feeds, HOSTS) as web:
+    with PostgreSQLProxy(server, lose) as proxy, FeedServer(feeds, HOSTS) as web:
         configure(folder, addresses(web))
         with Running(folder, direct, "db", "upgrade") as upgrade:
             assert upgrade.process.wait(60) == 0
@@ -96,8 +96,8 @@ def backends_ended(server: str, folder: Path, cuts: int, chance: random.Random) 
 def sqlite_locked(folder: Path, seconds: float) -> list[str]:
     """Hold SQLite's lock for so many seconds, from outside: what is wrong after it."""
     url = Databases(folder, "").new("sqlite")
-    feeds = Feeds(NAMES)
-    with Server(feeds, HOSTS) as web:
+    feeds = GrowingFeeds(NAMES)
+    with FeedServer(feeds, HOSTS) as web:
         configure(folder, addresses(web))
         with Running(folder, url, "run") as daemon:
             daemon.wait_for("poll")
@@ -115,8 +115,8 @@ def sqlite_locked(folder: Path, seconds: float) -> list[str]:
 
 def stopped_while_locked(folder: Path) -> tuple[float, list[str]]:
     """Tell a daemon to stop that waits for SQLite's lock: how long it takes, in seconds, and what is wrong after it."""
-    url, feeds = Databases(folder, "").new("sqlite"), Feeds(NAMES)
-    with Server(feeds, HOSTS) as web:
+    url, feeds = Databases(folder, "").new("sqlite"), GrowingFeeds(NAMES)
+    with FeedServer(feeds, HOSTS) as web:
         configure(folder, addresses(web))
         with Running(folder, url, "run") as daemon:
             daemon.wait_for("poll")
@@ -125,7 +125,7 @@ def stopped_while_locked(folder: Path) -> tuple[float, list[str]]:
                 told = time.monotonic()
                 assert daemon.stop() == 0
                 took = time.monotonic() - told
-    return took, faults(url, feeds)
+    return took, violations(url, feeds)
 
 
 class locked:  # noqa: N801 - read as a word: with locked(url)
@@ -142,7 +142,7 @@ class locked:  # noqa: N801 - read as a word: with locked(url)
         self._connection.close()
 
 
-def _finish(daemon: Running, feeds: Feeds) -> None:
+def _finish(daemon: Running, feeds: GrowingFeeds) -> None:
     deadline = time.monotonic() + 90
     number = 0
     while not feeds.are_finished:
@@ -151,6 +151,6 @@ def _finish(daemon: Running, feeds: Feeds) -> None:
     assert daemon.stop() == 0
 
 
-def _wrong(url: str, feeds: Feeds) -> list[str]:
+def _wrong(url: str, feeds: GrowingFeeds) -> list[str]:
     expected, _ = undisturbed_polling()
-    return faults(url, feeds) + differences(expected, snapshot(url))
+    return violations(url, feeds) + differences(expected, snapshot(url))

@@ -17,7 +17,7 @@ Loss = Literal["the request", "the answer"] | None
 
 
 @dataclass
-class Proxy:
+class PostgreSQLProxy:
     """Listens on 127.0.0.1 for the server with this URL. `lose` says for each COMMIT what is lost of it."""
 
     server: str

@@ -101,7 +101,7 @@ class Page:
     answers: list[Reply | Answer] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
 
-    def says(self, *answers: Reply | Answer) -> "Page":
+    def respond_with(self, *answers: Reply | Answer) -> "Page":
         """From now on it answers so."""
         self.answers = list(answers)
         return self
@@ -117,7 +117,7 @@ class Page:
         return [request.clock for request in self.seen]
 
 
-class Recorder:
+class RecordingServer:
     """The server. `clock` is the visitor's, where that is in this process."""
 
     def __init__(self, port: int, clock: Callable[[], datetime]) -> None:
@@ -132,7 +132,7 @@ class Recorder:
         """The page at this path (with its query, if any) of this host."""
         page = self._pages.setdefault((host, path), Page(f"http://{host}:{self.port}{path}", host))
         if answers:
-            page.says(*answers)
+            page.respond_with(*answers)
         return page
 
     def at(self, host: str) -> list[Seen]:
@@ -186,10 +186,10 @@ class Recorder:
 @contextmanager
 def recording(
     hosts: Iterable[str] = ("127.0.0.1",), *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> Iterator[Recorder]:
+) -> Iterator[RecordingServer]:
     """A server at all of these addresses, on one port, while the block runs."""
     sockets = _listening(list(hosts))
-    recorder = Recorder(sockets[0].getsockname()[1], clock)
+    recorder = RecordingServer(sockets[0].getsockname()[1], clock)
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 

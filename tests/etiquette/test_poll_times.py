@@ -9,7 +9,7 @@ import pytest
 from kzfeed.schedule.policy import Manners
 from tests.etiquette.conftest import DAY, HOUR, START, World
 from tests.etiquette.documents import rss
-from tests.etiquette.recorder import Header, Page, Recorder, Reply
+from tests.etiquette.recording_server import Header, Page, RecordingServer, Reply
 
 SECOND = timedelta(seconds=1)
 SPREAD = 1 + 1 / 25
@@ -52,23 +52,23 @@ FRESHNESS: list[tuple[list[Header], timedelta]] = [
 
 @pytest.mark.parametrize(("headers", "least"), FRESHNESS)
 def test_6_the_next_visit_waits_while_the_answer_is_fresh(
-    world: World, server: Recorder, headers: list[Header], least: timedelta
+    world: World, server: RecordingServer, headers: list[Header], least: timedelta
 ) -> None:
     page = server.page("/feed", Reply(200, headers, rss()), Reply(200, body=rss([1, 2])))
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(least + HOUR)
+    world.advance(least + HOUR)
 
     assert least <= between(page)[0] <= least * SPREAD
 
 
-def test_6_a_304_says_how_long_it_is_fresh_too(world: World, server: Recorder) -> None:
+def test_6_a_304_says_how_long_it_is_fresh_too(world: World, server: RecordingServer) -> None:
     page = server.page(
         "/feed", Reply(200, [("ETag", '"1"')], rss()), Reply(304, [("Cache-Control", "max-age=18000")]), Reply(304)
     )
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(8 * HOUR)
+    world.advance(8 * HOUR)
 
     first, second, third = between(page)
     assert HOUR <= first <= HOUR * SPREAD
@@ -87,35 +87,35 @@ def test_6_a_304_says_how_long_it_is_fresh_too(world: World, server: Recorder) -
     ],
 )
 def test_6_the_next_visits_wait_for_the_ttl_also_after_a_304(
-    world: World, server: Recorder, head: str, least: timedelta
+    world: World, server: RecordingServer, head: str, least: timedelta
 ) -> None:
     page = server.page("/feed", Reply(200, [("ETag", '"1"')], rss(head=head)), Reply(304))
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(3.3 * least)
+    world.advance(3.3 * least)
 
     assert len(page.seen) == 4
     assert all(least <= wait <= least * SPREAD for wait in between(page))
 
 
-def test_6_the_longest_of_interval_ttl_and_freshness_counts(world: World, server: Recorder) -> None:
+def test_6_the_longest_of_interval_ttl_and_freshness_counts(world: World, server: RecordingServer) -> None:
     page = server.page(
         "/feed",
         Reply(200, [("ETag", '"1"'), ("Cache-Control", "max-age=7200")], rss(head="<ttl>180</ttl>")),
         Reply(304),
     )
-    world.follow(page, every=4 * HOUR)
+    world.add_source(page, every=4 * HOUR)
 
-    world.lasts(5 * HOUR)
+    world.advance(5 * HOUR)
 
     assert 4 * HOUR <= between(page)[0] <= 4 * HOUR * SPREAD
 
 
-def test_5_no_interval_of_the_operator_comes_below_the_least(world: World, server: Recorder) -> None:
+def test_5_no_interval_of_the_operator_comes_below_the_least(world: World, server: RecordingServer) -> None:
     page = server.page("/feed", Reply(200, [("ETag", '"1"')], rss()), Reply(304))
-    world.follow(page, every=SECOND)
+    world.add_source(page, every=SECOND)
 
-    world.lasts(HOUR)
+    world.advance(HOUR)
 
     assert len(page.seen) == 4
     assert min(between(page)) >= Manners().min_interval
@@ -141,12 +141,12 @@ RETRY_AFTER = [
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("value", "least"), RETRY_AFTER)
 def test_7_retry_after_of_a_refusal_is_a_minimum(
-    world: World, server: Recorder, status: int, value: str, least: timedelta
+    world: World, server: RecordingServer, status: int, value: str, least: timedelta
 ) -> None:
     page = server.page("/feed", Reply(status, [("Retry-After", value)]), Reply(200, body=rss()))
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(least + 3 * HOUR)
+    world.advance(least + 3 * HOUR)
 
     wait = between(page)[0]
     assert least <= wait
@@ -156,23 +156,23 @@ def test_7_retry_after_of_a_refusal_is_a_minimum(
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize(("value", "least"), [("18000", 5 * HOUR), (http_date(START + 9 * HOUR), 9 * HOUR)])
 def test_7_retry_after_of_a_redirect_is_a_minimum(
-    world: World, server: Recorder, status: int, value: str, least: timedelta
+    world: World, server: RecordingServer, status: int, value: str, least: timedelta
 ) -> None:
     door = server.page("/door", Reply(status, [("Location", "/feed"), ("Retry-After", value)]))
     server.page("/feed", Reply(200, [("ETag", '"1"')], rss()), Reply(304))
-    world.follow(door)
+    world.add_source(door)
 
-    world.lasts(least + HOUR)
+    world.advance(least + HOUR)
 
     assert least <= between(door)[0] <= least * SPREAD
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 502, 503])
-def test_7_without_retry_after_the_waits_double_up_to_a_day(world: World, server: Recorder, status: int) -> None:
+def test_7_without_retry_after_the_waits_double_up_to_a_day(world: World, server: RecordingServer, status: int) -> None:
     page = server.page("/feed", Reply(status))
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(5 * DAY)
+    world.advance(5 * DAY)
 
     waits = between(page)
     assert waits[0] >= HOUR
@@ -181,23 +181,23 @@ def test_7_without_retry_after_the_waits_double_up_to_a_day(world: World, server
     assert len(page.seen) <= 10
 
 
-def test_7_the_wait_after_a_failure_has_jitter(world: World, server: Recorder) -> None:
+def test_7_the_wait_after_a_failure_has_jitter(world: World, server: RecordingServer) -> None:
     ends: list[timedelta] = []
     for number, chance in enumerate((0.0, 0.99)):
         world.clock.chance = chance
         page = server.page(f"/{number}", Reply(500))
-        world.follow(page, name=f"s{number}")
-        world.lasts(5 * HOUR)
+        world.add_source(page, name=f"s{number}")
+        world.advance(5 * HOUR)
         ends.append(between(page)[0])
 
     assert ends[1] > 1.1 * ends[0]
 
 
-def test_7_a_success_ends_the_back_off(world: World, server: Recorder) -> None:
+def test_7_a_success_ends_the_back_off(world: World, server: RecordingServer) -> None:
     page = server.page("/feed", *[Reply(500)] * 3, Reply(200, [("ETag", '"1"')], rss()), Reply(304))
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(DAY)
+    world.advance(DAY)
 
     assert between(page)[2] > 4 * HOUR
     assert all(HOUR <= wait <= HOUR * SPREAD for wait in between(page)[3:])
@@ -214,10 +214,10 @@ def test_7_a_success_ends_the_back_off(world: World, server: Recorder) -> None:
         Reply(421),
     ],
 )
-def test_7_nothing_is_tried_again_at_once(world: World, server: Recorder, reply: Reply) -> None:
+def test_7_nothing_is_tried_again_at_once(world: World, server: RecordingServer, reply: Reply) -> None:
     page = server.page("/feed", reply)
-    world.follow(page)
+    world.add_source(page)
 
-    world.lasts(0.9 * HOUR)
+    world.advance(0.9 * HOUR)
 
     assert len(server.seen) == server.connections == len(page.seen) == 1

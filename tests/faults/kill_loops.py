@@ -1,6 +1,6 @@
 """`kill -9` at random instants, again and again, and then a run to the end: the rows are those of an undisturbed run.
 
-Used by the tests (the quick form) and by `python -m tests.faults` (the long one).
+Used by the tests (the quick form) and by `python -m tests.torture` (the long one).
 """
 
 import functools
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.databases import Databases
-from tests.faults.feeds import Feeds
-from tests.faults.processes import Nursery, configure
-from tests.faults.rows import Rows, differences, faults, snapshot
-from tests.faults.servers import Server
+from tests.databases import Databases
+from tests.faults.consistency import Rows, differences, snapshot, violations
+from tests.faults.growing_feeds import GrowingFeeds
+from tests.faults.processes import ForkServer, configure
+from tests.faults.web_server import FeedServer
 
 NAMES = ("one", "two", "three", "four", "five", "six")
 HOSTS = [f"127.0.7.{number}" for number in range(1, len(NAMES) + 1)]
@@ -40,44 +40,50 @@ Kill = Callable[[float], float | None]
 """Starts something and kills it after so many seconds: None, or how many it took where it ended by itself."""
 
 
-def backfill_kills(nursery: Nursery, databases: Databases, engine: str, kills: int, chance: random.Random) -> Figures:
+def backfill_kills(
+    fork_server: ForkServer, databases: Databases, engine: str, kills: int, chance: random.Random
+) -> Figures:
     """Kill `kzfeed backfill` so many times."""
     folder = databases.folder / "files"
     write_files(folder, FILES)
     undisturbed = databases.new(engine)
     began = time.monotonic()
-    assert nursery.run(undisturbed, "backfill", folder) == 0
+    assert fork_server.run(undisturbed, "backfill", folder) == 0
     length, expected = time.monotonic() - began, snapshot(undisturbed)
     figures = Figures()
     while figures.kills < kills:
         url = databases.new(engine)
 
         def kill(after: float, url: str = url) -> float | None:
-            return nursery.run_and_kill(url, "backfill", folder, after=after)
+            return fork_server.run_and_kill(url, "backfill", folder, after=after)
 
         length = _kill_often(kill, length, url, None, min(kills - figures.kills, KILLS_A_ROUND), figures, chance)
-        assert nursery.run(url, "backfill", folder) == 0
+        assert fork_server.run(url, "backfill", folder) == 0
         _judge(url, None, expected, figures)
     return figures
 
 
-def polling_kills(nursery: Nursery, databases: Databases, engine: str, kills: int, chance: random.Random) -> Figures:
+def polling_kills(
+    fork_server: ForkServer, databases: Databases, engine: str, kills: int, chance: random.Random
+) -> Figures:
     """Kill `kzfeed run` and `kzfeed poll`, by turns, so many times, while the feeds grow from visit to visit."""
     expected, length = undisturbed_polling()
     figures = Figures()
     while figures.kills < kills:
-        url, feeds = databases.new(engine), Feeds(NAMES)
-        with Server(feeds, HOSTS) as server:
+        url, feeds = databases.new(engine), GrowingFeeds(NAMES)
+        with FeedServer(feeds, HOSTS) as server:
             configure(databases.folder, addresses(server))
 
             def kill(after: float, url: str = url) -> float | None:
                 daemon = chance.random() < 0.5
-                took = nursery.run_and_kill(url, "run" if daemon else "poll", after=1.5 * after if daemon else after)
+                took = fork_server.run_and_kill(
+                    url, "run" if daemon else "poll", after=1.5 * after if daemon else after
+                )
                 assert not (daemon and took), "the daemon ended by itself"
                 return took
 
             length = _kill_often(kill, length, url, feeds, min(kills - figures.kills, KILLS_A_ROUND), figures, chance)
-            poll_to_the_end(nursery, url, feeds)
+            poll_to_the_end(fork_server, url, feeds)
         _judge(url, feeds, expected, figures)
     return figures
 
@@ -85,26 +91,26 @@ def polling_kills(nursery: Nursery, databases: Databases, engine: str, kills: in
 @functools.cache
 def undisturbed_polling() -> tuple[Rows, float]:
     """What every archive of these feeds holds in the end, and how long one poll of them takes, in seconds."""
-    with tempfile.TemporaryDirectory() as folder, Nursery(Path(folder)) as nursery:
-        databases, feeds = Databases(Path(folder), ""), Feeds(NAMES)
+    with tempfile.TemporaryDirectory() as folder, ForkServer(Path(folder)) as fork_server:
+        databases, feeds = Databases(Path(folder), ""), GrowingFeeds(NAMES)
         url = databases.new("sqlite")
-        with Server(feeds, HOSTS) as server:
+        with FeedServer(feeds, HOSTS) as server:
             configure(databases.folder, addresses(server))
             began = time.monotonic()
-            polls = poll_to_the_end(nursery, url, feeds)
-        assert faults(url, feeds) == []
+            polls = poll_to_the_end(fork_server, url, feeds)
+        assert violations(url, feeds) == []
         return snapshot(url), (time.monotonic() - began) / polls
 
 
-def addresses(server: Server) -> dict[str, str]:
+def addresses(server: FeedServer) -> dict[str, str]:
     """The URL of each feed: a host each, so that none has to wait for another."""
     return {name: f"{server.addresses[host]}/{name}" for name, host in zip(NAMES, HOSTS, strict=True)}
 
 
-def poll_to_the_end(nursery: Nursery, url: str, feeds: Feeds) -> int:
+def poll_to_the_end(fork_server: ForkServer, url: str, feeds: GrowingFeeds) -> int:
     """Poll until the last version of every feed is stored: how many times that was."""
     for number in range(1, feeds.last + 4):
-        assert nursery.run(url, "poll") == 0
+        assert fork_server.run(url, "poll") == 0
         if feeds.are_finished:
             return number
     raise AssertionError(f"the feeds do not come to their end: {feeds.versions}")
@@ -122,12 +128,12 @@ def write_files(folder: Path, count: int) -> None:
 
 
 def _kill_often(
-    kill: Kill, length: float, url: str, feeds: Feeds | None, kills: int, figures: Figures, chance: random.Random
+    kill: Kill, length: float, url: str, feeds: GrowingFeeds | None, kills: int, figures: Figures, chance: random.Random
 ) -> float:
     """Kill it so many times, or until a backfill is done: how long it takes by itself, as far as is known by then."""
     for _ in range(kills):
         took = kill(chance.uniform(0, length))
-        figures.wrong += faults(url, feeds)
+        figures.wrong += violations(url, feeds)
         figures.kills += took is None
         if took:
             figures.too_late += 1
@@ -137,6 +143,6 @@ def _kill_often(
     return length
 
 
-def _judge(url: str, feeds: Feeds | None, expected: Rows, figures: Figures) -> None:
+def _judge(url: str, feeds: GrowingFeeds | None, expected: Rows, figures: Figures) -> None:
     figures.rounds += 1
-    figures.wrong += faults(url, feeds) + differences(expected, snapshot(url))
+    figures.wrong += violations(url, feeds) + differences(expected, snapshot(url))

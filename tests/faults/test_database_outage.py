@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.faults.away import Outage, backends_ended, postgresql_stopped, sqlite_locked, stopped_while_locked
-from tests.faults.databases import PostgreSQL
-from tests.faults.kills import undisturbed_polling
+from tests.databases import PostgreSQLServer
+from tests.faults.kill_loops import undisturbed_polling
+from tests.faults.outages import Outage, backends_ended, postgresql_stopped, sqlite_locked, stopped_while_locked
+from tests.faults.postgresql_proxy import Loss
 from tests.faults.processes import kzfeed
-from tests.faults.proxy import Loss
 
 OUTAGE_S = 5
 LOCKED_S = 4
@@ -20,17 +20,20 @@ LOCKED_S = 4
 
 @pytest.fixture(scope="module")
 def scenarios(
-    side_by_side: Executor, stoppable: PostgreSQL, postgresql: str, tmp_path_factory: pytest.TempPathFactory
+    scenario_pool: Executor,
+    stoppable_postgresql: PostgreSQLServer,
+    postgresql: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Future[Any]]:
     """All of them, under way."""
     undisturbed_polling()
 
     def begin(scenario: Callable[..., Any], *arguments: Any) -> Future[Any]:
         *server, last = arguments
-        return side_by_side.submit(scenario, *server, tmp_path_factory.mktemp("away"), *last)
+        return scenario_pool.submit(scenario, *server, tmp_path_factory.mktemp("away"), *last)
 
     return {
-        "stopped": begin(postgresql_stopped, stoppable, [OUTAGE_S]),
+        "stopped": begin(postgresql_stopped, stoppable_postgresql, [OUTAGE_S]),
         "ended": begin(backends_ended, postgresql, [12, random.Random()]),
         "locked": begin(sqlite_locked, [LOCKED_S]),
         "told to stop": begin(stopped_while_locked, []),

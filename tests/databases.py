@@ -1,4 +1,4 @@
-"""Databases to break: as many as are wanted on either engine, and a PostgreSQL of our own that can be stopped."""
+"""New databases on both engines, and PostgreSQL servers for the tests and benchmarks."""
 
 import itertools
 import os
@@ -19,7 +19,7 @@ _numbers = itertools.count()
 
 @dataclass
 class Databases:
-    """Makes databases: SQLite files in `folder`, PostgreSQL databases on `server`, of names that nobody else has."""
+    """Maker of new, empty databases: SQLite files in `folder`, PostgreSQL databases with unique names on `server`."""
 
     folder: Path
     server: str
@@ -29,21 +29,26 @@ class Databases:
         number = next(_numbers)
         if engine == "sqlite":
             return f"sqlite:///{self.folder}/kzfeed-{number}.db"
-        name = f"faults_{os.getpid()}_{number}"
+        name = f"test_{os.getpid()}_{number}"
         execute(self.server, f"CREATE DATABASE {name}")
         return sa.make_url(self.server).set(database=name).render_as_string(hide_password=False)
 
+    def drop(self, url: str) -> None:
+        """Delete a database of the server with everything in it; an SQLite file stays in its folder."""
+        if url.startswith("postgresql"):
+            execute(self.server, f"DROP DATABASE {sa.make_url(url).database} WITH (FORCE)")
+
 
 def execute(url: str, statement: str) -> None:
-    """One statement, in a transaction of its own, on a connection of its own."""
+    """Run one statement outside transactions, on its own connection."""
     database = Database(url)
     with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.execute(sa.text(statement))
     database.close()
 
 
-class PostgreSQL:
-    """A server of our own that can be stopped and started."""
+class PostgreSQLServer:
+    """PostgreSQL server from a wheel that can be stopped and started again."""
 
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
@@ -64,9 +69,9 @@ class PostgreSQL:
 
 
 @contextmanager
-def own_postgresql() -> Iterator[PostgreSQL]:
-    """A PostgreSQL that nobody else uses, until the end of the block."""
+def postgresql_server() -> Iterator[PostgreSQLServer]:
+    """A new PostgreSQL server, for the length of the block."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        server = PostgreSQL(Path(folder))
+        server = PostgreSQLServer(Path(folder))
         yield server
         server.close()

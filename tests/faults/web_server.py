@@ -34,7 +34,7 @@ class Reply:
 
 
 @dataclass
-class Server:
+class FeedServer:
     """Serves while it is a context; `requests` is what it was asked so far."""
 
     answer: Callable[[Request], Reply]

@@ -45,7 +45,7 @@ def _be_kzfeed(arguments: list[str], folder: Path) -> NoReturn:
         cli.main()
     except SystemExit as ending:
         status = ending.code
-    except BaseException:  # noqa: BLE001 - the child must not become a second nursery
+    except BaseException:  # noqa: BLE001 - the child must not become a second fork_server
         traceback.print_exc()
         status = 70
     sys.stderr.flush()
