@@ -16,9 +16,9 @@ from pathlib import Path
 
 import structlog
 
-from kzfeed.article import url
 from kzfeed.errors import UsageError
 from kzfeed.files import read_files
+from kzfeed.hosts import host_of
 from kzfeed.model import Article, Tally
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
@@ -146,7 +146,7 @@ def make_quarantine(folder: Path) -> None:
 
 def by_host(_path: Path, article: Article) -> str:
     """The article's host without `www.`."""
-    host = url.host_of(article.url or "") or ""
+    host = host_of(article.url or "")
     return slug(host.removeprefix("www.")) or "unknown"
 
 

@@ -18,8 +18,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from kzfeed.errors import ConfigError, DatabaseError
+from kzfeed.hosts import host_of
 from kzfeed.model import Source
-from kzfeed.poll import Poller, host_of
+from kzfeed.poll import Poller
 from kzfeed.schedule.interval import turn_in_crowd
 from kzfeed.store import sources
 
@@ -99,7 +100,7 @@ class Daemon:
         free = self.slots - len(self._under_way)
         if free <= 0:
             return
-        visitors = Counter(map(host_of, self._under_way.values()))
+        visitors = Counter(host_of(source.url) for source in self._under_way.values())
         due = await asyncio.to_thread(
             sources.claim_due,
             self.poller.database,
@@ -109,7 +110,7 @@ class Daemon:
             limit=free,
             under_way=[source.id for source in self._under_way.values()],
             busy_hosts=self._busy_hosts(visitors),
-            places={host: most - visitors[host] for host, most in self.poller.turns.wide_hosts.items()},
+            places={host: most - visitors[host] for host, most in self.poller.host_queues.wide_hosts.items()},
         )
         for source in due if not self._stop.is_set() else ():
             task = asyncio.create_task(self._poll(source))
@@ -128,7 +129,7 @@ class Daemon:
     def _busy_hosts(self, visitors: Mapping[str, int]) -> set[str]:
         now = asyncio.get_running_loop().time()
         self._resting = {host: until for host, until in self._resting.items() if until > now}
-        most = self.poller.turns.connections
+        most = self.poller.host_queues.connections
         return {*self._resting, *(host for host, count in visitors.items() if count >= most(host))}
 
     async def _poll(self, source: Source) -> None:
@@ -142,7 +143,7 @@ class Daemon:
             log.exception("poll broke off", source=source.name)
         # It comes again, but no server must suffer for our faults: no sooner than another visit might have come.
         rest = min(source.every, max(self.poller.manners.min_interval, REST))
-        self._resting[host_of(source)] = asyncio.get_running_loop().time() + rest.total_seconds()
+        self._resting[host_of(source.url)] = asyncio.get_running_loop().time() + rest.total_seconds()
 
     def _say_database_is_back(self) -> None:
         if self._database_away:
@@ -201,7 +202,7 @@ class Daemon:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
 
     async def _wind_down(self, ticking: asyncio.Task[None]) -> None:
-        self.poller.fetcher.close_door()
+        self.poller.fetcher.stop_requests()
         log.info("stopping", polls_under_way=len(self._under_way))
         _, late = await asyncio.wait([ticking, *self._under_way], timeout=GRACE.total_seconds())
         for task in late:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +20,8 @@ from kzfeed.article.change import overlap
 from kzfeed.batches import Batches
 from kzfeed.errors import DocumentError, UsageError
 from kzfeed.fetch.client import Fetcher
-from kzfeed.fetch.host_queue import HostTurns
+from kzfeed.fetch.host_queue import HostQueues
+from kzfeed.hosts import host_of
 from kzfeed.model import (
     Article,
     Document,
@@ -54,7 +55,7 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Poller:
-    """What the polls of one process share: network, database, host turns, and where time and chance come from.
+    """What the polls of one process share: network, database, host queues, and where time and chance come from.
 
     `commits` and `windows` are the ways into the store and out of it. `reader` is the thread in which a harmless
     document is read that comes alone.
@@ -62,7 +63,7 @@ class Poller:
 
     fetcher: Fetcher
     database: Database
-    turns: HostTurns
+    host_queues: HostQueues
     manners: Manners
     workers: Workers
     commits: Batches[PollCommit, Poll]
@@ -78,9 +79,9 @@ class Poller:
 
         Raises DatabaseError where even the record could not be written: then the source is as it was before.
         """
-        async with self.turns.turn(host_of(source)) as turn:
+        async with self.host_queues.slot(host_of(source.url)) as slot:
             started = self.clock()
-            outcome = await self.fetcher.visit(visit_to(source), on_hop=lambda hop: turn.move_to(hop.host))
+            outcome = await self.fetcher.visit(visit_to(source), on_hop=lambda hop: slot.move_to(hop.host))
         feed: Feed | None = None
         articles: tuple[Article, ...] = ()
         body_hash = None
@@ -165,7 +166,7 @@ def explain_source(database: Database, name: str, now: datetime) -> Explained:
     if not found:
         known = ", ".join(source.name for source in sources.listed(database)) or "none"
         raise UsageError(f"no source {name!r} has an address in this database; there are: {known}")
-    paused_until = sources.paused_hosts(database, now).get(host_of(found[0]))
+    paused_until = sources.paused_hosts(database, now).get(host_of(found[0].url))
     polls = last_polls(database, found[0].id)
     return Explained(found[0], explain(found[0], paused_until, now), polls, list(map(poll_line, polls)))
 
@@ -179,17 +180,6 @@ def next_firing(source: Source, now: datetime) -> datetime | None:
     trigger = CronTrigger.from_crontab(source.cron, timezone=ZoneInfo(source.timezone or "UTC"))
     upcoming = trigger.get_next_fire_time(None, now + timedelta(seconds=1))
     return upcoming.astimezone(UTC) if upcoming else None
-
-
-def host_of(source: Source) -> str:
-    """The host that the source is visited at."""
-    return _host_of_url(source.url)
-
-
-@lru_cache(maxsize=10_000)
-def _host_of_url(url: str) -> str:
-    # A poll asks for it several times.
-    return sources.host_of(url)
 
 
 def _record(source: Source, outcome: Outcome, feed: Feed | None, started: datetime, now: datetime) -> Poll:

@@ -14,12 +14,13 @@ from kzfeed.config import values
 from kzfeed.config.settings import Settings
 from kzfeed.errors import DatabaseError, DocumentError, UsageError
 from kzfeed.fetch.client import Hop
+from kzfeed.hosts import host_of
 from kzfeed.model import Document, Failed, Fetched, Outcome, Poll, Source, Visit
-from kzfeed.poll import Poller, host_of, utc_now
+from kzfeed.poll import Poller, utc_now
 from kzfeed.store import sources
 from kzfeed.store.engine import Database
 from kzfeed.text import redacted
-from kzfeed.wiring import document_workers, fetcher, host_turns, manners, poller
+from kzfeed.wiring import document_workers, fetcher, host_queues, manners, poller
 
 if TYPE_CHECKING:
     from kzfeed.check.report import FeedReport
@@ -72,7 +73,7 @@ async def poll_once(
                     on_report(done)
 
         async def poll_in_turn(host: str, queue: Iterator[str]) -> None:
-            if polls.turns.has_gap(host):
+            if polls.host_queues.has_gap(host):
                 for name in queue:
                     async with slots:
                         await poll_all([name])
@@ -85,7 +86,7 @@ async def poll_once(
             # One after the other at each host: what the server tells the first of them may be meant for all.
             for host, of_host in groupby(sorted(wanted, key=wanted.__getitem__), key=wanted.__getitem__):
                 queue = iter(list(of_host))
-                for _ in range(polls.turns.connections(host)):
+                for _ in range(polls.host_queues.connections(host)):
                     group.create_task(poll_in_turn(host, queue))
     return [reports[name] for name in wanted]
 
@@ -127,7 +128,7 @@ def _present(source: Source | None, paused: dict[str, datetime], now: datetime, 
         return source
     if source.status == "gone":
         return f"retired: {source.last_error}"
-    pauses = [pause for pause in (source.not_before, paused.get(host_of(source))) if pause and pause > now]
+    pauses = [pause for pause in (source.not_before, paused.get(host_of(source.url))) if pause and pause > now]
     return f"its server asked to be left alone until {max(pauses):%Y-%m-%d %H:%M:%S} UTC" if pauses else source
 
 
@@ -155,13 +156,13 @@ async def check_feed(settings: Settings, url: str, timezone: str | None = None) 
     except ValueError as error:
         raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}") from None
     hops: list[Hop] = []
-    visit = Visit(url, trusted_host=sources.host_of(url))
-    turns = host_turns(settings, visited={})
-    async with fetcher(settings) as visits, turns.turn(sources.host_of(url)) as turn:
+    visit = Visit(url, trusted_host=host_of(url))
+    queues = host_queues(settings, visited={})
+    async with fetcher(settings) as visits, queues.slot(host_of(url)) as slot:
 
         async def on_hop(hop: Hop) -> None:
             hops.append(hop)
-            await turn.move_to(hop.host)
+            await slot.move_to(hop.host)
 
         outcome: Outcome = await visits.visit(visit, on_hop=on_hop)
     now = utc_now()

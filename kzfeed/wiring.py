@@ -16,7 +16,7 @@ from kzfeed.config.settings import HostSettings, Settings
 from kzfeed.daemon import Daemon
 from kzfeed.fetch.addresses import Lookup, system_lookup
 from kzfeed.fetch.client import Fetcher, FetchLimits
-from kzfeed.fetch.host_queue import HostRule, HostTurns
+from kzfeed.fetch.host_queue import HostQueues, HostRule
 from kzfeed.model import Source
 from kzfeed.poll import Poller, next_firing, utc_now
 from kzfeed.sandbox.pool import Workers
@@ -138,7 +138,7 @@ async def poller(
                 fetcher=visits,
                 workers=workers,
                 database=database,
-                turns=host_turns(settings, _lately_visited(settings, database, clock())),
+                host_queues=host_queues(settings, _lately_visited(settings, database, clock())),
                 manners=manners(settings),
                 commits=commits,
                 windows=windows,
@@ -168,10 +168,10 @@ def document_workers(settings: Settings) -> Workers:
     return Workers(timeout=settings.parse.timeout, memory=settings.parse.memory)
 
 
-def host_turns(settings: Settings, visited: Mapping[str, float]) -> HostTurns:
-    """The turns at hosts; `visited` says how many seconds ago another process has visited them."""
+def host_queues(settings: Settings, visited: Mapping[str, float]) -> HostQueues:
+    """The queues at hosts; `visited` says how many seconds ago another process visited which hosts."""
     rules = {host: HostRule(_gap(settings, each), each.connections) for host, each in settings.hosts.items()}
-    return HostTurns(settings.http.host_gap, rules, visited)
+    return HostQueues(settings.http.host_gap, rules, visited)
 
 
 def _lately_visited(settings: Settings, database: Database, now: datetime) -> dict[str, float]:

@@ -68,12 +68,6 @@ def href(link: str, base: str | None = None) -> str | None:
     return address if address.startswith(("https://", "http://")) else None
 
 
-def host_of(url: str) -> str | None:
-    """The host of an http(s) URL: lower case, punycode, no port, no brackets around IPv6."""
-    address = href(url)
-    return _PARTS.findall(address)[0][1].strip("[]") if address else None
-
-
 def canonical(url: str) -> str:
     """The canonical URL of archive-format.md ("Identity"), for comparing only. Idempotent.
 

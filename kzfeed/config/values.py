@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator
 
+from kzfeed.hosts import parse_host
 from kzfeed.text import HIDDEN, redact_text
 
 # --- time and size ---------------------------------------------------------------------------------------------------
@@ -89,7 +90,6 @@ def number(value: object, *, least: int) -> int:
 # --- names and addresses ---------------------------------------------------------------------------------------------
 
 SOURCE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
-_HOST = re.compile(r"[^\s/?#@:\[\]]+")
 _DATABASE = re.compile(r"sqlite:///(?!$|:memory:)|(?:postgresql|postgresql\+psycopg|postgres)://.")
 
 
@@ -108,10 +108,12 @@ def source_name(value: object) -> str:
 
 
 def host_name(value: object) -> str:
-    """A host as `urlsplit` gives it, in lower case."""
-    if not isinstance(value, str) or not _HOST.fullmatch(value):
-        raise ValueError('a host such as "feedx.net", without scheme and port')
-    return value.lower()
+    """The host in its one spelling (`kzfeed.hosts`)."""
+    with suppress(ValueError):
+        return parse_host(value if isinstance(value, str) else "")
+    if isinstance(value, str) and value.count(":") > 1 and "/" not in value:
+        raise ValueError('an IPv6 address such as "2001:db8::1", without port')
+    raise ValueError('a host such as "feedx.net", without scheme and port')
 
 
 def address(value: object) -> tuple[str, str, int | None, str, str]:

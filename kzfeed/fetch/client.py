@@ -114,9 +114,9 @@ class Fetcher:
     async def __aexit__(self, *_: object) -> None:
         await self._wire.__aexit__()
 
-    def close_door(self) -> None:
+    def stop_requests(self) -> None:
         """Ask for nothing more: what was asked for may still come in, a visit about to send a request is cancelled."""
-        self._wire.close_door()
+        self._wire.stop_requests()
 
     async def visit(self, visit: Visit, *, on_hop: OnHop = _go_on) -> Fetched | NotModified | Failed:
         """Ask for the document once, following redirects. Never raises anything but CancelledError.

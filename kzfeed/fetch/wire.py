@@ -100,7 +100,7 @@ class Wire:
             await self._transport.aclose()
             self._transport = None
 
-    def close_door(self) -> None:
+    def stop_requests(self) -> None:
         """Send nothing more: what is asked from now on is cancelled. What is under way may still come in."""
         if self._transport is not None:
             self._transport.kept.close()

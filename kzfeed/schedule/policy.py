@@ -7,8 +7,8 @@ stand beside them.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
+from kzfeed.hosts import host_of
 from kzfeed.model import Failed, FailureKind, Feed, Fetched, NotModified, Outcome, Overlap, Source, Validators, Visit
 from kzfeed.schedule.interval import Manners as Manners  # `settle` takes it: whoever calls it needs both
 from kzfeed.schedule.interval import beside_skipped_hours, learn, regular_wait, usual_interval
@@ -42,7 +42,7 @@ def visit_to(source: Source) -> Visit:
     return Visit(
         source.url,
         validators=None if source.ask_in_full else source.validators,
-        trusted_host=urlsplit(source.configured_url or source.url).hostname,
+        trusted_host=host_of(source.configured_url or source.url),
     )
 
 
@@ -219,7 +219,7 @@ def _after_failure(
     )
     # Rule 8: a server that is overrun is so for all of its feeds; it may be another one than was asked first.
     if asked and failed.status in (429, 503):
-        return Settled(after, host_pause=now + asked, paused_host=urlsplit(failed.url or source.url).hostname)
+        return Settled(after, host_pause=now + asked, paused_host=host_of(failed.url or source.url))
     return Settled(after)
 
 

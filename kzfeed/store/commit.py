@@ -12,6 +12,7 @@ from typing import TypeVar
 import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
+from kzfeed.hosts import host_of
 from kzfeed.model import Article, Overlap, Poll, Source, Tally
 from kzfeed.store import source_state as states
 from kzfeed.store import sources, tables, windows
@@ -132,9 +133,7 @@ def _commit(connection: sa.Connection, commits: Sequence[PollCommit]) -> list[Po
     windows.record_gaps(connection, gaps)
     states.leave(connection, {each.source.id: bool(each.articles) for each in commits if each.source.id in overtaken})
     states.save(connection, [commit.source for commit in in_time], present)
-    pauses = [
-        (commit.paused_host or sources.host_of(commit.source.url), commit.pause) for commit in commits if commit.pause
-    ]
+    pauses = [(commit.paused_host or host_of(commit.source.url), commit.pause) for commit in commits if commit.pause]
     states.pause_hosts(connection, pauses)
     polls = [_record(commit.poll, tallies.get(commit.source.id, Tally())) for commit in commits]
     _POLLS.execute(connection, map(_poll_row, polls))

@@ -12,10 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
+from kzfeed.hosts import host_of
 from kzfeed.model import Source
 from kzfeed.store import tables
 from kzfeed.store.bulk import ForMany, Row
-from kzfeed.store.sources import STATE, begin_address, host_of
+from kzfeed.store.sources import STATE, begin_address
 from kzfeed.store.statements import for_each_engine, rows
 
 _column = tables.sources.c

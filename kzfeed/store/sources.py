@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 
+from kzfeed.hosts import host_of
 from kzfeed.model import Source, SourceConfig, Validators
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
@@ -58,8 +58,8 @@ _NEW: dict[str, Any] = {"status": "active", "failure_count": 0, "moved_polls": 0
 _column = tables.sources.c
 _SOURCES = sa.select(*(_column[name] for name in _READ))
 _CONFIGURED = sa.select(
-    *(_column[name] for name in ("id", "name", "title", "url", "configured_url", "enabled", "status", "next_poll_at")),
-    *(_column[name] for name in ("every_seconds", "auto", "cron", "timezone")),
+    *(_column[name] for name in ("id", "name", "title", "url", "host", "configured_url", "enabled", "status")),
+    *(_column[name] for name in ("next_poll_at", "every_seconds", "auto", "cron", "timezone")),
 )
 """What the configuration has to do with."""
 
@@ -110,6 +110,8 @@ def _introduce(connection: sa.Connection, configs: Sequence[SourceConfig], now: 
 
 def _reconfigure(connection: sa.Connection, row: Any, config: SourceConfig, now: datetime) -> None:
     changed = {key: value for key, value in _configured(config).items() if getattr(row, key) != value}
+    if row.url and row.host != host_of(row.url):
+        changed["host"] = host_of(row.url)  # Earlier versions wrote a host's name as the operator did.
     if "configured_url" in changed:
         # Another document: neither what vouched for the old one nor what its server asked for holds any more.
         changed |= {"url": config.url, "host": host_of(config.url), "body_hash": None, "not_before": None}
@@ -332,11 +334,6 @@ def _configured(config: SourceConfig) -> dict[str, Any]:
     }
     # Without a title of the operator's, the feed's own is kept.
     return values | ({"title": config.title} if config.title else {})
-
-
-def host_of(url: str) -> str:
-    """The host as the schedule knows it."""
-    return urlsplit(url).hostname or ""
 
 
 def _source(row: Any) -> Source:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kzfeed.article.url import canonical, host_of, href, identity_hash, url_hash
+from kzfeed.article.url import canonical, href, identity_hash, url_hash
 
 ANY_TEXT = st.text(st.characters())  # surrogates too
 
@@ -137,25 +137,6 @@ def test_an_address_is_its_own_address(path: str) -> None:
     assert address is not None
     assert href(address) == address
     assert address.isascii()
-
-
-# --- host_of ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("url", "host"),
-    [
-        ("https://WWW.Example.org:8443/a", "www.example.org"),
-        ("http://user:pass@例子.测试/", "xn--fsqu00a.xn--0zwm56d"),
-        ("http://[2001:DB8::1]:80/", "2001:db8::1"),
-        ("http://0x7f000001/", "127.0.0.1"),
-        ("ftp://example.org/", None),
-        ("example.org", None),
-        ("", None),
-    ],
-)
-def test_the_host_of_an_address(url: str, host: str | None) -> None:
-    assert host_of(url) == host
 
 
 # --- canonical --------------------------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.batches import Batches
+from kzfeed.fetch.addresses import system_lookup
 from kzfeed.fetch.client import Fetcher
-from kzfeed.fetch.host_queue import HostTurns
+from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.model import Poll, Source, SourceConfig
 from kzfeed.poll import Poller
 from kzfeed.sandbox.pool import Workers
@@ -111,12 +112,16 @@ def runner() -> Iterator[asyncio.Runner]:
 @pytest.fixture(scope="session")
 def network(runner: asyncio.Runner) -> Iterator[tuple[Fetcher, Workers]]:
     """One Fetcher and one pool of workers for all tests: to start them takes longer than a test."""
-    fetcher = Fetcher(user_agent=AGENT)
+    fetcher = Fetcher(user_agent=AGENT, lookup=_lookup)
     workers = Workers(timeout=timedelta(seconds=20), memory=512 << 20)
     runner.run(fetcher.__aenter__())
     yield fetcher, workers
     runner.run(workers.__aexit__())
     runner.run(fetcher.__aexit__())
+
+
+def _lookup(host: str, port: int) -> list[str]:
+    return ["127.0.0.1"] if host == "xn--bcher-kva.example" else system_lookup(host, port)
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +155,7 @@ def new_world(
         poller = Poller(
             fetcher=fetcher,
             database=database,
-            turns=HostTurns(timedelta()),
+            host_queues=HostQueues(timedelta()),
             manners=Manners(),
             workers=workers,
             commits=Batches(partial(commit_polls, database), writer),

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from kzfeed.fetch.client import Fetcher, Hop
-from kzfeed.fetch.host_queue import HostRule, HostTurns
+from kzfeed.fetch.host_queue import HostQueues, HostRule
+from kzfeed.hosts import host_of
 from kzfeed.model import Failed, Poll, Visit
 from kzfeed.schedule.policy import Manners, settle
 from kzfeed.store import sources
@@ -48,6 +49,22 @@ def test_8_a_refusal_with_retry_after_pauses_all_sources_of_the_host(
     assert [len([when for when in page.times if when >= at + 5 * HOUR]) > 0 for page in feeds] == [True] * 4
     assert len(elsewhere.seen) >= 7
     assert max(after - before for before, after in pairwise(elsewhere.times)) < 1.1 * HOUR
+
+
+@pytest.mark.parametrize("spellings", [("Bücher.example", "xn--bcher-kva.example"), ("127.1", "0x7f000001")])
+def test_8_a_pause_holds_for_every_spelling_of_the_host(
+    world: World, server: RecordingServer, spellings: tuple[str, str]
+) -> None:
+    refusing = server.page("/1", Reply(429, [("Retry-After", "36000")]))
+    others = [server.page(f"/{number}", known) for number in (2, 3)]
+    for number, (page, host) in enumerate(zip([refusing, *others], [spellings[0], *spellings], strict=True)):
+        world.add_source(page.url.replace("127.0.0.1", host), name=f"s{number}")
+        if page is refusing:
+            assert world.poll("s0").outcome == "failed"
+
+    world.advance(9 * HOUR)
+
+    assert len(server.seen) == 1
 
 
 def test_8_a_shorter_pause_does_not_end_a_longer_one(world: World, server: RecordingServer) -> None:
@@ -109,18 +126,18 @@ def test_8_the_host_that_refused_is_paused_also_where_a_redirect_led_to_it(world
     assert claimed(world_on_each_engine, "a") == ["other"]
 
 
-# --- rule 16: turns --------------------------------------------------------------------------------------------------
+# --- rule 16: slots --------------------------------------------------------------------------------------------------
 
 
 def visits(
     gap: float, *hosts: str, lasting: float = 0.02, rules: Mapping[str, HostRule] = {}
 ) -> list[tuple[str, float, float]]:
     """When visits to these hosts began and ended that were all wanted as soon as the process began."""
-    turns = HostTurns(timedelta(seconds=gap), rules)
+    queues = HostQueues(timedelta(seconds=gap), rules)
     spans: list[tuple[str, float, float]] = []
 
     async def visit(host: str) -> None:
-        async with turns.turn(host):
+        async with queues.slot(host):
             start = time.monotonic()
             await asyncio.sleep(lasting)
             spans.append((host, start, time.monotonic()))
@@ -151,31 +168,32 @@ def test_16_visits_to_other_hosts_do_not_wait() -> None:
 
 
 def test_16_one_host_in_several_spellings_is_one_host() -> None:
-    spans = visits(0.05, "BÜCHER.example", "xn--bcher-kva.example", "bücher.example")
+    urls = ("http://BÜCHER.example", "https://xn--bcher-kva.example/", "https://bücher.example:8443/feed")
+    spans = visits(0.05, *map(host_of, urls))
 
     assert all(after[1] - before[2] >= 0.05 for before, after in pairwise(spans))
 
 
 def test_16_a_host_may_have_a_gap_and_connections_of_its_own() -> None:
-    rules = {"Slow.example": HostRule(timedelta(seconds=0.2)), "wide": HostRule(timedelta(seconds=0.05), 3)}
+    rules = {"slow.example": HostRule(timedelta(seconds=0.2)), "wide": HostRule(timedelta(seconds=0.05), 3)}
     slow, usual = visits(0, "slow.example", "slow.example", rules=rules), visits(0, "a", "a", rules=rules)
     wide = visits(0, *["wide"] * 4, lasting=0.6, rules=rules)
-    turns = HostTurns(timedelta(), rules)
+    queues = HostQueues(timedelta(), rules)
 
     assert slow[1][1] - slow[0][2] >= 0.2
     assert usual[1][1] - usual[0][2] < 0.2
     starts, ends = sorted(start for _, start, _ in wide), sorted(end for _, _, end in wide)
     assert all(after - before >= 0.05 for before, after in pairwise(starts))
     assert starts[2] < ends[0] < ends[0] + 0.05 <= starts[3]
-    assert (turns.connections("wide"), turns.connections("other")) == (3, 1)
+    assert (queues.connections("wide"), queues.connections("other")) == (3, 1)
 
 
 def test_16_whoever_gives_up_waiting_leaves_the_turn_to_the_next() -> None:
     async def go() -> None:
-        turns = HostTurns(timedelta(seconds=0.05))
+        queues = HostQueues(timedelta(seconds=0.05))
 
         async def visit() -> None:
-            async with turns.turn("a"):
+            async with queues.slot("a"):
                 await asyncio.sleep(0.05)
 
         tasks = [asyncio.create_task(visit()) for _ in range(4)]
@@ -192,7 +210,7 @@ def test_16_a_redirect_goes_to_the_next_host_when_its_turn_comes_there() -> None
     """And two that lead to each other's hosts do not wait for each other for ever."""
 
     async def go() -> None:
-        turns = HostTurns(timedelta(seconds=0.05))
+        queues = HostQueues(timedelta(seconds=0.05))
         inside: dict[str, int] = {"a": 0, "b": 0}
 
         async def stay(host: str) -> None:
@@ -202,9 +220,9 @@ def test_16_a_redirect_goes_to_the_next_host_when_its_turn_comes_there() -> None
             inside[host] -= 1
 
         async def visit(first: str, then: str) -> None:
-            async with turns.turn(first) as turn:
+            async with queues.slot(first) as slot:
                 await stay(first)
-                await turn.move_to(then)
+                await slot.move_to(then)
                 await stay(then)
 
         begun = time.monotonic()

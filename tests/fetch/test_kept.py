@@ -443,7 +443,7 @@ def test_it_does_not_go_out_again_after_the_door_is_closed() -> None:
             fetched(await fetch.visit(visit))
             second = asyncio.create_task(fetch.visit(visit))
             await asked.wait()
-            fetch.close_door()
+            fetch.stop_requests()
             end.set()
             with pytest.raises(asyncio.CancelledError):
                 await second
@@ -565,14 +565,14 @@ def test_what_waits_is_closed_at_once_at_the_end_and_with_the_door(tls: bool) ->
                 assert server.open == 1
                 begun = time.monotonic()
                 end(fetch)
-                if end is Fetcher.close_door:
+                if end is Fetcher.stop_requests:
                     await all_closed(server)
             taken = time.monotonic() - begun
             await all_closed(server)
             return taken
 
     assert asyncio.run(go(lambda fetch: None)) < 0.5
-    assert asyncio.run(go(Fetcher.close_door)) < 0.5
+    assert asyncio.run(go(Fetcher.stop_requests)) < 0.5
 
 
 def test_no_connection_is_kept_after_the_door_is_closed() -> None:
@@ -587,7 +587,7 @@ def test_no_connection_is_kept_after_the_door_is_closed() -> None:
         async with serve(slowly, keeps=True) as server, fetcher() as fetch:
             under_way = asyncio.create_task(fetch.visit(Visit(server.url(), None, server.host)))
             await asked.wait()
-            fetch.close_door()
+            fetch.stop_requests()
             outcome = await under_way
             await all_closed(server)
             with pytest.raises(asyncio.CancelledError):
