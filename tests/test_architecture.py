@@ -26,7 +26,7 @@ BELOW: dict[str, set[str]] = {
     "batches": set(),
     "poll": {"batches", "sandbox", "fetch", "schedule", "store", "article"},
     "files": {"sandbox", "article"},
-    "backfill": {"files", "store", "article"},
+    "backfill": {"files", "store"},
     "export": {"store", "article"},
     "config": set(),
     "daemon": {"poll", "schedule", "store"},
