@@ -21,7 +21,7 @@ from kzfeed.errors import ConfigError, DatabaseError
 from kzfeed.hosts import host_of
 from kzfeed.model import Source
 from kzfeed.poll import Poller
-from kzfeed.schedule.interval import turn_in_crowd
+from kzfeed.schedule.interval import spread_start
 from kzfeed.store import sources
 
 TICK = timedelta(seconds=1)
@@ -142,7 +142,7 @@ class Daemon:
             # A fault of ours must not end the polling of all other sources.
             log.exception("poll broke off", source=source.name)
         # It comes again, but no server must suffer for our faults: no sooner than another visit might have come.
-        rest = min(source.every, max(self.poller.manners.min_interval, REST))
+        rest = min(source.every, max(self.poller.bounds.min_interval, REST))
         self._resting[host_of(source.url)] = asyncio.get_running_loop().time() + rest.total_seconds()
 
     def _say_database_is_back(self) -> None:
@@ -163,7 +163,7 @@ class Daemon:
             self._clock_checks = WATCH_AFTER_JUMP
         if ahead > CLOCK_SLACK:
             log.warning("the clock leapt ahead", seconds=round(ahead.total_seconds()))
-            await asyncio.to_thread(sources.take_turns, self.poller.database, turn_in_crowd, now)
+            await asyncio.to_thread(sources.take_turns, self.poller.database, spread_start, now)
         if self._clock_checks:
             by = await asyncio.to_thread(sources.follow_clock, self.poller.database, now, slack=CLOCK_SLACK)
             self._clock_checks -= 1

@@ -38,7 +38,7 @@ from kzfeed.model import (
 )
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.explain import explain, poll_line
-from kzfeed.schedule.interval import Manners
+from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import settle, unreadable, visit_to
 from kzfeed.store import sources
 from kzfeed.store.commit import PollCommit
@@ -64,7 +64,7 @@ class Poller:
     fetcher: Fetcher
     database: Database
     host_queues: HostQueues
-    manners: Manners
+    bounds: IntervalBounds
     workers: Workers
     commits: Batches[PollCommit, Poll]
     windows: Batches[Source, list[Shown]]
@@ -102,7 +102,7 @@ class Poller:
             now=now,
             fires_at=next_firing(source, now),
             body_hash=body_hash,
-            manners=self.manners,
+            bounds=self.bounds,
             jitter=self.chance(),
         )
         record = _record(source, outcome, feed, started, now)

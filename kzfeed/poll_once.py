@@ -20,7 +20,7 @@ from kzfeed.poll import Poller, utc_now
 from kzfeed.store import sources
 from kzfeed.store.engine import Database
 from kzfeed.text import redacted
-from kzfeed.wiring import document_workers, fetcher, host_queues, manners, poller
+from kzfeed.wiring import document_workers, fetcher, host_queues, interval_bounds, poller
 
 if TYPE_CHECKING:
     from kzfeed.check.report import FeedReport
@@ -176,4 +176,4 @@ async def check_feed(settings: Settings, url: str, timezone: str | None = None) 
         except DocumentError as error:
             outcome = Failed(error.kind, str(error), outcome.status, outcome.headers)
     redirects = [check.Redirect(hop.status, hop.url) for hop in hops]
-    return check.report(check.Checking(url, zone, now, manners(settings)), outcome, redirects, read)
+    return check.report(check.Checking(url, zone, now, interval_bounds(settings)), outcome, redirects, read)

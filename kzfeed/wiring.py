@@ -20,7 +20,7 @@ from kzfeed.fetch.host_queue import HostQueues, HostRule
 from kzfeed.model import Source
 from kzfeed.poll import Poller, next_firing, utc_now
 from kzfeed.sandbox.pool import Workers
-from kzfeed.schedule.interval import Manners, beside_skipped_hours, regular_wait, turn_in_crowd
+from kzfeed.schedule.interval import IntervalBounds, after_skipped_hours, interval_wait, spread_start
 from kzfeed.store import sources
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
@@ -72,24 +72,24 @@ def _end_in_any_case() -> None:
 def apply(settings: Settings, database: Database, now: datetime) -> None:
     """Make the sources those that are configured; where a rhythm is another now, it counts from the last poll."""
     before = {source.id: source for source in sources.listed(database)}
-    sources.configure(database, settings.source_configs(), now, turn=turn_in_crowd)
-    bounds = manners(settings)
+    sources.configure(database, settings.source_configs(), now, turn=spread_start)
+    bounds = interval_bounds(settings)
     for source in sources.listed(database):
         replanned = source.id in before and _replanned(before[source.id], source, bounds, now)
         if replanned:
             sources.reschedule(database, source, replanned)
 
 
-def _replanned(before: Source, after: Source, manners: Manners, now: datetime) -> datetime | None:
+def _replanned(before: Source, after: Source, bounds: IntervalBounds, now: datetime) -> datetime | None:
     """When the next visit is by the new rhythm, where it is another one and nothing but the old one set the time."""
     polled, planned = after.last_polled_at, after.next_poll_at
     if polled is None or planned is None or _rhythm(before) == _rhythm(after) or before.url != after.url:
         return None
-    by_rhythm = polled + regular_wait(before, polled, next_firing(before, polled), manners).length + ROUNDING
+    by_rhythm = polled + interval_wait(before, polled, next_firing(before, polled), bounds).length + ROUNDING
     fires_at = next_firing(after, now)
-    due = fires_at or polled + max(after.own_wait or timedelta(), regular_wait(after, polled, None, manners).length)
+    due = fires_at or polled + max(after.own_wait or timedelta(), interval_wait(after, polled, None, bounds).length)
     # What else put it off, a server's wish or failures, still does.
-    return beside_skipped_hours(due if planned <= by_rhythm else max(due, planned), after)
+    return after_skipped_hours(due if planned <= by_rhythm else max(due, planned), after)
 
 
 def _rhythm(source: Source) -> tuple[object, ...]:
@@ -139,7 +139,7 @@ async def poller(
                 workers=workers,
                 database=database,
                 host_queues=host_queues(settings, _lately_visited(settings, database, clock())),
-                manners=manners(settings),
+                bounds=interval_bounds(settings),
                 commits=commits,
                 windows=windows,
                 reader=reader,
@@ -185,6 +185,6 @@ def _gap(settings: Settings, host: HostSettings) -> timedelta:
     return settings.http.host_gap if host.gap is None else host.gap
 
 
-def manners(settings: Settings) -> Manners:
+def interval_bounds(settings: Settings) -> IntervalBounds:
     """The bounds of every source's rhythm."""
-    return Manners(min_interval=settings.http.min_interval, max_interval=settings.http.max_interval)
+    return IntervalBounds(min_interval=settings.http.min_interval, max_interval=settings.http.max_interval)

@@ -7,7 +7,7 @@ from random import Random
 
 from benchmarks.simulation.world import Answer, Publisher
 from kzfeed.model import Failed, Feed, Fetched, Gap, NotModified, Outcome, Overlap, Source
-from kzfeed.schedule.interval import Manners, phase
+from kzfeed.schedule.interval import IntervalBounds, stable_offset
 from kzfeed.schedule.policy import settle, visit_to
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ def every(interval: float, *, refused: bool = True) -> Visitor:
 
     def visit(publisher: Publisher, until: float) -> Record:
         record, known, last = Record(), None, None
-        now = interval * phase(publisher.name)
+        now = interval * stable_offset(publisher.name)
         while now < until:
             answer = publisher.answer(now, last if refused else None, known)
             last = now
@@ -69,13 +69,13 @@ def every(interval: float, *, refused: bool = True) -> Visitor:
     return visit
 
 
-def politely(manners: Manners, *, auto: bool, start: timedelta = timedelta(hours=1)) -> Visitor:
+def politely(bounds: IntervalBounds, *, auto: bool, start: timedelta = timedelta(hours=1)) -> Visitor:
     """As kzfeed does, with the first visit at the source's own place within the interval that it begins with."""
 
     def visit(publisher: Publisher, until: float) -> Record:
         source = Source(1, publisher.name, "https://feed.example/", every=start, auto=auto)
         chance, record, last = Random(publisher.name), Record(), None
-        now = start.total_seconds() * phase(publisher.name)
+        now = start.total_seconds() * stable_offset(publisher.name)
         while now < until:
             vouched = visit_to(source).validators
             known = int(vouched.etag.strip('"')) if vouched and vouched.etag else None
@@ -83,7 +83,7 @@ def politely(manners: Manners, *, auto: bool, start: timedelta = timedelta(hours
             record.requests += 1
             record.refused += answer.status == 429
             last = now
-            source = _settled(source, publisher, answer, now, record, manners, chance.random())
+            source = _settled(source, publisher, answer, now, record, bounds, chance.random())
             assert source.next_poll_at
             now = (source.next_poll_at - START).total_seconds()
         return record.close(publisher, until)
@@ -97,7 +97,7 @@ def _settled(
     answer: Answer,
     now: float,
     record: Record,
-    manners: Manners,
+    bounds: IntervalBounds,
     jitter: float,
 ) -> Source:
     """The source after this answer, as poll.py would have it."""
@@ -113,7 +113,7 @@ def _settled(
             feed = Feed("rss", ttl=timedelta(seconds=publisher.ttl) if publisher.ttl else None)
             window = _window(source, publisher, answer.end, now, record)
     moment = START + timedelta(seconds=now)
-    settled = settle(source, outcome, feed, window, now=moment, body_hash=body_hash, manners=manners, jitter=jitter)
+    settled = settle(source, outcome, feed, window, now=moment, body_hash=body_hash, bounds=bounds, jitter=jitter)
     return settled.source
 
 

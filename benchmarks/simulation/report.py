@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from benchmarks.simulation.drive import Record, Visitor, every, politely
 from benchmarks.simulation.world import DAY, HOUR, MINUTE, Publisher
-from kzfeed.schedule.interval import Manners
+from kzfeed.schedule.interval import IntervalBounds
 
-AUTO = Manners(min_interval=timedelta(minutes=15), max_interval=timedelta(hours=2))
-AUTO_FOR_LONG = Manners(min_interval=timedelta(minutes=15), max_interval=timedelta(hours=24))
+AUTO = IntervalBounds(min_interval=timedelta(minutes=15), max_interval=timedelta(hours=2))
+AUTO_FOR_LONG = IntervalBounds(min_interval=timedelta(minutes=15), max_interval=timedelta(hours=24))
 
 HOURLY = "hourly, come what may"
 FIXED = '`every = "1h"`'

@@ -16,7 +16,7 @@ from kzfeed.feed.dates.parse import instant
 from kzfeed.feed.decode import decode
 from kzfeed.model import Article, Decoded, Feed, Fetched, Outcome, Read
 from kzfeed.schedule.explain import length
-from kzfeed.schedule.interval import Manners
+from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.response_headers import MAX_FRESHNESS, freshness
 from kzfeed.text import redacted
 
@@ -149,12 +149,12 @@ class FeedReport:
 
 @dataclass(frozen=True, slots=True)
 class Checking:
-    """What a check goes by: the address as it was given, the zone for dates without one, the time, and our manners."""
+    """What a check goes by: the address as given, the zone for dates without one, the time, the interval's bounds."""
 
     url: str
     timezone: str
     now: datetime
-    manners: Manners = Manners()  # noqa: RUF009 - frozen
+    bounds: IntervalBounds = IntervalBounds()  # noqa: RUF009 - frozen
 
 
 def report(checking: Checking, outcome: Outcome, redirects: Sequence[Redirect], read: Read | None) -> FeedReport:
@@ -186,7 +186,7 @@ def report(checking: Checking, outcome: Outcome, redirects: Sequence[Redirect], 
         document=_document(outcome, feed, articles),
         dates=_dates(feed, checking),
         window=WindowFound(published[0], published[-1], _seconds(published[-1] - published[0])) if published else None,
-        suggestion=suggested(published, max(_own_wait(feed), fresh), checking.manners),
+        suggestion=suggested(published, max(_own_wait(feed), fresh), checking.bounds),
         bodies=_bodies(articles),
         first=_first(articles),
     )
@@ -288,7 +288,7 @@ def _another_zone(checking: Checking) -> ZoneInfo:
 # --- how often -------------------------------------------------------------------------------------------------------
 
 
-def suggested(published: Sequence[datetime], asked: timedelta, manners: Manners) -> Suggestion:
+def suggested(published: Sequence[datetime], asked: timedelta, bounds: IntervalBounds) -> Suggestion:
     """How often to poll: so that half of the window is still there, also in its busiest stretch.
 
     `published` are the dates in their order, `asked` is how long feed and server want to be left alone.
@@ -300,13 +300,13 @@ def suggested(published: Sequence[datetime], asked: timedelta, manners: Manners)
         why = "all at one time" if len(published) >= MIN_DATED else f"too few ({len(published)})"
         return Suggestion(None, f"its dates do not tell how often it changes: {why}")
     fits = max([each for each in _ROUND if each <= stretch], default=stretch)
-    every = min(max(fits, manners.min_interval), manners.max_interval)
+    every = min(max(fits, bounds.min_interval), bounds.max_interval)
     moved = f"at its busiest, half of the window moved on within {length(stretch)}"
     if asked > every:
         return Suggestion(_seconds(asked), f"feed or server ask for it; {moved}")
-    if stretch < manners.min_interval:
+    if stretch < bounds.min_interval:
         return Suggestion(_seconds(every), f"the least interval, and it may be too long: {moved}")
-    if fits >= manners.max_interval:
+    if fits >= bounds.max_interval:
         return Suggestion(_seconds(every), f"the longest interval that is chosen by itself; {moved}")
     return Suggestion(_seconds(every), moved)
 

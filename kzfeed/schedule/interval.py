@@ -20,31 +20,31 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class IntervalBounds:
     """What the operator says of politeness: the least time between two visits, and the most that `auto` may wait."""
 
     min_interval: timedelta = timedelta(minutes=15)
     max_interval: timedelta = timedelta(hours=2)
 
 
-def usual_interval(source: Source, manners: Manners) -> timedelta:
+def base_interval(source: Source, bounds: IntervalBounds) -> timedelta:
     """The time between two visits while nothing is the matter, for a source without a cron expression."""
-    length = min(source.auto_interval or source.every, manners.max_interval) if source.auto else source.every
-    return max(length, manners.min_interval)
+    length = min(source.auto_interval or source.every, bounds.max_interval) if source.auto else source.every
+    return max(length, bounds.min_interval)
 
 
-def regular_wait(source: Source, now: datetime, fires_at: datetime | None, manners: Manners) -> Wait:
+def interval_wait(source: Source, now: datetime, fires_at: datetime | None, bounds: IntervalBounds) -> Wait:
     """When the source's own rhythm brings the next visit: its cron expression fires at `fires_at`, or its interval."""
     if fires_at:
         return Wait(max(fires_at - now, _NO_TIME), "its cron expression")
-    usual = usual_interval(source, manners)
+    usual = base_interval(source, bounds)
     if source.hurried_interval and source.hurried_interval < usual:
-        usual, reason = max(source.hurried_interval, manners.min_interval), "hurried until its windows overlap by half"
-    elif usual == manners.min_interval and not source.auto and source.every < usual:
+        usual, reason = max(source.hurried_interval, bounds.min_interval), "hurried until its windows overlap by half"
+    elif usual == bounds.min_interval and not source.auto and source.every < usual:
         reason = "the least interval"
     else:
         reason = "its own rhythm" if source.auto else "its interval"
-    return Wait(usual * (1 + phase(source.name) / STEADY_SHARE), reason)
+    return Wait(usual * (1 + stable_offset(source.name) / STEADY_SHARE), reason)
 
 
 # --- what windows teach ----------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ class _Movement:
     gap: bool = False
 
 
-def learn(source: Source, window: Overlap | None, now: datetime, manners: Manners) -> Source:
+def adapt_intervals(source: Source, window: Overlap | None, now: datetime, bounds: IntervalBounds) -> Source:
     """The source with the intervals that its window suggests; `window` is None where the document had not changed.
 
     After a gap, also with a fixed interval, visits come as often as allowed, then half as often each time that half of
@@ -78,11 +78,11 @@ def learn(source: Source, window: Overlap | None, now: datetime, manners: Manner
         learned = source.auto_interval or source.hurried_interval
         return replace(source, auto_interval=None, hurried_interval=None) if learned else source
     if source.last_success_at is None:
-        return replace(source, hurried_interval=manners.min_interval)
+        return replace(source, hurried_interval=bounds.min_interval)
     moved = _movement(source, window, now)
-    source = replace(source, auto_interval=_auto(source, moved, manners) if source.auto else None)
-    hurried = _hurried(source, moved, manners)
-    if hurried and hurried >= usual_interval(source, manners):
+    source = replace(source, auto_interval=_auto(source, moved, bounds) if source.auto else None)
+    hurried = _hurried(source, moved, bounds)
+    if hurried and hurried >= base_interval(source, bounds):
         hurried = None
     return replace(source, hurried_interval=hurried)
 
@@ -111,8 +111,8 @@ def _room(entries: int) -> float:
     return min(entries / 2, (sqrt(entries + 4) - 2) ** 2)
 
 
-def _auto(source: Source, moved: _Movement, manners: Manners) -> timedelta:
-    interval = usual_interval(source, manners)
+def _auto(source: Source, moved: _Movement, bounds: IntervalBounds) -> timedelta:
+    interval = base_interval(source, bounds)
     if moved.too_far and moved.lasting is not None:
         # Not below a quarter at once: what is only a burst is hurried after anyway.
         learned = max(min(moved.lasting, interval), interval / 4)
@@ -120,15 +120,15 @@ def _auto(source: Source, moved: _Movement, manners: Manners) -> timedelta:
         learned = interval * 2.0 ** (min(moved.elapsed, 2 * interval) / AUTO_DOUBLES_IN)
         if moved.fits is not None:
             learned = min(learned, max(moved.fits, interval))
-    return max(min(learned, manners.max_interval), manners.min_interval)
+    return max(min(learned, bounds.max_interval), bounds.min_interval)
 
 
-def _hurried(source: Source, moved: _Movement, manners: Manners) -> timedelta | None:
+def _hurried(source: Source, moved: _Movement, bounds: IntervalBounds) -> timedelta | None:
     before = source.hurried_interval
     if moved.gap:
-        return manners.min_interval
+        return bounds.min_interval
     if moved.too_far and moved.fits is not None and (before or source.auto):
-        return max(min(moved.fits, before or moved.fits), manners.min_interval)
+        return max(min(moved.fits, before or moved.fits), bounds.min_interval)
     if before is None:
         return None
     return max(min(2 * before, moved.fits or 2 * before), moved.elapsed)
@@ -137,12 +137,12 @@ def _hurried(source: Source, moved: _Movement, manners: Manners) -> timedelta | 
 # --- a place among many ----------------------------------------------------------------------------------------------
 
 
-def phase(name: str) -> float:
+def stable_offset(name: str) -> float:
     """A source's own place, 0 ≤ x < 1, the same for ever."""
     return int.from_bytes(sha256(name.encode("utf-8")).digest()[:6], "big") / 2**48
 
 
-def turn_in_crowd(name: str, interval: timedelta, count: int, now: datetime) -> datetime:
+def spread_start(name: str, interval: timedelta, count: int, now: datetime) -> datetime:
     """When a source gets its turn that is due together with others, `count` in all.
 
     A few at once; the more they are, the longer the stretch that they are spread over: 2 s for 50, 20 s for 100, and
@@ -151,10 +151,10 @@ def turn_in_crowd(name: str, interval: timedelta, count: int, now: datetime) -> 
     stretch = min(interval, timedelta(seconds=count**3 // 50_000))
     if not stretch:
         return now
-    return now + (stretch * phase(name) - (now - _EPOCH)) % stretch
+    return now + (stretch * stable_offset(name) - (now - _EPOCH)) % stretch
 
 
-def beside_skipped_hours(when: datetime, source: Source) -> datetime:
+def after_skipped_hours(when: datetime, source: Source) -> datetime:
     """`when`, or as many hours later as the feed asks to skip (RSS 2.0: skipHours in GMT, skipDays)."""
     hours, days = source.skip_hours, source.skip_days
     if len(hours) >= 24 or len(days) >= 7:

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from kzfeed.hosts import host_of
 from kzfeed.model import Failed, FailureKind, Feed, Fetched, NotModified, Outcome, Overlap, Source, Validators, Visit
-from kzfeed.schedule.interval import Manners as Manners  # `settle` takes it: whoever calls it needs both
-from kzfeed.schedule.interval import beside_skipped_hours, learn, regular_wait, usual_interval
+from kzfeed.schedule.interval import IntervalBounds as IntervalBounds  # `settle` takes it: whoever calls it needs both
+from kzfeed.schedule.interval import adapt_intervals, after_skipped_hours, base_interval, interval_wait
 from kzfeed.schedule.response_headers import MAX_FRESHNESS, Wait, freshness, poll_interval, retry_after
 
 MAX_BACK_OFF = timedelta(hours=24)
@@ -68,7 +68,7 @@ def settle(
     now: datetime,
     fires_at: datetime | None = None,
     body_hash: str | None = None,
-    manners: Manners,
+    bounds: IntervalBounds,
     jitter: float = 0.0,
 ) -> Settled:
     """What the visit that ended at `now` changes.
@@ -78,8 +78,8 @@ def settle(
     `jitter` is a draw from 0 ≤ x < 1.
     """
     if isinstance(outcome, Failed):
-        return _after_failure(source, outcome, now, fires_at, manners, jitter)
-    return _after_success(source, outcome, feed, window, now, fires_at, body_hash, manners)
+        return _after_failure(source, outcome, now, fires_at, bounds, jitter)
+    return _after_success(source, outcome, feed, window, now, fires_at, body_hash, bounds)
 
 
 # --- a visit that brought something ----------------------------------------------------------------------------------
@@ -93,23 +93,23 @@ def _after_success(
     now: datetime,
     fires_at: datetime | None,
     body_hash: str | None,
-    manners: Manners,
+    bounds: IntervalBounds,
 ) -> Settled:
-    source = _as_told(learn(before, window, now, manners), feed, now)
+    source = _as_told(adapt_intervals(before, window, now, bounds), feed, now)
     source = _addressed(source, outcome.permanent_url, now)
     # Rule 4: a document that breaks off must not vouch for the entries that it did not show.
     torn = feed is not None and feed.cut_off
     validators = before.validators if torn else _validators(before, outcome)
     not_modified_since = before.not_modified_since or now if isinstance(outcome, NotModified) else None
     waits = [
-        regular_wait(source, now, fires_at, manners),
-        Wait(manners.min_interval, "the least interval"),
+        interval_wait(source, now, fires_at, bounds),
+        Wait(bounds.min_interval, "the least interval"),
         Wait(source.own_wait or _NO_TIME, "the feed's own ttl or update period"),
         freshness(outcome.headers, now),
         Wait(poll_interval(outcome.headers), "X-Poll-Interval of the answer"),
     ]
     if isinstance(outcome, Fetched) and body_hash == before.body_hash and validators is None and not source.cron:
-        waits.append(_unchanged(source, now, manners))
+        waits.append(_unchanged(source, now, bounds))
     asked = retry_after(outcome.redirect_retry_after, now)
     if asked:
         waits.append(Wait(asked, "Retry-After"))
@@ -135,13 +135,13 @@ def _after_success(
     return Settled(after)
 
 
-def _unchanged(source: Source, now: datetime, manners: Manners) -> Wait:
+def _unchanged(source: Source, now: datetime, bounds: IntervalBounds) -> Wait:
     """Rule 5: nothing can say "not modified" here, so come less often while the answer stays the same."""
     since_change = now - (source.last_document_at or now)
-    usual = usual_interval(source, manners)
+    usual = base_interval(source, bounds)
     longest = UNCHANGED_BACK_OFF * usual
     if source.auto:
-        longest = min(longest, max(manners.max_interval, usual))
+        longest = min(longest, max(bounds.max_interval, usual))
     return Wait(min(since_change, longest), "the same body again, without validators")
 
 
@@ -188,10 +188,10 @@ def _validators(source: Source, outcome: Fetched | NotModified) -> Validators | 
 
 
 def _after_failure(
-    source: Source, failed: Failed, now: datetime, fires_at: datetime | None, manners: Manners, jitter: float
+    source: Source, failed: Failed, now: datetime, fires_at: datetime | None, bounds: IntervalBounds, jitter: float
 ) -> Settled:
     failing_since, failures = source.failing_since or now, source.failure_count + 1
-    interval = max(fires_at - now, manners.min_interval) if fires_at else usual_interval(source, manners)
+    interval = max(fires_at - now, bounds.min_interval) if fires_at else base_interval(source, bounds)
     asked = _asked(failed, now)
     waits = [
         Wait(_back_off(interval, failures, now - failing_since, jitter), _after(failures)),
@@ -249,5 +249,5 @@ def _scheduled(source: Source, waits: Sequence[Wait], now: datetime) -> tuple[da
     """When the longest of these is over and the feed has nothing against it (rule 15), and why it is then."""
     wait = max(waits, key=lambda each: each.length)
     due = now + wait.length
-    allowed = beside_skipped_hours(due, source)
+    allowed = after_skipped_hours(due, source)
     return allowed, wait.reason if allowed == due else f"{wait.reason}, put off by the feed's skipHours or skipDays"

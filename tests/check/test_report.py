@@ -17,12 +17,12 @@ from kzfeed.check import sentences as check_words
 from kzfeed.check.report import Checking, FeedReport, Redirect, report, suggested
 from kzfeed.model import Document, Failed, Fetched, NotModified
 from kzfeed.sandbox.document import read
-from kzfeed.schedule.interval import Manners
+from kzfeed.schedule.interval import IntervalBounds
 from tests.etiquette.recording_server import RecordingServer, Reply, recording
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 URL = "https://feeds.example/rss"
-MANNERS = Manners(min_interval=timedelta(minutes=15), max_interval=timedelta(hours=24))
+BOUNDS = IntervalBounds(min_interval=timedelta(minutes=15), max_interval=timedelta(hours=24))
 LONG = "<p>" + "正文说了很多话。" * 60 + "</p>"
 
 
@@ -45,7 +45,7 @@ def reported(body: bytes, *, zone: str = "UTC", **headers: str) -> FeedReport:
     named = {"content-type": "application/rss+xml"} | {name.replace("_", "-"): value for name, value in headers.items()}
     fetched = Fetched(URL, 200, named, body)
     found = read(Document(body, named["content-type"], URL, zone, NOW))
-    return report(Checking(URL, zone, NOW, MANNERS), fetched, (), found)
+    return report(Checking(URL, zone, NOW, BOUNDS), fetched, (), found)
 
 
 # --- the report ------------------------------------------------------------------------------------------------------
@@ -154,7 +154,7 @@ HOUR = timedelta(hours=1)
 def test_the_suggested_interval_leaves_half_of_the_window_at_its_busiest(
     hours: list[float], asked: timedelta, seconds: int | None, reason: str
 ) -> None:
-    found = suggested(sorted(NOW - HOUR * hour for hour in hours), asked, MANNERS)
+    found = suggested(sorted(NOW - HOUR * hour for hour in hours), asked, BOUNDS)
 
     assert found.seconds == seconds
     assert reason in found.reason

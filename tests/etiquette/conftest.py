@@ -22,7 +22,7 @@ from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.model import Poll, Source, SourceConfig
 from kzfeed.poll import Poller
 from kzfeed.sandbox.pool import Workers
-from kzfeed.schedule.policy import Manners
+from kzfeed.schedule.policy import IntervalBounds
 from kzfeed.store import schema, sources, tables
 from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database
@@ -156,7 +156,7 @@ def new_world(
             fetcher=fetcher,
             database=database,
             host_queues=HostQueues(timedelta()),
-            manners=Manners(),
+            bounds=IntervalBounds(),
             workers=workers,
             commits=Batches(partial(commit_polls, database), writer),
             windows=Batches(partial(last_windows, database), writer),

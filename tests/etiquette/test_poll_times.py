@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from kzfeed.schedule.policy import Manners
+from kzfeed.schedule.policy import IntervalBounds
 from tests.etiquette.conftest import DAY, HOUR, START, World
 from tests.etiquette.documents import rss
 from tests.etiquette.recording_server import Header, Page, RecordingServer, Reply
@@ -118,7 +118,7 @@ def test_5_no_interval_of_the_operator_comes_below_the_least(world: World, serve
     world.advance(HOUR)
 
     assert len(page.seen) == 4
-    assert min(between(page)) >= Manners().min_interval
+    assert min(between(page)) >= IntervalBounds().min_interval
 
 
 # --- rule 7 ----------------------------------------------------------------------------------------------------------

@@ -9,18 +9,18 @@ import pytest
 
 from kzfeed.model import Gap, Overlap, Source
 from kzfeed.schedule.interval import (
-    Manners,
-    beside_skipped_hours,
-    learn,
-    phase,
-    regular_wait,
-    turn_in_crowd,
-    usual_interval,
+    IntervalBounds,
+    adapt_intervals,
+    after_skipped_hours,
+    base_interval,
+    interval_wait,
+    spread_start,
+    stable_offset,
 )
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
-MANNERS = Manners(min_interval=15 * MINUTE, max_interval=DAY)
+BOUNDS = IntervalBounds(min_interval=15 * MINUTE, max_interval=DAY)
 GAP = Gap(NOW - HOUR, NOW)
 
 
@@ -31,12 +31,12 @@ def source(elapsed: timedelta = HOUR, **state: Any) -> Source:
 
 
 def hurried(of: Source, window: Overlap | None) -> float | None:
-    length = learn(of, window, NOW, MANNERS).hurried_interval
+    length = adapt_intervals(of, window, NOW, BOUNDS).hurried_interval
     return None if length is None else length / MINUTE
 
 
 def pace(of: Source, window: Overlap | None) -> float:
-    learned = learn(of, window, NOW, MANNERS).auto_interval
+    learned = adapt_intervals(of, window, NOW, BOUNDS).auto_interval
     assert learned
     return learned / MINUTE
 
@@ -59,7 +59,7 @@ def pace(of: Source, window: Overlap | None) -> float:
     ],
 )
 def test_rule_5_the_interval_keeps_to_the_limits_of_the_operator(expected: float, state: dict[str, Any]) -> None:
-    assert usual_interval(source(**state), MANNERS) / MINUTE == expected
+    assert base_interval(source(**state), BOUNDS) / MINUTE == expected
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_rule_5_the_interval_keeps_to_the_limits_of_the_operator(expected: float
     ],
 )
 def test_the_reason_for_a_regular_visit(reason: str, state: dict[str, Any]) -> None:
-    assert regular_wait(source(**state), NOW, None, MANNERS).reason == reason
+    assert interval_wait(source(**state), NOW, None, BOUNDS).reason == reason
 
 
 def test_a_cron_expression_says_when_whatever_else_is_known() -> None:
-    wait = regular_wait(source(cron="7 * * * *", every=MINUTE), NOW, NOW + 7 * MINUTE, MANNERS)
+    wait = interval_wait(source(cron="7 * * * *", every=MINUTE), NOW, NOW + 7 * MINUTE, BOUNDS)
 
     assert wait == (7 * MINUTE, "its cron expression")
 
@@ -110,13 +110,13 @@ def test_gap_rule_after_a_gap_visits_come_more_often_until_windows_overlap_by_ha
 
 
 def test_gap_rule_a_fixed_interval_comes_back_by_itself() -> None:
-    voa = learn(source(), Overlap(20, 0, HOUR, GAP), NOW, MANNERS)
+    voa = adapt_intervals(source(), Overlap(20, 0, HOUR, GAP), NOW, BOUNDS)
     now, waits = NOW, []
     while voa.hurried_interval:
         waits.append(voa.hurried_interval / MINUTE)
         voa = replace(voa, last_success_at=now)
         now += voa.hurried_interval or HOUR
-        voa = learn(voa, None, now, MANNERS)
+        voa = adapt_intervals(voa, None, now, BOUNDS)
 
     assert waits == [15, 30]
 
@@ -127,10 +127,10 @@ def test_gap_rule_a_fixed_interval_comes_back_by_itself() -> None:
 def test_auto_begins_as_often_as_allowed_and_then_with_every() -> None:
     new = Source(1, "voa", "https://e.example/", auto=True)
 
-    first = learn(new, Overlap(40, 0, DAY), NOW, MANNERS)
+    first = adapt_intervals(new, Overlap(40, 0, DAY), NOW, BOUNDS)
 
     assert (first.hurried_interval, first.auto_interval) == (15 * MINUTE, None)
-    assert regular_wait(replace(first, hurried_interval=None), NOW, None, MANNERS).length / HOUR == pytest.approx(
+    assert interval_wait(replace(first, hurried_interval=None), NOW, None, BOUNDS).length / HOUR == pytest.approx(
         1, rel=0.04
     )
 
@@ -163,7 +163,7 @@ def test_auto_doubles_its_interval_in_a_week_while_little_happens() -> None:
     while now < NOW + 7 * DAY:
         quiet = replace(quiet, last_success_at=now)
         now += quiet.auto_interval or HOUR
-        quiet = learn(quiet, Overlap(40, 40), now, MANNERS)
+        quiet = adapt_intervals(quiet, Overlap(40, 40), now, BOUNDS)
 
     assert quiet.auto_interval
     assert quiet.auto_interval / HOUR == pytest.approx(2, rel=0.05)
@@ -187,8 +187,8 @@ def test_of_a_small_window_auto_keeps_more_in_place_for_chance_weighs_more_there
 
 
 def test_auto_switched_off_leaves_nothing_behind() -> None:
-    assert learn(source(auto_interval=HOUR), None, NOW, MANNERS).auto_interval is None
-    assert learn(source(cron="0 * * * *", hurried_interval=HOUR), None, NOW, MANNERS).hurried_interval is None
+    assert adapt_intervals(source(auto_interval=HOUR), None, NOW, BOUNDS).auto_interval is None
+    assert adapt_intervals(source(cron="0 * * * *", hurried_interval=HOUR), None, NOW, BOUNDS).hurried_interval is None
 
 
 # --- a place among many ----------------------------------------------------------------------------------------------
@@ -196,36 +196,34 @@ def test_auto_switched_off_leaves_nothing_behind() -> None:
 
 @pytest.mark.parametrize(("count", "longest"), [(1, 0), (36, 0), (50, 2), (100, 20), (600, 3600), (10_000, 3600)])
 def test_rule_16_the_more_are_due_together_the_longer_they_are_spread(count: int, longest: int) -> None:
-    waits = [
-        (turn_in_crowd(f"s{number}", HOUR, count, NOW) - NOW).total_seconds() for number in range(min(count, 1000))
-    ]
+    waits = [(spread_start(f"s{number}", HOUR, count, NOW) - NOW).total_seconds() for number in range(min(count, 1000))]
 
     assert 0 <= min(waits) <= max(waits) <= longest
     assert max(waits) >= longest * 0.9
 
 
 def test_rule_16_a_thousand_sources_do_not_start_on_the_same_second() -> None:
-    seconds = Counter(turn_in_crowd(f"s{number}", HOUR, 1000, NOW).replace(microsecond=0) for number in range(1000))
+    seconds = Counter(spread_start(f"s{number}", HOUR, 1000, NOW).replace(microsecond=0) for number in range(1000))
 
     assert max(seconds.values()) <= 5
 
 
 def test_rule_16_a_turn_is_the_same_after_a_restart_and_within_the_interval() -> None:
-    first = turn_in_crowd("voa", HOUR, 1000, NOW)
+    first = spread_start("voa", HOUR, 1000, NOW)
 
-    assert turn_in_crowd("voa", HOUR, 1000, first - timedelta(seconds=1)) == first
-    assert turn_in_crowd("voa", 20 * MINUTE, 1000, NOW) <= NOW + 20 * MINUTE
+    assert spread_start("voa", HOUR, 1000, first - timedelta(seconds=1)) == first
+    assert spread_start("voa", 20 * MINUTE, 1000, NOW) <= NOW + 20 * MINUTE
 
 
 def test_rule_16_sources_with_one_interval_drift_apart() -> None:
-    waits = {regular_wait(replace(source(), name=f"s{n}"), NOW, None, MANNERS).length for n in range(1000)}
+    waits = {interval_wait(replace(source(), name=f"s{n}"), NOW, None, BOUNDS).length for n in range(1000)}
 
     assert len(waits) == 1000
     assert HOUR <= min(waits) < max(waits) <= HOUR * (1 + 1 / 30)
 
 
 def test_rule_16_an_offset_is_the_same_for_ever() -> None:
-    assert phase("voa") == pytest.approx(0.43444221959200036, abs=1e-12)
+    assert stable_offset("voa") == pytest.approx(0.43444221959200036, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -248,6 +246,6 @@ def test_rule_15_skipped_hours_and_days_defer_a_visit(
 ) -> None:
     of = source(skip_hours=frozenset(hours), skip_days=frozenset(days))
 
-    found = beside_skipped_hours(datetime.fromisoformat(when).replace(tzinfo=UTC), of)
+    found = after_skipped_hours(datetime.fromisoformat(when).replace(tzinfo=UTC), of)
 
     assert found == datetime.fromisoformat(expected).replace(tzinfo=UTC)

@@ -3,21 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kzfeed.model import Failed, FailureKind, Feed, Fetched, Gap, NotModified, Outcome, Overlap, Source, Validators
-from kzfeed.schedule.interval import Manners, phase
+from kzfeed.schedule.interval import IntervalBounds, stable_offset
 from kzfeed.schedule.policy import Settled, settle, unreadable, visit_to
-from tests.test_architecture import IMPURE, imports
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 URL, NEW_URL = "https://e.example/rss", "https://new.example/feed"
-MANNERS = Manners(max_interval=timedelta(hours=24))
-OFFSET = 1 + phase("voa") / 30
+BOUNDS = IntervalBounds(max_interval=timedelta(hours=24))
+OFFSET = 1 + stable_offset("voa") / 30
 NO_HEADERS: Mapping[str, str] = {}
 
 
@@ -48,7 +46,7 @@ def failed(status: int | None = 500, kind: FailureKind = "http-status", **header
 
 def after(of: Source, outcome: Outcome, feed: Feed | None = None, **more: Any) -> Settled:
     now = more.pop("now", NOW)
-    return settle(of, outcome, feed, more.pop("window", None), now=now, manners=more.pop("manners", MANNERS), **more)
+    return settle(of, outcome, feed, more.pop("window", None), now=now, bounds=more.pop("bounds", BOUNDS), **more)
 
 
 def wait(settled: Settled, now: datetime = NOW) -> timedelta:
@@ -230,10 +228,10 @@ def test_rule_5_a_changed_body_brings_the_interval_back() -> None:
     ],
 )
 def test_a_cron_expression_is_kept_to_as_politeness_allows(case: str, expected: str, headers: dict[str, str]) -> None:
-    manners = Manners(MINUTE) if expected == "18:07" else MANNERS
+    bounds = IntervalBounds(MINUTE) if expected == "18:07" else BOUNDS
     of = source(cron="7 * * * *", validators=None)
 
-    settled = after(of, fetched(headers), fires_at=NOW + 7 * MINUTE, body_hash="1", manners=manners)
+    settled = after(of, fetched(headers), fires_at=NOW + 7 * MINUTE, body_hash="1", bounds=bounds)
 
     assert f"{settled.source.next_poll_at:%H:%M}" == expected, case
 
@@ -482,11 +480,3 @@ def test_a_clock_that_jumps_neither_floods_nor_stalls(year: int, outcome: Outcom
     settled = after(before, outcome, now=now, body_hash="1")
 
     assert 15 * MINUTE <= wait(settled, now) <= 7 * DAY
-
-
-@pytest.mark.parametrize("module", ["politeness", "rhythm", "freshness", "explain"])
-def test_the_policy_is_pure(module: str) -> None:
-    text = (Path(__file__).parents[2] / "kzfeed" / "net" / f"{module}.py").read_text("utf-8")
-
-    found = imports(text, f"kzfeed.net.{module}")
-    assert not (found | {name.split(".")[0] for name in found}) & IMPURE
