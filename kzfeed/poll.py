@@ -9,10 +9,9 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -37,6 +36,7 @@ from kzfeed.model import (
     Source,
 )
 from kzfeed.sandbox.pool import Workers
+from kzfeed.schedule import cron
 from kzfeed.schedule.explain import explain, poll_line
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import settle, unreadable, visit_to
@@ -175,11 +175,7 @@ def next_firing(source: Source, now: datetime) -> datetime | None:
     """When the cron expression of the source fires next after `now`; None where it has none, or never fires again."""
     if source.cron is None:
         return None
-    from apscheduler.triggers.cron import CronTrigger
-
-    trigger = CronTrigger.from_crontab(source.cron, timezone=ZoneInfo(source.timezone or "UTC"))
-    upcoming = trigger.get_next_fire_time(None, now + timedelta(seconds=1))
-    return upcoming.astimezone(UTC) if upcoming else None
+    return cron.next_firing(source.cron, source.timezone or "UTC", now)
 
 
 def _record(source: Source, outcome: Outcome, feed: Feed | None, started: datetime, now: datetime) -> Poll:

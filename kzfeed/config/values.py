@@ -9,7 +9,7 @@ import re
 import zoneinfo
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import PlainValidator
 
 from kzfeed.hosts import parse_host
+from kzfeed.schedule.cron import parsed
 from kzfeed.text import HIDDEN, redact_text
 
 # --- time and size ---------------------------------------------------------------------------------------------------
@@ -152,10 +153,6 @@ def contact(value: object) -> str:
 
 # --- the calendar ----------------------------------------------------------------------------------------------------
 
-_CRON_ITEM = r"(?:(?:\*|\d{1,2}(?:-\d{1,2})?)(?:/\d{1,2})?|[a-z]{3}(?:-[a-z]{3})?)"
-_CRON = re.compile(rf"(?:{_CRON_ITEM}(?:,{_CRON_ITEM})*(?: |$)){{5}}", re.ASCII)
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
 
 def timezone(value: object) -> str:
     """The name of a zone in the IANA database."""
@@ -170,29 +167,10 @@ def timezone(value: object) -> str:
 
 
 def cron(value: object) -> str:
-    """Five fields of crontab(5) that come true some day, the weekdays in names."""
-    from apscheduler.triggers.cron import CronTrigger
-
-    line = " ".join(value.lower().split()) if isinstance(value, str) else ""
-    if _CRON.fullmatch(line):  # APScheduler overlooks what follows a name
-        with suppress(ValueError, IndexError):
-            *rest, weekdays = line.split()
-            line = " ".join([*rest, ",".join(map(_weekdays_by_name, weekdays.split(",")))])
-            # A crontab names no year: any start will do to see whether it ever fires (30 February does not).
-            start = datetime(2024, 1, 1, tzinfo=UTC)
-            if CronTrigger.from_crontab(line, timezone=UTC).get_next_fire_time(None, start):
-                return line
+    """A cron expression: five fields of crontab(5) that come true some day."""
+    with suppress(ValueError):
+        return parsed(value if isinstance(value, str) else "")
     raise ValueError('crontab fields (minute, hour, day, month, weekday) that come true, such as "7 * * * *"')
-
-
-def _weekdays_by_name(item: str) -> str:
-    """`1-5` is Monday to Friday in a crontab, which counts from Sunday, and Tuesday to Saturday to APScheduler."""
-    if item == "*" or item[0].isalpha():
-        return item
-    days, _, step = item.partition("/")
-    first, _, last = days.replace("*", "0-6").partition("-")
-    numbers = range(int(first), int(last or (6 if step else first)) + 1, int(step or 1))
-    return ",".join(_WEEKDAYS[number] for number in numbers)
 
 
 # --- values beside each other ----------------------------------------------------------------------------------------
