@@ -1,7 +1,7 @@
-"""The benchmark: `python -m benchmarks` prints a table of medians, and what kzfeed is beside all others of that run.
+"""Benchmark of whole processes: `python -m benchmarks` prints a table of times and memory.
 
-About half an hour on two cores with 1,000 feeds and three runs; `--quick` is the short form. Newsboat takes part where
-it is installed, the library `reader` where it can be imported or BENCH_READER_PYTHON names an interpreter that can.
+`--against PYTHON` measures a second installation, in turn with this checkout: name the interpreter of another
+checkout's virtual environment. 1,000 feeds take some ten minutes on two cores; `--feeds 40 --runs 1` takes one.
 """
 
 import argparse
@@ -9,125 +9,99 @@ import os
 import platform
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from statistics import median
 
 from benchmarks import feeds
-from benchmarks.baselines import TIMED
-from benchmarks.cases import Case, Stage, all_cases
-from benchmarks.measure import Measured, middle, run
-from benchmarks.players import others
-from benchmarks.servers import installed_nginx, serving
+from benchmarks.cases import Bench, Case, all_cases
+from benchmarks.feed_server import installed_nginx, serving
+from benchmarks.kzfeed import Kzfeed
+from benchmarks.measure import Measured, run
 from tests.databases import postgresql_server
 
-PATIENCE_S = 90
-"""Who has taken so long in one case has run often enough."""
-QUICK_FEEDS = 40
-
-Results = dict[str, list[Measured]]
-"""All runs of a case, by who ran."""
+HEAD = (
+    "| case | installation | wall s (least to most) | CPU s | a second | × the first | MiB | MiB of children |",
+    "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--feeds", type=int, default=1000, help="large ones; of the tiny there are four times as many")
-    parser.add_argument("--runs", type=int, default=3, help="of each case")
-    parser.add_argument("--only", nargs="+", metavar="CASE", help="contact, unchanged, tiny, … (the table names them)")
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_FEEDS} feeds and one run")
+    parser.add_argument("--feeds", type=int, default=1000, help="large feeds; there are four times as many tiny ones")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each case")
+    parser.add_argument(
+        "--only", nargs="+", metavar="CASE", help="contact, unchanged, tiny, backfill, postgresql, export"
+    )
+    parser.add_argument("--against", metavar="PYTHON", help="interpreter of the other installation to measure")
     options = parser.parse_args(arguments)
-    count, runs = (QUICK_FEEDS, 1) if options.quick else (options.feeds, options.runs)
-    with stage(count) as here:
-        chosen = [case for case in all_cases(here) if not options.only or case.key in options.only]
+    installations = [Kzfeed("other", options.against), Kzfeed()] if options.against else [Kzfeed()]
+    with bench_of(options.feeds) as bench:
+        cases = all_cases(bench)
+        chosen = [case for case in cases if not options.only or case.key in options.only]
         if options.only and len(chosen) != len(options.only):
-            parser.error(f"the cases are {', '.join(case.key for case in all_cases(here))}")
-        lines = [f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores ({platform.machine()}), Python "]
-        lines[0] += f"{platform.python_version()}, {count} large feeds, {4 * count} tiny ones, served by "
-        lines[0] += here.server.name
-        lines += ["", *HEAD]
+            parser.error(f"the cases are {', '.join(case.key for case in cases)}")
+        say(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, {bench.large} large feeds, {bench.tiny} tiny ones, ")
+        say(f"served by {bench.server.name}", "", *HEAD)
         for case in chosen:
-            lines += rows(case, results(case, runs))
-            say(*lines)
-            lines = []
+            say(*rows(case, measure(case, installations, options.runs)))
     return 0
 
 
 @contextmanager
-def stage(count: int) -> Iterator[Stage]:
-    """Everything that the cases need, until the end of the block."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as stack:
-        note(f"writing {count} large feeds, {4 * count} tiny ones")
-        feeds.write(Path(folder, "feeds"), large=count, tiny=4 * count)
-        server = stack.enter_context(serving(Path(folder, "feeds"), installed_nginx()))
+def bench_of(count: int) -> Iterator[Bench]:
+    """Everything that the cases need, for the length of the block."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, ExitStack() as stack:
+        folder = Path(name)
+        feeds.write(folder / "feeds", large=count, tiny=4 * count)
+        server = stack.enter_context(serving(folder / "feeds", installed_nginx()))
         postgresql = cache(lambda: stack.enter_context(postgresql_server()).url)
-        yield Stage(Path(folder, "stage"), server, count, 4 * count, others(), postgresql)
+        yield Bench(folder / "archives", server, count, 4 * count, postgresql)
 
 
-def results(case: Case, runs: int) -> Results:
-    """All run in turn, so that whatever else the machine does meanwhile falls on all alike."""
-    found: Results = {each.name: [] for each in case.contestants}
-    for number in range(1, runs + 1):
-        for each in case.contestants:
-            if sum(measured.wall for measured in found[each.name]) > PATIENCE_S:
-                continue
-            command = each.prepare()
-            began = time.monotonic()
-            measured = run(command)
-            each.check(measured)
-            found[each.name].append(by_own_clock(measured))
-            note(f"{case.key} {number}/{runs}: {each.name} took {time.monotonic() - began:.2f} s")
+def measure(case: Case, installations: Sequence[Kzfeed], runs: int) -> dict[str, list[Measured]]:
+    """All runs of a case, by installation. They take turns, so that a disturbance falls on all of them alike."""
+    found: dict[str, list[Measured]] = {each.name: [] for each in installations}
+    for _ in range(runs):
+        for each in installations:
+            measured = run(case.prepare(each))
+            case.check(each, measured)
+            found[each.name].append(measured)
     return found
 
 
-def by_own_clock(measured: Measured) -> Measured:
-    """The part of the process that counts, where it says that only a part does."""
-    match measured.said.split():
-        case [word, wall, cpu] if word == TIMED:
-            return replace(measured, wall=float(wall), cpu=float(cpu))
-    return measured
-
-
-# --- the table -------------------------------------------------------------------------------------------------------
-
-HEAD = (
-    "| case | who | runs | wall s (least to most) | CPU s | a second | kzfeed does | MiB | MiB of children |",
-    "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-)
-
-
-def rows(case: Case, found: Results) -> Iterator[str]:
-    """A line each; "kzfeed does" is its pace as a multiple of theirs."""
-    ours = middle(found["kzfeed"])
+def rows(case: Case, found: dict[str, list[Measured]]) -> Iterator[str]:
+    """One line of the table for each installation, with the medians of its runs."""
+    first = median(each.wall for each in next(iter(found.values())))
     for name, runs in found.items():
-        them = middle(runs)
         walls = [each.wall for each in runs]
+        wall = median(walls)
         cells = [
-            f"{case.title} [{case.key}]" if name == "kzfeed" else "",
+            f"{case.title} [{case.key}]",
             name,
-            str(len(runs)),
-            f"{them.wall:.2f} ({min(walls):.2f} to {max(walls):.2f})",
-            f"{them.cpu:.2f}",
-            f"{case.count / them.wall:,.0f} {case.unit}" if case.count > 1 else "",
-            "" if name == "kzfeed" else f"{them.wall / ours.wall:.2f} ×",
-            f"{them.memory:.0f}",
-            f"{them.children:.0f}" if them.children else "",
+            f"{wall:.2f} ({min(walls):.2f} to {max(walls):.2f})",
+            f"{median(each.cpu for each in runs):.2f}",
+            f"{case.count / wall:,.0f} {case.unit}",
+            f"{wall / first:.2f}",
+            f"{median(each.memory for each in runs):.0f}",
+            f"{median(each.children for each in runs):.0f}",
         ]
         yield f"| {' | '.join(cells)} |"
 
 
+def machine() -> str:
+    """The machine and the interpreter, for the heading of a table."""
+    return f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
+
+
 def say(*lines: str) -> None:
+    """Write lines to standard output at once."""
     for line in lines:
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-def note(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -1,326 +1,161 @@
-"""What is measured: each case names its contestants, kzfeed first, and what each of them has to have done.
+"""Cases of the benchmark: polls of many feeds, backfill and export, each with a check of what was done.
 
-A case is prepared beside the clock: archives that it begins with are filled once and kept in the stage's folder.
+What a case needs beforehand (archives, files, databases) is made once, outside the measured time.
 """
 
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.feed_server import FeedServer
 from benchmarks.feeds import ENTRIES, host_of, path_of
+from benchmarks.kzfeed import Kzfeed, check_count, check_poll
 from benchmarks.measure import Broken, Command, Measured, run
-from benchmarks.players import VARIABLES, Kzfeed, Player, check_count
-from benchmarks.servers import Server
-from tests.databases import Databases, execute
-
-KZFEED = Kzfeed()
-_FINE: Callable[[Measured], None] = lambda measured: None  # noqa: E731 - a value like the others
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """One that runs in a case. `prepare` makes all ready and gives the command; `check` raises Broken."""
-
-    name: str
-    prepare: Callable[[], Command]
-    check: Callable[[Measured], None] = _FINE
+from tests.databases import Databases
 
 
 @dataclass(frozen=True)
 class Case:
-    """So many units of work, done by each contestant."""
+    """A measured command with `count` units of work. `check` raises Broken if the command did not do its work."""
 
     key: str
     title: str
     unit: str
     count: int
-    contestants: Sequence[Contestant]
+    prepare: Callable[[Kzfeed], Command]
+    check: Callable[[Kzfeed, Measured], None]
 
 
 @dataclass
-class Stage:
-    """Where the cases happen: a folder, the served feeds, the players beside kzfeed, PostgreSQL once it is asked."""
+class Bench:
+    """The surroundings of the cases: a folder for archives, a feed server, the number of feeds, and PostgreSQL."""
 
     folder: Path
-    server: Server
+    server: FeedServer
     large: int
     tiny: int
-    others: Sequence[Player]
     postgresql: Callable[[], str]
-    _databases: list[str] = field(default_factory=list)
 
-    def addresses(self, kind: str, *, silent: bool = False) -> list[str]:
-        """Of all feeds of a kind ("large", "tiny"), each at its own loopback address."""
-        port = self.server.silent if silent else self.server.validating
+    def urls(self, kind: str) -> list[str]:
+        """The URLs of all feeds of a kind ("large", "tiny"), on a thousand loopback addresses in turn."""
         count = self.large if kind == "large" else self.tiny
-        return [f"http://{host_of(number)}:{port}/{path_of(kind, number)}" for number in range(count)]
+        return [f"http://{host_of(number)}:{self.server.port}/{path_of(kind, number)}" for number in range(count)]
 
-    def fresh(self, *names: str) -> Path:
-        """An empty folder, that was there or not."""
-        folder = self.folder.joinpath(*names)
+    def empty(self, kzfeed: Kzfeed, name: str) -> Path:
+        """An empty folder; what was in it is deleted."""
+        folder = self.folder / kzfeed.name / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         return folder
 
-    def filled(self, player: Player, kind: str = "large", *, silent: bool = False) -> Path:
-        """The folder of a player that has seen every feed of the kind once, as it was before; made if need be."""
-        folder = self.folder / player.name / f"{kind}{'-silent' if silent else ''}"
+    def polled(self, kzfeed: Kzfeed, kind: str) -> Path:
+        """A folder with an archive that has polled every feed of the kind once."""
+        folder = self.folder / kzfeed.name / kind
         if not folder.exists():
-            self.server.show("before")
-            run(player.update(self.fresh(player.name, folder.name), self.addresses(kind, silent=silent)))
+            run(kzfeed.poll(self.empty(kzfeed, kind), self.urls(kind)))
         return folder
 
-    def keep(self, player: Player, folder: Path) -> None:
-        """Take a folder that has come to be as `filled` makes one for the large feeds."""
-        if not (place := self.folder / player.name / "large").exists():
-            folder.rename(place)
-
-    def files(self) -> Path:
-        """A folder of archive files, one an article of the large feeds."""
+    def files(self, kzfeed: Kzfeed) -> Path:
+        """A folder of archive files, one for each article of the large feeds."""
         folder = self.folder / "files"
         if not folder.exists():
-            run(KZFEED.command(self.filled(KZFEED), "export", str(folder)))
+            run(kzfeed.command(self.polled(kzfeed, "large"), "export", str(folder)))
         return folder
 
-    def backfilled(self) -> Path:
-        """A database that these files filled."""
-        folder = self.folder / "backfilled"
-        if not folder.exists():
-            KZFEED.configure(self.fresh("backfilled"), [])
-            run(KZFEED.command(folder, "backfill", str(self.files())))
-        return folder / "kzfeed.db"
 
-    def new_postgresql(self) -> str:
-        """The URL of a new, empty database; the one before is gone."""
-        for each in self._databases:
-            execute(self.postgresql(), f"DROP DATABASE {each} WITH (FORCE)")
-        url = Databases(self.folder, self.postgresql()).new("postgresql")
-        self._databases = [url.partition("?")[0].rpartition("/")[2]]
-        return url
+def all_cases(bench: Bench) -> list[Case]:
+    """All cases, in the order of the table."""
+    return [
+        contact(bench),
+        unchanged(bench, "unchanged", "nothing changed, 304", "large"),
+        unchanged(bench, "tiny", "nothing changed, 304, tiny feeds", "tiny"),
+        backfill(bench),
+        backfill_postgresql(bench),
+        export(bench),
+    ]
+
+
+def contact(bench: Bench) -> Case:
+    """Every large feed for the first time."""
+    urls = bench.urls("large")
+
+    def prepare(kzfeed: Kzfeed) -> Command:
+        return settled(kzfeed.poll(bench.empty(kzfeed, "contact"), urls))
+
+    def check(kzfeed: Kzfeed, _: Measured) -> None:
+        folder = bench.folder / kzfeed.name / "contact"
+        check_poll(folder, articles=len(urls) * ENTRIES, feeds=len(urls), outcome="new")
+
+    return Case("contact", "first contact", "feeds", len(urls), prepare, check)
+
+
+def unchanged(bench: Bench, key: str, title: str, kind: str) -> Case:
+    """Every feed of a kind again, unchanged, answered with a 304."""
+    urls = bench.urls(kind)
+    articles = len(urls) * ENTRIES if kind == "large" else sum(4 + number % 3 for number in range(len(urls)))
+
+    def prepare(kzfeed: Kzfeed) -> Command:
+        return settled(kzfeed.poll(bench.polled(kzfeed, kind), urls))
+
+    def check(kzfeed: Kzfeed, _: Measured) -> None:
+        check_poll(bench.polled(kzfeed, kind), articles=articles, feeds=len(urls), outcome="not-modified")
+
+    return Case(key, title, "feeds", len(urls), prepare, check)
+
+
+def backfill(bench: Bench) -> Case:
+    """Archive files into SQLite."""
+    count = bench.large * ENTRIES
+
+    def prepare(kzfeed: Kzfeed) -> Command:
+        files, folder = bench.files(kzfeed), bench.empty(kzfeed, "backfill")
+        kzfeed.configure(folder, [])
+        return settled(kzfeed.command(folder, "backfill", str(files)))
+
+    def check(kzfeed: Kzfeed, _: Measured) -> None:
+        check_count(bench.folder / kzfeed.name / "backfill" / "kzfeed.db", "articles", count)
+
+    return Case("backfill", "backfill, SQLite", "files", count, prepare, check)
+
+
+def backfill_postgresql(bench: Bench) -> Case:
+    """Archive files into PostgreSQL. The time and memory of PostgreSQL's own processes are not counted."""
+    count = bench.large * ENTRIES
+
+    def prepare(kzfeed: Kzfeed) -> Command:
+        files, folder = bench.files(kzfeed), bench.empty(kzfeed, "backfill")
+        kzfeed.configure(folder, [], Databases(folder, bench.postgresql()).new("postgresql"))
+        return settled(kzfeed.command(folder, "backfill", str(files)))
+
+    def check(_: Kzfeed, measured: Measured) -> None:
+        check_output(measured, f": {count} new,")
+
+    return Case("postgresql", "backfill, PostgreSQL", "files", count, prepare, check)
+
+
+def export(bench: Bench) -> Case:
+    """The archive of the large feeds as files."""
+    count = bench.large * ENTRIES
+
+    def prepare(kzfeed: Kzfeed) -> Command:
+        archive = bench.polled(kzfeed, "large")
+        return settled(kzfeed.command(archive, "export", str(bench.empty(kzfeed, "exported"))))
+
+    def check(_: Kzfeed, measured: Measured) -> None:
+        check_output(measured, f": {count} files written,")
+
+    return Case("export", "export", "files", count, prepare, check)
+
+
+def check_output(measured: Measured, words: str) -> None:
+    """Raise Broken unless the process wrote these words to standard output."""
+    if words not in measured.output:
+        raise Broken(f"expected {words!r} on standard output, found {measured.output!r}")
 
 
 def settled(command: Command) -> Command:
-    """The command, when what was written before is on the disk and does not wait for it to happen meanwhile."""
+    """The command, once all earlier writes are on the disk and cannot slow it down."""
     os.sync()
     return command
-
-
-def baseline(folder: Path, *arguments: object) -> Command:
-    """One of the machine's own limits."""
-    return Command([sys.executable, "-m", "benchmarks.baselines", *map(str, arguments)], folder, VARIABLES)
-
-
-# --- polls -----------------------------------------------------------------------------------------------------------
-
-
-def contact(stage: Stage) -> Case:
-    """(a) Every feed for the first time."""
-    urls = stage.addresses("large")
-
-    def of(player: Player) -> Contestant:
-        folder = stage.folder / player.name / "contact"
-
-        def prepare() -> Command:
-            stage.server.show("before")
-            return settled(player.update(stage.fresh(player.name, "contact"), urls))
-
-        def check(_: Measured) -> None:
-            player.check(folder, articles=len(urls) * ENTRIES, feeds=len(urls), outcome="new")
-            stage.keep(player, folder)
-
-        return Contestant(player.name, prepare, check)
-
-    documents = stage.server.folder / "before" / "large"
-    limits = [
-        fetching(stage, "contact", urls),
-        Contestant("fast parser alone", lambda: settled(baseline(stage.fresh("parse"), "parse", documents))),
-        Contestant("documents to articles alone", lambda: settled(baseline(stage.fresh("read"), "read", documents))),
-        Contestant(
-            "sqlite3 executemany alone",
-            lambda: inserting(stage, "insert", stage.filled(KZFEED) / "kzfeed.db", "copy.db"),
-        ),
-    ]
-    return Case("contact", "(a) first contact", "feeds", len(urls), [*map(of, [KZFEED, *stage.others]), *limits])
-
-
-def unchanged(stage: Stage, key: str, title: str, kind: str, *, silent: bool) -> Case:
-    """(b) and (c) Every feed as it was, answered with a 304 or, where the server is silent about it, in full."""
-    urls = stage.addresses(kind, silent=silent)
-
-    def of(player: Player) -> Contestant:
-        def prepare() -> Command:
-            stage.server.show("before")
-            return settled(player.update(stage.filled(player, kind, silent=silent), urls))
-
-        def check(_: Measured) -> None:
-            outcome = "unchanged" if silent else "not-modified"
-            articles = len(urls) * ENTRIES if kind == "large" else sum(3 + number % 3 for number in range(len(urls)))
-            player.check(stage.filled(player, kind, silent=silent), articles=articles, feeds=len(urls), outcome=outcome)
-
-        return Contestant(player.name, prepare, check)
-
-    return Case(key, title, "feeds", len(urls), [*map(of, [KZFEED, *stage.others]), fetching(stage, key, urls)])
-
-
-def entry(stage: Stage) -> Case:
-    """(d) Every feed with an entry more in front, and without its last."""
-    urls = stage.addresses("large")
-
-    def of(player: Player) -> Contestant:
-        folder = stage.folder / player.name / "entry"
-
-        def prepare() -> Command:
-            before = stage.filled(player)
-            shutil.rmtree(folder, ignore_errors=True)
-            shutil.copytree(before, folder)
-            stage.server.show("after")
-            return settled(player.update(folder, urls))
-
-        def check(_: Measured) -> None:
-            player.check(folder, articles=len(urls) * (ENTRIES + 1), feeds=len(urls), outcome="new")
-
-        return Contestant(player.name, prepare, check)
-
-    documents = stage.server.folder / "after" / "large"
-    limits = [
-        fetching(stage, "entry", urls),
-        Contestant("documents to articles alone", lambda: settled(baseline(stage.fresh("read"), "read", documents))),
-    ]
-    return Case("entry", "(d) one new entry a feed", "feeds", len(urls), [*map(of, [KZFEED, *stage.others]), *limits])
-
-
-def fetching(stage: Stage, key: str, urls: Sequence[str]) -> Contestant:
-    """aiohttp alone, asking with ETags wherever the feeds are as they were."""
-    folder = stage.folder / f"fetch-{key}"
-
-    def prepare() -> Command:
-        stage.server.show("after" if key == "entry" else "before")
-        if not folder.exists():
-            (stage.fresh(folder.name) / "urls").write_text("\n".join(urls))
-            run(baseline(folder, "fetch", "urls", "etags"))
-        if key in ("contact", "entry"):
-            (folder / "etags").write_text("{}")
-        return baseline(folder, "fetch", "urls", "etags")
-
-    return Contestant("aiohttp alone", prepare)
-
-
-def inserting(stage: Stage, what: str, source: Path, target: str) -> Command:
-    """The rows of this archive, raw, by `what` into `target`."""
-    return settled(baseline(stage.fresh("raw"), what, source, target))
-
-
-# --- files -----------------------------------------------------------------------------------------------------------
-
-
-def backfill(stage: Stage) -> Case:
-    """(e) Archive files into SQLite."""
-    count = stage.large * ENTRIES
-    folder = stage.folder / "backfill"
-
-    def prepare() -> Command:
-        files = stage.files()
-        KZFEED.configure(stage.fresh("backfill"), [])
-        return settled(KZFEED.command(folder, "backfill", str(files)))
-
-    contestants = [
-        Contestant("kzfeed", prepare, lambda _: check_count(folder / "kzfeed.db", "articles", count)),
-        Contestant("sqlite3 executemany alone", lambda: inserting(stage, "insert", stage.backfilled(), "copy.db")),
-    ]
-    return Case("backfill", "(e) backfill, SQLite", "files", count, contestants)
-
-
-def backfill_postgresql(stage: Stage) -> Case:
-    """(e) Archive files into PostgreSQL, whose own processes are not counted: neither their CPU time nor memory."""
-
-    def prepare() -> Command:
-        files = stage.files()
-        folder = stage.fresh("backfill")
-        KZFEED.configure(folder, [], stage.new_postgresql())
-        return settled(KZFEED.command(folder, "backfill", str(files)))
-
-    def copy() -> Command:
-        source, url = stage.backfilled(), stage.new_postgresql()
-        KZFEED.configure(stage.fresh("backfill"), [], url)
-        run(KZFEED.command(stage.folder / "backfill", "db", "upgrade"))
-        return inserting(stage, "copy", source, url)
-
-    contestants = [
-        Contestant("kzfeed", prepare, _said(f": {stage.large * ENTRIES} new,")),
-        Contestant("psycopg COPY alone", copy),
-    ]
-    return Case("postgresql", "(e) backfill, PostgreSQL", "files", stage.large * ENTRIES, contestants)
-
-
-def export(stage: Stage) -> Case:
-    """(f) The archive of the large feeds as files."""
-    count = stage.large * ENTRIES
-
-    def prepare() -> Command:
-        return settled(KZFEED.command(stage.filled(KZFEED), "export", str(stage.fresh("exported"))))
-
-    def write() -> Command:
-        return settled(baseline(stage.fresh("written"), "write", stage.files(), "to"))
-
-    contestants = [
-        Contestant("kzfeed", prepare, _said(f": {count} files written,")),
-        Contestant("write, fsync, rename alone", write),
-    ]
-    return Case("export", "(f) export", "files", count, contestants)
-
-
-def _said(words: str) -> Callable[[Measured], None]:
-    def check(measured: Measured) -> None:
-        if words not in measured.said:
-            raise Broken(f"expected {words!r}, found {measured.said!r}")
-
-    return check
-
-
-# --- starting --------------------------------------------------------------------------------------------------------
-
-
-def starts(stage: Stage) -> Iterator[Case]:
-    """(h) How long until an answer."""
-    urls = stage.addresses("large")[:1]
-
-    def idle() -> Contestant:
-        command = Command([sys.executable, "-c", "pass"], stage.fresh("start"), {})
-        return Contestant("python alone", lambda: command)
-
-    def helping() -> Command:
-        return KZFEED.command(stage.fresh("start"), "--help")
-
-    def first() -> Command:
-        stage.server.show("before")
-        return settled(KZFEED.update(stage.fresh("single"), urls))
-
-    def again() -> Command:
-        if not (stage.folder / "single").exists():
-            run(first())
-        return settled(KZFEED.update(stage.folder / "single", urls))
-
-    def check(outcome: str) -> Callable[[Measured], None]:
-        return lambda _: KZFEED.check(stage.folder / "single", articles=ENTRIES, feeds=1, outcome=outcome)
-
-    yield Case("help", "(h) kzfeed --help", "starts", 1, [Contestant("kzfeed", helping), idle()])
-    yield Case("first", "(h) one source, new database", "starts", 1, [Contestant("kzfeed", first, check("new"))])
-    yield Case("again", "(h) one source, 304", "starts", 1, [Contestant("kzfeed", again, check("not-modified"))])
-
-
-def all_cases(stage: Stage) -> list[Case]:
-    """In the order of the table."""
-    return [
-        contact(stage),
-        unchanged(stage, "unchanged", "(b) nothing changed, 304", "large", silent=False),
-        unchanged(stage, "tiny", "(b) nothing changed, 304, tiny feeds", "tiny", silent=False),
-        unchanged(stage, "unvalidated", "(c) nothing changed, no validators", "large", silent=True),
-        entry(stage),
-        backfill(stage),
-        backfill_postgresql(stage),
-        export(stage),
-        *starts(stage),
-    ]

@@ -1,7 +1,7 @@
-"""The feeds of the benchmark: a seed and two numbers in, folders of documents out, the same for the same seed.
+"""Generator of feeds for the benchmarks. The same seed writes the same documents.
 
-Articles are composed of our own words in the manner of full-text mirrors: paragraphs, images through a proxy, links,
-a footer. Every feed has articles of its own; nothing is copied from a publisher.
+Articles imitate those of full-text mirrors: paragraphs, images through a proxy, links, a footer. They are composed of
+our own words; nothing is copied from a publisher.
 """
 
 import os
@@ -18,9 +18,8 @@ ARTICLE_BYTES = 17_500
 SENTENCES = 12_000
 PER_FOLDER = 250
 NEWEST = datetime(2024, 6, 1, 8, 0, tzinfo=UTC)
-VERSIONS = {"before": datetime(2024, 6, 2, tzinfo=UTC), "after": datetime(2024, 6, 3, tzinfo=UTC)}
-"""The documents of a feed, and when the server says that they changed: `after` has an entry more in front, the last
-is gone."""
+MODIFIED = datetime(2024, 6, 2, tzinfo=UTC)
+"""Modification time of every document, of which servers make their validators."""
 
 WORDS = {
     name: words.split()
@@ -32,7 +31,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """An item before it is written in one of the formats."""
+    """Entry of a feed, independent of the format."""
 
     link: str
     title: str
@@ -41,14 +40,14 @@ class Entry:
 
 
 class Writer:
-    """Composes articles; one seed composes the same in the same order."""
+    """Composer of articles. One seed gives the same articles in the same order."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
         self._sentences = [self._sentence() for _ in range(SENTENCES)]
 
     def entry(self, feed: str, number: int, *, size: int = ARTICLE_BYTES, age: int) -> Entry:
-        """The entry of this number, `age` hours old; `size` bytes of HTML or a little more, 0 for a line."""
+        """An entry, `age` hours older than NEWEST, with about `size` bytes of HTML; 0 means one line."""
         slug = f"{self._draw('places')}-{self._chance.randrange(16**6):06x}"
         link = f"https://www.{feed}.example.org/a/{slug}/{number}.html"
         published = NEWEST - timedelta(hours=age, seconds=self._chance.randrange(3000))
@@ -110,7 +109,7 @@ class Writer:
 
 
 def rss(feed: str, entries: Sequence[Entry]) -> str:
-    """RSS 2.0 as mirrors write it: the article in the description."""
+    """RSS 2.0 with the article in the description, as mirrors write it."""
     items = "\n".join(
         f"<item>\n<title><![CDATA[{each.title}]]></title>\n<link>{each.link}</link>\n"
         f"<description><![CDATA[{each.html}]]></description>\n"
@@ -160,42 +159,34 @@ def rdf(feed: str, entries: Sequence[Entry]) -> str:
 
 
 FORMATS: Sequence[Callable[[str, Sequence[Entry]], str]] = (rss, rss, rss, rss, atom, rss, rss, rdf, rss, atom)
-"""In turn: seven of ten feeds are RSS 2.0, two Atom, one RDF."""
+"""Of ten feeds, seven are RSS 2.0, two Atom and one RSS 1.0."""
 
 
 def path_of(kind: str, number: int) -> str:
-    """Where the feed stands under a version's folder; `kind` is "large" or "tiny"."""
+    """The path of a feed under the folder; `kind` is "large" or "tiny"."""
     return f"{kind}/{number // PER_FOLDER}/{number}.xml"
 
 
 def host_of(number: int) -> str:
-    """The loopback address that serves the feed: a thousand of them, in turn."""
+    """The loopback address that serves the feed, one of a thousand in turn."""
     place = number % 1000
     return f"127.0.{1 + place // 250}.{1 + place % 250}"
 
 
 def write(folder: Path, *, large: int, tiny: int, seed: int = 1) -> None:
-    """Write so many feeds of ENTRIES articles (some 375 KB), and so many of three to five short ones (1 to 2 KB).
-
-    Each stands in the folder of each of VERSIONS, with its date, since servers make validators of that.
-    """
+    """Write `large` feeds of ENTRIES articles (375 KB) and `tiny` feeds of three to five short ones (1 to 2 KB)."""
     writer = Writer(seed)
     for number in range(large):
         feed = f"feed{number}"
-        entries = [writer.entry(feed, ENTRIES - age, age=age) for age in range(ENTRIES + 1)]
-        _write(folder, path_of("large", number), FORMATS[number % len(FORMATS)], feed, entries)
+        entries = [writer.entry(feed, ENTRIES - age, age=age) for age in range(ENTRIES)]
+        _write(folder / path_of("large", number), number, feed, entries)
     for number in range(tiny):
         feed = f"tiny{number}"
-        entries = [writer.entry(feed, 9 - age, size=0, age=age) for age in range(4 + number % 3)]
-        _write(folder, path_of("tiny", number), FORMATS[number % len(FORMATS)], feed, entries)
+        entries = [writer.entry(feed, 9 - age, size=0, age=age) for age in range(3 + number % 3)]
+        _write(folder / path_of("tiny", number), number, feed, entries)
 
 
-def _write(
-    folder: Path, path: str, document: Callable[[str, Sequence[Entry]], str], feed: str, entries: Sequence[Entry]
-) -> None:
-    for version, window in (("before", entries[1:]), ("after", entries[:-1])):
-        file = folder / version / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(document(feed, window), encoding="utf-8")
-        changed = VERSIONS[version].timestamp()
-        os.utime(file, (changed, changed))
+def _write(file: Path, number: int, feed: str, entries: Sequence[Entry]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(FORMATS[number % len(FORMATS)](feed, entries), encoding="utf-8")
+    os.utime(file, (MODIFIED.timestamp(), MODIFIED.timestamp()))

@@ -1,7 +1,6 @@
-"""Whole processes, from start to exit: a command in, its wall time, CPU time and peak memory out.
+"""Measurement of a whole process, from start to exit: wall time, CPU time and peak memory.
 
-The peaks are the kernel's own (VmHWM), read again and again while the processes live: what one may add in its last
-hundredth of a second is not seen.
+Peaks of memory are the kernel's (VmHWM), read every 20 ms while the processes live, so the last 20 ms are not seen.
 """
 
 import os
@@ -12,19 +11,18 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 
 SAMPLE_S = 0.02
 PAGE_KIB = 1024
 
 
-class Broken(Exception):  # noqa: N818 - it is said of the process
-    """A process ended with an error, or did not do what it was timed for."""
+class Broken(Exception):  # noqa: N818 - "raise Broken" reads as what happened
+    """A measured process ended with an error, or did not do its work."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to start, in which folder, with which variables beside ours; `statuses` are those that are no error."""
+    """A command line, the folder to start it in, and variables to add to the environment."""
 
     arguments: Sequence[str]
     folder: Path
@@ -33,31 +31,30 @@ class Command:
 
 @dataclass(frozen=True)
 class Measured:
-    """One run. Seconds and MiB; `children` is the sum of the peaks of all processes that the first one started.
-
-    `said` is what the process wrote on its standard output.
+    """One run, in seconds and MiB. `children` is the sum of the peaks of all processes below the first one, `output`
+    is its standard output.
     """
 
     wall: float
     cpu: float
     memory: float
     children: float
-    said: str = ""
+    output: str
 
 
 def run(command: Command) -> Measured:
-    """Run it to its end. Raises Broken."""
+    """Run the command to its end. Raises Broken."""
     output, errors = command.folder / "output.log", command.folder / "errors.log"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("KZFEED_")}
-    with output.open("wb") as said, errors.open("wb") as complained:
+    with output.open("wb") as stdout, errors.open("wb") as stderr:
         began = time.perf_counter()
         process = subprocess.Popen(
             [*command.arguments],
             cwd=command.folder,
             env=clean | dict(command.variables),
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=complained,
+            stdout=stdout,
+            stderr=stderr,
         )
         peaks = _watch(process.pid)
         wall = time.perf_counter() - began
@@ -73,13 +70,13 @@ def run(command: Command) -> Measured:
 
 
 def _watch(process: int) -> dict[int, float]:
-    """The peak of the process and of every one below it, in MiB, by process id; returns when the first one ends."""
+    """Wait for the end of the process; return the peak of it and of all processes below it, in MiB, by process id."""
     peaks: dict[int, float] = {}
     handle = os.pidfd_open(process)
     try:
         while True:
             for each in _family(process):
-                # One that has just ended has no memory any more.
+                # A process may end between the listing and this line.
                 with suppress(OSError, IndexError):
                     status = Path(f"/proc/{each}/status").read_text()
                     peaks[each] = int(status.partition("VmHWM:")[2].split()[0]) / PAGE_KIB
@@ -96,13 +93,3 @@ def _family(process: int) -> list[int]:
             for task in Path(f"/proc/{each}/task").iterdir():
                 found += map(int, (task / "children").read_text().split())
     return found
-
-
-def middle(runs: Sequence[Measured]) -> Measured:
-    """The median of each figure."""
-    return Measured(
-        wall=median(each.wall for each in runs),
-        cpu=median(each.cpu for each in runs),
-        memory=median(each.memory for each in runs),
-        children=median(each.children for each in runs),
-    )

@@ -1,14 +1,12 @@
-"""Whatever bytes come in: an article or an error of our own family, never anything else, and what is kept is sound.
+"""Fuzz tests: any bytes become sound articles or an error of our own family, and nothing else.
 
-The long form, for as many documents as one likes: `python -m tests.test_fuzz 20000 [SEED]`.
+`python -m tests.torture.documents` runs the same checks on as many documents as you like.
 """
 
 import re
-import sys
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
 from random import Random
@@ -385,7 +383,7 @@ def check_url(link: str) -> None:
             assert url.url_hash(canonical) == url.url_hash(address)
 
 
-# --- the short form --------------------------------------------------------------------------------------------------
+# --- tests -----------------------------------------------------------------------------------------------------------
 
 many = partial(settings, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 chances = st.integers(0, 2**32).map(Random)
@@ -443,38 +441,3 @@ def test_any_link_has_one_address_or_none(link: str, absolute: bool) -> None:
 @given(chances)
 def test_the_markup_of_damaged_files_becomes_text(chance: Random) -> None:
     check_html(mutated(archive_files(), chance).decode("utf-8", "replace"))
-
-
-# --- the long form ---------------------------------------------------------------------------------------------------
-
-
-def main(count: int, seed: int) -> None:
-    """Damaged documents and files, one after the other; what fails is said with its seed and the run goes on."""
-    outcomes: Counter[str] = Counter()
-    slowest = timedelta()
-    began = time.monotonic()
-    for number in range(seed, seed + count):
-        chance = Random(number)
-        start = time.process_time()
-        try:
-            match number % 10:
-                case 0 | 1:
-                    outcome = check_archive_file(mutated(archive_files(), chance))
-                case 2:
-                    outcome = check_html(mutated(archive_files(), chance).decode("utf-8", "replace"))
-                case 3 | 4 | 5:
-                    outcome = check_document(mutated([made(chance)], chance) if number % 2 else made(chance))
-                case _:
-                    content_type = chance.choice(("text/xml", f"text/xml; charset={chance.choice(CODECS)}"))
-                    outcome = check_document(mutated(feeds(), chance), content_type)
-            outcomes[outcome] += 1
-        except Exception as error:  # noqa: BLE001 - finding these is what it is for
-            outcomes["WRONG"] += 1
-            sys.stdout.write(f"seed {number}: {type(error).__name__}: {str(error)[:300]}\n")
-        slowest = max(slowest, timedelta(seconds=time.process_time() - start))
-    took = time.monotonic() - began
-    sys.stdout.write(f"{count} in {took:.0f} s, the slowest {slowest.total_seconds():.1f} s: {dict(outcomes)}\n")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)

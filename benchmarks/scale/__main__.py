@@ -1,37 +1,35 @@
-"""What size costs: `python -m benchmarks.scale` prints what the store's work takes in a small archive and in a large,
-and what a daemon of many sources takes.
+"""Benchmark of size: `python -m benchmarks.scale` compares the store's work in a small archive and in a large one, and
+measures a daemon that has many sources.
 
-Both archives are there at once and take turns, each on an engine of its own, so that whatever else the machine does
-meanwhile falls on both alike. CPU time is this process's and that of PostgreSQL's process behind our connection.
+The two archives take turns, each on its own server, so that a disturbance falls on both alike. CPU time includes that
+of PostgreSQL's process behind our connection.
 """
 
 import argparse
 import os
-import platform
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from statistics import median
 
-from benchmarks import scale_rows, scale_sources
-from benchmarks.__main__ import note, say
+from benchmarks.__main__ import machine, say
 from benchmarks.measure import Broken
-from benchmarks.scale_clock import Cost
-from benchmarks.scale_rows import Shape, fill
-from benchmarks.scale_work import TASKS, Archive, Task
+from benchmarks.scale import archives, many_sources
+from benchmarks.scale.archives import Shape, fill
+from benchmarks.scale.cost import Cost
+from benchmarks.scale.work import TASKS, Archive, Task
 from kzfeed.store.engine import Database
 from tests.databases import PostgreSQLServer, postgresql_server
 
 SMALL = 100_000
 GOAL = 1.3
 WARM_UP = 6
-"""So many samples of each task are not counted: PostgreSQL keeps statements only from the sixth time on."""
+"""Samples of each task that are not counted. PostgreSQL caches a plan from the sixth execution on."""
 BYTES_AN_ARTICLE = 1700
-"""What an archive takes on the disk at most while it is made."""
+"""Most disk space that an archive takes while it is made."""
 MOST_BYTES = 25e9
 
 # --- the table -------------------------------------------------------------------------------------------------------
@@ -49,8 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", choices=["articles", "sources"], help="archives of two sizes, or many sources")
     options = parser.parse_args(arguments)
     engines = ["sqlite", "postgresql"] if options.engine == "both" else [options.engine]
-    machine = f"{os.cpu_count()} cores ({platform.machine()}), Python {platform.python_version()}"
-    say(f"{datetime.now(UTC):%Y-%m-%d}, {machine}, load {os.getloadavg()[0]:.1f}", "")
+    say(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, load {os.getloadavg()[0]:.1f}", "")
     if options.only != "sources":
         say(*(line.format(small=SMALL, large=options.articles) for line in HEAD))
         for engine in engines:
@@ -58,13 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 say(line)
         say("")
     if options.only != "articles":
-        for line in scale_sources.rows(engines):
+        for line in many_sources.rows(engines):
             say(line)
     return 0
 
 
 def articles(engine: str, little: Shape, big: Shape, tasks: Sequence[Task]) -> Iterator[str]:
-    """Both archives made, a line for each task, both deleted."""
+    """One line of the table for each task, measured in a small and a large archive that are made for it."""
     require_room(little, big)
     with archive_of(engine, little) as one, archive_of(engine, big) as other:
         for task in tasks:
@@ -74,9 +71,9 @@ def articles(engine: str, little: Shape, big: Shape, tasks: Sequence[Task]) -> I
 def measure(task: Task, one: Archive, other: Archive) -> tuple[list[Cost], list[Cost]]:
     costs: tuple[list[Cost], list[Cost]] = ([], [])
     for archive in (one, other):
-        scale_rows.checkpoint(archive.database)
+        archives.checkpoint(archive.database)
     for sample in range(-WARM_UP, task.samples):
-        # Each of them goes first as often as the other.
+        # Each archive goes first in half of the samples.
         for place in (sample % 2, 1 - sample % 2):
             archive = (one, other)[place]
             cost = archive.clock.cost_of(task.prepare(archive, task.units))
@@ -94,7 +91,7 @@ def row(engine: str, task: Task, one: Sequence[Cost], other: Sequence[Cost]) -> 
 
 
 def require_room(*shapes: Shape) -> None:
-    """Raise Broken rather than fill the disk."""
+    """Raise Broken if the disk has too little room for these archives."""
     needed = sum(shape.articles for shape in shapes) * BYTES_AN_ARTICLE + 3e9
     free = shutil.disk_usage(tempfile.gettempdir()).free
     if needed > min(free, MOST_BYTES):
@@ -103,7 +100,7 @@ def require_room(*shapes: Shape) -> None:
 
 @contextmanager
 def archive_of(engine: str, shape: Shape) -> Iterator[Archive]:
-    """An archive of this shape, alone on its engine, until the end of the block."""
+    """A new archive of this shape, for the length of the block."""
     with ExitStack() as stack:
         server: PostgreSQLServer | None = None
         if engine == "sqlite":
@@ -113,10 +110,7 @@ def archive_of(engine: str, shape: Shape) -> Iterator[Archive]:
             server = stack.enter_context(postgresql_server())
             url = server.url
         database = Database(url)
-        began = time.monotonic()
         fill(database, shape, server)
-        size = scale_rows.size(database)
-        note(f"{engine}: {shape.articles:,} articles, {size / 1e9:.2f} GB, {time.monotonic() - began:.0f} s")
         yield Archive(database, shape)
         database.close()
 

@@ -1,4 +1,4 @@
-"""Many sources: how long the daemon's question "who is due?" takes among them, and what memory a running daemon has."""
+"""Benchmark of many sources: time of the query for due sources, and memory and CPU time of a daemon."""
 
 import signal
 import subprocess
@@ -15,18 +15,18 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks import feeds
+from benchmarks.feed_server import installed_nginx, serving
+from benchmarks.kzfeed import Kzfeed
 from benchmarks.measure import PAGE_KIB, Broken
-from benchmarks.players import VARIABLES, Kzfeed
-from benchmarks.scale_clock import Clock, Cost
-from benchmarks.scale_rows import settle
-from benchmarks.servers import installed_nginx, serving
+from benchmarks.scale.archives import settle
+from benchmarks.scale.cost import Clock, Cost
 from kzfeed.model import Source, SourceConfig
 from kzfeed.store import schema, sources, tables
 from kzfeed.store.engine import Database
 from tests.databases import postgresql_server
 
 DUE = 100
-"""As many as the daemon has slots."""
+"""Sources due at once, as many as the daemon polls at once."""
 SAMPLES = 51
 FEW_SAMPLES = 7
 OWNER = "tests"
@@ -39,7 +39,7 @@ _source = tables.sources.c
 
 
 def rows(engines: Sequence[str], numbers: Sequence[int] = (10_000, 100_000)) -> Iterator[str]:
-    """The lines of two tables: a tick among so many sources, and a daemon that has them."""
+    """The lines of two tables: the query for due sources, and a daemon."""
     yield "| engine | sources | due | samples | claim_due: wall ms | CPU ms |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for engine in engines:
@@ -60,7 +60,7 @@ def rows(engines: Sequence[str], numbers: Sequence[int] = (10_000, 100_000)) -> 
 
 @contextmanager
 def database_of(engine: str) -> Iterator[Database]:
-    """An empty database with our schema, until the end of the block."""
+    """An empty database with our schema, for the length of the block."""
     if engine == "sqlite":
         with tempfile.TemporaryDirectory(prefix="scale-") as folder:
             yield from _made(f"sqlite:///{folder}/kzfeed.db")
@@ -76,11 +76,11 @@ def _made(url: str) -> Iterator[Database]:
     database.close()
 
 
-# --- the tick --------------------------------------------------------------------------------------------------------
+# --- the query for due sources ---------------------------------------------------------------------------------------
 
 
 def tick_rows(engine: str, database: Database, number: int) -> Iterator[str]:
-    """A line each for nothing due, for DUE, and for all."""
+    """One line each for no source due, DUE sources due, and all due."""
     configure(database, [f"http://{place}.example.org/feed" for place in range(number)])
     settle(database)
     clock = Clock(database)
@@ -108,7 +108,7 @@ def _tick(database: Database, clock: Clock, due: Sequence[int]) -> Cost:
 
 
 def configure(database: Database, urls: Sequence[str]) -> None:
-    """Sources that were all visited lately, and are due tomorrow."""
+    """Configure sources that were polled just now and are due tomorrow."""
     sources.configure(
         database, [SourceConfig(f"s{place}", url) for place, url in enumerate(urls)], now := datetime.now(UTC)
     )
@@ -119,7 +119,7 @@ def configure(database: Database, urls: Sequence[str]) -> None:
 
 
 def put_due(database: Database, places: Sequence[int], now: datetime) -> None:
-    """Make these sources due; or where none are named, see to it that none is."""
+    """Make these sources due. With no places, make all due sources due tomorrow."""
     one = sa.update(tables.sources).where(_source.name == sa.bindparam("the_name")).values(next_poll_at=now)
     with database.write() as connection:
         if places:
@@ -135,13 +135,13 @@ def put_due(database: Database, places: Sequence[int], now: datetime) -> None:
 
 
 def daemon_row(engine: str, database: Database, number: int) -> str:
-    """A daemon at rest, then with DUE sources due at a time, whose feeds are of 375 KB."""
+    """One line for a daemon at rest, and then with DUE feeds of 375 KB due at a time."""
     with tempfile.TemporaryDirectory(prefix="scale-") as name:
         folder = Path(name)
         feeds.write(folder / "feeds", large=DUE, tiny=0)
         with serving(folder / "feeds", installed_nginx()) as server:
             urls = [
-                f"http://{host_of(place)}:{server.validating}/{feeds.path_of('large', place % DUE)}"
+                f"http://{host_of(place)}:{server.port}/{feeds.path_of('large', place % DUE)}"
                 for place in range(number)
             ]
             configure(database, urls)
@@ -156,19 +156,19 @@ def daemon_row(engine: str, database: Database, number: int) -> str:
 
 
 def host_of(place: int) -> str:
-    """A loopback address of its own for every source."""
+    """The loopback address of a source, different for each."""
     return f"127.{1 + place // 40_000}.{1 + place // 200 % 200}.{1 + place % 200}"
 
 
 @contextmanager
 def _running(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", float]]:
-    """The daemon, and after how many seconds it ran."""
+    """A running daemon, and the seconds that it took to start."""
     log = folder / "run.log"
     began = time.monotonic()
-    with log.open("wb") as said:
+    with log.open("wb") as output:
         command = Kzfeed().command(folder, "run")
         process = subprocess.Popen(
-            [*command.arguments], cwd=folder, env={"PATH": "", **VARIABLES}, stdout=said, stderr=said
+            [*command.arguments], cwd=folder, env={"PATH": "", **command.variables}, stdout=output, stderr=output
         )
     try:
         _until(lambda: b'"running"' in log.read_bytes() or process.poll() is not None, "the daemon does not start")
@@ -214,7 +214,7 @@ def _memory(process: int, what: str) -> float:
 
 
 def _cpu_seconds(process: int) -> float:
-    """Of all its threads."""
+    """CPU time of all threads of the process."""
     tasks = Path(f"/proc/{process}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 

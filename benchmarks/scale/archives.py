@@ -1,7 +1,7 @@
-"""Archives of any size, made by the database itself: a shape in, rows of the real schema out, always the same ones.
+"""Generator of archives of any size, by SQL in the database itself. The same shape gives the same rows.
 
-What stands in a row follows from the article's number: so a document that shows it can be made without reading the row,
-which would leave it in every cache.
+The contents of a row follow from the article's number, so a document that shows the article is made without reading
+the row. Reading it would load it into every cache.
 """
 
 import hashlib
@@ -12,7 +12,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -23,7 +22,7 @@ from kzfeed.store.engine import Database
 from tests.databases import PostgreSQLServer
 
 FILLED = datetime(2026, 1, 1, tzinfo=UTC)
-"""When the last document of every source was seen."""
+"""Time of the last poll of every source."""
 STRETCH = timedelta(days=2000)
 """From the publication of the first article to that of the last."""
 WINDOW = 20
@@ -32,15 +31,15 @@ PER_RARE = 25
 """Articles of a source that publishes rarely."""
 CHUNK = 500_000
 FILL_MEMORY_MB = 2000
-"""For as long as rows are made: so much of the indexes has to be at hand."""
+"""Cache of the database while rows are made, so that it holds the indexes."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """So many articles of so many sources, and sources that were never visited.
+    """The size of an archive: articles, and sources of three kinds.
 
-    `busy` ones share most of the articles, and what their windows show was stored last. `rare` ones have PER_RARE each,
-    spread over the whole archive, and so are the articles of their windows.
+    `busy` sources share most of the articles, and their windows show the articles stored last. `rare` sources have
+    PER_RARE articles each, spread over the whole archive. `fresh` sources were never polled.
     """
 
     articles: int
@@ -50,12 +49,12 @@ class Shape:
 
     @property
     def step(self) -> int:
-        """Every article with such a number is a rare source's."""
+        """Distance between the numbers of the articles that belong to rare sources."""
         return self.articles // (PER_RARE * self.rare)
 
     @cached_property
     def windows(self) -> Mapping[int, Sequence[int]]:
-        """The numbers of the articles that the last document of each source showed, by source, the newest first."""
+        """The article numbers in the last document of each source, by source, newest first."""
         found: dict[int, list[int]] = {source: [] for source in range(1, self.busy + 1)}
         lacking = set(found)
         for number in range(self.articles, 0, -1):
@@ -72,26 +71,26 @@ class Shape:
         return found
 
     def published(self, number: int) -> datetime:
-        """When this article was published."""
+        """Publication time of this article."""
         return FILLED - timedelta(seconds=self.age(number))
 
     def age(self, number: int) -> int:
-        """How many seconds before FILLED that was: an hour for the last one."""
+        """Seconds from publication to FILLED, at least an hour."""
         return 3600 + (self.articles - number) * int(STRETCH.total_seconds()) // self.articles
 
 
 def digest(words: str) -> str:
-    """Whatever is a hash in a row."""
+    """A hash for a column of hashes."""
     return hashlib.sha256(words.encode()).hexdigest()
 
 
 def address(number: int) -> str:
-    """Where this article is."""
+    """URL of this article."""
     return f"https://www.example.org/articles/2026/{number}.html"
 
 
 def text(number: int) -> str:
-    """What it says, some 200 characters."""
+    """Text of this article, some 200 characters."""
     return f"{number} " + "the ferry left the quay before the ice closed the river, " * 3
 
 
@@ -129,7 +128,7 @@ _STATEMENTS = (
 
 
 def statements(dialect: str, shape: Shape, first: int, last: int) -> Iterator[str]:
-    """What makes the rows of the articles with these numbers, a statement for each table."""
+    """The INSERT statements for the articles with these numbers, one for each table."""
     words = _WORDS[dialect]
     busy, rare, step = shape.busy, shape.rare, shape.step
     source = f"CASE WHEN n % {step} = 0 THEN {busy + 1} + (n / {step} - 1) % {rare} ELSE n % {busy} + 1 END"
@@ -161,7 +160,7 @@ _VISITED = (
 
 
 def fill(database: Database, shape: Shape, server: PostgreSQLServer | None) -> None:
-    """Make the schema as the migrations do, and in it an archive of this shape. PostgreSQL needs its server."""
+    """Create the schema by the migrations and fill it with an archive of this shape. PostgreSQL needs its server."""
     if database.dialect == "sqlite":
         schema.upgrade(database)
         configure(database, shape)
@@ -176,7 +175,7 @@ def fill(database: Database, shape: Shape, server: PostgreSQLServer | None) -> N
             configure(database, shape)
             database.close()
             with psycopg.connect(_plain(database)) as connection:
-                # Foreign keys hold by themselves here, and to check them would take longer than all the rest.
+                # The rows satisfy the foreign keys; checking them would take longer than all the rest.
                 connection.execute("SET session_replication_role = replica")
                 connection.execute("SET TIME ZONE 'UTC'")
                 _fill(connection, "postgresql", shape)
@@ -209,7 +208,7 @@ def _bare_sqlite(database: Database) -> sqlite3.Connection:
 
 @contextmanager
 def _hurrying(server: PostgreSQLServer) -> Iterator[None]:
-    """The server with much memory and no care for power cuts, until the end of the block."""
+    """The server with much memory and without durability, for the length of the block."""
     hurry = {
         "shared_buffers": f"'{FILL_MEMORY_MB}MB'",
         "max_wal_size": "'4GB'",
@@ -219,7 +218,7 @@ def _hurrying(server: PostgreSQLServer) -> Iterator[None]:
     }
     _restart(server, [f"ALTER SYSTEM SET {name} = {value}" for name, value in hurry.items()])
     yield
-    # Autovacuum stays away until the end: it would come now and then, and to one of two archives only.
+    # Autovacuum would disturb one of the two archives at random.
     _restart(server, [*(f"ALTER SYSTEM RESET {name}" for name in hurry), "ALTER SYSTEM SET autovacuum = off"])
 
 
@@ -232,7 +231,7 @@ def _restart(server: PostgreSQLServer, changes: Sequence[str]) -> None:
 
 
 def configure(database: Database, shape: Shape) -> None:
-    """The sources, as the daemon makes them: the busy ones, the rare ones, those never visited."""
+    """Configure the busy, the rare and the fresh sources, in this order."""
     count = shape.busy + shape.rare + shape.fresh
     configs = [
         SourceConfig(f"source-{number:07}", f"http://{number}.example.org/feed") for number in range(1, count + 1)
@@ -241,12 +240,12 @@ def configure(database: Database, shape: Shape) -> None:
 
 
 def listed(database: Database) -> dict[int, Source]:
-    """All sources by id, which is their number."""
+    """All sources by id, which equals their number."""
     return {source.id: source for source in sources.listed(database)}
 
 
 def settle(database: Database) -> None:
-    """Whatever the engine has put off is done, and on the disk."""
+    """Finish the maintenance that the engine has deferred, and write everything to the disk."""
     if database.dialect == "postgresql":
         _outside_transactions(database, "VACUUM ANALYZE")
     checkpoint(database)
@@ -255,17 +254,9 @@ def settle(database: Database) -> None:
 
 
 def checkpoint(database: Database) -> None:
-    """What was written so far is in its place, and does not wait to be put there."""
+    """Move the write-ahead log into the database."""
     statement = "PRAGMA wal_checkpoint(TRUNCATE)" if database.dialect == "sqlite" else "CHECKPOINT"
     _outside_transactions(database, statement)
-
-
-def size(database: Database) -> int:
-    """Bytes on the disk, without the log."""
-    if database.dialect == "sqlite":
-        return Path(str(database.engine.url.database)).stat().st_size
-    with database.read() as connection:
-        return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
 
 
 def _outside_transactions(database: Database, statement: str) -> None:

@@ -1,6 +1,6 @@
-"""What is done in an archive of any size, through the store's own functions: as polls and backfill do it.
+"""Work of polls and backfill in an archive of any size, through the store's own functions.
 
-What it needs is made ready beforehand, from numbers alone: nothing of the archive is read for it.
+Its input is prepared outside the measured time, from article numbers alone: preparing reads nothing of the archive.
 """
 
 import random
@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import chain, count, islice
 
-from benchmarks import scale_rows
 from benchmarks.feeds import Writer
 from benchmarks.measure import Broken
-from benchmarks.scale_clock import Clock
-from benchmarks.scale_rows import STRETCH, WINDOW, Shape, listed
+from benchmarks.scale import archives
+from benchmarks.scale.archives import STRETCH, WINDOW, Shape, listed
+from benchmarks.scale.cost import Clock
 from kzfeed.article.build import Reading, from_feed
 from kzfeed.article.change import overlap
 from kzfeed.model import Article, Entry, Feed, Media, Overlap, Poll, PollOutcome, Source
@@ -23,14 +23,14 @@ from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
 
 FILES = 500
-"""A batch of backfill."""
+"""Files that backfill stores in one transaction."""
 
 Work = Callable[[], None]
 
 
 @dataclass
 class Archive:
-    """One of the two. `visited` and `fresh` are the numbers of sources that have not had their turn."""
+    """An archive under measurement. `visited` and `fresh` give the numbers of sources that were not used yet."""
 
     database: Database
     shape: Shape
@@ -51,18 +51,18 @@ class Archive:
         self.clock = Clock(self.database)
 
     def take(self, numbers: Iterator[int], many: int) -> list[Source]:
-        """The next sources that have their turn, as they are now."""
+        """The next unused sources, in their present state."""
         taken = [self.sources[number] for number in islice(numbers, many)]
         if len(taken) < many:
             raise Broken("there are too few sources for so many samples")
         return taken
 
 
-# --- what is done ----------------------------------------------------------------------------------------------------
+# --- the work --------------------------------------------------------------------------------------------------------
 
 
 def one_new(archive: Archive, many: int) -> Work:
-    """Polls of twenty entries, the first of them new: windows read, compared, all committed, as `poll` does it."""
+    """Polls of twenty entries of which one is new: read the windows, compare, commit."""
     sources = archive.take(archive.visited, many)
     documents = []
     for source in sources:
@@ -84,7 +84,7 @@ def one_new(archive: Archive, many: int) -> Work:
 
 
 def not_modified(archive: Archive, many: int) -> Work:
-    """Polls that were answered with a 304."""
+    """Polls with a 304."""
     sources = random.Random(next(archive.numbers)).sample(sorted(archive.shape.windows), many)
     commits = [
         commit_of(archive.sources[number], datetime.now(UTC), "not-modified", (), Overlap()) for number in sources
@@ -93,7 +93,7 @@ def not_modified(archive: Archive, many: int) -> Work:
 
 
 def contact(archive: Archive, many: int) -> Work:
-    """First polls: twenty new articles each."""
+    """First polls, each with twenty new articles."""
     now = datetime.now(UTC)
     sources = archive.take(archive.fresh, many)
     commits = [
@@ -104,7 +104,7 @@ def contact(archive: Archive, many: int) -> Work:
 
 
 def files(archive: Archive, many: int) -> Work:
-    """Archive files, each batch of ten sources in turn, of all years."""
+    """Archive files of all years, each batch from ten sources."""
     chance = random.Random(next(archive.numbers))
     batches = []
     for _ in range(0, many, FILES):
@@ -123,7 +123,7 @@ def files(archive: Archive, many: int) -> Work:
 def commit_of(
     source: Source, now: datetime, outcome: PollOutcome, articles: Sequence[Article], moved: Overlap
 ) -> PollCommit:
-    """A poll that succeeded, as `poll` hands it to the store."""
+    """A successful poll in the form that the store takes."""
     status = 304 if outcome == "not-modified" else 200
     record = Poll(source.id, now, timedelta(seconds=0.1), outcome, status, 0, len(articles))
     after = replace(
@@ -133,7 +133,7 @@ def commit_of(
         last_document_at=now if articles else source.last_document_at,
         next_poll_at=now + source.every,
         next_poll_reason="its interval",
-        body_hash=scale_rows.digest(str(now)) if articles else source.body_hash,
+        body_hash=archives.digest(str(now)) if articles else source.body_hash,
     )
     return PollCommit(after, record, articles, before=source, overlap=moved)
 
@@ -148,22 +148,22 @@ def store(archive: Archive, commits: Sequence[PollCommit], *, new: int) -> None:
 
 
 def small(shape: Shape, number: int) -> Article:
-    """The article of this number, as a document shows it again."""
-    words, url = scale_rows.text(number), scale_rows.address(number)
+    """The article of this number, built without reading the archive."""
+    words, url = archives.text(number), archives.address(number)
     image = Media("image", f"https://images.example.org/2026/{number}.jpg", None, "image/jpeg")
     return Article(
-        url_hash=scale_rows.digest(f"article {number}"),
+        url_hash=archives.digest(f"article {number}"),
         url=url,
-        title=scale_rows.title(number),
+        title=archives.title(number),
         content=f"<p>{words}</p>",
         text=words,
-        fingerprint=scale_rows.digest(f"visible {number}"),
+        fingerprint=archives.digest(f"visible {number}"),
         published_at=shape.published(number),
         guid=url,
         language="en",
         media=() if number % 2 else (image,),
-        link_hash=scale_rows.digest(f"article {number}"),
-        joint_hash=scale_rows.digest(f"joint {number}"),
+        link_hash=archives.digest(f"article {number}"),
+        joint_hash=archives.digest(f"joint {number}"),
     )
 
 
@@ -172,19 +172,19 @@ def large(number: int) -> Article:
     stored = originals()[number % len(originals())]
     return replace(
         stored,
-        url_hash=scale_rows.digest(f"article {number}"),
-        url=scale_rows.address(number),
-        guid=scale_rows.address(number),
-        fingerprint=scale_rows.digest(f"visible {number}"),
+        url_hash=archives.digest(f"article {number}"),
+        url=archives.address(number),
+        guid=archives.address(number),
+        fingerprint=archives.digest(f"visible {number}"),
         published_at=datetime.now(UTC),
-        link_hash=scale_rows.digest(f"article {number}"),
-        joint_hash=scale_rows.digest(f"joint {number}"),
+        link_hash=archives.digest(f"article {number}"),
+        joint_hash=archives.digest(f"joint {number}"),
     )
 
 
 def from_file(number: int, age: timedelta) -> Article:
-    """The same as an archive file gives it."""
-    published = scale_rows.FILLED - age
+    """A new article of 19 KB from an archive file."""
+    published = archives.FILLED - age
     stamp = f"<!--{published.timestamp() * 1000:.0f}-->"
     bare = replace(large(number), guid=None, language=None, link_hash=None, joint_hash=None)
     return replace(bare, published_at=published, published_raw=stamp)
@@ -200,7 +200,7 @@ def originals() -> tuple[Article, ...]:
 
 @dataclass(frozen=True)
 class Task:
-    """Something that is measured: `units` of it in a sample, so many `samples`."""
+    """A measured piece of work, with `units` of it in each sample."""
 
     title: str
     prepare: Callable[[Archive, int], Work]

@@ -1,4 +1,4 @@
-"""What a piece of work takes: a function in, milliseconds out, of this process and of PostgreSQL's behind it."""
+"""Cost of a function in milliseconds, of this process and of the PostgreSQL process that serves it."""
 
 import time
 from collections.abc import Callable
@@ -10,14 +10,14 @@ from kzfeed.store.engine import Database
 
 @dataclass(frozen=True)
 class Cost:
-    """Milliseconds by the clock, and of CPU time."""
+    """Wall time and CPU time in milliseconds."""
 
     wall: float
     cpu: float
 
 
 class Clock:
-    """Measures what happens in one database, over the one connection that its pool has."""
+    """Stopwatch for work in one database, over the single connection of its pool."""
 
     def __init__(self, database: Database) -> None:
         self._backend: Path | None = None
@@ -27,12 +27,12 @@ class Clock:
             self._backend = Path(f"/proc/{process}/schedstat")
 
     def cost_of(self, work: Callable[[], object]) -> Cost:
-        """Do it, and say what it took."""
+        """Do the work and return its cost."""
         cpu, wall = self._cpu(), time.perf_counter()
         work()
         return Cost((time.perf_counter() - wall) * 1000, (self._cpu() - cpu) * 1000)
 
     def _cpu(self) -> float:
-        # The first figure there: nanoseconds on a CPU.
+        # The first number in schedstat is the nanoseconds spent on a CPU.
         theirs = int(self._backend.read_text().split()[0]) / 1e9 if self._backend else 0.0
         return time.process_time() + theirs

@@ -1,0 +1,36 @@
+# The contributor's loop, explained in CONTRIBUTING.md. Every target makes the virtual environment first if it is missing.
+.PHONY: check test all bench torture format
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Rooms without I/O, whose tests take seconds.
+PURE := tests/article tests/feed tests/schedule tests/test_architecture.py tests/test_text.py
+
+check: .venv/installed ## style, types, and the tests of the pure rooms: under a minute
+	$(BIN)/ruff check -q
+	$(BIN)/ruff format -q --check
+	$(BIN)/mypy
+	$(BIN)/pytest -n logical -m "not slow" $(PURE)
+
+test: .venv/installed ## all tests but the slow ones: under three minutes
+	$(BIN)/pytest -n logical -m "not slow"
+
+all: ## style, types and every test, as the continuous integration runs them
+	.ci/run
+
+format: .venv/installed ## correct the style where ruff can
+	$(BIN)/ruff check -q --fix
+	$(BIN)/ruff format -q
+
+bench: .venv/installed ## the benchmark of whole processes; benchmarks/README.md names the others
+	$(BIN)/python -m benchmarks
+
+torture: .venv/installed ## kills, outages and damaged documents, for about twenty minutes
+	$(BIN)/python -m tests.torture
+	$(BIN)/python -m tests.torture.documents 20000
+
+# Installs again whenever the dependencies change.
+.venv/installed: pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -e '.[test]'
+	touch $@

@@ -1,0 +1,1 @@
+"""Benchmark of large archives and of many sources."""
