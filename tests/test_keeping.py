@@ -220,7 +220,7 @@ FIRST = [
 SECOND = [
     "revision 2 → 3, seen 2022-01-11 18:00 by e.example",
     "… 2 paragraphs unchanged",
-    "{+机场\ufffd[2J重开。+}",
+    r"{+机场\x1b[2J重开。+}",
     "… 1 paragraph unchanged",
 ]
 
@@ -239,7 +239,7 @@ def test_diff_shows_what_changed_step_by_step(kzfeed: Run, database: Database) -
     ("options", "expected"),
     [
         (["--revision", "3"], SECOND),
-        (["--from", "3", "--to", "1"], ["局势已经[-完全-]得到控制。", "[-机场\ufffd[2J重开。-]"]),
+        (["--from", "3", "--to", "1"], ["局势已经[-完全-]得到控制。", r"[-机场\x1b[2J重开。-]"]),
     ],
 )
 def test_diff_shows_only_what_was_asked_for(

@@ -1,15 +1,13 @@
 """A report on a feed in plain words: one line for each thing that an operator may want to know."""
 
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 
 from kzfeed.check.report import DatesFound, DocumentFound, FeedReport, FirstArticle
 from kzfeed.schedule.explain import length, moment
+from kzfeed.text import printable
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-# What reprograms a terminal, or turns the line around.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
 _LONGEST = 1000
 
 
@@ -126,5 +124,5 @@ def _first(first: FirstArticle) -> Iterator[str]:
 
 
 def _plain(line: str) -> str:
-    line = _CONTROL.sub("\ufffd", line)
+    line = printable(line)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

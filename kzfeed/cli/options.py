@@ -1,9 +1,9 @@
-"""What the commands of the command line share: the options, and the settings and the database that they lead to."""
+"""Options that several commands share, and the Session that gives a command its settings and its database."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -14,12 +14,13 @@ import typer
 if TYPE_CHECKING:
     from kzfeed.config.settings import Settings
     from kzfeed.store.engine import Database
+    from kzfeed.store.queries import Selection
 
 GLOBAL_OPTIONS = ("--config", "--database", "--log-format")
 
 
 class LogFormat(StrEnum):
-    """How log lines look; auto is console on a terminal, else json."""
+    """The format of log lines; auto is console on a terminal and json elsewhere."""
 
     AUTO = "auto"
     CONSOLE = "console"
@@ -27,21 +28,21 @@ class LogFormat(StrEnum):
 
 
 class SourceFrom(StrEnum):
-    """Where the name of a backfilled article's source comes from."""
+    """What names the source of a backfilled article."""
 
     HOST = "host"
     FOLDER = "folder"
 
 
 class Layout(StrEnum):
-    """How an export names its files."""
+    """The file names of an export."""
 
     TREE = "tree"
     FLAT = "flat"
 
 
-class Form(StrEnum):
-    """How an article is shown."""
+class ShowFormat(StrEnum):
+    """The format in which `show` prints an article."""
 
     FILE = "file"
     TEXT = "text"
@@ -50,14 +51,21 @@ class Form(StrEnum):
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
 Migrate = Annotated[bool, typer.Option("--migrate/--no-migrate", help="Bring the database's schema up to date first.")]
-SourceName = Annotated[str | None, typer.Option("--source", help="Only articles that this source had first.")]
+SourceName = Annotated[str | None, typer.Option("--source", help="Only articles that this source showed first.")]
 Since = Annotated[datetime | None, typer.Option(help="Only articles published at this time (UTC) or later.")]
 Until = Annotated[datetime | None, typer.Option(help="Only articles published before this time (UTC).")]
 
 
+def selection(source: str | None, since: datetime | None, until: datetime | None) -> "Selection":
+    """The articles that --source, --since and --until select."""
+    from kzfeed.store.queries import Selection
+
+    return Selection(source, since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
+
+
 @dataclass(frozen=True)
 class Session:
-    """What the options before the command say; the settings are read when a command asks for them."""
+    """The global options. Settings are read when a command first asks for them."""
 
     config: Path | None
     database_url: str | None
@@ -65,11 +73,11 @@ class Session:
 
     @cached_property
     def settings(self) -> "Settings":
-        """The settings, as they were when they were asked for first."""
+        """The settings at the start of the command."""
         return self.read()
 
     def read(self) -> "Settings":
-        """The settings as they are now, with logging set up as they say."""
+        """Read the settings now, and configure logging by them."""
         from kzfeed.cli import log
         from kzfeed.config import settings as config
 
@@ -81,23 +89,38 @@ class Session:
 
     @contextmanager
     def database(self, *, migrate: bool) -> Iterator["Database"]:
-        """The database, its schema brought up to date, or else required to be and the database to exist."""
-        from kzfeed.store import schema
-        from kzfeed.store.engine import Database
+        """The database with the current schema.
 
-        database = Database(self.settings.database.url, create=migrate)
-        try:
+        With `migrate` it is made or upgraded; otherwise DatabaseError is raised where it is missing or older.
+        """
+        from kzfeed.store import schema
+
+        with self._database(create=migrate) as database:
             if migrate:
                 schema.upgrade(database)
             else:
                 schema.require_current(database)
+            yield database
+
+    @contextmanager
+    def database_of_any_schema(self) -> Iterator["Database"]:
+        """The database, which must exist, whatever its schema."""
+        with self._database(create=False) as database:
+            yield database
+
+    @contextmanager
+    def _database(self, *, create: bool) -> Iterator["Database"]:
+        from kzfeed.store.engine import Database
+
+        database = Database(self.settings.database.url, create=create)
+        try:
             yield database
         finally:
             database.close()
 
 
 def global_options_first(arguments: Sequence[str]) -> list[str]:
-    """The arguments with --config, --database and --log-format in front, wherever they stood before a `--`."""
+    """The arguments with the global options moved to the front. Arguments after `--` stay where they are."""
     first: list[str] = []
     others: list[str] = []
     end = arguments.index("--") if "--" in arguments else len(arguments)

@@ -18,7 +18,7 @@ from pydantic import PlainValidator
 
 from kzfeed.hosts import parse_host
 from kzfeed.schedule.cron import parsed
-from kzfeed.text import HIDDEN, redact_text
+from kzfeed.text import HIDDEN, redacted
 
 # --- time and size ---------------------------------------------------------------------------------------------------
 
@@ -235,5 +235,5 @@ def shown(value: object) -> object:
     if not isinstance(value, str) or isinstance(value, Unquoted):
         return value
     # A password may hold what a URL would have to escape: where there is one, all up to the last @ goes.
-    short = redact_text(_USERINFO.sub(rf"\1//{HIDDEN}@", value))
+    short = redacted(_USERINFO.sub(rf"\1//{HIDDEN}@", value))
     return short if len(short) <= 100 else short[:97] + "..."

@@ -20,7 +20,7 @@ from kzfeed.fetch.errors import VisitError
 from kzfeed.fetch.target import Target, bare_url, host_of, redirect_target, target_of
 from kzfeed.fetch.wire import Request, Response, Wire, WireLimits
 from kzfeed.model import Failed, FailureKind, Fetched, NotModified, Validators, Visit
-from kzfeed.text import redact_text, redacted
+from kzfeed.text import redacted
 
 ACCEPT = (
     "application/rss+xml, application/atom+xml, application/feed+json, application/rdf+xml;q=0.9, "
@@ -284,7 +284,7 @@ def _judge(
 
 def _failed(kind: FailureKind, words: str, trail: _Trail) -> Failed:
     """A failure in one line of at most MAX_ERROR characters, without secrets."""
-    words = " ".join(redact_text(words).split())
+    words = " ".join(redacted(words).split())
     where = redacted(trail.url)
     room = MAX_ERROR - len(words) - 2
     if len(where) > max(room, 80):

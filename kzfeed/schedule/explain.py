@@ -3,14 +3,13 @@
 Nothing is decided here: `settle` left its reason in the state, and what else bears on it stands there too.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from kzfeed.model import Source
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
-from kzfeed.text import redact_text
+from kzfeed.text import printable, redacted
 
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -120,7 +119,7 @@ def poll_line(poll: Mapping[str, Any]) -> str:
 
 def _plain(text: str) -> str:
     """Text that servers had a say in, without secrets and without what reprograms a terminal."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f]+", "�", redact_text(text))
+    return printable(redacted(text))
 
 
 def moment(when: datetime | None) -> str:

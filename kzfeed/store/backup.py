@@ -17,7 +17,7 @@ from typing import Any
 
 from kzfeed.errors import KzfeedError, UsageError
 from kzfeed.store.engine import Database
-from kzfeed.text import redact_text
+from kzfeed.text import redacted
 
 PAGES = 4096
 """How much of an SQLite file is copied between two looks at whether somebody wants to stop: 16 MiB."""
@@ -130,7 +130,7 @@ def _dump_postgresql(database: Database, file: Path) -> None:
     command = [program, "--format=custom", "--no-password", f"--file={file}", f"--dbname={address}"]
     done = subprocess.run(command, env=os.environ | secrets, capture_output=True, check=False)  # noqa: S603 - no shell
     if done.returncode:
-        said = redact_text(" ".join(done.stderr.decode(errors="replace").split()))
+        said = redacted(" ".join(done.stderr.decode(errors="replace").split()))
         raise BackupError(f"no backup was written: {said or f'pg_dump ended with {done.returncode}'}")
 
 

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from kzfeed.errors import DatabaseError
-from kzfeed.text import redact_text
+from kzfeed.text import redacted
 
 SQLITE_BUSY_TIMEOUT_S = 60
 SQLITE_PAGE = 16_384
@@ -250,4 +250,4 @@ def is_trouble(error: DatabaseError) -> bool:
 def _database_error(what: str, error: Exception) -> DatabaseError:
     # SQLAlchemy's own text repeats the whole statement with its values: the driver's words are what a person needs.
     reason = getattr(error, "orig", None) or error
-    return DatabaseError(f"{what}: {redact_text(' '.join(str(reason).split()))}")
+    return DatabaseError(f"{what}: {redacted(' '.join(str(reason).split()))}")

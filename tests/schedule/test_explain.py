@@ -89,7 +89,7 @@ def test_a_source_that_is_well_says_when_why_and_how_often() -> None:
         ),
         (
             {"moved_to": "https://u:p@new.example/\x1b[2J", "moved_polls": 2, "moved_since": NOW},
-            "Permanent redirects lead to https://***@new.example/�[2J, on 2 polls since 2022-01-11 18:00:00 UTC: "
+            r"Permanent redirects lead to https://***@new.example/\x1b[2J, on 2 polls since 2022-01-11 18:00:00 UTC: "
             "after 3 polls over 1 d that becomes its address.",
         ),
     ],

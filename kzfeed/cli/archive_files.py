@@ -1,0 +1,76 @@
+"""Commands that read and write archive files: `backfill` and `export`."""
+
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kzfeed.cli.options import AsJson, Layout, Migrate, Since, SourceFrom, SourceName, Until, selection
+from kzfeed.cli.output import print_json
+from kzfeed.text import plural
+
+
+def backfill(
+    ctx: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Archive files, and folders of them (.txt, .md).")],
+    source: Annotated[str | None, typer.Option(help="The source of all these articles.")] = None,
+    source_from: Annotated[
+        SourceFrom, typer.Option(help="What names each article's source: the host of its URL, or the file's folder.")
+    ] = SourceFrom.HOST,
+    quarantine: Annotated[Path | None, typer.Option(metavar="DIR", help="Copy refused files into this folder.")] = None,
+    as_json: AsJson = False,
+    migrate: Migrate = True,
+) -> None:
+    """Store archive files. Running it again stores what is missing and changes nothing else."""
+    from kzfeed import backfill as backfilling
+    from kzfeed import files as files_on_disk
+    from kzfeed.cli.progress import progress_bar
+    from kzfeed.poll import utc_now
+
+    if source:
+        source_of = backfilling.by_name(source)
+    else:
+        source_of = backfilling.by_host if source_from == SourceFrom.HOST else backfilling.by_folder
+    if quarantine:
+        backfilling.make_quarantine(quarantine)
+    find_files = partial(files_on_disk.find_files, beside=quarantine)
+    files = find_files(paths)
+    count = lambda: sum(1 for _ in find_files(paths))  # noqa: E731
+    with ctx.obj.database(migrate=migrate) as database, progress_bar("backfill", "file", count) as advance:
+        done = backfilling.backfill(
+            database,
+            files,
+            source_of=source_of,
+            clock=utc_now,
+            quarantine=quarantine,
+            on_batch=lambda progress: advance(progress.files),
+        )
+    if as_json:
+        print_json({"files": done.files, **asdict(done.tally), "refused": done.refused})
+    else:
+        tally = done.tally
+        print(
+            f"{plural(done.files, 'file')}: {tally.new} new, {tally.revised} revised, "
+            f"{tally.unchanged} unchanged, {done.refused} refused"
+        )
+    raise typer.Exit(1 if done.refused else 0)
+
+
+def export(
+    ctx: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write into. It is made if missing.")],
+    layout: Annotated[
+        Layout, typer.Option(help="tree: SOURCE/YYYY/MM/HASH.txt; flat: NNN_HASH.txt in one folder.")
+    ] = Layout.TREE,
+    source: SourceName = None,
+    since: Since = None,
+    until: Until = None,
+) -> None:
+    """Write articles as archive files."""
+    from kzfeed.export import export as write_files
+
+    with ctx.obj.database(migrate=False) as database:
+        done = write_files(database, folder, layout=layout.value, selection=selection(source, since, until))
+    print(f"{folder}: {plural(done.written, 'file')} written, {done.unchanged} already there")

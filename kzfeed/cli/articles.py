@@ -1,0 +1,101 @@
+"""Commands that read stored articles: `list`, `show`, `diff` and `stats`."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kzfeed.cli.options import AsJson, ShowFormat, Since, SourceName, Until, selection
+from kzfeed.cli.output import print_articles, print_figures, print_json, print_text
+from kzfeed.errors import UsageError
+from kzfeed.text import printable_lines
+
+if TYPE_CHECKING:
+    from kzfeed.model import StoredVersion
+
+ArticleReference = Annotated[
+    str, typer.Argument(metavar="URL|HASH|ID", help="The article's address, its url_hash, or its id.")
+]
+
+
+def list_articles(
+    ctx: typer.Context,
+    source: SourceName = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The greatest number of articles.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List articles, the newest first."""
+    from kzfeed.store.queries import latest
+
+    with ctx.obj.database(migrate=False) as database:
+        articles = latest(database, selection(source, since, until), limit)
+    print_json(articles) if as_json else print_articles(articles)
+
+
+def show(
+    ctx: typer.Context,
+    article: ArticleReference,
+    form: Annotated[
+        ShowFormat, typer.Option("--format", help="The archive file, the plain text, or all columns.")
+    ] = ShowFormat.FILE,
+) -> None:
+    """Show one article."""
+    from kzfeed.export import archive_file
+    from kzfeed.store.queries import find
+
+    with ctx.obj.database(migrate=False) as database:
+        found = find(database, article)
+    match form:
+        case ShowFormat.FILE if sys.stdout.isatty():
+            print(printable_lines(archive_file(found).decode()), end="")
+        case ShowFormat.FILE:
+            sys.stdout.buffer.write(archive_file(found))
+        case ShowFormat.TEXT:
+            print_text(found.title, found.text)
+        case ShowFormat.JSON:
+            print_json(asdict(found))
+
+
+def diff(
+    ctx: typer.Context,
+    article: ArticleReference,
+    revision: Annotated[int | None, typer.Option(help="Compare this revision with the one before it.")] = None,
+    older: Annotated[int | None, typer.Option("--from", help="The revision to compare from. Default: first.")] = None,
+    newer: Annotated[int | None, typer.Option("--to", help="The revision to compare with. Default: newest.")] = None,
+) -> None:
+    """Show what changed from each version of an article to the next, or between two of them."""
+    from kzfeed.article.diff import steps
+    from kzfeed.cli.diff_output import print_only_version, print_steps
+    from kzfeed.store.queries import find, versions
+
+    if revision is not None:
+        if older is not None or newer is not None:
+            raise UsageError("give --revision alone, or --from and --to: --revision compares with the one before")
+        older, newer = revision - 1, revision
+    with ctx.obj.database(migrate=False) as database:
+        held = versions(database, find(database, article).id)
+    if older is not None or newer is not None:
+        held = _two_of(held, older, newer)
+    print_steps(steps(held)) if len(held) > 1 else print_only_version(held[0])
+
+
+def _two_of(held: "Sequence[StoredVersion]", older: int | None, newer: int | None) -> "list[StoredVersion]":
+    by_revision = {version.revision: version for version in held}
+    wanted = (min(by_revision) if older is None else older, max(by_revision) if newer is None else newer)
+    if wanted[0] == wanted[1] or not set(wanted) <= set(by_revision):
+        known = ", ".join(map(str, by_revision))
+        raise UsageError(f"cannot compare revision {wanted[0]} with {wanted[1]}: the archive holds {known}")
+    return [by_revision[number] for number in wanted]
+
+
+def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Print how much the archive holds."""
+    from kzfeed.store.queries import statistics
+
+    with ctx.obj.database(migrate=False) as database:
+        figures = statistics(database)
+    print_json(figures) if as_json else print_figures(figures)

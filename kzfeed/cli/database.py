@@ -1,0 +1,60 @@
+"""Commands about the database as a whole: `db upgrade`, `db current`, `db backup` and `verify`."""
+
+import json
+from dataclasses import asdict
+from itertools import chain, repeat
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kzfeed.cli.options import AsJson
+from kzfeed.cli.output import finding_printer, print_verified
+from kzfeed.text import json_line
+
+
+def upgrade(ctx: typer.Context) -> None:
+    """Bring the schema up to date."""
+    from kzfeed.store import schema
+
+    with ctx.obj.database(migrate=True) as database:
+        print(f"the schema is at {schema.current(database)}")
+
+
+def current(ctx: typer.Context) -> None:
+    """Print the database's schema revision, and the one that this kzfeed needs."""
+    from kzfeed.store import schema
+
+    with ctx.obj.database_of_any_schema() as database:
+        print(f"the schema is at {schema.current(database) or 'nothing yet'}, this kzfeed needs {schema.HEAD}")
+
+
+def backup(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write. PostgreSQL needs pg_dump.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE once the new backup is whole.")] = False,
+) -> None:
+    """Copy the whole database into one file, consistently, while the daemon runs."""
+    from kzfeed.store.backup import backup as write_backup
+
+    # A backup comes before an upgrade, so the schema may be an older one.
+    with ctx.obj.database_of_any_schema() as database:
+        size = write_backup(database, file, overwrite=overwrite)
+    print(f"{file}: {size:,} bytes")
+
+
+def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Check the whole database; exit with 1 if something is damaged. A daemon may run meanwhile."""
+    from kzfeed.store.verify import verify as check
+
+    with ctx.obj.database(migrate=False) as database:
+        if as_json:
+            # Each finding is printed as it is found, because there may be a million.
+            separators = chain([""], repeat(", "))
+            print('{"findings": [', end="")
+            checked = check(database, lambda finding: print(end=next(separators) + json_line(asdict(finding))))
+            print("], " + json.dumps(asdict(checked))[1:])
+        else:
+            checked = check(database, finding_printer())
+            print_verified(checked)
+    raise typer.Exit(1 if checked.damage else 0)

@@ -1,0 +1,68 @@
+"""Differences between versions of an article on standard output.
+
+They are coloured on a terminal and marked as `[-gone-]{+new+}` elsewhere. No line is wrapped.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from kzfeed.cli.output import minute
+from kzfeed.text import plural, printable
+
+if TYPE_CHECKING:
+    from kzfeed.article.diff import Marked, Step
+    from kzfeed.model import StoredVersion
+
+
+def print_only_version(version: "StoredVersion") -> None:
+    """Say that the article has one version and nothing to compare it with."""
+    seen = f"seen {minute(version.seen_at)} by {version.source}"
+    print(printable(f"revision {version.revision}, {seen}: the archive holds no other version"))
+
+
+def print_steps(steps: Sequence["Step"]) -> None:
+    """Print each step as a header line and its changed paragraphs."""
+    print_changed = _coloured() or _print_marked
+    for number, step in enumerate(steps):
+        newer = step.newer
+        if number:
+            print()
+        print(
+            printable(
+                f"revision {step.older.revision} → {newer.revision}, seen {minute(newer.seen_at)} by {newer.source}"
+            )
+        )
+        if not step.is_visible:
+            print("… nothing that a reader sees")
+            continue
+        if step.title is not None:
+            print_changed("title: ", step.title)
+        for paragraph in step.paragraphs:
+            if isinstance(paragraph, int):
+                print(f"… {plural(paragraph, 'paragraph')} unchanged")
+            else:
+                print_changed("", paragraph)
+
+
+def _coloured() -> Callable[[str, "Marked"], None] | None:
+    """A function that prints a changed paragraph in colours; None where standard output has none (NO_COLOR)."""
+    if not sys.stdout.isatty():
+        return None
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(soft_wrap=True)
+    if console.no_color or not console.color_system:
+        return None
+    styles = {"same": "", "gone": "red strike", "new": "green"}
+
+    def print_changed(prefix: str, marked: "Marked") -> None:
+        console.print(Text.assemble(prefix, *((printable(piece.text), styles[piece.mark]) for piece in marked)))
+
+    return print_changed
+
+
+def _print_marked(prefix: str, marked: "Marked") -> None:
+    marks = {"same": ("", ""), "gone": ("[-", "-]"), "new": ("{+", "+}")}
+    print(prefix + "".join(printable(piece.text).join(marks[piece.mark]) for piece in marked))

@@ -1,0 +1,36 @@
+"""Progress on standard error: a bar on a terminal, a plain line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from kzfeed.text import plural
+
+PLAIN_LINE_EVERY_S = 10
+
+Advance = Callable[[int], None]
+"""A function that is told how many things are done."""
+
+
+@contextmanager
+def progress_bar(label: str, noun: str, total: Callable[[], int]) -> Iterator[Advance]:
+    """Show progress while the block runs. `total` is only asked for where there is a bar."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(label, total=total())
+            yield lambda done: bar.update(task, completed=done)
+    else:
+        last_line = time.monotonic()
+
+        def print_line(done: int) -> None:
+            nonlocal last_line
+            if time.monotonic() - last_line >= PLAIN_LINE_EVERY_S:
+                last_line = time.monotonic()
+                print(f"{label}: {plural(done, noun)}", file=sys.stderr, flush=True)
+
+        yield print_line

@@ -1,0 +1,51 @@
+"""Commands about sources: `sources list`, `sources check` and `explain`."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from kzfeed.cli.options import AsJson
+from kzfeed.cli.output import print_json, print_sources
+
+
+def list_sources(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """List the sources with their state, including those that only backfilled articles have."""
+    from kzfeed.store.queries import source_health
+
+    with ctx.obj.database(migrate=False) as database:
+        health = source_health(database)
+    print_json(health) if as_json else print_sources(health)
+
+
+def check(
+    ctx: typer.Context,
+    url: Annotated[str, typer.Argument(metavar="URL", help="The address of a feed, configured or not.")],
+    timezone: Annotated[str | None, typer.Option(help="The zone of dates that name none.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Visit a feed once and report what kzfeed would make of it. Nothing is stored."""
+    from kzfeed.check import sentences
+    from kzfeed.poll_once import check_feed
+
+    report = asyncio.run(check_feed(ctx.obj.settings, url, timezone))
+    print_json(asdict(report)) if as_json else print("\n".join(sentences.lines(report)))
+    raise typer.Exit(1 if report.error else 0)
+
+
+def explain(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The source.")],
+    as_json: AsJson = False,
+) -> None:
+    """Explain when the next poll of a source is, and what its last ten polls brought."""
+    from kzfeed.poll import explain_source, utc_now
+
+    with ctx.obj.database(migrate=False) as database:
+        told = explain_source(database, name, utc_now())
+    if as_json:
+        next_poll_at = told.source.next_poll_at
+        print_json({"name": name, "next_poll_at": next_poll_at, "why": told.why, "polls": told.polls})
+    else:
+        print("\n".join([*told.why, "", "The last polls:", *told.poll_lines] if told.polls else told.why))
