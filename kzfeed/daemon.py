@@ -22,7 +22,7 @@ from kzfeed.hosts import host_of
 from kzfeed.model import Source
 from kzfeed.poll import Poller
 from kzfeed.schedule.interval import spread_start
-from kzfeed.store import sources
+from kzfeed.store import claims
 
 TICK = timedelta(seconds=1)
 GRACE = timedelta(seconds=3)
@@ -102,15 +102,17 @@ class Daemon:
             return
         visitors = Counter(host_of(source.url) for source in self._under_way.values())
         due = await asyncio.to_thread(
-            sources.claim_due,
+            claims.claim_due,
             self.poller.database,
             now=now,
             owner=self.owner,
             lease=self.lease,
             limit=free,
-            under_way=[source.id for source in self._under_way.values()],
-            busy_hosts=self._busy_hosts(visitors),
-            places={host: most - visitors[host] for host, most in self.poller.host_queues.wide_hosts.items()},
+            busy=claims.Busy(
+                source_ids=[source.id for source in self._under_way.values()],
+                hosts=self._busy_hosts(visitors),
+                slots={host: most - visitors[host] for host, most in self.poller.host_queues.wide_hosts.items()},
+            ),
         )
         for source in due if not self._stop.is_set() else ():
             task = asyncio.create_task(self._poll(source))
@@ -123,7 +125,7 @@ class Daemon:
         # A poll that waits for its turns may outlast a claim.
         if not held or steady - self._renewed_at < self.lease.total_seconds() / 3:
             return
-        await asyncio.to_thread(sources.renew, self.poller.database, self.owner, held, now + self.lease)
+        await asyncio.to_thread(claims.renew, self.poller.database, self.owner, held, now + self.lease)
         self._renewed_at = steady
 
     def _busy_hosts(self, visitors: Mapping[str, int]) -> set[str]:
@@ -163,9 +165,9 @@ class Daemon:
             self._clock_checks = WATCH_AFTER_JUMP
         if ahead > CLOCK_SLACK:
             log.warning("the clock leapt ahead", seconds=round(ahead.total_seconds()))
-            await asyncio.to_thread(sources.take_turns, self.poller.database, spread_start, now)
+            await asyncio.to_thread(claims.spread_due, self.poller.database, spread_start, now)
         if self._clock_checks:
-            by = await asyncio.to_thread(sources.follow_clock, self.poller.database, now, slack=CLOCK_SLACK)
+            by = await asyncio.to_thread(claims.move_schedule_back, self.poller.database, now, tolerance=CLOCK_SLACK)
             self._clock_checks -= 1
             if by:
                 log.warning("the clock went back, and the schedule with it", seconds=round(by.total_seconds()))
@@ -209,6 +211,6 @@ class Daemon:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         try:
-            await asyncio.wait_for(asyncio.to_thread(sources.release, self.poller.database, self.owner), timeout=2)
+            await asyncio.wait_for(asyncio.to_thread(claims.release, self.poller.database, self.owner), timeout=2)
         except (DatabaseError, TimeoutError) as error:
             log.warning("claims not given back, they run out by themselves", error=str(error))

@@ -40,7 +40,7 @@ from kzfeed.schedule import cron
 from kzfeed.schedule.explain import explain, poll_line
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import settle, unreadable, visit_to
-from kzfeed.store import sources
+from kzfeed.store import host_pauses, sources
 from kzfeed.store.commit import PollCommit
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import last_polls
@@ -162,11 +162,11 @@ class Explained:
 
 def explain_source(database: Database, name: str, now: datetime) -> Explained:
     """What is known of the source of this name. Raises UsageError where there is none."""
-    found = sources.listed(database, [name])
+    found = sources.load(database, [name])
     if not found:
-        known = ", ".join(source.name for source in sources.listed(database)) or "none"
+        known = ", ".join(source.name for source in sources.load(database)) or "none"
         raise UsageError(f"no source {name!r} has an address in this database; there are: {known}")
-    paused_until = sources.paused_hosts(database, now).get(host_of(found[0].url))
+    paused_until = host_pauses.paused_hosts(database, now).get(host_of(found[0].url))
     polls = last_polls(database, found[0].id)
     return Explained(found[0], explain(found[0], paused_until, now), polls, list(map(poll_line, polls)))
 

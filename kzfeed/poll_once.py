@@ -17,7 +17,7 @@ from kzfeed.fetch.client import Hop
 from kzfeed.hosts import host_of
 from kzfeed.model import Document, Failed, Fetched, Outcome, Poll, Source, Visit
 from kzfeed.poll import Poller, utc_now
-from kzfeed.store import sources
+from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database
 from kzfeed.text import redacted
 from kzfeed.wiring import document_workers, fetcher, host_queues, interval_bounds, poller
@@ -101,8 +101,8 @@ async def _as_they_are(polls: Poller, *, force: bool) -> AsyncIterator[Batches[s
 
     def look_up(names: Sequence[str]) -> list[Present | Exception]:
         now = polls.clock()
-        paused = sources.paused_hosts(polls.database, now)
-        found = {source.name: source for source in sources.listed(polls.database, names)}
+        paused = host_pauses.paused_hosts(polls.database, now)
+        found = {source.name: source for source in sources.load(polls.database, names)}
         return [_present(found.get(name), paused, now, force=force) for name in names]
 
     with ThreadPoolExecutor(1, thread_name_prefix="present") as thread:

@@ -21,7 +21,7 @@ from kzfeed.model import Source
 from kzfeed.poll import Poller, next_firing, utc_now
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds, after_skipped_hours, interval_wait, spread_start
-from kzfeed.store import sources
+from kzfeed.store import host_pauses, sources
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
@@ -71,10 +71,10 @@ def _end_in_any_case() -> None:
 
 def apply(settings: Settings, database: Database, now: datetime) -> None:
     """Make the sources those that are configured; where a rhythm is another now, it counts from the last poll."""
-    before = {source.id: source for source in sources.listed(database)}
-    sources.configure(database, settings.source_configs(), now, turn=spread_start)
+    before = {source.id: source for source in sources.load(database)}
+    sources.configure(database, settings.source_configs(), now, spread=spread_start)
     bounds = interval_bounds(settings)
-    for source in sources.listed(database):
+    for source in sources.load(database):
         replanned = source.id in before and _replanned(before[source.id], source, bounds, now)
         if replanned:
             sources.reschedule(database, source, replanned)
@@ -177,7 +177,7 @@ def host_queues(settings: Settings, visited: Mapping[str, float]) -> HostQueues:
 def _lately_visited(settings: Settings, database: Database, now: datetime) -> dict[str, float]:
     """The hosts whose gap may not be over yet, and how many seconds ago they were visited."""
     longest = max([settings.http.host_gap, *(_gap(settings, each) for each in settings.hosts.values())])
-    visited = sources.lately_visited(database, now - longest)
+    visited = host_pauses.recently_visited_hosts(database, now - longest)
     return {host: (now - when).total_seconds() for host, when in visited.items()}
 
 

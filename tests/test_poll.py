@@ -57,7 +57,7 @@ def workers_started(archive: Database, urls: dict[str, str], folder: Path) -> in
             Workers(timeout=timedelta(seconds=10), memory=2**29, command=("sh", "-c", note, *COMMAND)) as workers,
         ):
             ours = dataclasses.replace(polls, workers=workers)
-            return [poll.outcome for poll in await asyncio.gather(*map(ours.poll, sources.listed(archive)))]
+            return [poll.outcome for poll in await asyncio.gather(*map(ours.poll, sources.load(archive)))]
 
     # All of them carry one article, which is new once.
     assert sorted(asyncio.run(poll())) == ["new", *["unchanged"] * (len(urls) - 1)]

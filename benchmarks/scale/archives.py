@@ -241,7 +241,7 @@ def configure(database: Database, shape: Shape) -> None:
 
 def listed(database: Database) -> dict[int, Source]:
     """All sources by id, which equals their number."""
-    return {source.id: source for source in sources.listed(database)}
+    return {source.id: source for source in sources.load(database)}
 
 
 def settle(database: Database) -> None:

@@ -21,7 +21,7 @@ from benchmarks.measure import PAGE_KIB, Broken
 from benchmarks.scale.archives import settle
 from benchmarks.scale.cost import Clock, Cost
 from kzfeed.model import Source, SourceConfig
-from kzfeed.store import schema, sources, tables
+from kzfeed.store import claims, schema, sources, tables
 from kzfeed.store.engine import Database
 from tests.databases import postgresql_server
 
@@ -97,12 +97,12 @@ def _tick(database: Database, clock: Clock, due: Sequence[int]) -> Cost:
     claimed: list[Source] = []
 
     def work() -> None:
-        claimed.extend(sources.claim_due(database, now=now, owner=OWNER, lease=LEASE, limit=DUE))
+        claimed.extend(claims.claim_due(database, now=now, owner=OWNER, lease=LEASE, limit=DUE))
 
     cost = clock.cost_of(work)
     if len(claimed) != min(len(due), DUE):
         raise Broken(f"of {len(due)} due sources {len(claimed)} were claimed")
-    sources.release(database, OWNER)
+    claims.release(database, OWNER)
     put_due(database, (), now)
     return cost
 

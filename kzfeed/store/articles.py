@@ -1,6 +1,6 @@
-"""Articles and what belongs to them, many at a time: what documents and files brought in, rows of six tables out.
+"""Storage of articles with their revisions, sightings, media and tags, many articles in few statements.
 
-Nothing is decided here: what is new and what changed comes from `article.change`, within the transaction that writes.
+`article.change` decides what is new, unchanged or revised, from what the same transaction has read.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,66 +13,71 @@ from kzfeed.article import change as changes
 from kzfeed.article.build import fingerprint
 from kzfeed.article.change import Change, Known, New, Revised, Same
 from kzfeed.article.html import content as html
-from kzfeed.model import Media, Tally
+from kzfeed.model import Tally
 from kzfeed.store import tables
-from kzfeed.store.bulk import ForMany, Row
-from kzfeed.store.lookup import BODIES, Brought, find
-from kzfeed.store.statements import for_each_engine, parts, rows
+from kzfeed.store.lookup import BODY_BATCH, ArticleBatch, find_known, in_batches
+
+Row = dict[str, Any]
 
 _article, _sighting = tables.articles.c, tables.sightings.c
 _media, _tag = tables.media.c, tables.tags.c
 
 
-def bring(connection: sa.Connection, brought: Sequence[Brought]) -> list[Tally]:
-    """Write down what is new, seen again or revised; a tally for each.
+def store_articles(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> list[Tally]:
+    """Store what is new or revised, record what is seen again, and return a tally for each batch.
 
-    No two of them may share an article: what one of them brings must not change what another one means.
+    No two batches may share an article: the changes of one must not depend on those of another.
     """
-    if not brought:
+    if not batches:
         return []
-    found = find(connection, brought)
-    plans = [_plan(each, found.known) for each in brought]
-    new = [change.article for plan in plans for change in plan if isinstance(change, New)]
-    ids = found.ids | dict(zip((article.url_hash for article in new), _new_ids(connection, len(new)), strict=True))
+    stored = find_known(connection, batches)
+    changes_by_batch = [_changes(batch, stored.known) for batch in batches]
+    new = [change.article for each in changes_by_batch for change in each if isinstance(change, New)]
+    new_ids = zip((article.url_hash for article in new), _next_ids(connection, len(new)), strict=True)
+    ids = {**stored.ids, **dict(new_ids)}
     steps = [
-        _Step(change, ids[change.article.url_hash], found.known.get(change.article.url_hash), each)
-        for each, plan in zip(brought, plans, strict=True)
-        for change in plan
+        _Step(change, ids[change.article.url_hash], stored.known.get(change.article.url_hash), batch)
+        for batch, batch_changes in zip(batches, changes_by_batch, strict=True)
+        for change in batch_changes
     ]
-    _NEW_ARTICLES.execute(connection, (_article_row(step) for step in steps if isinstance(step.change, New)))
-    _read_better(connection, [step for step in steps if step.known])
+    _insert(connection, tables.articles, [_article_row(step) for step in steps if isinstance(step.change, New)])
+    _update_derived_text(connection, [step for step in steps if step.known])
     _revise(connection, [step for step in steps if isinstance(step.change, Revised)])
     _add_media_and_tags(connection, steps)
-    _see_again(connection, [step for step in steps if isinstance(step.change, Same) and step.known])
-    _sight(connection, steps)
-    return list(map(_tally, plans))
+    _update_last_seen(connection, [step for step in steps if isinstance(step.change, Same) and step.known])
+    _record_sightings(connection, steps)
+    return list(map(_tally, changes_by_batch))
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One change of one article that was brought: the article's id, and what was known of it before the transaction."""
+    """One change of one article, with the article's id and what was known of it before the transaction."""
 
     change: Change
     id: int
     known: Known | None
-    brought: Brought
+    batch: ArticleBatch
 
 
-def _plan(brought: Brought, known: Mapping[str, Known]) -> list[Change]:
-    named = ((article, changes.identify(article, known)) for article in brought.articles)
-    articles = [article if article.url_hash == name else replace(article, url_hash=name) for article, name in named]
-    return changes.compare(articles, known, live=brought.live)
+def _changes(batch: ArticleBatch, known: Mapping[str, Known]) -> list[Change]:
+    identified = ((article, changes.identify(article, known)) for article in batch.articles)
+    articles = [
+        article if article.url_hash == url_hash else replace(article, url_hash=url_hash)
+        for article, url_hash in identified
+    ]
+    return changes.compare(articles, known, live=batch.is_live)
 
 
-def _tally(plan: Iterable[Change]) -> Tally:
-    kinds = [type(change) for change in plan]
+def _tally(batch_changes: Iterable[Change]) -> Tally:
+    kinds = [type(change) for change in batch_changes]
     return Tally(new=kinds.count(New), revised=kinds.count(Revised), unchanged=kinds.count(Same))
 
 
-def _new_ids(connection: sa.Connection, count: int) -> Iterable[int]:
-    """The ids that so many new articles are to have, as the engine itself would give them out.
+def _next_ids(connection: sa.Connection, count: int) -> Iterable[int]:
+    """The ids of `count` new articles, as the engine would assign them.
 
-    Asked for beforehand, so that what belongs to an article need not wait for it to be inserted.
+    They are needed before the INSERT, so that all articles and then all their media, tags and sightings can be
+    inserted at once.
     """
     if not count:
         return ()
@@ -84,27 +89,71 @@ def _new_ids(connection: sa.Connection, count: int) -> Iterable[int]:
     return range(highest + 1, highest + count + 1)
 
 
-_NEW_ARTICLES = ForMany(
-    sa.insert(tables.articles),
-    [
-        *("id", "url_hash", "url", "title", "content", "text", "published_at", "published_raw", "author", "language"),
-        *("first_seen_at", "last_seen_at", "source_id"),
-        *("revision", "revision_seen_at", "revision_source_id", "fingerprint"),
-    ],
-)
+def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
+    if rows:
+        connection.execute(sa.insert(table), rows)
 
 
 def _article_row(step: _Step) -> Row:
-    article, source_id, now = step.change.article, step.brought.source_id, step.brought.now
-    return (
-        *(step.id, article.url_hash, article.url, article.title, article.content, article.text),
-        *(article.published_at, article.published_raw, article.author, article.language),
-        *(now, now, source_id),
-        *(1, now, source_id, article.fingerprint),
-    )
+    article, source_id, now = step.change.article, step.batch.source_id, step.batch.seen_at
+    return {
+        "id": step.id,
+        "url_hash": article.url_hash,
+        "url": article.url,
+        "title": article.title,
+        "content": article.content,
+        "text": article.text,
+        "fingerprint": article.fingerprint,
+        "published_at": article.published_at,
+        "published_raw": article.published_raw,
+        "author": article.author,
+        "language": article.language,
+        "first_seen_at": now,
+        "last_seen_at": now,
+        "source_id": source_id,
+        "revision": 1,
+        "revision_seen_at": now,
+        "revision_source_id": source_id,
+    }
 
 
-_KEEP_VERSION = sa.insert(tables.revisions).from_select(
+# --- articles that the archive holds already -------------------------------------------------------------------------
+
+
+_UPDATE_ARTICLE = sa.update(tables.articles).where(_article.id == sa.bindparam("article_id"))
+
+
+def _update_last_seen(connection: sa.Connection, steps: Sequence[_Step]) -> None:
+    rows = {
+        step.id: {"article_id": step.id, "last_seen_at": step.batch.seen_at} for step in steps if step.batch.is_live
+    }
+    if rows:
+        connection.execute(_UPDATE_ARTICLE, list(rows.values()))
+
+
+def _update_derived_text(connection: sa.Connection, steps: Sequence[_Step]) -> None:
+    """Update text and fingerprint of articles whose text another version of kzfeed extracted in another way.
+
+    They are derived from what is stored: the batch may hold the same text in other markup.
+    """
+    outdated = {
+        step.id
+        for step in steps
+        if isinstance(step.change, Same)
+        and step.known
+        and step.change.revision == step.known.revision
+        and step.change.article.fingerprint != step.known.stored_fingerprint
+    }
+    query = sa.select(_article.id, _article.title, _article.content)
+    for ids in in_batches(outdated, BODY_BATCH):
+        rows = [
+            {"article_id": each, "text": html.plain_text(content), "fingerprint": fingerprint(title, content)}
+            for each, title, content in connection.execute(query.where(_article.id.in_(ids)))
+        ]
+        connection.execute(_UPDATE_ARTICLE, rows)
+
+
+_COPY_NEWEST_TO_REVISIONS = sa.insert(tables.revisions).from_select(
     ["article_id", "revision", "title", "content", "text", "seen_at", "source_id"],
     sa.select(
         _article.id,
@@ -114,170 +163,136 @@ _KEEP_VERSION = sa.insert(tables.revisions).from_select(
         _article.text,
         _article.revision_seen_at,
         _article.revision_source_id,
-    ).where(_article.id == sa.bindparam("the_id")),
+    ).where(_article.id == sa.bindparam("article_id")),
 )
 
 
 def _given(column: sa.Column[Any]) -> sa.BindParameter[Any]:
-    return sa.bindparam(f"the_{column.name}", type_=column.type)
+    return sa.bindparam(f"given_{column.name}", type_=column.type)
 
 
-_TAKE_VERSION = (
-    sa.update(tables.articles)
-    .where(_article.id == sa.bindparam("the_id"))
-    .values(
-        # A date once known stays: mirrors date an edited article anew.
-        published_at=sa.func.coalesce(_article.published_at, _given(_article.published_at)),
-        published_raw=sa.func.coalesce(_article.published_raw, _given(_article.published_raw)),
-        author=sa.func.coalesce(_given(_article.author), _article.author),
-        language=sa.func.coalesce(_given(_article.language), _article.language),
-    )
+_REPLACE_NEWEST = _UPDATE_ARTICLE.values(
+    # Keep a date that is known: mirrors give an edited article the date of the edit.
+    published_at=sa.func.coalesce(_article.published_at, _given(_article.published_at)),
+    published_raw=sa.func.coalesce(_article.published_raw, _given(_article.published_raw)),
+    author=sa.func.coalesce(_given(_article.author), _article.author),
+    language=sa.func.coalesce(_given(_article.language), _article.language),
 )
 
 
 def _revise(connection: sa.Connection, steps: Sequence[_Step]) -> None:
-    """The version that was the newest becomes a row of `revisions`, the new one takes its place."""
-    for wave in _waves(steps):
-        connection.execute(_KEEP_VERSION, [{"the_id": step.id} for step in wave])
-        connection.execute(_TAKE_VERSION, list(map(_version_row, wave)))
+    """Copy the newest version of each article to `revisions`, and replace it."""
+    for steps_of_different_articles in _apart(steps):
+        connection.execute(_COPY_NEWEST_TO_REVISIONS, [{"article_id": step.id} for step in steps_of_different_articles])
+        connection.execute(_REPLACE_NEWEST, list(map(_newest_row, steps_of_different_articles)))
 
 
-def _waves(steps: Iterable[_Step]) -> list[list[_Step]]:
-    """The steps in their order, in lists that hold no article twice: one document may have several wordings of it."""
-    waves: list[list[_Step]] = []
-    taken: dict[int, int] = {}
+def _apart(steps: Iterable[_Step]) -> list[list[_Step]]:
+    """The steps in lists that hold no article twice: one document may hold several versions of an article."""
+    lists: list[list[_Step]] = []
+    counts: dict[int, int] = {}
     for step in steps:
-        wave = taken[step.id] = taken.get(step.id, -1) + 1
-        if wave == len(waves):
-            waves.append([])
-        waves[wave].append(step)
-    return waves
+        number = counts[step.id] = counts.get(step.id, -1) + 1
+        if number == len(lists):
+            lists.append([])
+        lists[number].append(step)
+    return lists
 
 
-def _version_row(step: _Step) -> dict[str, Any]:
-    article, now = step.change.article, step.brought.now
+def _newest_row(step: _Step) -> Row:
+    article, now = step.change.article, step.batch.seen_at
     return {
-        "the_id": step.id,
+        "article_id": step.id,
         "title": article.title,
         "content": article.content,
         "text": article.text,
         "fingerprint": article.fingerprint,
         "revision": step.change.revision,
         "revision_seen_at": now,
-        "revision_source_id": step.brought.source_id,
+        "revision_source_id": step.batch.source_id,
         "last_seen_at": now,
-        "the_published_at": article.published_at,
-        "the_published_raw": article.published_raw,
-        "the_author": article.author,
-        "the_language": article.language,
+        "given_published_at": article.published_at,
+        "given_published_raw": article.published_raw,
+        "given_author": article.author,
+        "given_language": article.language,
     }
 
 
-_NEW_MEDIA = ForMany(sa.insert(tables.media), ["article_id", "kind", "url", "proxy_url", "mime_type", "size_bytes"])
-_NEW_TAGS = ForMany(sa.insert(tables.tags), ["article_id", "tag"])
+# --- media, tags, sightings ------------------------------------------------------------------------------------------
 
 
 def _add_media_and_tags(connection: sa.Connection, steps: Sequence[_Step]) -> None:
-    """All that new articles have, and what newer versions have beside it."""
-    held = _held(connection, [step.id for step in steps if step.known and isinstance(step.change, Revised)])
+    """Insert the media and tags of new articles, and those that a revision adds to an article."""
+    stored = _stored_media_and_tags(connection, {step.id for step in steps if isinstance(step.change, Revised)})
     media: list[Row] = []
     tags: list[Row] = []
     for step in steps:
         if isinstance(step.change, Same):
             continue
         article, is_new = step.change.article, isinstance(step.change, New)
-        had = held.setdefault(step.id, set())
-        media += [_media_row(step.id, each) for each in article.media if is_new or (each.kind, each.url) not in had]
-        tags += [(step.id, tag) for tag in article.tags if is_new or ("", tag) not in had]
-        had |= {(each.kind, each.url) for each in article.media} | {("", tag) for tag in article.tags}
-    _NEW_MEDIA.execute(connection, media)
-    _NEW_TAGS.execute(connection, tags)
-
-
-def _media_row(article_id: int, media: Media) -> Row:
-    return article_id, media.kind, media.url, media.proxy_url, media.mime_type, media.size_bytes
-
-
-_MEDIA = for_each_engine(
-    lambda among: sa.select(_media.article_id, _media.kind, _media.url).where(among(_media.article_id, "ids"))
-)
-_TAGS = for_each_engine(
-    lambda among: sa.select(_tag.article_id, sa.literal("").label("kind"), _tag.tag).where(
-        among(_tag.article_id, "ids")
-    )
-)
-
-
-def _held(connection: sa.Connection, article_ids: Iterable[int]) -> dict[int, set[tuple[str, str]]]:
-    """The media of these articles, by kind and URL, and their tags, which are of no kind."""
-    held: dict[int, set[tuple[str, str]]] = {}
-    for part in parts(set(article_ids)):
-        for statements in (_MEDIA, _TAGS):
-            for article_id, kind, value in rows(connection, statements, ids=part):
-                held.setdefault(article_id, set()).add((kind, value))
-    return held
-
-
-_BY_ID = sa.update(tables.articles).where(_article.id == sa.bindparam("the_id"))
-
-
-_STORED = for_each_engine(
-    lambda among: sa.select(_article.id, _article.title, _article.content).where(among(_article.id, "ids"))
-)
-
-
-def _read_better(connection: sa.Connection, steps: Sequence[_Step]) -> None:
-    """Text and fingerprint again, where only our way of reading them out of the HTML has changed.
-
-    Out of what is stored, and not of what was brought: that may be dressed otherwise.
-    """
-    better = [
-        step.id
-        for step in steps
-        if isinstance(step.change, Same)
-        and step.known
-        and step.change.revision == step.known.revision
-        and step.change.article.fingerprint != step.known.stored_fingerprint
-    ]
-    for part in parts(set(better), size=BODIES):
-        read = [
-            {"the_id": each, "text": html.plain_text(content), "fingerprint": fingerprint(title, content)}
-            for each, title, content in rows(connection, _STORED, ids=part)
+        seen = stored.setdefault(step.id, set())
+        media += [
+            {
+                "article_id": step.id,
+                "kind": each.kind,
+                "url": each.url,
+                "proxy_url": each.proxy_url,
+                "mime_type": each.mime_type,
+                "size_bytes": each.size_bytes,
+            }
+            for each in article.media
+            if is_new or (each.kind, each.url) not in seen
         ]
-        connection.execute(_BY_ID, read)
+        tags += [{"article_id": step.id, "tag": tag} for tag in article.tags if is_new or ("", tag) not in seen]
+        seen |= {(each.kind, each.url) for each in article.media} | {("", tag) for tag in article.tags}
+    _insert(connection, tables.media, media)
+    _insert(connection, tables.tags, tags)
 
 
-_SEEN_AGAIN = ForMany(_BY_ID, ["the_id", "last_seen_at"])
+def _stored_media_and_tags(connection: sa.Connection, article_ids: Iterable[int]) -> dict[int, set[tuple[str, str]]]:
+    """The media of these articles as (kind, URL), and their tags as ("", tag)."""
+    select_media = sa.select(_media.article_id, _media.kind, _media.url)
+    select_tags = sa.select(_tag.article_id, sa.literal("").label("kind"), _tag.tag)
+    stored: dict[int, set[tuple[str, str]]] = {}
+    for ids in in_batches(article_ids):
+        for query in (select_media.where(_media.article_id.in_(ids)), select_tags.where(_tag.article_id.in_(ids))):
+            for article_id, kind, value in connection.execute(query):
+                stored.setdefault(article_id, set()).add((kind, value))
+    return stored
 
 
-def _see_again(connection: sa.Connection, steps: Sequence[_Step]) -> None:
-    _SEEN_AGAIN.execute(connection, {step.id: step.brought.now for step in steps if step.brought.live}.items())
-
-
-_SIGHTED = ForMany(
-    sa.insert(tables.sightings), ["article_id", "source_id", "guid", "first_seen_at", "last_seen_at", "revision"]
+_UPDATE_SIGHTING = sa.update(tables.sightings).where(
+    _sighting.article_id == sa.bindparam("sighted_article_id"), _sighting.source_id == sa.bindparam("by_source_id")
 )
-_SIGHTED_AGAIN = ForMany(
-    sa.update(tables.sightings).where(
-        _sighting.article_id == sa.bindparam("the_article_id"), _sighting.source_id == sa.bindparam("the_source_id")
-    ),
-    ["the_article_id", "the_source_id", "guid", "last_seen_at", "revision", "withdrawn_at"],
-)
 
 
-def _sight(connection: sa.Connection, steps: Sequence[_Step]) -> None:
-    """Write down that the sources carry these articles. What files say of seeing changes nothing already seen."""
-    last = {step.id: step for step in steps}.values()
-    first = [step for step in last if step.known is None or step.known.shown is None]
-    again = [step for step in last if step.known and step.known.shown is not None and step.brought.live]
-    _SIGHTED.execute(connection, map(_sighting_row, first))
-    _SIGHTED_AGAIN.execute(connection, map(_again_row, again))
+def _record_sightings(connection: sa.Connection, steps: Sequence[_Step]) -> None:
+    """Insert or update the sightings of these articles. Archive files do not change a sighting that exists."""
+    last_steps = {step.id: step for step in steps}.values()
+    first_time = [step for step in last_steps if step.known is None or step.known.shown is None]
+    again = [step for step in last_steps if step.known and step.known.shown is not None and step.batch.is_live]
+    _insert(connection, tables.sightings, list(map(_sighting_row, first_time)))
+    if again:
+        connection.execute(_UPDATE_SIGHTING, list(map(_renewed_sighting_row, again)))
 
 
 def _sighting_row(step: _Step) -> Row:
-    source_id, now = step.brought.source_id, step.brought.now
-    return step.id, source_id, step.change.article.guid, now, now, step.change.revision
+    return {
+        "article_id": step.id,
+        "source_id": step.batch.source_id,
+        "guid": step.change.article.guid,
+        "first_seen_at": step.batch.seen_at,
+        "last_seen_at": step.batch.seen_at,
+        "revision": step.change.revision,
+    }
 
 
-def _again_row(step: _Step) -> Row:
-    return step.id, step.brought.source_id, step.change.article.guid, step.brought.now, step.change.revision, None
+def _renewed_sighting_row(step: _Step) -> Row:
+    return {
+        "sighted_article_id": step.id,
+        "by_source_id": step.batch.source_id,
+        "guid": step.change.article.guid,
+        "last_seen_at": step.batch.seen_at,
+        "revision": step.change.revision,
+        "withdrawn_at": None,
+    }

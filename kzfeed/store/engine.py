@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -113,12 +113,9 @@ def _engine(url: str) -> sa.Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "postgresql":
         patience = {name: value for name, value in POSTGRESQL_PATIENCE.items() if name not in parsed.query}
-        # Parameters by place: `many` gives rows as they are.
-        engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args=patience, paramstyle="format")
+        engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args=patience)
         sa.event.listen(engine, "do_connect", _Connector())
         sa.event.listen(engine, "connect", _prepare_postgresql)
-        sa.event.listen(engine, "do_executemany", _copy)
-        sa.event.listen(engine, "do_execute", lambda cursor, text, row, context: _copy(cursor, text, [row], context))
         return engine
     # Last in, first out: the connection used last has the most in its cache.
     pool: dict[str, Any] = {"poolclass": sa.QueuePool, "pool_use_lifo": True}
@@ -183,20 +180,6 @@ def _prepare_postgresql(dbapi: Any, _record: object) -> None:
     dbapi.commit()
 
 
-def _copy(cursor: Any, statement: str, rows: Iterable[Sequence[Any]], context: Any) -> bool:
-    """Whether the statement is a COPY: psycopg has a way of its own for that, so here it is executed.
-
-    Within SQLAlchemy, so that what goes wrong is taken as it is of every other statement.
-    """
-    if not statement.startswith("COPY "):
-        return False
-    with cursor.copy(statement) as copy:
-        copy.set_types(context.execution_options["copy_types"])
-        for row in rows:
-            copy.write_row(row)
-    return True
-
-
 def _prepare_sqlite(dbapi: Any, _record: object) -> None:
     # sqlite3's own transaction handling begins too late and commits before CREATE: BEGIN is ours.
     dbapi.isolation_level = None
@@ -238,7 +221,7 @@ def _failures(doing: str) -> Iterator[None]:
         raise _database_error(f"{doing} the database failed", error) from error
 
 
-def is_trouble(error: DatabaseError) -> bool:
+def is_database_failure(error: DatabaseError) -> bool:
     """Whether the database itself is in trouble: away, locked, full, damaged; and not what was to be written."""
     cause = error.__cause__
     if isinstance(cause, DBAPIError) and cause.connection_invalidated:

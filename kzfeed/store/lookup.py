@@ -1,9 +1,9 @@
-"""What the archive holds of articles that were brought to it, found in few statements: articles in, Known out."""
+"""Look-up of what the archive holds of articles that a document or a file brought, in few statements."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -11,41 +11,42 @@ from kzfeed.article.build import fingerprint
 from kzfeed.article.change import Known
 from kzfeed.model import Article
 from kzfeed.store import tables
-from kzfeed.store.statements import for_each_engine, parts, rows
-from kzfeed.store.windows import among_last_shown
+from kzfeed.store.windows import select_last_window
 
-BODIES = 200
-"""How many articles are in memory at a time while their versions are read."""
+BATCH = 5_000
+"""The most values in one IN list: SQLite limits the parameters of a statement."""
+BODY_BATCH = 200
+"""The most articles whose bodies are in memory at a time."""
+
+Value = TypeVar("Value", int, str)
 
 _article, _revision, _sighting = tables.articles.c, tables.revisions.c, tables.sightings.c
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
-    """What one document, or a run of archive files, says that a source carries; `live` if it does so `now`."""
+class ArticleBatch:
+    """Articles of one source, from one document or from archive files.
+
+    `is_live` says that the source shows them at `seen_at`; what a file holds was seen at an unknown time.
+    """
 
     source_id: int
     articles: Sequence[Article]
-    now: datetime
-    live: bool
-
-
-def hashes_of(article: Article) -> Iterable[str]:
-    """Every hash under which the archive may have the article."""
-    return filter(None, (article.url_hash, article.link_hash, article.joint_hash))
+    seen_at: datetime
+    is_live: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the archive holds of the articles that were asked for, by url_hash."""
+class KnownArticles:
+    """What the archive holds of the articles that were looked up, and their ids, both by url_hash."""
 
     known: Mapping[str, Known]
-    ids: dict[str, int]
+    ids: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """An article as it is stored, and as the source that brought it has shown it, if it ever did."""
+class _StoredRow:
+    """A row of `articles`, with the revision and guid that the batch's source showed last, if it ever did."""
 
     id: int
     url_hash: str
@@ -55,92 +56,94 @@ class _Held:
     guid: str | None = None
 
 
-_LAST_SHOWN = among_last_shown(
-    *(_sighting.source_id, _article.id, _article.url_hash, _article.revision, _article.fingerprint),
-    *(_sighting.revision.label("shown"), _sighting.guid),
-)
-_BY_HASH = for_each_engine(
-    lambda among: sa.select(_article.id, _article.url_hash, _article.revision, _article.fingerprint).where(
-        among(_article.url_hash, "hashes")
-    )
-)
-_SIGHTINGS = for_each_engine(
-    lambda among: sa.select(_sighting.article_id, _sighting.revision, _sighting.guid).where(
-        _sighting.source_id == sa.bindparam("source_id"), among(_sighting.article_id, "ids")
-    )
-)
-_NEWEST = for_each_engine(
-    lambda among: sa.select(_article.id, _article.revision, _article.title, _article.content).where(
-        among(_article.id, "ids")
-    )
-)
-_OLDER = for_each_engine(
-    lambda among: sa.select(_revision.article_id, _revision.revision, _revision.title, _revision.content).where(
-        among(_revision.article_id, "ids")
-    )
-)
+def in_batches(values: Iterable[Value], size: int = BATCH) -> Iterable[list[Value]]:
+    """The values, sorted, in lists of at most `size`."""
+    ordered = sorted(values)
+    return (ordered[start : start + size] for start in range(0, len(ordered), size))
 
 
-def find(connection: sa.Connection, brought: Sequence[Brought]) -> Found:
-    """What the archive holds of these articles; the versions in full only where the text is another."""
+def hashes_of(article: Article) -> Iterable[str]:
+    """Every hash under which the archive may hold the article."""
+    return filter(None, (article.url_hash, article.link_hash, article.joint_hash))
+
+
+def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> KnownArticles:
+    """Look up the articles of all batches, no two of which may share an article.
+
+    All versions of an article are read only if its newest one differs from what the batch holds.
+    """
     expected: dict[str, set[str]] = {}
-    carriers: dict[str, int] = {}
-    for each in brought:
-        for article in each.articles:
+    source_ids: dict[str, int] = {}
+    for batch in batches:
+        for article in batch.articles:
             for url_hash in hashes_of(article):
                 expected.setdefault(url_hash, set()).add(article.fingerprint)
-                carriers[url_hash] = each.source_id
-    held = _last_shown(connection, [each.source_id for each in brought if each.live], carriers)
-    # What a source goes on showing lies together, whatever the size of the archive; a hash lies anywhere in it.
-    held += _by_hash(connection, carriers.keys() - {each.url_hash for each in held}, carriers)
-    versions = _versions(connection, [each.id for each in held if expected[each.url_hash] != {each.fingerprint}])
+                source_ids[url_hash] = batch.source_id
+    # A source's last window lies together in the table; a hash can lie anywhere, so that its look-up costs more.
+    rows = _rows_in_last_windows(connection, {batch.source_id for batch in batches if batch.is_live}, source_ids)
+    rows += _rows_by_hash(connection, source_ids.keys() - {row.url_hash for row in rows}, source_ids)
+    versions = _versions(connection, [row.id for row in rows if expected[row.url_hash] != {row.fingerprint}])
     known = {
-        each.url_hash: Known(
-            url_hash=each.url_hash,
-            revision=each.revision,
-            versions=versions.get(each.id) or {each.revision: each.fingerprint},
-            shown=each.shown,
-            guid=each.guid,
-            stored_fingerprint=each.fingerprint,
+        row.url_hash: Known(
+            url_hash=row.url_hash,
+            revision=row.revision,
+            versions=versions.get(row.id) or {row.revision: row.fingerprint},
+            shown=row.shown,
+            guid=row.guid,
+            stored_fingerprint=row.fingerprint,
         )
-        for each in held
+        for row in rows
     }
-    return Found(known, {each.url_hash: each.id for each in held})
+    return KnownArticles(known, {row.url_hash: row.id for row in rows})
 
 
-def _last_shown(connection: sa.Connection, source_ids: Iterable[int], carriers: Mapping[str, int]) -> list[_Held]:
-    """Those of these hashes that their carriers showed in their last documents."""
+def _rows_in_last_windows(
+    connection: sa.Connection, live_source_ids: Iterable[int], source_ids: Mapping[str, int]
+) -> list[_StoredRow]:
+    """Rows of the hashes in `source_ids` that their own source showed in its last document."""
+    query = select_last_window(
+        *(_sighting.source_id, _article.id, _article.url_hash, _article.revision, _article.fingerprint),
+        *(_sighting.revision.label("shown"), _sighting.guid),
+    )
     return [
-        _Held(*row[1:])
-        for part in parts(set(source_ids))
-        for row in rows(connection, _LAST_SHOWN, ids=part)
-        if carriers.get(row.url_hash) == row.source_id
+        _StoredRow(*row[1:])
+        for ids in in_batches(live_source_ids)
+        for row in connection.execute(query.where(tables.sources.c.id.in_(ids)))
+        if source_ids.get(row.url_hash) == row.source_id
     ]
 
 
-def _by_hash(connection: sa.Connection, hashes: Iterable[str], carriers: Mapping[str, int]) -> list[_Held]:
-    """Those of these hashes that the archive has, wherever they came from."""
-    found = [row for part in parts(hashes) for row in rows(connection, _BY_HASH, hashes=part)]
-    carried: dict[int, list[int]] = {}
+def _rows_by_hash(connection: sa.Connection, hashes: Iterable[str], source_ids: Mapping[str, int]) -> list[_StoredRow]:
+    """Rows of these hashes, whichever source has shown them."""
+    query = sa.select(_article.id, _article.url_hash, _article.revision, _article.fingerprint)
+    found = [
+        row for batch in in_batches(hashes) for row in connection.execute(query.where(_article.url_hash.in_(batch)))
+    ]
+    article_ids: dict[int, list[int]] = {}
     for row in found:
-        carried.setdefault(carriers[row.url_hash], []).append(row.id)
-    sightings: dict[int, Any] = {
+        article_ids.setdefault(source_ids[row.url_hash], []).append(row.id)
+    select_sightings = sa.select(_sighting.article_id, _sighting.revision, _sighting.guid)
+    sightings = {
         row.article_id: (row.revision, row.guid)
-        for source_id, article_ids in carried.items()
-        for part in parts(article_ids)
-        for row in rows(connection, _SIGHTINGS, source_id=source_id, ids=part)
+        for source_id, ids in article_ids.items()
+        for batch in in_batches(ids)
+        for row in connection.execute(
+            select_sightings.where(_sighting.source_id == source_id, _sighting.article_id.in_(batch))
+        )
     }
-    return [_Held(*row, *sightings.get(row.id, ())) for row in found]
+    return [_StoredRow(*row, *sightings.get(row.id, ())) for row in found]
 
 
 def _versions(connection: sa.Connection, article_ids: Iterable[int]) -> dict[int, dict[int, str]]:
-    """The fingerprints of every version of these articles, made anew from what is stored.
+    """The fingerprints of all versions of these articles, by revision, computed from what is stored.
 
-    Anew, because a later kzfeed may read text out of HTML better: that must not look like a change of the text.
+    They are computed because a later kzfeed may extract text from HTML in another way, which is no change of the text.
     """
+    newest = sa.select(_article.id, _article.revision, _article.title, _article.content)
+    older = sa.select(_revision.article_id, _revision.revision, _revision.title, _revision.content)
     versions: dict[int, dict[int, str]] = {}
-    for part in parts(article_ids, size=BODIES):
-        for statements in (_NEWEST, _OLDER):
-            for article_id, number, title, content in rows(connection, statements, ids=part):
+    for ids in in_batches(article_ids, BODY_BATCH):
+        for query in (newest.where(_article.id.in_(ids)), older.where(_revision.article_id.in_(ids))):
+            for article_id, number, title, content in connection.execute(query):
                 versions.setdefault(article_id, {})[number] = fingerprint(title, content)
     return versions

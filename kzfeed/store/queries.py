@@ -13,7 +13,6 @@ from kzfeed.errors import UsageError
 from kzfeed.model import StoredArticle, StoredVersion
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.statements import for_each_engine, rows
 
 STREAM_SIZE = 200
 """How many articles are in memory at a time while they are streamed."""
@@ -23,7 +22,6 @@ _COLUMNS = [
     _source.name.label(each.name) if each.name == "source" else _article[each.name] for each in fields(StoredArticle)
 ]
 _STORED = sa.select(*_COLUMNS).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
-_STORED_BY_ID = for_each_engine(lambda among: _STORED.where(among(_article.id, "ids")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ def stream(database: Database, selection: Selection = Selection()) -> Iterator[S
         # Two queries, because the index on published_at gives this order.
         for part in (_article.published_at.is_not(None), _article.published_at.is_(None)):
             for some in connection.execute(query.where(part), execution_options=few).scalars().partitions():
-                found = {row.id: row for row in rows(connection, _STORED_BY_ID, ids=some)}
+                found = {row.id: row for row in connection.execute(_STORED.where(_article.id.in_(some)))}
                 for article_id in some:
                     yield StoredArticle(*found.pop(article_id))
 

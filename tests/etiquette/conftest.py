@@ -23,7 +23,7 @@ from kzfeed.model import Poll, Source, SourceConfig
 from kzfeed.poll import Poller
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.policy import IntervalBounds
-from kzfeed.store import schema, sources, tables
+from kzfeed.store import claims, host_pauses, schema, sources, tables
 from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
@@ -78,7 +78,7 @@ class World:
         return self._runner.run(self._polled(self.source(name)))
 
     def source(self, name: str = "s") -> Source:
-        return sources.listed(self.database, [name])[0]
+        return sources.load(self.database, [name])[0]
 
     def rows(self, table: sa.Table) -> list[tuple[Any, ...]]:
         with self.database.read() as connection:
@@ -90,7 +90,7 @@ class World:
             return set(connection.execute(sa.select(tables.articles.c.title)).scalars())
 
     def _poll_due(self) -> None:
-        while due := sources.claim_due(self.database, now=self.clock.now, owner="tests", lease=HOUR, limit=100):
+        while due := claims.claim_due(self.database, now=self.clock.now, owner="tests", lease=HOUR, limit=100):
             for source in due:
                 self._runner.run(self._polled(source))
 
@@ -98,9 +98,9 @@ class World:
         return await self._poller.poll(source)
 
     def _moments(self) -> Iterator[datetime]:
-        known = sources.listed(self.database)
+        known = sources.load(self.database)
         times = (when for each in known for when in (each.next_poll_at, each.not_before) if when)
-        return chain(times, sources.paused_hosts(self.database, self.clock.now).values())
+        return chain(times, host_pauses.paused_hosts(self.database, self.clock.now).values())
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from kzfeed.fetch.host_queue import HostQueues, HostRule
 from kzfeed.hosts import host_of
 from kzfeed.model import Failed, Poll, Visit
 from kzfeed.schedule.policy import IntervalBounds, settle
-from kzfeed.store import sources
+from kzfeed.store import claims, host_pauses
 from tests.etiquette.conftest import AGENT, DAY, HOUR, START, World
 from tests.etiquette.documents import rss
 from tests.etiquette.program import Program
@@ -120,7 +120,7 @@ def test_8_the_host_that_refused_is_paused_also_where_a_redirect_led_to_it(world
     )
 
     until = now + timedelta(seconds=600)
-    assert sources.paused_hosts(world_on_each_engine.database, now) == {"house.example": until}
+    assert host_pauses.paused_hosts(world_on_each_engine.database, now) == {"house.example": until}
     assert claimed(world_on_each_engine, "a") == []
     world_on_each_engine.clock.now = until
     assert claimed(world_on_each_engine, "a") == ["other"]
@@ -265,7 +265,7 @@ def test_16_the_fetcher_asks_before_each_hop_and_its_time_stands_still_meanwhile
 
 
 def claimed(world: World, owner: str, limit: int = 10) -> list[str]:
-    due = sources.claim_due(world.database, now=world.clock.now, owner=owner, lease=HOUR, limit=limit)
+    due = claims.claim_due(world.database, now=world.clock.now, owner=owner, lease=HOUR, limit=limit)
     return [source.name for source in due]
 
 
@@ -290,7 +290,7 @@ def test_16_a_host_that_one_daemon_visits_is_left_alone_by_another(world_on_each
     assert claimed(world_on_each_engine, "b") == []
     world_on_each_engine.clock.now += HOUR
     assert claimed(world_on_each_engine, "b") == ["s0"]
-    sources.release(world_on_each_engine.database, "b")
+    claims.release(world_on_each_engine.database, "b")
     assert claimed(world_on_each_engine, "c") == ["s0"]
 
 

@@ -124,7 +124,7 @@ Explain = Callable[..., "subprocess.CompletedProcess[str]"]
 def kzfeed_explain(tmp_path: Path, database: Database, database_url: str) -> Explain:
     """Runs `kzfeed explain` on a database in which `voa` was polled twelve times and `new` never."""
     sources.configure(database, [SourceConfig("voa", URL), SourceConfig("new", URL + "2")], NOW)
-    voa = sources.listed(database, ["voa"])[0]
+    voa = sources.load(database, ["voa"])[0]
     for number in range(11):
         record = Poll(voa.id, NOW + number * HOUR, timedelta(milliseconds=42), "not-modified", 304)
         commit_poll(database, voa, record)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from kzfeed.model import Poll, Source, SourceConfig, Validators
 from kzfeed.schedule.interval import spread_start
-from kzfeed.store import sources
+from kzfeed.store import claims, host_pauses, sources
 from kzfeed.store.engine import Database
 from tests.store.commits import commit_poll
 
@@ -21,13 +21,13 @@ VOA = SourceConfig("voa", OLD)
 
 def configured(database: Database, config: SourceConfig = VOA, now: datetime = NOW) -> Source:
     sources.configure(database, [config], now)
-    return sources.listed(database)[0]
+    return sources.load(database)[0]
 
 
 def polled(database: Database, source: Source, now: datetime, **state: Any) -> Source:
     after = replace(source, last_polled_at=now, next_poll_at=now + HOUR, **state)
     commit_poll(database, after, Poll(source.id, now, timedelta(), "unchanged"))
-    return sources.listed(database)[0]
+    return sources.load(database)[0]
 
 
 def history(database: Database) -> list[tuple[Any, ...]]:
@@ -37,7 +37,7 @@ def history(database: Database) -> list[tuple[Any, ...]]:
 
 
 def due(database: Database, now: datetime) -> list[Source]:
-    return sources.claim_due(database, now=now, owner="one", lease=HOUR, limit=100)
+    return claims.claim_due(database, now=now, owner="one", lease=HOUR, limit=100)
 
 
 def test_an_address_that_the_server_moved_is_in_force_and_the_old_one_kept(database: Database) -> None:
@@ -45,7 +45,7 @@ def test_an_address_that_the_server_moved_is_in_force_and_the_old_one_kept(datab
 
     assert (moved.url, moved.configured_url) == (NEW, OLD)
     assert history(database) == [(OLD, False, "configured"), (NEW, True, "moved permanently by its server")]
-    assert sources.paused_hosts(database, NOW) == {}
+    assert host_pauses.paused_hosts(database, NOW) == {}
     with database.read() as connection:
         assert connection.execute(sa.text("SELECT host FROM sources")).scalar() == "new.example"
 
@@ -57,7 +57,7 @@ def test_a_restart_does_not_undo_a_move(database: Database) -> None:
 
     sources.configure(database, [VOA], NOW + 2 * HOUR)
 
-    assert sources.listed(database) == [moved]
+    assert sources.load(database) == [moved]
     assert len(history(database)) == 2
 
 
@@ -120,20 +120,20 @@ def crowd(count: int) -> Iterable[SourceConfig]:
 
 
 def planned(database: Database) -> dict[str, datetime]:
-    return {source.name: source.next_poll_at for source in sources.listed(database) if source.next_poll_at}
+    return {source.name: source.next_poll_at for source in sources.load(database) if source.next_poll_at}
 
 
 def test_a_few_new_sources_are_due_at_once(database: Database) -> None:
-    sources.configure(database, crowd(36), NOW, turn=spread_start)
+    sources.configure(database, crowd(36), NOW, spread=spread_start)
 
     assert set(planned(database).values()) == {NOW}
 
 
 def test_many_new_sources_take_turns_and_keep_them_over_restarts(database: Database) -> None:
-    sources.configure(database, crowd(200), NOW, turn=spread_start)
+    sources.configure(database, crowd(200), NOW, spread=spread_start)
     first = planned(database)
 
-    sources.configure(database, crowd(200), NOW + timedelta(seconds=1), turn=spread_start)
+    sources.configure(database, crowd(200), NOW + timedelta(seconds=1), spread=spread_start)
 
     assert timedelta(seconds=140) < max(first.values()) - min(first.values()) < timedelta(seconds=160)
     assert len({moment.replace(microsecond=0) for moment in first.values()}) > 80
@@ -143,7 +143,7 @@ def test_many_new_sources_take_turns_and_keep_them_over_restarts(database: Datab
 def test_what_fell_due_while_nobody_was_there_takes_turns(database: Database) -> None:
     sources.configure(database, crowd(200), NOW)
 
-    sources.configure(database, crowd(200), NOW + 24 * HOUR, turn=spread_start)
+    sources.configure(database, crowd(200), NOW + 24 * HOUR, spread=spread_start)
 
     moments = planned(database).values()
     assert NOW + 24 * HOUR <= min(moments) < max(moments) <= NOW + 24 * HOUR + timedelta(seconds=160)

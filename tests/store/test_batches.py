@@ -18,7 +18,7 @@ from kzfeed.model import Article, Gap, Media, Overlap, Poll, Shown, Source, Sour
 from kzfeed.store import sources, tables
 from kzfeed.store.commit import PollCommit, commit_polls, store_files
 from kzfeed.store.engine import Database
-from kzfeed.store.lookup import Brought, find
+from kzfeed.store.lookup import ArticleBatch, find_known
 from kzfeed.store.windows import last_windows
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
@@ -32,7 +32,7 @@ def article(number: int = 1, content: str = "<p>正文</p>") -> Article:
 
 def configured(database: Database, names: Sequence[str] = NAMES) -> list[Source]:
     sources.configure(database, [SourceConfig(name, f"https://{name}.example/rss") for name in names], NOW)
-    return sources.listed(database)
+    return sources.load(database)
 
 
 def commit(source: Source, articles: Sequence[Article] = (), now: datetime = NOW, **more: Any) -> PollCommit:
@@ -110,7 +110,7 @@ def test_two_polls_of_one_source_in_a_batch_follow_each_other(database: Database
     polls = stored(commit_polls(database, [first, second]))
 
     assert [poll.new_articles for poll in polls] == [1, 1]
-    assert sources.listed(database)[0].last_polled_at == NOW + HOUR
+    assert sources.load(database)[0].last_polled_at == NOW + HOUR
 
 
 def test_a_poll_that_one_of_its_batch_overtook_adds_and_changes_nothing_else(database: Database) -> None:
@@ -121,7 +121,7 @@ def test_a_poll_that_one_of_its_batch_overtook_adds_and_changes_nothing_else(dat
     polls = stored(commit_polls(database, [newer, older]))
 
     assert [(poll.new_articles, poll.revised_articles) for poll in polls] == [(1, 0), (1, 1)]
-    after = sources.listed(database)[0]
+    after = sources.load(database)[0]
     assert (after.last_polled_at, after.ask_in_full) == (NOW + HOUR, True)
     assert rows(database, "SELECT count(*) FROM gaps") == [(0,)]
 
@@ -171,9 +171,7 @@ def test_a_poll_that_cannot_be_stored_costs_itself_only(database: Database, at: 
     assert rows(database, "SELECT title FROM articles ORDER BY title") == [
         (f"第{number}篇",) for number in range(3) if number != at
     ]
-    assert [source.last_polled_at is None for source in sources.listed(database)] == [
-        number == at for number in range(3)
-    ]
+    assert [source.last_polled_at is None for source in sources.load(database)] == [number == at for number in range(3)]
 
 
 def test_a_database_in_trouble_costs_the_whole_batch_and_is_not_asked_again(tmp_path: Any) -> None:
@@ -189,9 +187,9 @@ def test_a_database_in_trouble_costs_the_whole_batch_and_is_not_asked_again(tmp_
 def test_the_windows_of_many_sources_come_in_their_order(database: Database) -> None:
     bbc, rfi, voa = configured(database)
     stored(commit_polls(database, [commit(voa, [article(1), article(2)]), commit(bbc, [article(2)])]))
-    bbc, rfi, voa = sources.listed(database)
+    bbc, rfi, voa = sources.load(database)
     stored(commit_polls(database, [commit(bbc, [article(3)], NOW + HOUR)]))
-    now_bbc = sources.listed(database)[0]
+    now_bbc = sources.load(database)[0]
 
     windows = last_windows(database, [voa, rfi, bbc, now_bbc, voa])
 
@@ -312,5 +310,9 @@ def test_what_is_found_by_the_sources_last_windows_is_what_is_found_by_hashes(
         for turn in range(len(named)):
             # No two of them share an article, but each may carry what is another one's to bring.
             shares = [[each for each in brought if (_link(each) + turn) % len(named) == place] for place in range(3)]
-            live = [Brought(source.id, share, NOW, live=True) for source, share in zip(named, shares, strict=True)]
-            assert find(connection, live) == find(connection, [replace(each, live=False) for each in live])
+            live = [
+                ArticleBatch(source.id, share, NOW, is_live=True) for source, share in zip(named, shares, strict=True)
+            ]
+            assert find_known(connection, live) == find_known(
+                connection, [replace(each, is_live=False) for each in live]
+            )

@@ -26,7 +26,7 @@ def article(address: str = "https://e.example/1", title: str = "标题", content
 
 def source(database: Database, name: str = "voa", now: datetime = NOW) -> Source:
     sources.configure(database, [SourceConfig(name, f"https://{name}.example/rss")], now)
-    return sources.listed(database, [name])[0]
+    return sources.load(database, [name])[0]
 
 
 def poll(of: Source, at: datetime = NOW) -> Poll:
@@ -57,7 +57,7 @@ def test_a_poll_stores_articles_sightings_state_and_its_record_together(database
     assert rows(database, "SELECT tag FROM tags ORDER BY tag") == [("news",), ("中亚",)]
     assert rows(database, "SELECT kind, url, proxy_url FROM media") == [("image", picture.url, picture.proxy_url)]
     assert rows(database, "SELECT outcome, duration_ms, entries, new_articles FROM polls") == [("new", 250, 1, 1)]
-    assert sources.listed(database) == [after]
+    assert sources.load(database) == [after]
 
 
 def test_the_same_article_again_only_moves_when_it_was_last_seen(database: Database) -> None:
@@ -140,7 +140,7 @@ def test_a_poll_that_fails_half_way_leaves_nothing(database: Database) -> None:
     if database.dialect == "sqlite":
         assert dump(database) == state
     assert rows(database, "SELECT count(*) FROM articles") == [(0,)]
-    assert sources.listed(database)[0].validators is None
+    assert sources.load(database)[0].validators is None
 
 
 def test_a_better_reading_of_the_same_html_is_no_revision(database: Database) -> None:

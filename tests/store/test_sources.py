@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from kzfeed.model import Poll, Source, SourceConfig
-from kzfeed.store import sources
+from kzfeed.store import claims, host_pauses, sources
 from kzfeed.store.engine import Database
 from tests.store.commits import commit_poll
 
@@ -21,7 +21,7 @@ RFI = SourceConfig("rfi", "https://rfi.example/rss")
 
 
 def due(database: Database, now: datetime = NOW, owner: str = "one", limit: int = 10) -> list[str]:
-    claimed = sources.claim_due(database, now=now, owner=owner, lease=LEASE, limit=limit)
+    claimed = claims.claim_due(database, now=now, owner=owner, lease=LEASE, limit=limit)
     return sorted(source.name for source in claimed)
 
 
@@ -33,7 +33,7 @@ def settled(database: Database, source: Source, next_poll_at: datetime | None, p
 def test_a_new_source_is_due_at_once_and_holds_what_was_configured(database: Database) -> None:
     sources.configure(database, [VOA], NOW)
 
-    (voa,) = sources.claim_due(database, now=NOW, owner="one", lease=LEASE, limit=10)
+    (voa,) = claims.claim_due(database, now=NOW, owner="one", lease=LEASE, limit=10)
 
     assert (voa.title, voa.url, voa.every, voa.timezone) == (VOA.title, VOA.url, VOA.every, VOA.timezone)
 
@@ -50,60 +50,65 @@ def test_claims_given_back_are_due_for_others(database: Database) -> None:
     sources.configure(database, [RFI], NOW)
     due(database, owner="one")
 
-    sources.release(database, "one")
+    claims.release(database, "one")
 
     assert due(database, owner="two") == ["rfi"]
 
 
 def test_a_renewed_claim_lasts_longer_and_only_its_owner_renews_it(database: Database) -> None:
     sources.configure(database, [RFI, BBC], NOW)
-    ids = [source.id for source in sources.claim_due(database, now=NOW, owner="one", lease=LEASE, limit=10)]
+    ids = [source.id for source in claims.claim_due(database, now=NOW, owner="one", lease=LEASE, limit=10)]
 
-    sources.renew(database, "two", ids, NOW + 3 * LEASE)
-    sources.renew(database, "one", ids[:1], NOW + 2 * LEASE)
-    sources.renew(database, "one", [], NOW + 3 * LEASE)
+    claims.renew(database, "two", ids, NOW + 3 * LEASE)
+    claims.renew(database, "one", ids[:1], NOW + 2 * LEASE)
+    claims.renew(database, "one", [], NOW + 3 * LEASE)
 
-    late = sources.claim_due(database, now=NOW + LEASE, owner="two", lease=LEASE, limit=10)
+    late = claims.claim_due(database, now=NOW + LEASE, owner="two", lease=LEASE, limit=10)
     assert [source.id for source in late] == ids[1:]
-    sources.renew(database, "one", ids, NOW + 3 * LEASE)  # the second is another's by now
+    claims.renew(database, "one", ids, NOW + 3 * LEASE)  # the second is another's by now
     assert len(due(database, NOW + 2 * LEASE, owner="three")) == 1
 
 
 def test_hosts_lately_visited_are_those_of_polls_since_then(database: Database) -> None:
     sources.configure(database, [VOA, BBC, RFI], NOW)
-    for number, source in enumerate(sources.listed(database)):  # bbc, rfi, voa
+    for number, source in enumerate(sources.load(database)):  # bbc, rfi, voa
         record = Poll(source_id=source.id, started_at=NOW, duration=timedelta(), outcome="unchanged")
         commit_poll(database, replace(source, last_polled_at=NOW + number * LEASE), record)
 
-    assert sources.lately_visited(database, NOW) == {"rfi.example": NOW + LEASE, "feedx.example": NOW + 2 * LEASE}
-    assert sources.lately_visited(database, NOW + 2 * LEASE) == {}
+    assert host_pauses.recently_visited_hosts(database, NOW) == {
+        "rfi.example": NOW + LEASE,
+        "feedx.example": NOW + 2 * LEASE,
+    }
+    assert host_pauses.recently_visited_hosts(database, NOW + 2 * LEASE) == {}
 
 
 def test_one_source_a_host_is_claimed_and_none_on_a_busy_or_paused_host(database: Database) -> None:
     sources.configure(database, [VOA, BBC, RFI], NOW)
 
-    claimed = sources.claim_due(database, now=NOW, owner="one", lease=LEASE, limit=10, busy_hosts=["rfi.example"])
+    claimed = claims.claim_due(
+        database, now=NOW, owner="one", lease=LEASE, limit=10, busy=claims.Busy(hosts=["rfi.example"])
+    )
     assert len(claimed) == 1
     settled(database, claimed[0], NOW + timedelta(hours=1), pause=NOW + timedelta(minutes=10))
 
     assert due(database) == ["rfi"]
-    assert sources.paused_hosts(database, NOW) == {"feedx.example": NOW + timedelta(minutes=10)}
+    assert host_pauses.paused_hosts(database, NOW) == {"feedx.example": NOW + timedelta(minutes=10)}
     assert len(due(database, NOW + timedelta(minutes=10))) == 2
 
 
 def test_a_pause_is_never_shortened(database: Database) -> None:
     sources.configure(database, [RFI], NOW)
-    (rfi,) = sources.listed(database)
+    (rfi,) = sources.load(database)
 
     settled(database, rfi, None, pause=NOW + timedelta(hours=2))
     settled(database, rfi, None, pause=NOW + timedelta(hours=1))
 
-    assert sources.paused_hosts(database, NOW) == {"rfi.example": NOW + timedelta(hours=2)}
+    assert host_pauses.paused_hosts(database, NOW) == {"rfi.example": NOW + timedelta(hours=2)}
 
 
 def test_what_is_not_due_waits_also_over_a_restart(database: Database) -> None:
     sources.configure(database, [RFI], NOW)
-    settled(database, sources.listed(database)[0], NOW + timedelta(hours=1))
+    settled(database, sources.load(database)[0], NOW + timedelta(hours=1))
 
     sources.configure(database, [RFI], NOW + timedelta(minutes=1))
 
@@ -114,7 +119,7 @@ def test_what_is_not_due_waits_also_over_a_restart(database: Database) -> None:
 def test_the_longest_due_come_first(database: Database) -> None:
     configs = [SourceConfig(f"s{number}", f"https://s{number}.example/rss") for number in range(9)]
     sources.configure(database, configs, NOW)
-    for source in sources.listed(database):
+    for source in sources.load(database):
         settled(database, source, NOW - timedelta(minutes=int(source.name[1:])))
 
     assert due(database, limit=3) == ["s6", "s7", "s8"]
@@ -122,19 +127,19 @@ def test_the_longest_due_come_first(database: Database) -> None:
 
 def test_a_source_left_out_is_removed_with_its_history_and_comes_back_with_it(database: Database) -> None:
     sources.configure(database, [VOA, RFI], NOW)
-    before = sources.listed(database, ["rfi"])[0]
+    before = sources.load(database, ["rfi"])[0]
 
     sources.configure(database, [VOA], NOW)
-    removed = sources.listed(database, ["rfi"])[0]
+    removed = sources.load(database, ["rfi"])[0]
     assert (removed.status, removed.enabled, due(database)) == ("removed", False, ["voa"])
 
     sources.configure(database, [VOA, RFI], NOW)
-    assert sources.listed(database, ["rfi"])[0] == before
+    assert sources.load(database, ["rfi"])[0] == before
 
 
 def test_a_new_address_is_due_at_once_and_another_interval_is_not(database: Database) -> None:
     sources.configure(database, [RFI], NOW)
-    settled(database, sources.listed(database)[0], NOW + timedelta(hours=1))
+    settled(database, sources.load(database)[0], NOW + timedelta(hours=1))
 
     sources.configure(database, [replace(RFI, every=timedelta(minutes=20))], NOW)
     assert due(database) == []
@@ -145,12 +150,12 @@ def test_a_new_address_is_due_at_once_and_another_interval_is_not(database: Data
 
 def test_a_poll_that_ends_after_its_source_was_removed_does_not_bring_it_back(database: Database) -> None:
     sources.configure(database, [RFI], NOW)
-    (under_way,) = sources.listed(database)
+    (under_way,) = sources.load(database)
     sources.configure(database, [], NOW)
 
     settled(database, under_way, NOW)
 
-    assert sources.listed(database)[0].status == "removed"
+    assert sources.load(database)[0].status == "removed"
     assert due(database) == []
 
 

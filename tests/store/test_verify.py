@@ -40,7 +40,7 @@ ENTRIES = (
 def source(database: Database, name: str) -> Source:
     configs = [SourceConfig(each, f"https://{each}.example/rss") for each in ("voa", "rfi")]
     sources.configure(database, configs, NOW)
-    return sources.listed(database, [name])[0]
+    return sources.load(database, [name])[0]
 
 
 def poll(database: Database, name: str, entries: tuple[Entry, ...], at: datetime = NOW) -> None:

@@ -25,7 +25,7 @@ def show(database: Database, *numbers: int, hour: int) -> None:
     """The source shows these articles at this hour, in one document."""
     now = NOW + timedelta(hours=hour)
     sources.configure(database, [SourceConfig("voa", "https://voa.example/rss")], now)
-    before = sources.listed(database)[0]
+    before = sources.load(database)[0]
     articles = [article(number) for number in numbers]
     seen = overlap(last_window(database, before), articles, before_at=before.last_document_at, now=now, whole=True)
     after: Source = replace(before, last_polled_at=now, last_document_at=now)
@@ -44,7 +44,7 @@ def test_the_last_window_is_that_of_the_last_document(database: Database) -> Non
     show(database, 3, 2, 1, hour=0)
     show(database, 4, 3, 2, hour=1)
 
-    window = last_window(database, sources.listed(database)[0])
+    window = last_window(database, sources.load(database)[0])
 
     assert {shown.url_hash for shown in window} == {article(number).url_hash for number in (4, 3, 2)}
     assert {shown.published_at for shown in window} == {article(number).published_at for number in (4, 3, 2)}

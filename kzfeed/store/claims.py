@@ -1,0 +1,162 @@
+"""Claims on due sources, the schedule that several daemons share through the database.
+
+`sources.next_poll_at` says when a source is due. A claim (`claimed_by`, `claimed_until`) says which daemon polls it and
+for how long nobody else does.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.model import Source
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from kzfeed.store.source_rows import SELECT_SOURCES, source_from_row
+
+LONGEST_LEASE = timedelta(hours=1)
+"""The longest claim that any daemon makes, whatever its configuration."""
+RESOLUTION = timedelta(milliseconds=1)
+"""Instants are stored in milliseconds."""
+
+_source = tables.sources.c
+
+Spread = Callable[[str, timedelta, int, datetime], datetime]
+"""Chooses when a source is polled that is due together with others: from its name, its interval, how many sources are
+due, and the present time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """What a daemon is busy with: the ids of the sources that it is polling, and the hosts that it must not visit now.
+
+    A daemon polls one source a host at a time, or as many as `slots` has free for that host.
+    """
+
+    source_ids: Collection[int] = ()
+    hosts: Collection[str] = ()
+    slots: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def claim_due(
+    database: Database, *, now: datetime, owner: str, lease: timedelta, limit: int, busy: Busy = Busy()
+) -> list[Source]:
+    """Claim up to `limit` due sources for `owner`, the longest due first, until `now + lease`.
+
+    Skips sources on hosts that are paused, busy, or claimed by another owner. A source that `owner` has claimed but
+    does not list as busy is due again: its poll could not be stored.
+    """
+    may_be_claimed = _may_be_claimed(owner, now, lease, busy)
+    with database.read() as connection:
+        if connection.execute(sa.select(_source.id).where(may_be_claimed).limit(1)).first() is None:
+            return []
+    rank = sa.func.row_number().over(partition_by=_source.host, order_by=(_source.next_poll_at, _source.id))
+    ranked = sa.select(_source.id, _source.host, rank.label("rank")).where(may_be_claimed).subquery()
+    slots = sa.case(dict(busy.slots), value=ranked.c.host, else_=1) if busy.slots else sa.literal(1)
+    due = (
+        SELECT_SOURCES.join(ranked, ranked.c.id == _source.id)
+        .where(ranked.c.rank <= slots)
+        .order_by(_source.next_poll_at, _source.id)
+        .limit(limit)
+    )
+    with database.write() as connection:
+        claimed = connection.execute(due).all()
+        if claimed:
+            connection.execute(
+                sa.update(tables.sources)
+                .where(_source.id.in_([row.id for row in claimed]))
+                .values(claimed_by=owner, claimed_until=now + lease)
+            )
+    return list(map(source_from_row, claimed))
+
+
+def _may_be_claimed(owner: str, now: datetime, lease: timedelta, busy: Busy) -> sa.ColumnElement[bool]:
+    host, other = tables.hosts.c, tables.sources.alias().c
+    is_paused = sa.exists().where(host.host == _source.host, host.paused_until > now)
+    # A claim that ends later than any daemon could have set was made before the clock went back: it does not count.
+    is_held = sa.and_(
+        other.claimed_by != owner, other.claimed_until.between(now + RESOLUTION, now + lease + LONGEST_LEASE)
+    )
+    return sa.and_(
+        _is_due(now),
+        _source.id.not_in(list(busy.source_ids)),
+        _source.host.not_in(list(busy.hosts)),
+        _source.host.not_in(sa.select(other.host).where(is_held)),
+        ~is_paused,
+    )
+
+
+def _is_due(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        _source.enabled,
+        _source.status.in_(["active", "failing"]),
+        _source.next_poll_at <= now,
+        sa.or_(_source.not_before.is_(None), _source.not_before <= now),
+    )
+
+
+def renew(database: Database, owner: str, source_ids: Collection[int], until: datetime) -> None:
+    """Extend the claims on those of these sources that `owner` still holds."""
+    is_held = sa.and_(_source.claimed_by == owner, _source.id.in_(sorted(source_ids)))
+    with database.write() as connection:
+        connection.execute(sa.update(tables.sources).where(is_held).values(claimed_until=until))
+
+
+def release(database: Database, owner: str) -> None:
+    """End all claims of `owner`, so that any daemon may poll these sources at once."""
+    with database.write() as connection:
+        connection.execute(
+            sa.update(tables.sources).where(_source.claimed_by == owner).values(claimed_by=None, claimed_until=None)
+        )
+
+
+def spread_due(database: Database, spread: Spread, now: datetime) -> None:
+    """Delay unclaimed sources that are due together, each until the time that `spread` chooses."""
+    with database.write() as connection:
+        spread_due_sources(connection, spread, now)
+
+
+def spread_due_sources(connection: sa.Connection, spread: Spread, now: datetime) -> None:
+    """`spread_due` within a transaction."""
+    is_unclaimed = sa.or_(_source.claimed_until.is_(None), _source.claimed_until <= now)
+    due = connection.execute(
+        sa.select(_source.id, _source.name, _source.every_seconds).where(_is_due(now), is_unclaimed)
+    ).all()
+    times = [
+        {"source_id": row.id, "at": spread(row.name, timedelta(seconds=row.every_seconds), len(due), now)}
+        for row in due
+    ]
+    delayed = [each for each in times if each["at"] > now]
+    if delayed:
+        update = sa.update(tables.sources).where(_source.id == sa.bindparam("source_id"))
+        connection.execute(update.values(next_poll_at=sa.bindparam("at")), delayed)
+
+
+def move_schedule_back(database: Database, now: datetime, *, tolerance: timedelta) -> timedelta:
+    """Move all planned times back by as much as the clock went back, and return by how much that is.
+
+    The clock went back if a poll is recorded at a time later than `now`. Less than `tolerance` counts as nothing. If
+    planned times stayed, every poll would come late by the length of the jump.
+    """
+    with database.write() as connection:
+        latest = connection.execute(sa.select(sa.func.max(_source.last_polled_at))).scalar()
+        by: timedelta = latest - now if latest else timedelta()
+        if by <= tolerance:
+            return timedelta()
+        _move_back(connection, _source.id, ["next_poll_at", "not_before", "last_polled_at", "claimed_until"], by)
+        _move_back(connection, tables.hosts.c.host, ["paused_until"], by)
+    return by
+
+
+def _move_back(connection: sa.Connection, key: sa.Column[Any], names: Sequence[str], by: timedelta) -> None:
+    table = key.table
+    rows = connection.execute(sa.select(key.label("row_key"), *(table.c[name] for name in names))).all()
+    moved = [
+        {"row_key": row.row_key} | {name: when and when - by for name, when in zip(names, row[1:], strict=True)}
+        for row in rows
+    ]
+    if moved:
+        connection.execute(sa.update(table).where(key == sa.bindparam("row_key")), moved)

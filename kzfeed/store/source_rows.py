@@ -1,0 +1,74 @@
+"""Conversion between rows of the table `sources` and the model's `Source`."""
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.model import Source, Validators
+from kzfeed.store import tables
+
+SAME_AS_IN_MODEL = [
+    *("title", "site_url", "body_hash", "ask_in_full", "not_modified_since", "moved_to", "moved_since", "moved_polls"),
+    *("gone_at", "next_poll_at", "next_poll_reason", "not_before", "last_polled_at", "last_success_at"),
+    *("last_document_at", "failing_since", "failure_count", "last_error"),
+]
+"""Columns that a poll may change and that hold the same value as the attribute of that name in `Source`."""
+
+_COLUMNS = [
+    *("id", "name", "url", "configured_url", "auto", "cron", "timezone", "enabled", "status", *SAME_AS_IN_MODEL),
+    *("every_seconds", "validators_url", "etag", "last_modified", "skip_hours", "skip_days"),
+    *("own_wait_seconds", "auto_seconds", "hurried_seconds"),
+]
+
+SELECT_SOURCES = sa.select(*(tables.sources.c[name] for name in _COLUMNS))
+"""Selects what `source_from_row` needs."""
+
+
+def source_from_row(row: Any) -> Source:
+    """The source in a row of `SELECT_SOURCES`."""
+    values = dict(zip(_COLUMNS, row, strict=True))
+    url, etag, last_modified = (values.pop(name) for name in ("validators_url", "etag", "last_modified"))
+    every = timedelta(seconds=values.pop("every_seconds") or 0)
+    return Source(
+        every=every,
+        validators=Validators(url, etag=etag, last_modified=last_modified) if url and (etag or last_modified) else None,
+        skip_hours=_numbers(values.pop("skip_hours")),
+        skip_days=_numbers(values.pop("skip_days")),
+        own_wait=_interval(values.pop("own_wait_seconds")),
+        auto_interval=_interval(values.pop("auto_seconds")),
+        hurried_interval=_interval(values.pop("hurried_seconds")),
+        **values,
+    )
+
+
+def state_values(source: Source) -> dict[str, Any]:
+    """The values of the columns that a poll may change, except `status`, `url` and `host`."""
+    validators = source.validators
+    return {
+        **{name: getattr(source, name) for name in SAME_AS_IN_MODEL},
+        "auto_seconds": _seconds(source.auto_interval),
+        "hurried_seconds": _seconds(source.hurried_interval),
+        "own_wait_seconds": _seconds(source.own_wait),
+        "skip_hours": _joined(source.skip_hours),
+        "skip_days": _joined(source.skip_days),
+        "validators_url": validators and validators.url,
+        "etag": validators and validators.etag,
+        "last_modified": validators and validators.last_modified,
+    }
+
+
+def _numbers(text: str | None) -> frozenset[int]:
+    return frozenset(map(int, text.split(","))) if text else frozenset()
+
+
+def _joined(numbers: frozenset[int]) -> str | None:
+    return ",".join(map(str, sorted(numbers))) or None
+
+
+def _interval(seconds: float | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
+
+
+def _seconds(interval: timedelta | None) -> float | None:
+    return None if interval is None else interval.total_seconds()
