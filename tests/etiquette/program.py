@@ -1,11 +1,10 @@
-"""kzfeed as a process of its own: in an empty folder, with its file, its database, and nobody's settings."""
+"""kzfeed as a real process, in an empty folder with its own configuration and database."""
 
 import json
 import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -13,43 +12,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.fork_server import clean_environment, fork_server
+
 
 @dataclass
 class Program:
+    """kzfeed in a folder. `killed` counts the daemons that ended by SIGKILL."""
+
     folder: Path
     killed: int = 0
 
-    @property
-    def _settings(self) -> dict[str, Any]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("KZFEED_")}
-        return {"cwd": self.folder, "env": clean, "text": True}
-
     def configure(self, sources: Mapping[str, str], *, http: str = 'host_gap = "0s"', more: str = "") -> None:
-        """Write the file: names and addresses of sources, lines for the section [http], and other sections."""
+        """Write kzfeed.toml with these sources, lines for the section [http], and other sections."""
         tables = "".join(f'[[sources]]\nname = "{name}"\nurl = "{url}"\n' for name, url in sources.items())
         (self.folder / "kzfeed.toml").write_text(f"[http]\n{http}\n{more}\n{tables}", encoding="utf-8")
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "kzfeed", *arguments]
-        return subprocess.run(command, capture_output=True, check=False, timeout=60, **self._settings)
+        return fork_server().run(arguments, self.folder, clean_environment())
 
     def poll(self, *arguments: str) -> dict[str, dict[str, Any]]:
-        """What `kzfeed poll` reports, by source."""
+        """Run `kzfeed poll`; its reports by source."""
         done = self.run("poll", "--json", *arguments)
         assert done.returncode in (0, 1), done.stderr
         return {report["source"]: report for report in json.loads(done.stdout)}
 
     @contextmanager
     def daemon(self, stop: signal.Signals = signal.SIGTERM) -> Iterator["Daemon"]:
-        """`kzfeed run` while the block lasts, ended by this signal."""
-        command = [sys.executable, "-m", "kzfeed", "run"]
-        # A file and no pipe: nobody needs to read it for the daemon to go on.
-        with (self.folder / "log").open("w") as log, subprocess.Popen(command, stderr=log, **self._settings) as process:
-            try:
-                yield Daemon(process, self.folder / "log")
-            finally:
-                process.send_signal(stop)
-                self.killed += process.wait(15) == -signal.SIGKILL
+        """`kzfeed run` for the length of the block, ended by this signal."""
+        log = self.folder / "log"
+        log.write_text("")
+        process = fork_server().start(["run"], self.folder, clean_environment(), stderr=str(log))
+        try:
+            yield Daemon(process, log)
+        finally:
+            os.kill(process, stop)
+            status = fork_server().wait(process)
+            if status is None:
+                os.kill(process, signal.SIGKILL)
+                fork_server().wait(process)
+        assert status is not None, f"the daemon does not stop: {log.read_text('utf-8')}"
+        self.killed += status == -signal.SIGKILL
 
     def query(self, query: str) -> Sequence[tuple[Any, ...]]:
         with closing(sqlite3.connect(self.folder / "kzfeed.db")) as connection:
@@ -58,19 +60,25 @@ class Program:
 
 @dataclass
 class Daemon:
-    process: "subprocess.Popen[str]"
+    """A running daemon and its log file."""
+
+    process: int
     log: Path
 
     def until(self, event: str, times: int = 1) -> None:
-        """Wait until the daemon has logged this so many times."""
-        said = f'"event": "{event}"'
-        within(30, lambda: self.process.poll() is not None or self.log.read_text("utf-8").count(said) >= times)
-        assert self.process.poll() is None, self.log.read_text("utf-8")
+        """Wait until the daemon has logged this event this many times."""
+        text = f'"event": "{event}"'
+        within(60, lambda: self._has_ended() or self.log.read_text("utf-8").count(text) >= times)
+        assert not self._has_ended(), self.log.read_text("utf-8")
+
+    def _has_ended(self) -> bool:
+        # The fork server has not waited for it, so an ended daemon is a zombie.
+        return Path(f"/proc/{self.process}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "Z"
 
 
 def within(seconds: float, condition: Callable[[], bool]) -> None:
-    """Wait until it is so."""
+    """Wait until the condition is true."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "not in time"
+        assert time.monotonic() < end, f"not within {seconds:g} s"
         time.sleep(0.02)

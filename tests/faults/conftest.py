@@ -1,4 +1,4 @@
-"""What the tests of faults share."""
+"""Fixtures of the tests of faults."""
 
 import random
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import Databases, PostgreSQLServer, postgresql_server
-from tests.faults.processes import ForkServer
+from tests.faults.processes import Launcher
 
 
 @pytest.fixture
@@ -18,27 +18,26 @@ def databases(tmp_path: Path, postgresql: str) -> Databases:
 
 
 @pytest.fixture
-def fork_server(tmp_path: Path) -> Iterator[ForkServer]:
-    """Where kzfeed is started within milliseconds, in the test's folder."""
-    with ForkServer(tmp_path) as fork_server:
-        yield fork_server
+def launcher(tmp_path: Path) -> Launcher:
+    """Starter of kzfeed in the test's folder, within milliseconds."""
+    return Launcher(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def stoppable_postgresql() -> Iterator[PostgreSQLServer]:
-    """A PostgreSQL that a test may stop."""
+    """A PostgreSQL server that tests may stop."""
     with postgresql_server() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def scenario_pool() -> Iterator[Executor]:
-    """Where scenarios run that mostly wait: together they take as long as the longest."""
+    """Threads for scenarios that mostly wait, so that together they take as long as the longest."""
     with ThreadPoolExecutor(3) as pool:
         yield pool
 
 
 @pytest.fixture
 def chance() -> random.Random:
-    """Other instants on every run: what goes wrong at one of them is to be found."""
+    """Unseeded random numbers, so that every run tests other instants."""
     return random.Random()

@@ -1,4 +1,4 @@
-"""What a database holds, told so that two of them can be compared, and what must be true of any."""
+"""Consistency of archives: the rows of two archives compared, and the rules that every archive obeys."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _TIMES = {"first_seen_at", "last_seen_at", "revision_seen_at", "seen_at"}
 
 
 def snapshot(url: str) -> Rows:
-    """The rows of the archive, ids replaced by what they stand for and the times of seeing left out."""
+    """The rows of the archive, with ids replaced by names and hashes, and without the times of sightings."""
     database = Database(url)
     with database.read() as connection:
         hashes = _names(connection, tables.articles.c.url_hash)
@@ -43,7 +43,7 @@ def _names(connection: sa.Connection, column: sa.Column[Any]) -> dict[int, str]:
 
 
 def differences(expected: Rows, found: Rows) -> list[str]:
-    """What one has and the other has not, by table; nothing where they are equal."""
+    """The rows that only one of two archives has; empty if they are equal."""
     told: list[str] = []
     for table, rows in expected.items():
         for word, ours, theirs in (("missing", rows, found[table]), ("too much", found[table], rows)):
@@ -66,8 +66,9 @@ def _less(rows: Iterable[tuple[Any, ...]], others: Iterable[tuple[Any, ...]]) ->
 
 
 def violations(url: str, feeds: GrowingFeeds | None = None, *, polled_only: bool = True) -> list[str]:
-    """What must not be, at any instant: a damaged database, a validator without its entries, a gap (the windows of
-    `feeds` overlap); and where one process after the other polled and nothing else, polls twice or wrong tallies.
+    """Breaches of the rules of every archive: a damaged database, a validator without its entries, a gap (the windows
+    of `feeds` overlap). With `polled_only` also a poll recorded twice, or wrong counts; that holds where single
+    processes polled one after the other and nothing else wrote.
     """
     if url.startswith("sqlite") and not Path(url.removeprefix("sqlite:///")).exists():
         return []  # killed before there was one
@@ -80,30 +81,30 @@ def violations(url: str, feeds: GrowingFeeds | None = None, *, polled_only: bool
         connection.close()
     if feeds and sa.inspect(database.engine).has_table("sources"):
         with database.read() as connection_:
-            found += _unvouched(connection_, feeds) + _gaps(connection_)
+            found += _missing_entries(connection_, feeds) + _gaps(connection_)
             found += _doubled(connection_) + _miscounted(connection_) if polled_only else []
     database.close()
     return found
 
 
-def _unvouched(connection: sa.Connection, feeds: GrowingFeeds) -> list[str]:
-    """The entries that a stored ETag stands for and that are not stored."""
+def _missing_entries(connection: sa.Connection, feeds: GrowingFeeds) -> list[str]:
+    """Entries of a stored ETag that are not stored themselves."""
     article, revision = tables.articles.c, tables.revisions.c
     held = {(row.url, row.content) for row in connection.execute(sa.select(article.url, article.content))}
     older = sa.select(article.url, revision.content).join_from(tables.revisions, tables.articles)
     held |= {(row.url, row.content) for row in connection.execute(older)}
-    wordings = {(url, content[content.find(">") + 1 : content.find("<", 1)]) for url, content in held}
+    contents = {(url, content[content.find(">") + 1 : content.find("<", 1)]) for url, content in held}
     etags = {row.name: row.etag for row in connection.execute(sa.select(tables.sources.c.name, tables.sources.c.etag))}
     missing: list[str] = []
     for name in feeds.names:
-        vouched = [version for version in range(feeds.last + 1) if etags.get(name) == etag_of(name, version)]
-        if etags.get(name) and not vouched:
-            missing.append(f"{name}: nobody gave the ETag {etags[name]}")
+        versions = [version for version in range(feeds.last + 1) if etags.get(name) == etag_of(name, version)]
+        if etags.get(name) and not versions:
+            missing.append(f"{name}: no document had the ETag {etags[name]}")
         missing += [
             f"{name}: {etags[name]} is stored, {entry.wording} is not"
-            for version in vouched
+            for version in versions
             for entry in shown(name, version)
-            if (entry.link, entry.wording) not in wordings
+            if (entry.link, entry.wording) not in contents
         ]
     return missing
 
@@ -126,4 +127,4 @@ def _miscounted(connection: sa.Connection) -> list[str]:
         connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
         for table in (tables.articles, tables.revisions)
     ]
-    return [f"polls tell of {told} new and revised articles, there are {there}"] if told != there else []
+    return [f"polls count {told} new and revised articles, the tables have {there}"] if told != there else []

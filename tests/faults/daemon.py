@@ -1,7 +1,7 @@
-"""A daemon with a lease, a rhythm, a clock and a resolver of the test's own: `python -m tests.faults.daemon OPTIONS`.
+"""Daemon whose lease, tick, clock and resolver a test controls: `python -m tests.faults.daemon OPTIONS`.
 
-OPTIONS is a JSON object: `lease` and `tick` in seconds, `clock` a file that says how many seconds the clock is ahead,
-`names` that resolve to loopback, `silent` those whose look-up never ends.
+OPTIONS is a JSON object: `lease` and `tick` in seconds; `clock`, a file with the seconds that the clock is ahead;
+`names`, the addresses of host names; `silent`, the host names whose look-up never ends.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
-"""GrowingFeeds that grow from visit to visit, and know what each of their ETags stands for.
+"""Feeds that grow from poll to poll, and know the entries behind each of their ETags.
 
-A feed moves on to its next version only when a visit names the ETag of the one before: then that one must be stored. So
-what an archive holds in the end is the same whatever happened on the way, and a validator without its entries shows.
+A feed shows its next version only after a request with the ETag of the version before, which must be stored by then. So
+every archive ends with the same rows whatever happened on the way, and a validator stored without its entries is found.
 """
 
 import threading
@@ -16,7 +16,7 @@ FIRST_DAY = datetime(2024, 5, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Shown:
-    """An entry as one version of a feed shows it."""
+    """An entry in one version of a feed."""
 
     number: int
     link: str
@@ -24,8 +24,8 @@ class Shown:
 
 
 def shown(name: str, version: int) -> list[Shown]:
-    """The entries of this version, newest first: a window that moves on, entries that are reworded, some that vanish
-    for a while and return.
+    """The entries of this version, newest first. From version to version the window moves on, entries are revised, and
+    some vanish and return.
     """
     entries: list[Shown] = []
     for number in range(max(0, 2 * version - 8), 2 * version + 4):
@@ -38,7 +38,7 @@ def shown(name: str, version: int) -> list[Shown]:
 
 
 def document(name: str, version: int, *, padding: int = 0) -> bytes:
-    """The version as RSS; `padding` makes every article that much longer."""
+    """The version as RSS, with `padding` more words in every article."""
     items = "".join(
         f"<item><title>{name} {entry.number}</title><link>{entry.link}</link><guid>{name}-{entry.number}</guid>"
         f"<pubDate>{FIRST_DAY + timedelta(hours=entry.number):%a, %d %b %Y %H:%M:%S GMT}</pubDate>"
@@ -58,7 +58,7 @@ def etag_of(name: str, version: int) -> str:
 
 @dataclass
 class GrowingFeeds:
-    """What a server answers for `/NAME`, a path a feed; version 0 comes first, `last` stays."""
+    """Responses of a server with one feed at each path `/NAME`, from version 0 up to version `last`."""
 
     names: Sequence[str]
     last: int = 4
@@ -80,5 +80,5 @@ class GrowingFeeds:
 
     @property
     def are_finished(self) -> bool:
-        """Whether the last version of every feed is known to be stored."""
+        """True once a request had the ETag of the last version of every feed."""
         return self.finished == set(self.names)

@@ -1,6 +1,6 @@
-"""`kill -9` at random instants, again and again, and then a run to the end: the rows are those of an undisturbed run.
+"""Loops that kill kzfeed at random instants, let it finish, and compare the archive with that of an undisturbed run.
 
-Used by the tests (the quick form) and by `python -m tests.torture` (the long one).
+The tests run them with few kills, `python -m tests.torture` with many.
 """
 
 import functools
@@ -14,59 +14,55 @@ from pathlib import Path
 from tests.databases import Databases
 from tests.faults.consistency import Rows, differences, snapshot, violations
 from tests.faults.growing_feeds import GrowingFeeds
-from tests.faults.processes import ForkServer, configure
+from tests.faults.processes import Launcher, configure
 from tests.faults.web_server import FeedServer
 
 NAMES = ("one", "two", "three", "four", "five", "six")
 HOSTS = [f"127.0.7.{number}" for number in range(1, len(NAMES) + 1)]
 KILLS_A_ROUND = 10
-"""After so many kills of one database the rest is run undisturbed, and the next kill is of a new one."""
-FILES = 1100
-"""Three batches: two of 500 and a rest."""
+"""Kills of one database, before the rest of its work is done undisturbed."""
+FILES = 250
+"""Files of a backfill: two full batches of 100, and a third."""
 
 
 @dataclass
 class Figures:
-    """What a loop of kills came to."""
+    """Result of a loop: completed kills, compared archives, and everything that was wrong."""
 
     kills: int = 0
     too_late: int = 0
-    """How often the process had ended by itself before it could be killed."""
+    """Processes that ended by themselves before they were killed."""
     rounds: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
 Kill = Callable[[float], float | None]
-"""Starts something and kills it after so many seconds: None, or how many it took where it ended by itself."""
+"""Starts kzfeed and kills it after so many seconds. None, or the seconds after which it had ended by itself."""
 
 
-def backfill_kills(
-    fork_server: ForkServer, databases: Databases, engine: str, kills: int, chance: random.Random
-) -> Figures:
-    """Kill `kzfeed backfill` so many times."""
+def backfill_kills(launcher: Launcher, databases: Databases, engine: str, kills: int, chance: random.Random) -> Figures:
+    """Kill `kzfeed backfill` this many times."""
     folder = databases.folder / "files"
     write_files(folder, FILES)
     undisturbed = databases.new(engine)
     began = time.monotonic()
-    assert fork_server.run(undisturbed, "backfill", folder) == 0
+    assert launcher.run(undisturbed, "backfill", folder) == 0
     length, expected = time.monotonic() - began, snapshot(undisturbed)
     figures = Figures()
     while figures.kills < kills:
         url = databases.new(engine)
 
         def kill(after: float, url: str = url) -> float | None:
-            return fork_server.run_and_kill(url, "backfill", folder, after=after)
+            return launcher.run_and_kill(url, "backfill", folder, after=after)
 
         length = _kill_often(kill, length, url, None, min(kills - figures.kills, KILLS_A_ROUND), figures, chance)
-        assert fork_server.run(url, "backfill", folder) == 0
+        assert launcher.run(url, "backfill", folder) == 0
         _judge(url, None, expected, figures)
     return figures
 
 
-def polling_kills(
-    fork_server: ForkServer, databases: Databases, engine: str, kills: int, chance: random.Random
-) -> Figures:
-    """Kill `kzfeed run` and `kzfeed poll`, by turns, so many times, while the feeds grow from visit to visit."""
+def polling_kills(launcher: Launcher, databases: Databases, engine: str, kills: int, chance: random.Random) -> Figures:
+    """Kill `kzfeed run` and `kzfeed poll`, at random one or the other, this many times, while the feeds grow."""
     expected, length = undisturbed_polling()
     figures = Figures()
     while figures.kills < kills:
@@ -76,48 +72,46 @@ def polling_kills(
 
             def kill(after: float, url: str = url) -> float | None:
                 daemon = chance.random() < 0.5
-                took = fork_server.run_and_kill(
-                    url, "run" if daemon else "poll", after=1.5 * after if daemon else after
-                )
+                took = launcher.run_and_kill(url, "run" if daemon else "poll", after=1.5 * after if daemon else after)
                 assert not (daemon and took), "the daemon ended by itself"
                 return took
 
             length = _kill_often(kill, length, url, feeds, min(kills - figures.kills, KILLS_A_ROUND), figures, chance)
-            poll_to_the_end(fork_server, url, feeds)
+            poll_to_the_end(launcher, url, feeds)
         _judge(url, feeds, expected, figures)
     return figures
 
 
 @functools.cache
 def undisturbed_polling() -> tuple[Rows, float]:
-    """What every archive of these feeds holds in the end, and how long one poll of them takes, in seconds."""
-    with tempfile.TemporaryDirectory() as folder, ForkServer(Path(folder)) as fork_server:
+    """The rows of an archive that polled these feeds undisturbed, and the seconds that one poll takes."""
+    with tempfile.TemporaryDirectory() as folder:
         databases, feeds = Databases(Path(folder), ""), GrowingFeeds(NAMES)
         url = databases.new("sqlite")
         with FeedServer(feeds, HOSTS) as server:
             configure(databases.folder, addresses(server))
             began = time.monotonic()
-            polls = poll_to_the_end(fork_server, url, feeds)
+            polls = poll_to_the_end(Launcher(Path(folder)), url, feeds)
         assert violations(url, feeds) == []
         return snapshot(url), (time.monotonic() - began) / polls
 
 
 def addresses(server: FeedServer) -> dict[str, str]:
-    """The URL of each feed: a host each, so that none has to wait for another."""
+    """The URL of each feed, each on its own host, so that no feed waits for another."""
     return {name: f"{server.addresses[host]}/{name}" for name, host in zip(NAMES, HOSTS, strict=True)}
 
 
-def poll_to_the_end(fork_server: ForkServer, url: str, feeds: GrowingFeeds) -> int:
-    """Poll until the last version of every feed is stored: how many times that was."""
+def poll_to_the_end(launcher: Launcher, url: str, feeds: GrowingFeeds) -> int:
+    """Poll until the last version of every feed is stored; the number of polls."""
     for number in range(1, feeds.last + 4):
-        assert fork_server.run(url, "poll") == 0
+        assert launcher.run(url, "poll") == 0
         if feeds.are_finished:
             return number
     raise AssertionError(f"the feeds do not come to their end: {feeds.versions}")
 
 
 def write_files(folder: Path, count: int) -> None:
-    """Archive files, every seventh another wording of an article that an earlier one holds."""
+    """Write archive files. Every seventh is a revision of an earlier one."""
     folder.mkdir()
     for number in range(count):
         article = number - 3 if number % 7 == 6 else number
@@ -130,7 +124,7 @@ def write_files(folder: Path, count: int) -> None:
 def _kill_often(
     kill: Kill, length: float, url: str, feeds: GrowingFeeds | None, kills: int, figures: Figures, chance: random.Random
 ) -> float:
-    """Kill it so many times, or until a backfill is done: how long it takes by itself, as far as is known by then."""
+    """Kill it this many times, or until a backfill ends by itself; the shortest duration known by then."""
     for _ in range(kills):
         took = kill(chance.uniform(0, length))
         figures.wrong += violations(url, feeds)

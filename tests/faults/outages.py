@@ -1,4 +1,4 @@
-"""A database that is away for a while: scenarios of any length, for the tests and for the long form."""
+"""Outages of the database: scenarios of any length, for the tests and for `python -m tests.torture`."""
 
 import random
 import sqlite3
@@ -20,8 +20,8 @@ from tests.faults.web_server import FeedServer
 
 @dataclass(frozen=True)
 class Outage:
-    """What came of one. `reconnects_a_second` is the most in any second, `resumed_after` how many seconds after its end
-    every source had been polled again, `not_stored` how many polls could not be stored.
+    """Result of an outage: the most connections asked for in any second, the seconds from its end until every source
+    was polled again, the polls that could not be stored, and everything that was wrong.
     """
 
     reconnects_a_second: int
@@ -31,14 +31,14 @@ class Outage:
 
 
 def postgresql_stopped(server: PostgreSQLServer, folder: Path, seconds: float) -> Outage:
-    """Stop PostgreSQL under a daemon, for so many seconds."""
+    """Stop PostgreSQL under a daemon for this many seconds."""
     direct = Databases(folder, server.url).new("postgresql")
     feeds = GrowingFeeds(NAMES)
     with PostgreSQLProxy(server.url) as proxy, FeedServer(feeds, HOSTS) as web:
         configure(folder, addresses(web))
         with Running(folder, proxy.url(sa.make_url(direct).database), "run") as daemon:
             daemon.wait_for("poll", after=daemon.wait_for("poll"), outcome="new")
-            # Visits that are under way when it goes, and that all want to be stored while it is away.
+            # Polls under way when the server stops, whose results arrive while it is stopped.
             web.answer = lambda request: replace(feeds(request), delay=2)
             web.wait_for_requests(len(web.requests) + len(NAMES))
             server.stop()
@@ -46,7 +46,7 @@ def postgresql_stopped(server: PostgreSQLServer, folder: Path, seconds: float) -
             try:
                 began = time.monotonic()
                 away = daemon.wait_for("the database is away, trying again every second")
-                time.sleep(seconds)  # it is away for that long
+                time.sleep(seconds)  # the outage itself
             finally:
                 ended = time.monotonic()
                 server.start()
@@ -63,7 +63,7 @@ def postgresql_stopped(server: PostgreSQLServer, folder: Path, seconds: float) -
 
 
 def backends_ended(server: str, folder: Path, cuts: int, chance: random.Random) -> tuple[list[Loss], list[str]]:
-    """Lose COMMITs and their answers, and terminate backends meanwhile: what was lost, and what is wrong after it."""
+    """Lose COMMITs or their answers, and terminate backends. What was lost, and everything wrong afterwards."""
     direct = Databases(folder, server).new("postgresql")
     database = sa.make_url(direct).database
     feeds, running = GrowingFeeds(NAMES), threading.Event()
@@ -94,7 +94,7 @@ def backends_ended(server: str, folder: Path, cuts: int, chance: random.Random) 
 
 
 def sqlite_locked(folder: Path, seconds: float) -> list[str]:
-    """Hold SQLite's lock for so many seconds, from outside: what is wrong after it."""
+    """Hold SQLite's lock from outside for this many seconds; everything wrong afterwards."""
     url = Databases(folder, "").new("sqlite")
     feeds = GrowingFeeds(NAMES)
     with FeedServer(feeds, HOSTS) as web:
@@ -102,7 +102,7 @@ def sqlite_locked(folder: Path, seconds: float) -> list[str]:
         with Running(folder, url, "run") as daemon:
             daemon.wait_for("poll")
             with locked(url):
-                # What was stored just before is still being told.
+                # Polls stored just before the lock are still being logged.
                 time.sleep(seconds / 2)
                 before = len(daemon.named("poll"))
                 time.sleep(seconds / 2)
@@ -114,14 +114,14 @@ def sqlite_locked(folder: Path, seconds: float) -> list[str]:
 
 
 def stopped_while_locked(folder: Path) -> tuple[float, list[str]]:
-    """Tell a daemon to stop that waits for SQLite's lock: how long it takes, in seconds, and what is wrong after it."""
+    """Stop a daemon that waits for SQLite's lock. The seconds that it takes, and everything wrong afterwards."""
     url, feeds = Databases(folder, "").new("sqlite"), GrowingFeeds(NAMES)
     with FeedServer(feeds, HOSTS) as web:
         configure(folder, addresses(web))
         with Running(folder, url, "run") as daemon:
             daemon.wait_for("poll")
             with locked(url):
-                time.sleep(1.5)  # until a tick waits for the lock, which nothing tells of
+                time.sleep(1.5)  # until the daemon waits for the lock, which no event tells
                 told = time.monotonic()
                 assert daemon.stop() == 0
                 took = time.monotonic() - told
@@ -129,7 +129,7 @@ def stopped_while_locked(folder: Path) -> tuple[float, list[str]]:
 
 
 class locked:  # noqa: N801 - read as a word: with locked(url)
-    """The lock of an SQLite database, held while the block runs."""
+    """The write lock of an SQLite database, held for the length of the block."""
 
     def __init__(self, url: str) -> None:
         self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)
@@ -147,7 +147,7 @@ def _finish(daemon: Running, feeds: GrowingFeeds) -> None:
     number = 0
     while not feeds.are_finished:
         number = daemon.wait_for("poll", after=number, timeout=max(deadline - time.monotonic(), 0.1))
-    # Its last polls may still be on their way into the database.
+    # The last polls are not necessarily stored yet.
     assert daemon.stop() == 0
 
 

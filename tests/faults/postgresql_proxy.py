@@ -1,4 +1,4 @@
-"""A man in the middle of PostgreSQL: counts connections, and loses what is said around a COMMIT."""
+"""TCP proxy in front of PostgreSQL that counts connections and can lose a COMMIT or the answer to it."""
 
 import socket
 import threading
@@ -18,19 +18,19 @@ Loss = Literal["the request", "the answer"] | None
 
 @dataclass
 class PostgreSQLProxy:
-    """Listens on 127.0.0.1 for the server with this URL. `lose` says for each COMMIT what is lost of it."""
+    """Proxy on 127.0.0.1 for the server with this URL. `lose` decides for each COMMIT what is lost."""
 
     server: str
     lose: Callable[[], Loss] = lambda: None
     connected_at: list[float] = field(default_factory=list)
-    """When each connection was asked for (monotonic), also those that the server did not take."""
+    """Monotonic time of each connection, including those that the server refused."""
     lost: list[Loss] = field(default_factory=list)
 
     def url(self, database: str | None = None) -> str:
-        """The URL of a database of the server, by way of this proxy."""
+        """The URL of a database behind this proxy."""
         url = sa.make_url(self.server)
         host, port = self._listening.getsockname()
-        # libpq would connect twice to find out whether the server has TLS.
+        # Without these, libpq connects twice to find out whether the server has TLS.
         plain = {"sslmode": "disable", "gssencmode": "disable"}
         new = sa.URL.create("postgresql", "postgres", host=host, port=port, database=database or url.database)
         return new.update_query_dict(plain).render_as_string(hide_password=False)
@@ -56,18 +56,18 @@ class PostgreSQLProxy:
         with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
             server.connect(f"{folder}/.s.PGSQL.5432")
             threading.Thread(target=self._answer, args=(server, client), daemon=True).start()
-            while words := client.recv(65536):
-                loss = self.lose() if COMMIT in words else None
+            while data := client.recv(65536):
+                loss = self.lose() if COMMIT in data else None
                 if loss:
                     self.lost.append(loss)
                 if loss == "the answer":
-                    # Nobody listens to the client's side any more, so this is the last that is heard of it.
+                    # The client must not receive the answer, so its side is closed first.
                     with suppress(OSError):
                         client.shutdown(socket.SHUT_RDWR)
                 if loss != "the request":
-                    server.sendall(words)
+                    server.sendall(data)
                 if loss:
-                    time.sleep(0.05)  # so that the server has carried the COMMIT out before it is hung up on
+                    time.sleep(0.05)  # until the server has executed the COMMIT
                     break
             for end in (server, client):
                 with suppress(OSError):
@@ -75,7 +75,7 @@ class PostgreSQLProxy:
 
     def _answer(self, server: socket.socket, client: socket.socket) -> None:
         with suppress(OSError):
-            while words := server.recv(65536):
-                client.sendall(words)
+            while data := server.recv(65536):
+                client.sendall(data)
         with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)

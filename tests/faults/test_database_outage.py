@@ -1,4 +1,4 @@
-"""A database that goes away and comes back: the daemon lives, asks seldom, and nothing is lost or doubled."""
+"""Outages of the database: the daemon survives, reconnects once a second, and nothing is lost or doubled."""
 
 import random
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from tests.faults.outages import Outage, backends_ended, postgresql_stopped, sql
 from tests.faults.postgresql_proxy import Loss
 from tests.faults.processes import kzfeed
 
-OUTAGE_S = 5
-LOCKED_S = 4
+OUTAGE_S = 3
+LOCKED_S = 3
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def scenarios(
     postgresql: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Future[Any]]:
-    """All of them, under way."""
+    """All scenarios, running side by side."""
     undisturbed_polling()
 
     def begin(scenario: Callable[..., Any], *arguments: Any) -> Future[Any]:

@@ -1,4 +1,4 @@
-"""Look-ups that hang delay nobody else, and do not keep the daemon from stopping."""
+"""Hanging DNS look-ups delay no other source, and do not keep the daemon from stopping."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Files that are no archive files, or not yet: refused by name, copied aside if asked for, and the run goes on."""
+"""Invalid or unfinished archive files: refused by name, and copied to the quarantine if asked for."""
 
 import json
 import os
@@ -19,7 +19,7 @@ GOOD = "<!--NaN-->\n[t](https://e.example/{number})\n------\n\nx\n"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder for files to backfill; the database and the quarantine lie beside it."""
+    """A folder of files to backfill, beside the database and the quarantine."""
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "good.txt").write_text(GOOD.format(number=1))

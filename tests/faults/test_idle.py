@@ -1,4 +1,4 @@
-"""10,000 sources of which none is due: hardly any processor, little memory, and a question that is answered at once."""
+"""10,000 sources of which none is due: the daemon needs next to no CPU time, little memory, and quick queries."""
 
 import os
 import time
@@ -19,12 +19,12 @@ LISTEN_S = 3
 
 
 def memory_of(process: int) -> int:
-    """What the process holds in memory, in bytes."""
+    """Resident memory of the process in bytes."""
     return int(Path(f"/proc/{process}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def processor_time_of(process: int) -> float:
-    """How many seconds of a core the process has used."""
+    """CPU seconds that the process has used."""
     fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

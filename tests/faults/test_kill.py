@@ -1,4 +1,4 @@
-"""`kill -9` at any instant: the database opens, no validator is without its entries, and nothing is lost or doubled."""
+"""Kills at random instants: the database opens, no validator lacks its entries, nothing is lost or doubled."""
 
 import random
 from collections.abc import Callable
@@ -10,23 +10,22 @@ import pytest
 from tests.conftest import ENGINES
 from tests.databases import Databases
 from tests.faults.kill_loops import Figures, backfill_kills, polling_kills, undisturbed_polling
-from tests.faults.processes import ForkServer
+from tests.faults.processes import Launcher
 
-KILLS = 10
+KILLS = 5
 
-Loop = Callable[[ForkServer, Databases, str, int, random.Random], Figures]
+Loop = Callable[[Launcher, Databases, str, int, random.Random], Figures]
 
 
 @pytest.fixture(scope="module")
 def loops(
     scenario_pool: Executor, postgresql: str, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[Loop, str], Future[Figures]]:
-    """Each loop of kills on each engine, all under way."""
+    """Every loop of kills on each engine, running side by side."""
     undisturbed_polling()
 
     def run(loop: Loop, engine: str, folder: Path) -> Figures:
-        with ForkServer(folder) as fork_server:
-            return loop(fork_server, Databases(folder, postgresql), engine, KILLS, random.Random())
+        return loop(Launcher(folder), Databases(folder, postgresql), engine, KILLS, random.Random())
 
     kinds = [(loop, engine) for loop in (backfill_kills, polling_kills) for engine in ENGINES]
     return {kind: scenario_pool.submit(run, *kind, tmp_path_factory.mktemp("kill")) for kind in kinds}

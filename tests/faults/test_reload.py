@@ -1,4 +1,4 @@
-"""SIGHUP: the configuration is read again while the daemon runs, and a wrong one is refused."""
+"""SIGHUP: a running daemon reads the configuration again, and refuses an invalid one."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ HOSTS = [f"127.0.11.{number}" for number in range(1, 4)]
 
 @pytest.fixture
 def urls() -> Iterator[dict[str, str]]:
-    """Three sources."""
+    """The URLs of three feeds by name."""
     with FeedServer(lambda request: Reply(200, document(request.path[1:], 0)), HOSTS) as server:
         yield {name: f"{server.addresses[host]}/{name}" for name, host in zip("abc", HOSTS, strict=True)}
 

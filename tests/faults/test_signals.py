@@ -1,4 +1,4 @@
-"""Signals: SIGTERM ends the daemon in time and politely, a second one at once."""
+"""Signals: the first SIGTERM ends the daemon cleanly within ten seconds, a second one at once."""
 
 import signal
 import time
@@ -17,14 +17,14 @@ SLOW_HOSTS = [f"127.0.8.{number}" for number in range(1, 51)]
 
 @pytest.fixture
 def slow() -> Iterator[FeedServer]:
-    """50 hosts that answer at once and take half a minute over the body."""
+    """50 hosts that send the head at once and the body half a minute later."""
     with FeedServer(lambda request: Reply(200, document("slow", 0), pause=30), SLOW_HOSTS) as server:
         yield server
 
 
 @pytest.fixture
 def daemon(slow: FeedServer, tmp_path: Path) -> Iterator[Running]:
-    """A daemon in the middle of 50 slow fetches; an SQLite archive in `kzfeed-0.db` or so."""
+    """A daemon in the middle of 50 slow fetches, on SQLite."""
     configure(tmp_path, {f"s{number}": f"{url}/feed" for number, url in enumerate(slow.addresses.values())})
     with Running(tmp_path, Databases(tmp_path, "").new("sqlite"), "run") as daemon:
         slow.wait_for_requests(len(SLOW_HOSTS))

@@ -1,4 +1,4 @@
-"""Two daemons on one database: on PostgreSQL they share the work, on an SQLite file the second leaves."""
+"""Two daemons on one database: on PostgreSQL they share the sources, on an SQLite file the second exits."""
 
 import json
 import signal
@@ -25,7 +25,7 @@ LEASE = 3.0
 
 
 @pytest.fixture
-def still() -> Iterator[FeedServer]:
+def unchanged_feeds() -> Iterator[FeedServer]:
     """Hosts whose feeds never change."""
 
     def answer(request: Request) -> Reply:
@@ -41,18 +41,18 @@ def sources(server: FeedServer) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_two_daemons_on_one_postgresql_poll_each_source_once_an_interval(
-    still: FeedServer, databases: Databases, tmp_path: Path
+    unchanged_feeds: FeedServer, databases: Databases, tmp_path: Path
 ) -> None:
     url = databases.new("postgresql")
-    configure(tmp_path, sources(still), every="1s")
+    configure(tmp_path, sources(unchanged_feeds), every="1s")
     with Running(tmp_path, url, "run") as first, Running(tmp_path, url, "run") as second:
         first.wait_for("running")
         second.wait_for("running")
-        still.wait_for_requests(3 * len(HOSTS))
+        unchanged_feeds.wait_for_requests(3 * len(HOSTS))
         assert (first.stop(), second.stop()) == (0, 0)
 
     for host in HOSTS:
-        times = [request.at for request in still.requests if request.host == host]
+        times = [request.at for request in unchanged_feeds.requests if request.host == host]
         # A visit comes 1 s after the end of the one before, and what is due is looked for once a second.
         assert all(after - before >= 0.95 for before, after in pairwise(times)), (host, times)
 
@@ -112,9 +112,9 @@ def test_the_lease_of_a_daemon_that_is_configured_as_usual_is_less_than_a_minute
     assert 30 < (until - datetime.now(UTC)).total_seconds() < 57
 
 
-def test_the_second_daemon_on_one_sqlite_file_says_so_and_leaves(still: FeedServer, tmp_path: Path) -> None:
+def test_the_second_daemon_on_one_sqlite_file_says_so_and_leaves(unchanged_feeds: FeedServer, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/kzfeed.db"
-    configure(tmp_path, sources(still))
+    configure(tmp_path, sources(unchanged_feeds))
     (tmp_path / "same.db").symlink_to(tmp_path / "kzfeed.db")
     with Running(tmp_path, url, "run") as first:
         first.wait_for("running")

@@ -1,4 +1,4 @@
-"""A web server on loopback, in a thread: it answers as it is told, at as many addresses of 127/8 as there are hosts."""
+"""Web server on loopback in a thread, with a programmable answer, at one address of 127/8 for each host."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked: when (monotonic), at which address, for which path, with which If-None-Match."""
+    """A received request: its monotonic time, address, path and If-None-Match."""
 
     at: float
     host: str
@@ -22,7 +22,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered; a `delay` in seconds comes before it, or the event `not_before`, a `pause` before the body."""
+    """A response. It is sent after `delay` seconds and after the event `not_before`, its body `pause` seconds later."""
 
     status: int = 200
     body: bytes = b""
@@ -35,7 +35,7 @@ class Reply:
 
 @dataclass
 class FeedServer:
-    """Serves while it is a context; `requests` is what it was asked so far."""
+    """A server for the length of a block. `requests` are those received so far."""
 
     answer: Callable[[Request], Reply]
     hosts: Sequence[str] = ("127.0.0.1",)
@@ -58,7 +58,7 @@ class FeedServer:
         self._loop.close()
 
     def wait_for_requests(self, count: int, *, timeout: float = 30) -> None:
-        """Return when so many requests have come in all."""
+        """Wait until this many requests have been received in all."""
         with self._asked:
             assert self._asked.wait_for(lambda: len(self.requests) >= count, timeout), f"{len(self.requests)} requests"
 

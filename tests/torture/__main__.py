@@ -1,7 +1,7 @@
-"""The long form: `python -m tests.torture > figures.md`. It exits with 1 if anything was wrong.
+"""Long loop of faults: `python -m tests.torture > figures.md` prints the table of docs/reliability.md.
 
-The table of docs/reliability.md goes to standard output, what happens meanwhile and what was wrong to standard error.
-Both engines run side by side. About ten minutes on two cores; `--kills 10 --outage 5 --lock 4` is the quick form.
+Progress and everything that was wrong go to standard error; the exit status is 1 if anything was wrong. Both engines
+run side by side, for about ten minutes on two cores. `--kills 10 --outage 5 --lock 4` is the quick form.
 """
 
 import argparse
@@ -17,19 +17,19 @@ from tests.conftest import ENGINES
 from tests.databases import Databases, PostgreSQLServer, postgresql_server
 from tests.faults.kill_loops import Figures, backfill_kills, polling_kills, undisturbed_polling
 from tests.faults.outages import backends_ended, postgresql_stopped, sqlite_locked, stopped_while_locked
-from tests.faults.processes import ForkServer
+from tests.faults.processes import Launcher
 
 ENGINE_NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 Row = tuple[str, str, list[str]]
-"""What was done, what came of it, what was wrong."""
+"""A line of the table: what was done, the result, and everything that was wrong."""
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.torture", description="Faults, the long form.")
-    parser.add_argument("--kills", type=int, default=200, help="of each kind on each engine")
-    parser.add_argument("--outage", type=float, default=60, help="of PostgreSQL, in seconds")
-    parser.add_argument("--lock", type=float, default=30, help="of SQLite, in seconds")
-    parser.add_argument("--seed", type=int, default=None, help="the same instants again")
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    parser.add_argument("--kills", type=int, default=200, help="kills of each kind on each engine")
+    parser.add_argument("--outage", type=float, default=60, help="seconds without PostgreSQL")
+    parser.add_argument("--lock", type=float, default=30, help="seconds that SQLite is locked")
+    parser.add_argument("--seed", type=int, default=None, help="repeats the instants of an earlier run")
     options = parser.parse_args()
     seed = random.randrange(10**6) if options.seed is None else options.seed
     began = time.monotonic()
@@ -47,21 +47,20 @@ def main() -> int:
 
 
 def kill(folder: Path, server: str, engine: str, kills: int, seed: int) -> list[Row]:
-    """Both kinds of kills on one engine."""
+    """Both loops of kills on one engine."""
     rows: list[Row] = []
     loops: dict[str, Callable[..., Figures]] = {"a backfill": backfill_kills, "polling": polling_kills}
     for what, loop in loops.items():
         place = folder / f"{loop.__name__}-{engine}"
         place.mkdir()
-        with ForkServer(place) as fork_server:
-            figures = loop(fork_server, Databases(place, server), engine, kills, random.Random(seed))
+        figures = loop(Launcher(place), Databases(place, server), engine, kills, random.Random(seed))
         done = f"{figures.rounds} archives equal to one that nothing disturbed" if not figures.wrong else "see above"
         rows.append(told(f"{figures.kills} × `kill -9` of {what}, {ENGINE_NAMES[engine]}", done, figures.wrong))
     return rows
 
 
 def away(folder: Path, server: PostgreSQLServer, outage: float, lock: float, cuts: int, seed: int) -> list[Row]:
-    """A database that goes away."""
+    """Outages and locks of the database."""
     places = [folder / name for name in ("stopped", "ended", "locked", "told")]
     for place in places:
         place.mkdir()

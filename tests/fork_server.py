@@ -1,0 +1,156 @@
+"""Fork server for kzfeed: a process that has imported everything once and forks, so that kzfeed starts within 20 ms.
+
+Requests come as JSON lines on standard input: `{"start": [arguments], …}` is answered with a process id, `{"wait": id}`
+with an exit status. An ended child keeps its process id until it is waited for, so no other process can be killed in
+its place.
+"""
+
+import atexit
+import functools
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+ROOT = Path(__file__).parents[1]
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """The environment without the settings of whoever runs the tests, and with these variables."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("KZFEED_", "NO_COLOR"))}
+    return clean | {"PYTHONPATH": str(ROOT)} | variables
+
+
+class ForkServer:
+    """Client of a fork server. Threads may share it."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.fork_server"]
+        self._process = subprocess.Popen(
+            command, env=clean_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._lock = threading.Lock()
+
+    def start(
+        self,
+        arguments: Sequence[str | Path],
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        stdout: str = os.devnull,
+        stderr: str = os.devnull,
+    ) -> int:
+        """Start `kzfeed ARGUMENTS` in `folder`, with its output appended to these files; its process id."""
+        request = {
+            "start": [*map(str, arguments)],
+            "folder": str(folder),
+            "environment": dict(environment),
+            "files": [os.devnull, stdout, stderr],
+        }
+        return self._ask(request)
+
+    def wait(self, process: int, timeout: float = 60) -> int | None:
+        """The exit status of the process, negative for a signal; None if it still runs after `timeout` seconds."""
+        handle = os.pidfd_open(process)
+        try:
+            # Not select(), which takes no file descriptor beyond 1023.
+            waiting = select.poll()
+            waiting.register(handle, select.POLLIN)
+            ended = waiting.poll(timeout * 1000)
+        finally:
+            os.close(handle)
+        return self._ask({"wait": process}) if ended else None
+
+    def run(
+        self, arguments: Sequence[str | Path], folder: Path, environment: Mapping[str, str], timeout: float = 60
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run `kzfeed ARGUMENTS` in `folder` to its end; it is killed after `timeout` seconds."""
+        with tempfile.NamedTemporaryFile() as stdout, tempfile.NamedTemporaryFile() as stderr:
+            process = self.start(arguments, folder, environment, stdout=stdout.name, stderr=stderr.name)
+            status = self.wait(process, timeout)
+            if status is None:
+                os.kill(process, signal.SIGKILL)
+                self.wait(process)
+            output, errors = stdout.read().decode(), stderr.read().decode()
+        assert status is not None, f"{arguments} still ran after {timeout:g} s: {errors}"
+        return subprocess.CompletedProcess([*map(str, arguments)], status, output, errors)
+
+    def close(self) -> None:
+        """End the server. Processes that it started go on."""
+        with self._process:
+            self._process.kill()
+
+    def _ask(self, request: Mapping[str, Any]) -> int:
+        with self._lock:
+            assert self._process.stdin
+            assert self._process.stdout
+            print(json.dumps(request), file=self._process.stdin, flush=True)
+            return int(self._process.stdout.readline())
+
+
+@functools.cache
+def fork_server() -> ForkServer:
+    """The fork server of this process, started at the first call."""
+    server = ForkServer()
+    atexit.register(server.close)
+    return server
+
+
+# --- the server ------------------------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    # So that no child has to import them.
+    import psycopg  # noqa: F401
+
+    from kzfeed import wiring  # noqa: F401
+    from kzfeed.cli import main as cli  # noqa: F401
+    from kzfeed.store import schema  # noqa: F401
+
+    for line in sys.stdin:
+        request: dict[str, Any] = json.loads(line)
+        if "wait" in request:
+            answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+        else:
+            answer = os.fork() or _run_kzfeed(request)
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
+
+
+def _run_kzfeed(request: Mapping[str, Any]) -> NoReturn:
+    from kzfeed.cli import main as cli
+
+    status: Any = 0
+    try:
+        os.setsid()
+        os.chdir(request["folder"])
+        os.environ.clear()
+        os.environ.update(request["environment"])
+        time.tzset()
+        for number, name in enumerate(request["files"]):
+            file = os.open(name, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(file, number)
+            os.close(file)
+        sys.argv = ["kzfeed", *request["start"]]
+        cli.main()
+    except SystemExit as ending:
+        status = ending.code
+    except BaseException:  # noqa: BLE001 - the child must never return to the loop of the server
+        traceback.print_exc()
+        status = 70
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status if isinstance(status, int) else 0)
+
+
+if __name__ == "__main__":
+    main()
