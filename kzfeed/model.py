@@ -186,6 +186,31 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """An HTML page as a server sent it, to be searched for feeds."""
+
+    body: bytes
+    content_type: str | None
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLink:
+    """A link to a feed: its absolute URL, and its title or text."""
+
+    url: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLinks:
+    """The feeds that a page names in `<link>` elements, and its other links that may be feeds."""
+
+    named: tuple[FeedLink, ...] = ()
+    possible: tuple[FeedLink, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Decoded:
     """A body as text. `flawed` says that bytes were replaced by U+FFFD or that the encoding was guessed."""
 

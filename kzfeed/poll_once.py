@@ -1,4 +1,4 @@
-"""What an operator does by hand: poll sources once, now, or see what kzfeed would make of a feed. Reports come out."""
+"""Every source, or those named, polled once: what `kzfeed poll` does."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -7,23 +7,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from kzfeed.batches import Batches
-from kzfeed.config import values
 from kzfeed.config.settings import Settings
-from kzfeed.errors import DatabaseError, DocumentError, UsageError
-from kzfeed.fetch.client import Hop
+from kzfeed.errors import DatabaseError, UsageError
 from kzfeed.hosts import host_of
-from kzfeed.model import Document, Failed, Fetched, Outcome, Poll, Source, Visit
+from kzfeed.model import Poll, Source
 from kzfeed.poll import Poller, utc_now
 from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database
-from kzfeed.text import redacted
-from kzfeed.wiring import document_workers, fetcher, host_queues, interval_bounds, poller
-
-if TYPE_CHECKING:
-    from kzfeed.check.report import FeedReport
+from kzfeed.wiring import poller
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,36 +137,3 @@ def _as_report(source: Source, poll: Poll) -> PollReport:
         error_kind=poll.error_kind,
         duration_ms=poll.duration_ms,
     )
-
-
-async def check_feed(settings: Settings, url: str, timezone: str | None = None) -> "FeedReport":
-    """Visit a feed once, as a poll would, and say what would become of it. Nothing is stored. Raises UsageError."""
-    from kzfeed.check import report as check
-
-    try:
-        values.feed_url(url)
-        zone = values.timezone(timezone) if timezone else settings.defaults.timezone
-    except ValueError as error:
-        raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}") from None
-    hops: list[Hop] = []
-    visit = Visit(url, trusted_host=host_of(url))
-    queues = host_queues(settings, visited={})
-    async with fetcher(settings) as visits, queues.slot(host_of(url)) as slot:
-
-        async def on_hop(hop: Hop) -> None:
-            hops.append(hop)
-            await slot.move_to(hop.host)
-
-        outcome: Outcome = await visits.visit(visit, on_hop=on_hop)
-    now = utc_now()
-    read = None
-    if isinstance(outcome, Fetched):
-        content_type = outcome.headers.get("content-type")
-        document = Document(outcome.body, content_type, outcome.url, zone, now, settings.parse.max_entries)
-        try:
-            async with document_workers(settings) as workers:
-                read = await workers.read(document)
-        except DocumentError as error:
-            outcome = Failed(error.kind, str(error), outcome.status, outcome.headers)
-    redirects = [check.Redirect(hop.status, hop.url) for hop in hops]
-    return check.report(check.Checking(url, zone, now, interval_bounds(settings)), outcome, redirects, read)

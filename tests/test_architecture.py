@@ -22,7 +22,6 @@ BELOW: dict[str, set[str]] = {
     "fetch": set(),
     "sandbox": {"article", "feed"},
     "store": {"article"},
-    "check": {"schedule", "feed"},
     "batches": set(),
     "poll": {"batches", "sandbox", "fetch", "schedule", "store", "article"},
     "files": {"sandbox", "article"},
@@ -31,7 +30,8 @@ BELOW: dict[str, set[str]] = {
     "config": {"schedule"},
     "daemon": {"poll", "schedule", "store"},
     "wiring": {"daemon", "batches", "poll", "fetch", "sandbox", "schedule", "store", "config"},
-    "poll_once": {"wiring", "batches", "poll", "check", "fetch", "store", "config"},
+    "check": {"wiring", "poll", "fetch", "config", "schedule", "feed"},
+    "poll_once": {"wiring", "batches", "poll", "store", "config"},
     "__main__": {"cli"},
     "cli": {
         "wiring",
@@ -47,7 +47,19 @@ BELOW: dict[str, set[str]] = {
     },
 }
 
-PURE = ("model", "errors", "text", "hosts", "feed", "article", "schedule", "check", "sandbox.document")
+PURE = (
+    "model",
+    "errors",
+    "text",
+    "hosts",
+    "feed",
+    "article",
+    "schedule",
+    "check.report",
+    "check.analysis",
+    "check.lines",
+    "sandbox.document",
+)
 IMPURE = {"httpx", "httpx2", "sqlalchemy", "apscheduler", "asyncio", "os", "time", "random", "socket", "kzfeed.config"}
 
 # A trigger computes a time from a given time: it reads no clock.
@@ -61,6 +73,7 @@ ONLY_IN = {
     "sqlalchemy": ("store.",),
     "alembic": ("store.schema",),
     "feedparser": ("feed.",),
+    "bs4": ("sandbox.feed_links",),
     "ada_url": ("hosts", "article.url", "fetch."),
     "apscheduler": ("schedule.cron",),
     "typer": ("cli.",),

@@ -86,8 +86,9 @@ def finding_printer() -> Callable[["Finding"], None]:
 def print_verified(checked: "Checked") -> None:
     """Print the result of `verify` as one line."""
     articles, revisions = plural(checked.articles, "article"), plural(checked.revisions, "older version")
+    damage = f"{checked.damage} damaged" if checked.damage else "no damage"
     notes = plural(checked.notes, "note") if checked.notes else "no notes"
-    print(f"checked {articles} and {revisions}: {checked.damage or 'no'} damaged, {notes}")
+    print(f"{articles} and {revisions} checked: {damage}, {notes}")
 
 
 def minute(when: datetime | None) -> str:

@@ -25,13 +25,17 @@ def check(
     timezone: Annotated[str | None, typer.Option(help="The zone of dates that name none.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Visit a feed once and report what kzfeed would make of it. Nothing is stored."""
-    from kzfeed.check import sentences
-    from kzfeed.poll_once import check_feed
+    """Visit a feed once and report what kzfeed would make of it. Nothing is stored.
+
+    Where the address is that of a web page, the report lists the feeds that the page names. The exit status is 1 where
+    the visit fails or the feed has a flaw.
+    """
+    from kzfeed.check.lines import lines
+    from kzfeed.check.visit import check_feed
 
     report = asyncio.run(check_feed(ctx.obj.settings, url, timezone))
-    print_json(asdict(report)) if as_json else print("\n".join(sentences.lines(report)))
-    raise typer.Exit(1 if report.error else 0)
+    print_json(asdict(report)) if as_json else print("\n".join(lines(report)))
+    raise typer.Exit(0 if report.is_healthy else 1)
 
 
 def explain(

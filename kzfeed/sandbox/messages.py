@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 from kzfeed.errors import DocumentError
-from kzfeed.model import Article, Document, Enclosure, Entry, Feed, Media, Read
+from kzfeed.model import Article, Document, Enclosure, Entry, Feed, FeedLink, FeedLinks, Media, Page, Read
 
 LENGTH = struct.Struct(">Q")
 """How a frame's length stands in front of it."""
@@ -22,7 +22,8 @@ LENGTH = struct.Struct(">Q")
 READY = LENGTH.pack(0)
 """An empty frame, once, when everything is imported: what a worker needs to begin is no document's fault."""
 
-Answer = Read | DocumentError
+Request = Document | Page
+Answer = Read | FeedLinks | DocumentError
 
 
 class FrameError(Exception):
@@ -46,7 +47,7 @@ _CALLS: Mapping[type[Any], _Call] = {kind: _as_call(kind) for kind in (Article, 
 """What there are many of is made anew by a call of its class: a frozen dataclass's own way takes twice as long."""
 
 
-def framed(value: Document | Answer) -> memoryview:
+def framed(value: Request | Answer) -> memoryview:
     """The value as a frame, in one piece."""
     frame = io.BytesIO()
     frame.write(bytes(LENGTH.size))
@@ -61,8 +62,8 @@ def understood(frame: memoryview) -> Answer:
     """What is in the frame, without its length. Raises FrameError."""
     try:
         match _Unpickler(_File(frame)).load():
-            case DocumentError() as error:
-                return error
+            case (DocumentError() | FeedLinks()) as answer:
+                return answer
             case (Feed() as feed, tuple(articles)) if all(isinstance(each, Article) for each in articles):
                 return feed, articles
     except Exception as error:
@@ -90,7 +91,19 @@ class _Unpickler(pickle.Unpickler):
 
     _made: ClassVar = {
         (each.__module__, each.__qualname__): each
-        for each in (Feed, Entry, Enclosure, Article, Media, DocumentError, datetime, timedelta, timezone)
+        for each in (
+            Feed,
+            Entry,
+            Enclosure,
+            Article,
+            Media,
+            FeedLinks,
+            FeedLink,
+            DocumentError,
+            datetime,
+            timedelta,
+            timezone,
+        )
     }
 
     def find_class(self, module: str, name: str) -> Any:

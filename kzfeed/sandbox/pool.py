@@ -17,8 +17,8 @@ from subprocess import DEVNULL, Popen
 from typing import cast
 
 from kzfeed.errors import DocumentError
-from kzfeed.model import Document, Read
-from kzfeed.sandbox.messages import LENGTH, READY, Answer, FrameError, framed, longest_answer, understood
+from kzfeed.model import Document, FeedLinks, Page, Read
+from kzfeed.sandbox.messages import LENGTH, READY, Answer, FrameError, Request, framed, longest_answer, understood
 
 COMMAND = (sys.executable, "-P", "-m", "kzfeed.sandbox.worker")
 START = timedelta(seconds=30)
@@ -73,6 +73,13 @@ class Workers:
         Raises DocumentError: of the kind "internal" where no worker can be started, "parse" where reading breaks or
         exceeds its limits, and what `document.read` raises.
         """
+        return cast("Read", await self._answer(document))
+
+    async def find_feed_links(self, page: Page) -> FeedLinks:
+        """Find the feeds that a page names, in a worker and under the same limits. Raises DocumentError."""
+        return cast("FeedLinks", await self._answer(page))
+
+    async def _answer(self, document: Request) -> Read | FeedLinks:
         self._reading += 1
         try:
             async with self._quick:
@@ -88,7 +95,7 @@ class Workers:
             raise answer
         return answer
 
-    async def _read_long(self, document: Document) -> Answer | None:
+    async def _read_long(self, document: Request) -> Answer | None:
         # A worker that is put aside until then would keep its memory.
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
@@ -102,7 +109,7 @@ class Workers:
         finally:
             self._long.release()
 
-    async def _ask(self, document: Document, time: timedelta) -> Answer | None:
+    async def _ask(self, document: Request, time: timedelta) -> Answer | None:
         """What a worker makes of the document; None where it takes longer. Raises DocumentError."""
         try:
             if self._idle:
@@ -115,7 +122,7 @@ class Workers:
         except _Ended as ended:
             raise DocumentError("parse", f"the process that read it {ended}") from ended
 
-    async def _answer_of(self, worker: "_Worker", document: Document, time: timedelta) -> Answer | None:
+    async def _answer_of(self, worker: "_Worker", document: Request, time: timedelta) -> Answer | None:
         """The worker's answer, in time. A worker that does not give one, for whatever reason, is ended."""
         self._busy.add(worker)
         answer: Answer | None = None
@@ -244,7 +251,7 @@ class _Worker:
             raise DocumentError("internal", f"the process that should read it does not start: it ended {worker.ending}")
         return worker
 
-    async def ask(self, document: Document, longest: int) -> Answer:
+    async def ask(self, document: Request, longest: int) -> Answer:
         """What the worker makes of the document, in at most `longest` bytes. Raises _Ended."""
         request = framed(document)
         answer = self.line.frame(longest)

@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kzfeed.errors import DocumentError
-from kzfeed.model import Document, Read
+from kzfeed.model import Document, FeedLinks, Page, Read
 from kzfeed.sandbox.document import read
-from kzfeed.sandbox.messages import LENGTH, READY, Answer, framed, longest_answer
+from kzfeed.sandbox.messages import LENGTH, READY, Answer, Request, framed, longest_answer
 from kzfeed.sandbox.process import live_and_die_with
 
 _WARM_UP = Document(
@@ -67,7 +67,7 @@ def main(reader: Reader = read) -> None:
 
 def _answered(request: bytes, reader: Reader, longest: int) -> memoryview:
     """The frame that answers the one that was read. Raises MemoryError, also where it were longer than allowed."""
-    document: Document = pickle.loads(request)  # noqa: S301 - from our own parent
+    document: Request = pickle.loads(request)  # noqa: S301 - from our own parent
     del request
     frame = framed(_answer(document, reader))
     if len(frame) > LENGTH.size + longest:
@@ -75,10 +75,10 @@ def _answered(request: bytes, reader: Reader, longest: int) -> memoryview:
     return frame
 
 
-def _answer(document: Document, reader: Reader) -> Answer:
+def _answer(document: Request, reader: Reader) -> Answer:
     """Raises MemoryError."""
     try:
-        return reader(document)
+        return _feed_links(document) if isinstance(document, Page) else reader(document)
     except DocumentError as error:
         if isinstance(error.__cause__, MemoryError):
             raise error.__cause__ from None
@@ -88,6 +88,13 @@ def _answer(document: Document, reader: Reader) -> Answer:
     except Exception as error:  # noqa: BLE001 - whatever it is, it is this document's and goes into its poll's record
         # In ASCII, since what an error quotes may be what no database stores.
         return DocumentError("internal", f"a fault of kzfeed's own, worth a report: {ascii(error)[:200]}")
+
+
+def _feed_links(page: Page) -> FeedLinks:
+    # Only `kzfeed sources check` asks for this: the daemon's workers need not import Beautiful Soup.
+    from kzfeed.sandbox.feed_links import find_feed_links
+
+    return find_feed_links(page)
 
 
 def _too_much(memory: int) -> DocumentError:

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from kzfeed.check import sentences as check_words
-from kzfeed.check.report import Checking, FeedReport, Redirect, report, suggested
+from kzfeed.check.analysis import CheckSettings, report, suggested
+from kzfeed.check.lines import lines as lines_of
+from kzfeed.check.report import FeedReport, Redirect
 from kzfeed.model import Document, Failed, Fetched, NotModified
 from kzfeed.sandbox.document import read
 from kzfeed.schedule.interval import IntervalBounds
@@ -45,7 +46,7 @@ def reported(body: bytes, *, zone: str = "UTC", **headers: str) -> FeedReport:
     named = {"content-type": "application/rss+xml"} | {name.replace("_", "-"): value for name, value in headers.items()}
     fetched = Fetched(URL, 200, named, body)
     found = read(Document(body, named["content-type"], URL, zone, NOW))
-    return report(Checking(URL, zone, NOW, BOUNDS), fetched, (), found)
+    return report(CheckSettings(URL, zone, NOW, BOUNDS), fetched, (), found)
 
 
 # --- the report ------------------------------------------------------------------------------------------------------
@@ -98,12 +99,6 @@ def test_a_date_that_names_no_zone_is_told_from_one_that_does_in_every_zone(zone
     ("body", "flaw"),
     [
         (feed(), "it has no entries"),
-        (feed(item(1, link=""), item(2)), "1 of 2 articles have no address"),
-        (
-            feed(item(1, link="https://x.example/"), item(2, link="https://x.example/")),
-            "2 of 2 articles share their link",
-        ),
-        (feed(item(1), item(1)), "1 of 2 entries are there twice"),
         (feed(item(1), item(2))[:-60], "breaks off"),
         (feed(item(1)).replace("正文".encode(), b"\xff", 1), "its encoding is guessed"),
     ],
@@ -113,6 +108,25 @@ def test_flaws_are_named(body: bytes, flaw: str) -> None:
 
     assert document
     assert any(flaw in each for each in document.flaws), document.flaws
+
+
+@pytest.mark.parametrize(
+    ("body", "remark"),
+    [
+        (feed(item(1, link=""), item(2)), "1 of 2 articles have no address"),
+        (
+            feed(item(1, link="https://x.example/"), item(2, link="https://x.example/")),
+            "2 of 2 articles share their link",
+        ),
+        (feed(item(1), item(1)), "1 of 2 entries are duplicates"),
+    ],
+)
+def test_remarks_are_no_flaws(body: bytes, remark: str) -> None:
+    made = reported(body)
+
+    assert made.document
+    assert any(remark in each for each in made.document.remarks), made.document.remarks
+    assert made.is_healthy
 
 
 @pytest.mark.parametrize(
@@ -143,10 +157,10 @@ HOUR = timedelta(hours=1)
         (range(20), timedelta(), 8 * 3600, "within 10 h"),
         # The busiest stretch counts, not the average.
         ([0, 0.5, 1, 1.5, 2, 60, 120, 180], timedelta(), 2 * 3600, "within 2 h"),
-        (range(0, 2000, 100), timedelta(), 24 * 3600, "the longest interval"),
+        (range(0, 2000, 100), timedelta(), 24 * 3600, "the longest automatic interval"),
         ([number / 60 for number in range(10)], timedelta(), 900, "may be too long"),
-        (range(20), 12 * HOUR, 12 * 3600, "ask for it"),
-        ([0] * 10, timedelta(), None, "all at one time"),
+        (range(20), 12 * HOUR, 12 * 3600, "asks for it"),
+        ([0] * 10, timedelta(), None, "they are all the same"),
         ([0, 1, 2], timedelta(), None, "too few (3)"),
         ([], timedelta(), None, "too few (0)"),
     ],
@@ -166,7 +180,7 @@ def test_a_visit_that_failed_says_how() -> None:
     )
     hops = [Redirect(302, "https://me:secret@feeds.example/login")]
 
-    made = report(Checking("https://me:secret@feeds.example/rss", "UTC", NOW), failed, hops, None)
+    made = report(CheckSettings("https://me:secret@feeds.example/rss", "UTC", NOW), failed, hops, None)
 
     assert (made.error_kind, made.http_status, made.document) == ("http-status", 403, None)
     assert made.url == "https://***@feeds.example/rss"
@@ -174,7 +188,7 @@ def test_a_visit_that_failed_says_how() -> None:
 
 
 def test_a_304_to_a_check_brings_no_document() -> None:
-    made = report(Checking(URL, "UTC", NOW), NotModified(URL, {}), (), None)
+    made = report(CheckSettings(URL, "UTC", NOW), NotModified(URL, {}), (), None)
 
     assert (made.http_status, made.document) == (304, None)
 
@@ -184,18 +198,18 @@ def test_the_lines_hold_what_the_report_holds_and_nothing_that_moves_a_cursor() 
     made = reported(body.replace("第1篇".encode(), "一\u202e二".encode()), etag='"\x1b[2J"')
     made = replace(made, redirects=(Redirect(301, f"{URL}/new"),), moved_to=f"{URL}/new")
 
-    lines = check_words.lines(made)
+    lines = lines_of(made)
 
     text = "\n".join(lines)
     for words in (
         URL,
         "301 to",
-        "all of it permanent",
+        "all redirects are permanent",
         "200",
         "ETag",
         "rss20",
         "utf-8",
-        "1 understood, 1 not",
+        "1 understood, 1 not understood",
         "46 分钟前",
     ):
         assert words in text
@@ -258,6 +272,46 @@ def test_a_feed_that_cannot_be_read_exits_with_1_and_says_why(
     assert f"failed       {kind}: " in done.stdout
     assert len(page.seen) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_flaw_of_the_feed_exits_with_1(tmp_path: Path, server: RecordingServer) -> None:
+    whole = server.page("/whole", Reply(200, body=feed(item(1), item(2))))
+    cut_off = server.page("/cut-off", Reply(200, body=feed(item(1), item(2))[:-60]))
+
+    healthy, flawed = check(tmp_path, whole.url), check(tmp_path, cut_off.url)
+
+    assert (healthy.returncode, flawed.returncode) == (0, 1)
+    assert "flaw         " in flawed.stdout
+    assert "flaw         " not in healthy.stdout
+
+
+PAGE = """<!doctype html><html><head><title>News</title><base href="/sub/">
+<link rel="alternate" type="application/rss+xml" title="All\x9b2J news" href="all.xml">
+<link rel="ALTERNATE nofollow" type="application/atom+xml" href="https://me:secret@other.example/atom">
+<link rel="alternate" hreflang="de" href="/de/">
+<link rel="alternate" type="application/rss+xml" href="javascript:alert(1)">
+</head><body><a href="all.xml">again</a> <a href="/rss/sport">Sport</a> <a href="/feedback">Feedback</a></body></html>
+"""
+
+
+def test_the_feeds_that_a_web_page_names_are_listed(tmp_path: Path, server: RecordingServer) -> None:
+    page = server.page("/", Reply(200, [("Content-Type", "text/html; charset=utf-8")], PAGE.encode()))
+    origin = page.url.rstrip("/")
+
+    done, as_json = check(tmp_path, page.url), check(tmp_path, page.url, "--json")
+
+    assert (done.returncode, as_json.returncode) == (1, 1)
+    listed = done.stdout.partition("this page is not a feed; it names these feeds:\n")[2].splitlines()
+    assert [line.split() for line in listed] == [
+        [f"{origin}/sub/all.xml", "All\\x9b2J", "news"],
+        ["https://***@other.example/atom"],
+        ["it", "also", "has", "links", "that", "may", "be", "feeds:"],
+        [f"{origin}/rss/sport", "Sport"],
+    ]
+    named = json.loads(as_json.stdout)["feeds"]["named"]
+    assert named[0] == {"url": f"{origin}/sub/all.xml", "title": "All\x9b2J news"}
+    assert "secret" not in done.stdout + as_json.stdout
+    assert len(page.seen) == 2, "a check visits the page and none of its feeds"
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,21 @@
-"""A report on a feed in plain words: one line for each thing that an operator may want to know."""
+"""A FeedReport as lines of text: one line for each fact."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from kzfeed.check.report import DatesFound, DocumentFound, FeedReport, FirstArticle
+from kzfeed.check.report import DateFacts, DocumentFacts, FeedReport, FirstArticle
+from kzfeed.model import FeedLink, FeedLinks
 from kzfeed.schedule.explain import length, moment
-from kzfeed.text import printable
+from kzfeed.text import plural, printable
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _LONGEST = 1000
 
 
 def lines(report: FeedReport) -> list[str]:
-    """The report, a line each, with nothing in it that moves a cursor."""
-    said = [*_visit(report), *(_content(report, report.document) if report.document else ())]
-    return [_plain(line) for line in said]
+    """The report as printable lines of at most 1,000 characters."""
+    facts = [*_visit(report), *(_content(report, report.document) if report.document else ()), *_feeds(report.feeds)]
+    return [_shortened(printable(line)) for line in facts]
 
 
 def _visit(report: FeedReport) -> Iterator[str]:
@@ -22,7 +23,7 @@ def _visit(report: FeedReport) -> Iterator[str]:
     for redirect in report.redirects:
         yield f"  {redirect.status} to     {redirect.url}"
     if report.moved_to:
-        yield "             all of it permanent: this would become its address after 3 polls over a day"
+        yield "             all redirects are permanent: after 3 polls over a day this becomes its address"
     if report.error:
         yield f"failed       {report.error_kind}: {report.error}"
     if report.http_status:
@@ -30,29 +31,29 @@ def _visit(report: FeedReport) -> Iterator[str]:
         yield f"validators   {_validators(report)}"
 
 
-def _content(report: FeedReport, document: DocumentFound) -> Iterator[str]:
+def _content(report: FeedReport, document: DocumentFacts) -> Iterator[str]:
     yield from _document(document)
     if report.dates:
         yield from _dates(report.dates, report.timezone)
     if report.window:
         covered = length(timedelta(seconds=report.window.seconds))
         yield f"window       {covered}, from {moment(report.window.oldest)} to {moment(report.window.newest)}"
-    yield f"wishes       {_wishes(report, document)}"
+    yield f"requests     {_requested_pauses(report, document)}"
     if report.suggestion:
         every = report.suggestion.seconds
         yield f"suggested    {_every(every) if every else 'the default interval'}: {report.suggestion.reason}"
     if report.bodies:
         middle = report.bodies.median_characters
-        yield f"bodies       {_BODIES[report.bodies.look]}; the middle one has {middle} characters"
+        yield f"bodies       {_BODIES[report.bodies.look]}; their median is {plural(middle, 'character')}"
     if report.first:
         yield from _first(report.first)
 
 
 _BODIES = {
-    "full": "they look whole",
-    "mixed": "some look whole, some like summaries",
-    "summaries": "they look like summaries",
-    "none": "there are none",
+    "full": "whole texts",
+    "mixed": "some whole texts, some summaries",
+    "summaries": "summaries",
+    "none": "none",
 }
 
 
@@ -66,23 +67,27 @@ def _answer(report: FeedReport) -> str:
 def _validators(report: FeedReport) -> str:
     pairs = (("ETag", report.etag), ("Last-Modified", report.last_modified))
     return (
-        ", ".join(f"{name} {value}" for name, value in pairs if value) or "none: every poll brings the whole document"
+        ", ".join(f"{name} {value}" for name, value in pairs if value)
+        or "none: every poll downloads the whole document"
     )
 
 
-def _document(document: DocumentFound) -> Iterator[str]:
+def _document(document: DocumentFacts) -> Iterator[str]:
     language = f", language {document.language}" if document.language else ""
     yield f"document     {document.format}, {document.encoding}, {document.bytes:,} bytes{language}"
     yield f"title        {document.title or '(none)'}" + (f", of {document.site_url}" if document.site_url else "")
-    yield f"entries      {document.entries}; articles in them: {document.articles}"
+    yield f"entries      {document.entries}; they make {plural(document.articles, 'article')}"
     for flaw in document.flaws:
         yield f"flaw         {flaw}"
+    for remark in document.remarks:
+        yield f"remark       {remark}"
 
 
-def _dates(dates: DatesFound, zone: str) -> Iterator[str]:
-    yield f"dates        {dates.understood} understood, {dates.not_understood} not, {dates.missing} entries have none"
+def _dates(dates: DateFacts, zone: str) -> Iterator[str]:
+    missing = plural(dates.missing, "entry has none", "entries have none")
+    yield f"dates        {dates.understood} understood, {dates.not_understood} not understood, {missing}"
     if dates.without_zone:
-        yield f"             {dates.without_zone} of them name no zone and are read in {zone}: --timezone says another"
+        yield f"             {dates.without_zone} without a time zone, read in {zone}; --timezone chooses another"
     if dates.example:
         raw, when = dates.example
         yield f"             {raw!r} is {moment(when)}"
@@ -90,23 +95,23 @@ def _dates(dates: DatesFound, zone: str) -> Iterator[str]:
         yield f"             not understood: {raw!r}"
 
 
-def _wishes(report: FeedReport, document: DocumentFound) -> str:
-    wishes = []
+def _requested_pauses(report: FeedReport, document: DocumentFacts) -> str:
+    requests = []
     if document.own_wait_seconds:
-        wishes.append(
+        requests.append(
             f"{length(timedelta(seconds=document.own_wait_seconds))} between two polls (ttl, sy:updatePeriod)"
         )
     if report.fresh_seconds:
-        wishes.append(f"{length(timedelta(seconds=report.fresh_seconds))} of freshness (Cache-Control, Expires)")
+        requests.append(f"{length(timedelta(seconds=report.fresh_seconds))} of freshness (Cache-Control, Expires)")
     if document.skip_hours:
-        wishes.append(f"no polls in these hours of GMT: {', '.join(map(str, document.skip_hours))}")
+        requests.append(f"no polls in these hours (GMT): {', '.join(map(str, document.skip_hours))}")
     if document.skip_days:
-        wishes.append(f"no polls on {', '.join(_WEEKDAYS[day] for day in document.skip_days)}")
-    return "; ".join(wishes) or "none"
+        requests.append(f"no polls on {', '.join(_WEEKDAYS[day] for day in document.skip_days)}")
+    return "; ".join(requests) or "none"
 
 
 def _every(seconds: int) -> str:
-    """An interval as the configuration writes it."""
+    """An interval in the notation of the configuration."""
     parts: list[str] = []
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
         count, seconds = divmod(seconds, size)
@@ -120,9 +125,23 @@ def _first(first: FirstArticle) -> Iterator[str]:
     yield f"             {first.url or 'no address'}"
     who = f", by {first.author}" if first.author else ""
     when = moment(first.published_at) if first.published_at else "date unknown"
-    yield f"             {when}{who}, {first.characters} characters of text"
+    yield f"             {when}{who}, {plural(first.characters, 'character')} of text"
 
 
-def _plain(line: str) -> str:
-    line = printable(line)
+def _feeds(feeds: FeedLinks) -> Iterator[str]:
+    if feeds.named:
+        yield "feeds        this page is not a feed; it names these feeds:"
+    yield from _links(feeds.named)
+    if feeds.possible:
+        subject = "it also has" if feeds.named else "this page is not a feed; it has"
+        yield f"             {subject} links that may be feeds:"
+    yield from _links(feeds.possible)
+
+
+def _links(links: Sequence[FeedLink]) -> Iterator[str]:
+    for link in links:
+        yield f"             {link.url}" + (f"  {link.title}" if link.title else "")
+
+
+def _shortened(line: str) -> str:
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

@@ -1,0 +1,55 @@
+"""One visit to a feed for `kzfeed sources check`. Nothing is stored."""
+
+from kzfeed.check.analysis import CheckSettings, report
+from kzfeed.check.report import FeedReport, Redirect
+from kzfeed.config import values
+from kzfeed.config.settings import Settings
+from kzfeed.errors import DocumentError, UsageError
+from kzfeed.fetch.client import Hop
+from kzfeed.hosts import host_of
+from kzfeed.model import Document, Failed, FeedLinks, Fetched, Outcome, Page, Read, Visit
+from kzfeed.poll import utc_now
+from kzfeed.text import redacted
+from kzfeed.wiring import document_workers, fetcher, host_queues, interval_bounds
+
+
+async def check_feed(settings: Settings, url: str, timezone: str | None = None) -> FeedReport:
+    """Visit a feed once, as a poll would, and report on it. Where it is an HTML page, find the feeds that it names.
+
+    Raises UsageError where the URL or the zone is none.
+    """
+    try:
+        values.feed_url(url)
+        zone = values.timezone(timezone) if timezone else settings.defaults.timezone
+    except ValueError as error:
+        raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}") from None
+    outcome, redirects = await _visit(settings, url)
+    checking = CheckSettings(url, zone, utc_now(), interval_bounds(settings))
+    if not isinstance(outcome, Fetched):
+        return report(checking, outcome, redirects, None)
+    content_type = outcome.headers.get("content-type")
+    document = Document(outcome.body, content_type, outcome.url, zone, checking.now, settings.parse.max_entries)
+    read: Read | None = None
+    feeds = FeedLinks()
+    async with document_workers(settings) as workers:
+        try:
+            read = await workers.read(document)
+        except DocumentError as error:
+            if error.kind == "not-a-feed":
+                feeds = await workers.find_feed_links(Page(outcome.body, content_type, outcome.url))
+            outcome = Failed(error.kind, str(error), outcome.status, outcome.headers)
+    return report(checking, outcome, redirects, read, feeds)
+
+
+async def _visit(settings: Settings, url: str) -> tuple[Outcome, list[Redirect]]:
+    host = host_of(url)
+    hops: list[Hop] = []
+    queues = host_queues(settings, visited={})
+    async with fetcher(settings) as visits, queues.slot(host) as slot:
+
+        async def on_hop(hop: Hop) -> None:
+            hops.append(hop)
+            await slot.move_to(hop.host)
+
+        outcome = await visits.visit(Visit(url, trusted_host=host), on_hop=on_hop)
+    return outcome, [Redirect(hop.status, hop.url) for hop in hops]
