@@ -13,8 +13,10 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from kzfeed.article import url
 from kzfeed.article.archive_file import STAMP, ArchiveFile
 from kzfeed.article.html import content as html
+from kzfeed.article.html.line_breaks import trim_lines
+from kzfeed.article.html.media import enclosure_media
 from kzfeed.article.strings import is_storable as can_be_stored
-from kzfeed.article.strings import storable
+from kzfeed.article.strings import storable, trim
 from kzfeed.feed.dates.parse import instant
 from kzfeed.model import Article, Entry, Feed
 
@@ -58,7 +60,7 @@ def from_feed(feed: Feed, reading: Reading) -> tuple[Article, ...]:
 def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
     title = storable(html.title_text(entry.title, entry.title_type == "html"))
     content = entry.content if entry.content_type == "html" else html.from_plain(entry.content)
-    content = storable(html.trim_lines(content))
+    content = storable(trim_lines(content))
     guid = _optional(entry.guid)
     address = url.href(entry.link or "", reading.base_url) if entry.link else None
     if address is None and guid is not None:
@@ -66,11 +68,9 @@ def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
     if address is not None:
         address = _LOOKS_LIKE_A_HEADER.sub("%5D(", address)
     derived = html.derive(content, address or reading.base_url)
-    enclosed = [
-        html.enclosure_media(each.url, each.mime_type, each.size_bytes, reading.base_url) for each in entry.enclosures
-    ]
+    enclosed = [enclosure_media(each, reading.base_url) for each in entry.enclosures]
     key = guid or title
-    seen = _hash_of(title, derived.visible)
+    seen = _hash_of(title, derived.comparison_text)
     canonical = url.canonical(address) if address else None
     link_hash = url.canonical_hash(canonical) if canonical else None
     evidence = ("guid", guid) if guid else ("content", seen)
@@ -113,7 +113,7 @@ def from_file(file: ArchiveFile) -> Article:
         title=title,
         content=content,
         text=derived.text,
-        fingerprint=_marked(_hash_of(title, derived.visible)),
+        fingerprint=_marked(_hash_of(title, derived.comparison_text)),
         published_at=_from_stamp(file.stamp),
         published_raw=None if file.stamp is None else f"<!--{file.stamp}-->",
         author=_optional(file.author),
@@ -147,7 +147,7 @@ def to_file(
 
 def fingerprint(title: str, content: str) -> str:
     """The hash of what a reader sees of an article, its title and its visible text, and which READING saw it."""
-    return _marked(_hash_of(title, html.derive(content, None).visible))
+    return _marked(_hash_of(title, html.derive(content, None).comparison_text))
 
 
 def reading_of(fingerprint: str) -> int | None:
@@ -173,4 +173,4 @@ def _from_stamp(stamp: int | None) -> datetime | None:
 
 
 def _optional(text: str | None) -> str | None:
-    return (storable(html.trim(text)) or None) if text else None
+    return (storable(trim(text)) or None) if text else None

@@ -1,6 +1,6 @@
-"""Strings in, strings out: what the archive format calls "trimmed", the title rule, and text that UTF-8 can carry.
+"""Rules for single strings: what the archive format calls "trimmed", the title rule, text that both engines can store.
 
-Every function here is total and takes time in proportion to its input.
+Every function accepts any string and takes time in proportion to its length.
 """
 
 import re
@@ -9,7 +9,14 @@ WHITE_SPACE = (
     "\t\n\x0b\x0c\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-"""What "trimmed" removes (archive-format.md). It is not Python's idea of white space."""
+"""What "trimmed" removes (archive-format.md). `str.strip()` removes another set."""
+
+# Han with its punctuation, kana and bopomofo; full-width forms. Not Hangul, which is written with spaces.
+UNSPACED = (
+    "\u2e80-\u312f\u3190-\u9fff\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff9f\uffe0-\uffe6"
+    "\U0001aff0-\U0001b16f\U0001f200-\U0001f2ff\U00020000-\U0003ffff"
+)
+"""The characters of scripts without spaces between words, to stand in a class of a regular expression."""
 
 _RUN = re.compile(f"[{WHITE_SPACE}]+")
 _LINE_BREAK = re.compile("\r\n|[\n-\r\u2028\u2029]")

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kzfeed.article.html.content import derive, from_plain, one_line, plain_text, title_text, trim, trim_lines
-from kzfeed.article.strings import WHITE_SPACE
+from kzfeed.article.html.content import derive, from_plain, plain_text, title_text
+from kzfeed.article.html.line_breaks import trim_lines
+from kzfeed.article.strings import WHITE_SPACE, one_line, trim
 from kzfeed.article.url import href
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -84,17 +85,63 @@ def test_a_title_keeps_its_spaces_and_loses_its_line_breaks(title: str, expected
         ('<img alt="<pre>">\n a', '<img alt="<pre>">a'),
         ("<script>'<pre>'</script>\n a", "<script>'<pre>'</script>a"),
         ("<textarea>'<pre>'</textarea>\n a", "<textarea>'<pre>'</textarea>a"),
-        ("&lt;pre>\n a", "&lt;pre>a"),
-        ("< pre>\n a", "< pre>a"),
+        ("&lt;pre>\n a", "&lt;pre> a"),
+        ("< pre>\n a", "< pre> a"),
     ],
 )
 def test_lines_are_trimmed_and_joined_except_where_they_mean_something(html: str, expected: str) -> None:
     assert trim_lines(html) == expected
 
 
+JOINED = [
+    # words stay apart
+    ("in the way\nof Apple", "in the way of Apple"),
+    ("way \r\n\t of", "way of"),
+    ("one\n\n\ntwo", "one two"),
+    ("<b>New</b>\n<i>York</i>", "<b>New</b> <i>York</i>"),
+    ("<b>New\n</b>\n<i>\nYork</i>", "<b>New </b><i>York</i>"),
+    ("<p>see <a\nhref='x'>this</a>", "<p>see <a href='x'>this</a>"),
+    ("a<!-- b\n -->c", "a<!-- b -->c"),
+    ("caf&eacute;\n&amp; bar", "caf&eacute; &amp; bar"),
+    ("우리\n나라", "우리 나라"),
+    ("a\u200b\n\u200bb", "a\u200b \u200bb"),
+    ("a<img\nsrc=b>\nc", "a<img src=b>c"),
+    ("one,\n“two”", "one, “two”"),
+    # a reader sees no space there anyway
+    ("one<br>\ntwo<br\n/>three\n<hr>four", "one<br>two<br/>three<hr>four"),
+    ("<p>one</p>\n<p>two</p>", "<p>one</p><p>two</p>"),
+    ("<p>one <b>\n</b></p>\ntwo", "<p>one <b></b></p>two"),
+    ("<table>\n<tr>\n<td>1</td>\n<td>2</td>", "<table><tr><td>1</td><td>2</td>"),
+    ("\n<i>\none</i>\n", "<i>one</i>"),
+    ("one\n<!-- two -->\n", "one<!-- two -->"),
+    ("&nbsp;\none\n&#32;", "&nbsp;one&#32;"),
+    # scripts without spaces between words
+    ("中文\n中文", "中文中文"),
+    ("用\niPhone\n的", "用iPhone的"),
+    ("<b>カナ</b>\n<i>かな</i>", "<b>カナ</b><i>かな</i>"),
+    ("one\n（two）\nthree", "one（two）three"),
+    ("&#20013;\none", "&#20013;one"),
+    ("葛\U000e0100\none", "葛\U000e0100one"),
+    ("one\nＡ", "oneＡ"),
+    # kept
+    ("one\n<textarea>\n</textarea>\ntwo", "one <textarea>\n</textarea>two"),
+    ("one</pre\n>two", "one</pre>two"),
+]
+
+
+@pytest.mark.parametrize(("html", "expected"), JOINED)
+def test_joined_lines_keep_words_apart_where_a_reader_sees_them_apart(html: str, expected: str) -> None:
+    assert trim_lines(html) == expected
+    assert trim_lines(expected) == expected
+
+
 @given(NO_MARKUP)
-def test_text_without_markup_has_no_line_ends_left(text: str) -> None:
-    assert trim_lines(text) == "".join(map(trim, text.split("\n")))
+def test_lines_of_text_are_joined_with_a_space_except_beside_chinese(text: str) -> None:
+    expected = ""
+    for line in filter(None, map(trim, text.split("\n"))):
+        is_glued = not expected or expected.endswith("文") or line.startswith("文")
+        expected += line if is_glued else f" {line}"
+    assert trim_lines(text) == expected
 
 
 @given(NO_MARKUP, NO_MARKUP, NO_MARKUP)

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kzfeed.article.html.content import enclosure_media, media
-from kzfeed.model import Media, MediaKind
+from kzfeed.article.html.content import media
+from kzfeed.article.html.media import enclosure_media
+from kzfeed.model import Enclosure, Media, MediaKind
 
 BASE = "https://example.org/news/1.html"
 
@@ -155,26 +156,26 @@ def test_a_publisher_that_says_http_is_quoted_so() -> None:
     ],
 )
 def test_the_type_of_an_enclosure_says_what_it_is(mime_type: str | None, kind: MediaKind) -> None:
-    enclosed = enclosure_media("a.bin", mime_type, 12, BASE)
+    enclosed = enclosure_media(Enclosure("a.bin", mime_type, 12), BASE)
     assert enclosed == Media(kind, "https://example.org/news/a.bin", None, (mime_type or "").strip() or None, 12)
 
 
 @pytest.mark.parametrize(("size", "expected"), [(None, None), (0, None), (-1, None), (1, 1)])
 def test_an_enclosure_without_a_size_has_none(size: int | None, expected: int | None) -> None:
-    enclosed = enclosure_media("https://example.org/a", None, size, None)
+    enclosed = enclosure_media(Enclosure("https://example.org/a", None, size), None)
     assert enclosed == Media("enclosure", "https://example.org/a", size_bytes=expected)
 
 
 def test_an_enclosure_behind_a_proxy_has_its_publishers_address() -> None:
     written = "https://images.weserv.nl?url=gdb.example/a.jpg"
-    assert enclosure_media(written, "image/jpeg", None, None) == Media(
+    assert enclosure_media(Enclosure(written, "image/jpeg"), None) == Media(
         "image", "https://gdb.example/a.jpg", written, "image/jpeg"
     )
 
 
 @pytest.mark.parametrize("url", ["", " ", "javascript:x", "data:,x", "http://", "magnet:?xt=a"])
 def test_an_enclosure_without_a_web_address_is_none(url: str) -> None:
-    assert enclosure_media(url, "audio/mpeg", None, BASE) is None
+    assert enclosure_media(Enclosure(url, "audio/mpeg"), BASE) is None
 
 
 ADDRESSES = st.lists(
@@ -188,12 +189,12 @@ ADDRESSES = st.lists(
 def test_every_address_found_can_be_stored(address: str) -> None:
     film = f"<video><source src='{address}' type='\ud800'></video>"
     html = f"<img src='{address}'>{film}<picture><source srcset='{address}'>"
-    for each in [*media(html, address), *filter(None, [enclosure_media(address, "\ud800", 1, address)])]:
+    for each in [*media(html, address), *filter(None, [enclosure_media(Enclosure(address, "\ud800", 1), address)])]:
         assert each.url.startswith(("http://", "https://"))
         assert f"{each.url}{each.proxy_url}{each.mime_type}".encode()
 
 
 def test_what_an_enclosure_says_can_be_stored() -> None:
-    enclosed = enclosure_media("https://example.org/a", "audio/\x00\ud800", None, None)
+    enclosed = enclosure_media(Enclosure("https://example.org/a", "audio/\x00\ud800"), None)
     assert enclosed is not None
     assert enclosed.mime_type == "audio/\ufffd\ufffd"

@@ -1,20 +1,17 @@
-"""What a reader sees of a body, and the wording that makes a version."""
+"""Visible text of a body, and the text by which versions are compared."""
 
 import re
 import time
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from selectolax.lexbor import LexborHTMLParser
 
-from kzfeed.article.html.content import derive, plain_text, read_by_tags, title_text, trim, trim_lines, visible_text
-from kzfeed.article.html.media import Collector
-from kzfeed.article.html.scanner import plain, tokens
-from kzfeed.article.html.visible_text import Reader
-from kzfeed.article.strings import storable
-from kzfeed.model import Media
+from kzfeed.article.html.content import comparison_text, derive, plain_text, title_text
+from kzfeed.article.html.line_breaks import trim_lines
+from kzfeed.article.strings import storable, trim
 
 SHARED = Path(__file__).parents[3] / "shared"
 ANY_TEXT = st.text(st.characters())  # surrogates too
@@ -114,7 +111,7 @@ NO_FOOTERS = [
 def test_the_footer_of_the_mirror_is_no_text_of_the_article(footer: str) -> None:
     body = "<p>甲</p><p>乙</p>"
     assert plain_text(body + footer) == "甲\n乙"
-    assert visible_text(body + footer) == visible_text(body)
+    assert comparison_text(body + footer) == comparison_text(body)
 
 
 @pytest.mark.parametrize("ending", NO_FOOTERS)
@@ -171,12 +168,12 @@ CHANGES = [
 
 @pytest.mark.parametrize(("before", "after"), NOISE)
 def test_what_nobody_wrote_makes_no_new_version(before: str, after: str) -> None:
-    assert visible_text(before) == visible_text(after) != ""
+    assert comparison_text(before) == comparison_text(after) != ""
 
 
 @pytest.mark.parametrize(("before", "after"), CHANGES)
 def test_another_wording_makes_a_new_version(before: str, after: str) -> None:
-    assert visible_text(before) != visible_text(after)
+    assert comparison_text(before) != comparison_text(after)
 
 
 def test_the_hour_stays_in_the_text_that_people_read() -> None:
@@ -235,105 +232,10 @@ def test_no_word_of_real_articles_is_lost() -> None:
 @given(ANY_TEXT | st.lists(st.sampled_from([*MARKUP, "<pre>", "<time>", "\ud800", "\x00", "\r"])).map("".join))
 def test_no_text_makes_the_reader_raise_and_what_it_gives_can_be_stored(html: str) -> None:
     derived = derive(storable(html), html)
-    for text in (derived.text, derived.visible, title_text(html, is_html=True)):
+    for text in (derived.text, derived.comparison_text, title_text(html, is_html=True)):
         text.encode()
-    assert "\x00" not in derived.text + derived.visible
+    assert "\x00" not in derived.text + derived.comparison_text
     assert all(line == trim(line) != "" for line in derived.text.split("\n") if derived.text)
-
-
-# --- a whole body at once, and tag by tag -----------------------------------------------------------------------------
-
-DOUBTFUL = [
-    *(
-        "<p",
-        "<p a",
-        '<img src="x',
-        "<img src=x",
-        "<p>a < b",
-        "a <b c<p>",
-        "<b <c>d",
-        "<a title='x>y'>z",
-        '<a title="<p>">b',
-    ),
-    *(
-        "<p a='\"'>b<i c='\"'>d",
-        "<script>a</script>b",
-        "<script/>a",
-        "<iframe src=a></iframe>b",
-        "<!-- <p> -->a",
-        "<!-->a",
-    ),
-    *("<!-- a --!>b", "<style>p > a {}</style>b", "a>b<p>c", ">", "!", "<!", "<!>", "a<", "</>a", "<p/>b", "<p>>a<<b>"),
-]
-PARTS = [
-    *(
-        *MARKUP,
-        *DOUBTFUL,
-        "<pre>",
-        "</pre>",
-        "<time>",
-        "</time>",
-        "<noscript>",
-        "</noscript>",
-        "<video src=a>",
-        "</video>",
-    ),
-    *("<picture>", "<source srcset='b 2x'>", "</picture>", "<p hidden>", '<p style="display:none">', "<svg>", "</svg>"),
-    *(
-        '<div hidden="">',
-        '<time hidden="">',
-        "</b>",
-        "</i>",
-        '<p aria-hidden="true">',
-        "</div>",
-        '<time datetime="x">',
-        "<time/>",
-        "</TIME>",
-        "<br/>",
-        "<svg/>",
-    ),
-    *(
-        '<audio controls="">',
-        "</audio>",
-        '<source src="a"/>',
-        '<img src="i"/>',
-        "<!-- -->",
-        "<svg/>",
-        "<DIV>",
-        "&lt;",
-        "&#10;",
-    ),
-    *("<td>", "\n", "\r\n", "\u3000", "46 分钟前", "获取更多RSS：", "https://feedx.net", "<template>", "</template>"),
-]
-
-
-def _tag_by_tag(html: str) -> tuple[str, str, tuple[Media, ...]]:
-    reader, collector = Reader(), Collector("https://example.org/")
-    read_by_tags(html.replace("\r\n", "\n"), reader, collector)
-    return *reader.result(), collector.media()
-
-
-@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
-@example('<p><span><time hidden="">x</span> 死亡 3 人</p>')
-@example('<p><time>1<b style="display: none">2</b>3</time> 死亡 3 人</p>')
-@example('<audio controls="">a<br/>b</audio>c<time/>d')
-def test_a_body_read_at_once_says_what_its_tags_say_one_by_one(html: str) -> None:
-    derived = derive(html, "https://example.org/")
-    assert (derived.text, derived.visible, derived.media) == _tag_by_tag(html)
-
-
-@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
-def test_a_body_is_cut_at_once_only_where_that_is_sure_to_be_right(html: str) -> None:
-    markup = plain(html)
-    if markup is not None:
-        cut = [markup.tag(at) for at in range(len(markup.names))]
-        assert list(zip([None, *cut], markup.texts, strict=True)) == list(tokens(html))
-
-
-@pytest.mark.parametrize("html", DOUBTFUL)
-def test_what_is_not_plain_is_read_tag_by_tag(html: str) -> None:
-    derived = derive(f"<p>a</p>{html}", "https://example.org/")
-    assert (derived.text, derived.visible, derived.media) == _tag_by_tag(f"<p>a</p>{html}")
 
 
 def _seconds_of(html: str) -> float:
@@ -346,14 +248,6 @@ def test_long_bodies_of_times_and_of_what_nobody_sees_take_no_longer_than_their_
     for markup in ("<time>", "<time>前</time>", "<svg>", "<svg></svg>", "<p hidden>", "<a></a>"):
         few, many = (min(_seconds_of(markup * count) for _ in range(3)) for count in (2_000, 16_000))
         assert many < 4 * 8 * few, markup
-
-
-@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared stands beside the project, not in it")
-def test_real_bodies_are_read_at_once() -> None:
-    bodies = [path.read_bytes().decode().split("------\n", 1)[-1] for path in (SHARED / "seeds").iterdir()]
-    for markup in map(plain, bodies):
-        assert markup
-        assert Reader().read_plain(markup)
 
 
 def _letters(text: str) -> str:

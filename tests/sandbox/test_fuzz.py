@@ -19,6 +19,7 @@ from kzfeed.article import url
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import from_file, is_storable, to_file
 from kzfeed.article.html import content as html
+from kzfeed.article.html.line_breaks import trim_lines
 from kzfeed.errors import ArchiveFileError, DocumentError, KzfeedError
 from kzfeed.feed.dates.parse import AHEAD, EARLIEST
 from kzfeed.feed.decode import decode, decode_plain
@@ -362,9 +363,9 @@ def check_archive_file(data: bytes) -> str:
 
 def check_html(markup: str) -> str:
     derived = html.derive(markup, "https://e.example/a/b")
-    body = html.trim_lines(markup)
+    body = trim_lines(markup)
     assert len(body) <= len(markup)
-    assert html.trim_lines(body) == body
+    assert trim_lines(body) == body
     assert len(derived.text) <= len(markup)
     assert all(line and line == " ".join(line.split()) for line in derived.text.split("\n")) or not derived.text
     assert "\n" not in html.title_text(markup, is_html=True)

@@ -1,41 +1,50 @@
-"""Tags come in, one by one; the images, sounds and films that they show go out, under their publisher's address.
+"""Media of an HTML body: the images, sounds and films that its tags show, by their publisher's address.
 
-A mirror's image proxy is taken off an address only where how it writes addresses is published (see `_publisher_of`).
+This is the one place that decides what counts as media and as which kind, for enclosures of entries too. An image
+proxy is removed from an address only where it documents how it writes addresses (see `_publisher_of`).
 """
 
 import re
+from dataclasses import replace
 from urllib.parse import unquote
 
 from kzfeed.article.html.scanner import Tag, attributes_of
 from kzfeed.article.strings import storable, trim
 from kzfeed.article.url import href
-from kzfeed.model import Media, MediaKind
+from kzfeed.model import Enclosure, Media, MediaKind
 
 MEDIA_TAGS = frozenset({"img", "picture", "source", "audio", "video", "template"})
 
 _PARAMETER_PROXIES = frozenset({"images.weserv.nl", "wsrv.nl"})  # https://wsrv.nl/docs/: the address is in `url`
 _PATH_PROXIES = frozenset({"i0.wp.com", "i1.wp.com", "i2.wp.com", "i3.wp.com"})  # Photon: host and path are the path
 _PROXIES = _PARAMETER_PROXIES | _PATH_PROXIES
-_MOST_PROXIES = 3  # one behind the other
-_MOST = 10_000
+_MOST_PROXIES = 3  # one behind another
+_MOST_MEDIA = 10_000
 _MOST_GROWTH = 1_048_576
 _LONGEST_BASE = 8_192
 
-_ADDRESSES = ("src", "data-src", "data-original", "data-lazy-src", "srcset")  # src may wait for a script
+_ADDRESSES = (
+    "src",
+    "data-src",
+    "data-original",
+    "data-lazy-src",
+    "srcset",
+)  # of lazy loading, src is only set by a script
 _CANDIDATE = re.compile(r"([^\s,]\S*+)(?:(?<=,)|\s*+([0-9]{1,6}(?:\.[0-9]{1,3})?)?[^,]*+)")
 _PIXEL = re.compile(r"\s*[01](?:px)?\s*", re.IGNORECASE)
 
 _PLAYERS: dict[str, MediaKind] = {"audio": "audio", "video": "video"}
 
 
-class Collector:
-    """What the tags of one document show, in their order, nothing twice.
+class MediaCollector:
+    """The media of one document, in its order and without duplicates, collected tag by tag.
 
-    A picture gives its image, or else the largest of its first source that has an address; a sound or film its own
-    address, or else that of its first source. Left out: `data:` addresses, images of at most 1×1, and templates.
+    A `<picture>` gives its image, or else the largest candidate of its first source that has an address; `<audio>` and
+    `<video>` give their own address, or else that of their first source. `data:` addresses, images of at most 1×1 and
+    templates are left out.
 
-    No more than 10,000 are taken. Relative addresses are left out where the base is longer than 8 KiB, and as soon as
-    all addresses together are 1 MiB longer than they are written: a short body could show gigabytes of them.
+    At most 10,000 are collected. Relative addresses are left out where the base is longer than 8 KiB, and as soon as
+    resolving them has added 1 MiB to the addresses: otherwise a short body could make gigabytes.
     """
 
     def __init__(self, base_url: str | None) -> None:
@@ -47,11 +56,11 @@ class Collector:
         self._player: MediaKind | None = None  # the <audio> or <video> that still looks for its source
 
     def tag(self, tag: Tag) -> None:
-        """One tag of MEDIA_TAGS."""
+        """Read a tag; its name is one of MEDIA_TAGS."""
         name, attributes, closing, empty = tag
         if name == "template":
             self._templates = max(0, self._templates - 1) if closing else self._templates + (not empty)
-        elif self._templates or len(self._found) >= _MOST:
+        elif self._templates or len(self._found) >= _MOST_MEDIA:
             return
         elif name == "picture":
             self._end_picture()
@@ -64,7 +73,8 @@ class Collector:
             self._source(attributes)
 
     def media(self) -> tuple[Media, ...]:
-        """Everything found; the last picture may have no end tag."""
+        """All media of the document."""
+        # The last picture may have no end tag.
         self._end_picture()
         return tuple(self._found.values())
 
@@ -80,7 +90,7 @@ class Collector:
                 return
 
     def _played(self, kind: MediaKind, attributes: str, empty: bool) -> MediaKind | None:
-        """Take the player's own address; else say what its source will be."""
+        """Add the player's own address; without one, give the kind that its source will have."""
         medium = self._medium(kind, attributes_of(attributes).get("src"))
         if medium:
             self._add(medium)
@@ -116,19 +126,20 @@ class Collector:
         self._found.setdefault((medium.kind, medium.url), medium)
 
 
-def enclosure_media(url: str, mime_type: str | None, size_bytes: int | None, base_url: str | None) -> Media | None:
-    """The file that an entry carries, or None where its address is none. A size of 0 or less means unknown (RSS)."""
-    family = trim(mime_type or "").lower().partition("/")[0]
+def enclosure_media(enclosure: Enclosure, base_url: str | None) -> Media | None:
+    """The medium that an enclosure is; None where its address is no http(s) URL. RSS writes an unknown size as 0."""
+    family = trim(enclosure.mime_type or "").lower().partition("/")[0]
     kind = "image" if family == "image" else _PLAYERS.get(family, "enclosure")
-    size = size_bytes if size_bytes and size_bytes > 0 else None
-    return _medium(kind, url, base_url, mime_type, size)
+    medium = _medium(kind, enclosure.url, base_url, enclosure.mime_type)
+    size = enclosure.size_bytes
+    return replace(medium, size_bytes=size) if medium and size and size > 0 else medium
 
 
 def _publisher_of(url: str) -> str:
-    """The address that an image proxy stands for; any other address as it is.
+    """The address behind an image proxy; any other address unchanged.
 
-    Known are weserv (`images.weserv.nl`, `wsrv.nl`: `?url=`, with or without scheme, `ssl:` for https) and Photon
-    (`i0.wp.com` to `i3.wp.com`: host and path as the path). An address without a scheme is taken for https.
+    The known proxies are weserv (`images.weserv.nl`, `wsrv.nl`: `?url=`, with or without scheme, `ssl:` for https)
+    and Photon (`i0.wp.com` to `i3.wp.com`: host and path as the path). An address without a scheme is read as https.
     """
     for _ in range(_MOST_PROXIES):
         inner = _inside(url)
@@ -154,13 +165,7 @@ def _inside(url: str) -> str | None:
     return href(inner if inner.lower().startswith(("http://", "https://")) else f"https://{inner.removeprefix('ssl:')}")
 
 
-def _medium(
-    kind: MediaKind,
-    written: str | None,
-    base_url: str | None,
-    mime_type: str | None = None,
-    size_bytes: int | None = None,
-) -> Media | None:
+def _medium(kind: MediaKind, written: str | None, base_url: str | None, mime_type: str | None) -> Media | None:
     shown = href(written, base_url) if written else None
     if not written or not shown:
         return None
@@ -170,11 +175,10 @@ def _medium(
         url=url,
         proxy_url=None if url == shown else storable(trim(written)),
         mime_type=(storable(trim(mime_type)) or None) if mime_type else None,
-        size_bytes=size_bytes,
     )
 
 
 def _largest(srcset: str | None) -> str | None:
-    """The candidate of a srcset with the greatest width or density; of equals, the first."""
+    """The candidate of a srcset with the greatest width or density; the first one if several are equal."""
     candidates = [(float(size or 0), url.rstrip(",")) for url, size in _CANDIDATE.findall(srcset or "")]
     return max(candidates, key=lambda candidate: candidate[0])[1] if candidates else None
