@@ -3,6 +3,7 @@
 Every instant is an aware datetime in UTC. Header text is latin-1: `.encode("latin-1")` gives the server's bytes.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -120,11 +121,33 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What to ask of a server: the address, the validators to echo, and the host that may have a private address."""
+    """What to ask of a server: the URL, the validators to echo, and the host that may have a private address.
+
+    `source_name` decides which proxy the visit uses.
+    """
 
     url: str
     validators: Validators | None = None
     trusted_host: str | None = None
+    source_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """The head of a response as it was received, byte for byte: status line and fields, to the empty line."""
+
+    raw: bytes
+
+    @property
+    def status(self) -> int:
+        return int(self.raw.split(None, 2)[1])
+
+    @property
+    def fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Names and values in their order; a folded line is part of the value before it."""
+        unfolded = re.sub(rb"\r?\n[ \t]+", b" ", self.raw)
+        lines = [line.partition(b":") for line in unfolded.splitlines()[1:] if line]
+        return tuple((name, value.strip(b" \t")) for name, _, value in lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +162,19 @@ class Fetched:
     """Where an unbroken chain of 301/308 from the asked address led, if there was one."""
     redirect_retry_after: str | None = None
     """The Retry-After of a redirect on the way, as it was written."""
+    head: ResponseHead | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class NotModified:
-    """A 304 to a conditional request. The last two are as with Fetched."""
+    """A 304 to a conditional request. The last three are as with Fetched."""
 
     url: str
     headers: Mapping[str, str]
     status: int = 304
     permanent_url: str | None = None
     redirect_retry_after: str | None = None
+    head: ResponseHead | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +190,7 @@ class Failed:
     headers: Mapping[str, str] = field(default_factory=dict)
     redirect_retry_after: str | None = None
     url: str | None = None
+    head: ResponseHead | None = field(default=None, compare=False, repr=False)
 
 
 Outcome = Fetched | NotModified | Failed

@@ -1,25 +1,31 @@
-"""One visit in, its outcome out: a whole document, a 304, or a named failure, within bounds of time, bytes, addresses.
+"""HTTP client for feeds: one visit to a URL, with its redirects, within bounds of time, size and addresses.
 
-Promised: nothing is raised but CancelledError, nothing is sent that the visit did not ask for, and nothing is dialled
-that a public feed has no business to name.
+A visit ends in a value: the whole document, a 304, or a failure with a name. Nothing but CancelledError is raised,
+requests have no headers but those listed here, and private addresses are dialled only for the host that the operator
+configured.
 """
 
 import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ssl import SSLContext
 from urllib.parse import unquote_to_bytes
 
+import httpx2
+
 from kzfeed.fetch.addresses import Lookup, Resolver, address_of, allowed_addresses, system_lookup
 from kzfeed.fetch.decompress import ACCEPT_ENCODING, BodyDecoder
 from kzfeed.fetch.errors import VisitError
-from kzfeed.fetch.target import Target, bare_url, host_of, redirect_target, target_of
-from kzfeed.fetch.wire import Request, Response, Wire, WireLimits
-from kzfeed.model import Failed, FailureKind, Fetched, NotModified, Validators, Visit
+from kzfeed.fetch.network import NetworkLimits
+from kzfeed.fetch.proxy import ProxyRules
+from kzfeed.fetch.target import Target, bare_url, redirect_target, target_of
+from kzfeed.fetch.transport import Received, Route, Transport
+from kzfeed.hosts import parse_host
+from kzfeed.model import Failed, FailureKind, Fetched, NotModified, ResponseHead, Validators, Visit
 from kzfeed.text import redacted
 
 ACCEPT = (
@@ -32,8 +38,12 @@ MAX_ERROR = 300
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PERMANENT = (301, 308)
 _UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
-# Of these a response has one value; a list of several would be none at all.
+# Fields that have a single value: of several, the last one counts.
 _SINGLE = frozenset(("age", "content-type", "date", "etag", "expires", "last-modified", "location", "retry-after"))
+# httpx reads and writes URLs by rules of its own, not by WHATWG's, and takes long for it: the transport gets the target
+# beside this URL, which is never dialled.
+_URL = httpx2.URL("http://target.invalid/")
+_NO_CONTENT = httpx2.ByteStream(b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ DEFAULT_LIMITS = FetchLimits()
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """A redirect that is about to be followed: the status that ordered it, and the address and host it leads to."""
+    """A redirect that is about to be followed: its status, and the URL and host that it leads to."""
 
     status: int
     url: str
@@ -60,10 +70,16 @@ class Hop:
 
 
 OnHop = Callable[[Hop], Awaitable[None]]
+ProxiesOf = Callable[[str], ProxyRules]
+"""From a source's name to its proxies."""
 
 
-async def _go_on(_: Hop) -> None:
-    """Nothing to wait for."""
+async def _do_nothing(_: Hop) -> None:
+    """The `on_hop` of a visit that nobody watches."""
+
+
+def _no_proxies(_: str) -> ProxyRules:
+    return ProxyRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +89,26 @@ class _Redirect:
 
 
 @dataclass(slots=True)
-class _Trail:
-    """Where a visit has got to, for the words of a failure."""
+class _VisitState:
+    """How far a visit has come, for what its failure says."""
 
+    visit: Visit
     url: str
     deadline: asyncio.Timeout
+    trusted_host: str | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    head: ResponseHead | None = None
     retry_after: str | None = None
-    """What the redirects so far asked for; the last one that did counts."""
+    """The last Retry-After of the redirects so far."""
 
 
 class Fetcher:
     """Makes visits; an async context manager, one for a process.
 
-    `max_connections` bounds the requests under way: a visit over it waits, and its time does not run meanwhile. Looking
-    up a name is not counted. Where the number leaves room, connections are kept for a while, for the next request to
-    their host. `lookup` and `tls` replace the system's resolver and the usual certificate authorities.
+    `max_connections` bounds the requests under way: a visit beyond it waits, and its time does not run meanwhile.
+    Looking up a name does not count. `lookup` and `tls` replace the system's resolver and certificate authorities.
+    `proxies_of` may be replaced while the Fetcher is in use.
     """
 
     def __init__(
@@ -100,55 +119,64 @@ class Fetcher:
         max_connections: int = MAX_CONNECTIONS,
         lookup: Lookup = system_lookup,
         tls: SSLContext | None = None,
+        proxies_of: ProxiesOf = _no_proxies,
     ) -> None:
-        self._user_agent = user_agent
+        self.proxies_of = proxies_of
         self._limits = limits
-        self._places = asyncio.Semaphore(max_connections)
+        self._headers = [
+            (b"User-Agent", user_agent.encode("latin-1")),
+            (b"Accept", ACCEPT.encode()),
+            (b"Accept-Encoding", ACCEPT_ENCODING.encode()),
+        ]
+        self._slots = asyncio.Semaphore(max_connections)
         self._resolver = Resolver(lookup)
-        self._wire = Wire(WireLimits(limits.connect_timeout, limits.max_headers, max_connections), tls)
+        self._transport = Transport(NetworkLimits(limits.connect_timeout.total_seconds(), limits.max_headers), tls)
+        self._client = httpx2.AsyncClient(transport=self._transport, trust_env=False, timeout=None)
 
     async def __aenter__(self) -> "Fetcher":
-        await self._wire.__aenter__()
+        await self._client.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._wire.__aexit__()
+        self.stop_requests()
+        await self._client.aclose()
 
     def stop_requests(self) -> None:
-        """Ask for nothing more: what was asked for may still come in, a visit about to send a request is cancelled."""
-        self._wire.stop_requests()
+        """Send no more requests: a visit that is about to send one is cancelled. Responses may still come in."""
+        self._transport.stop_requests()
 
-    async def visit(self, visit: Visit, *, on_hop: OnHop = _go_on) -> Fetched | NotModified | Failed:
+    async def visit(self, visit: Visit, *, on_hop: OnHop = _do_nothing) -> Fetched | NotModified | Failed:
         """Ask for the document once, following redirects. Never raises anything but CancelledError.
 
-        Before each redirect is followed, `on_hop` is awaited; that takes nothing off the time of the visit.
+        Before each redirect is followed, `on_hop` is awaited; the time of the visit does not run meanwhile.
         """
-        trail = _Trail(visit.url, asyncio.timeout(self._limits.timeout.total_seconds()))
-        outcome = await self._outcome(visit, trail, on_hop)
-        return replace(outcome, redirect_retry_after=trail.retry_after) if trail.retry_after else outcome
+        state = _VisitState(visit, visit.url, asyncio.timeout(self._limits.timeout.total_seconds()))
+        outcome = await self._outcome(state, on_hop)
+        return replace(outcome, head=state.head, redirect_retry_after=state.retry_after)
 
-    async def _outcome(self, visit: Visit, trail: _Trail, on_hop: OnHop) -> Fetched | NotModified | Failed:
+    async def _outcome(self, state: _VisitState, on_hop: OnHop) -> Fetched | NotModified | Failed:
         try:
-            async with trail.deadline:
-                return await self._follow(visit, trail, on_hop)
+            async with state.deadline:
+                return await self._follow(state, on_hop)
         except VisitError as exc:
-            return _failed(exc.kind, exc.words, trail)
+            return _failed(exc.kind, exc.words, state)
         except Exception as exc:  # noqa: BLE001 - the last resort: one visit must not end the others
-            if isinstance(exc, TimeoutError) and trail.deadline.expired():
-                return _failed("timeout", f"not done within {self._limits.timeout.total_seconds():g} s", trail)
-            return _failed("internal", repr(exc), trail)
+            if isinstance(exc, TimeoutError) and state.deadline.expired():
+                return _failed("timeout", f"not done within {self._limits.timeout.total_seconds():g} s", state)
+            return _failed("internal", repr(exc), state)
 
-    async def _follow(self, visit: Visit, trail: _Trail, on_hop: OnHop) -> Fetched | NotModified | Failed:
+    async def _follow(self, state: _VisitState, on_hop: OnHop) -> Fetched | NotModified | Failed:
         try:
-            target = target_of(visit.url)
+            target = target_of(state.url)
         except ValueError as exc:
             raise VisitError("connect", f"not an address that can be visited: {exc}") from None
-        trusted_host = visit.trusted_host if visit.trusted_host == target.host else host_of(visit.trusted_host)
+        with suppress(ValueError):
+            state.trusted_host = parse_host(state.visit.trusted_host or "")
         seen = {target.url}
         permanent = True
         while True:
-            trail.url = target.url
-            outcome = await self._ask(target, visit.validators, target.host == trusted_host, trail)
+            state.url = target.url
+            outcome = await self._ask(target, state)
             if not isinstance(outcome, _Redirect):
                 if permanent and len(seen) > 1 and isinstance(outcome, Fetched | NotModified):
                     return replace(outcome, permanent_url=target.url_with_userinfo)
@@ -160,85 +188,93 @@ class Fetcher:
             if len(seen) > self._limits.max_redirects:
                 raise VisitError("bad-redirect", f"more than {self._limits.max_redirects} redirects")
             seen.add(target.url)
-            trail.retry_after = trail.headers.get("retry-after") or trail.retry_after
-            trail.status, trail.headers = None, {}
-            async with _uncounted(trail.deadline):
+            state.retry_after = state.headers.get("retry-after") or state.retry_after
+            state.status, state.headers, state.head = None, {}, None
+            async with _deadline_stopped(state.deadline):
                 await on_hop(Hop(outcome.status, target.url, target.host))
 
-    async def _ask(
-        self, target: Target, validators: Validators | None, trusted: bool, trail: _Trail
-    ) -> Fetched | NotModified | Failed | _Redirect:
-        """One request and what its response means."""
-        conditions = _conditions(validators, target)
-        request = Request(
-            target.host,
-            target.origin,
-            target.path,
-            headers=self._headers(target) + conditions,
-            addresses=await self._addresses(target, trusted=trusted),
-        )
-        await self._take_place(trail.deadline)
+    async def _ask(self, target: Target, state: _VisitState) -> Fetched | NotModified | Failed | _Redirect:
+        """Send one request and judge its response."""
+        conditions = _conditions(state.visit.validators, target)
+        headers = [(b"Host", target.netloc.encode()), *self._headers, *_authorization(target), *conditions]
+        route = await self._route(target, state)
+        await self._take_slot(state.deadline)
         try:
-            async with self._wire.send(request) as response:
-                trail.status = response.status
-                trail.headers = headers = _mapping(response)
-                verdict = _judge(target, response.status, headers, conditional=bool(conditions))
+            async with self._response(route, headers) as response:
+                received: Received = response.extensions["received"]
+                state.status, state.head = received.status, ResponseHead(received.head)
+                state.headers = _mapping(received.fields)
+                verdict = _judge(target, received.status, state.headers, conditional=bool(conditions))
                 if verdict is not None:
                     return verdict
-                body = await self._body(response, headers)
+                body = await self._body(response, state.headers)
                 if not body:
                     raise VisitError("empty", "the answer has no content")
-                return Fetched(target.url, response.status, headers, body)
+                return Fetched(target.url, received.status, state.headers, body)
         finally:
-            self._places.release()
+            self._slots.release()
 
-    def _headers(self, target: Target) -> tuple[tuple[str, str], ...]:
-        headers = (
-            ("Host", target.netloc),
-            ("User-Agent", self._user_agent),
-            ("Accept", ACCEPT),
-            ("Accept-Encoding", ACCEPT_ENCODING),
+    @asynccontextmanager
+    async def _response(self, route: Route, headers: list[tuple[bytes, bytes]]) -> AsyncIterator[httpx2.Response]:
+        request = httpx2.Request(
+            "GET",
+            _URL,
+            headers=headers,
+            stream=_NO_CONTENT,  # httpx adds no headers of its own to a request that has a stream
+            extensions={"route": route, "timeout": {}},
         )
-        if not target.userinfo:
-            return headers
-        name, _, password = target.userinfo.partition(":")
-        basic = base64.b64encode(unquote_to_bytes(name) + b":" + unquote_to_bytes(password)).decode("ascii")
-        return (*headers, ("Authorization", f"Basic {basic}"))
+        response = await self._client.send(request, stream=True, auth=None)
+        async with aclosing(response):
+            yield response
 
-    async def _addresses(self, target: Target, *, trusted: bool) -> tuple[str, ...]:
-        if address_of(target.host):
-            return allowed_addresses(target.host, [target.host], trusted=trusted)
+    async def _route(self, target: Target, state: _VisitState) -> Route:
+        """The proxy of the request and the addresses that it may dial. Raises VisitError for a private address."""
+        trusted = target.host == state.trusted_host
+        literal = "127.0.0.1" if target.host.rpartition(".")[2] == "localhost" else target.host
+        proxy = self.proxies_of(state.visit.source_name).proxy_for(target)
+        if proxy:
+            # The proxy resolves names. Addresses that are written out are judged here, as they are without a proxy.
+            if address_of(literal):
+                allowed_addresses(target.host, [literal], trusted=trusted)
+            try:
+                found = [proxy.host] if address_of(proxy.host) else await self._look_up(proxy.host, proxy.port)
+                return Route(target, allowed_addresses(proxy.host, found, trusted=True), proxy)
+            except VisitError as exc:
+                raise VisitError(exc.kind, f"{exc.words} (proxy {proxy})") from exc
+        found = [target.host] if address_of(target.host) else await self._look_up(target.host, target.port)
+        return Route(target, allowed_addresses(target.host, found, trusted=trusted))
+
+    async def _look_up(self, host: str, port: int) -> list[str]:
         seconds = self._limits.connect_timeout.total_seconds()
         try:
             async with asyncio.timeout(seconds) as patience:
-                found = await self._resolver.find(target.host, target.port)
+                return await self._resolver.find(host, port)
         except TimeoutError:
             if not patience.expired():
                 raise
-            raise VisitError("dns", f"{target.host} did not resolve within {seconds:g} s") from None
-        return allowed_addresses(target.host, found, trusted=trusted)
+            raise VisitError("dns", f"{host} did not resolve within {seconds:g} s") from None
 
-    async def _take_place(self, deadline: asyncio.Timeout) -> None:
-        """A place among the connections."""
-        if self._places.locked():
-            async with _uncounted(deadline):
-                await self._places.acquire()
+    async def _take_slot(self, deadline: asyncio.Timeout) -> None:
+        if self._slots.locked():
+            async with _deadline_stopped(deadline):
+                await self._slots.acquire()
         else:
-            await self._places.acquire()
+            await self._slots.acquire()
 
-    async def _body(self, response: Response, headers: Mapping[str, str]) -> bytes:
+    async def _body(self, response: httpx2.Response, headers: Mapping[str, str]) -> bytes:
         limit = self._limits.max_body
         declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > limit:
             raise VisitError("too-large", f"the body has {int(declared):,} bytes, more than {limit:,}")
         decoder = BodyDecoder(headers.get("content-encoding", ""), limit=limit)
-        async for piece in response.body:
-            decoder.feed(piece)
+        async with aclosing(response.aiter_raw()) as pieces:
+            async for piece in pieces:
+                decoder.feed(piece)
         return decoder.finish()
 
 
 @asynccontextmanager
-async def _uncounted(deadline: asyncio.Timeout) -> AsyncIterator[None]:
+async def _deadline_stopped(deadline: asyncio.Timeout) -> AsyncIterator[None]:
     """Waiting that is not the server's fault: the deadline moves by as long as the block takes."""
     loop = asyncio.get_running_loop()
     left = (deadline.when() or loop.time()) - loop.time()
@@ -247,17 +283,27 @@ async def _uncounted(deadline: asyncio.Timeout) -> AsyncIterator[None]:
     deadline.reschedule(loop.time() + left)
 
 
-def _conditions(validators: Validators | None, target: Target) -> tuple[tuple[str, str], ...]:
-    """The conditional headers. Validators vouch for the URL that gave them, and for no other."""
+def _authorization(target: Target) -> list[tuple[bytes, bytes]]:
+    if not target.userinfo:
+        return []
+    name, _, password = target.userinfo.partition(":")
+    return [
+        (b"Authorization", b"Basic " + base64.b64encode(unquote_to_bytes(name) + b":" + unquote_to_bytes(password)))
+    ]
+
+
+def _conditions(validators: Validators | None, target: Target) -> list[tuple[bytes, bytes]]:
+    """The conditional headers. Validators belong to the URL that gave them, and to no other."""
     if validators is None or (target.url != validators.url and target.url != bare_url(validators.url)):
-        return ()
-    pairs = (("If-None-Match", validators.etag), ("If-Modified-Since", validators.last_modified))
-    return tuple((name, value) for name, value in pairs if value and not _UNSENDABLE.search(value))
+        return []
+    pairs = ((b"If-None-Match", validators.etag), (b"If-Modified-Since", validators.last_modified))
+    return [(name, value.encode("latin-1")) for name, value in pairs if value and not _UNSENDABLE.search(value)]
 
 
-def _mapping(response: Response) -> dict[str, str]:
+def _mapping(fields: list[tuple[bytes, bytes]]) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for name, value in response.fields:
+    for raw_name, raw_value in fields:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers and name not in _SINGLE else value
     return headers
 
@@ -265,7 +311,7 @@ def _mapping(response: Response) -> dict[str, str]:
 def _judge(
     target: Target, status: int, headers: Mapping[str, str], *, conditional: bool
 ) -> NotModified | Failed | _Redirect | None:
-    """What status and headers mean by themselves; None for a 200, whose body is to be read."""
+    """What status and headers mean without the body; None for a 200, whose body is to be read."""
     if "cf-mitigated" in headers:
         raise VisitError("challenge", f"a bot challenge, with status {status}")
     if status == 200:
@@ -275,17 +321,17 @@ def _judge(
     if status in _REDIRECTS:
         return _Redirect(status, redirect_target(target, status, headers.get("location")))
     if status == 410:
-        raise VisitError("gone", "the server says that it is gone for good (410)")
+        raise VisitError("gone", "the server says that the feed is gone for good (410)")
     if status >= 400:
         raise VisitError("http-status", f"the server answered {status}")
     unasked = " to an unconditional request" if status == 304 else ""
     raise VisitError("unexpected-status", f"the server answered {status}{unasked}")
 
 
-def _failed(kind: FailureKind, words: str, trail: _Trail) -> Failed:
+def _failed(kind: FailureKind, words: str, state: _VisitState) -> Failed:
     """A failure in one line of at most MAX_ERROR characters, without secrets."""
     words = " ".join(redacted(words).split())
-    where = redacted(trail.url)
+    where = redacted(state.url)
     room = MAX_ERROR - len(words) - 2
     if len(where) > max(room, 80):
         where = where[: max(room, 80) - 1] + "…"
@@ -293,7 +339,7 @@ def _failed(kind: FailureKind, words: str, trail: _Trail) -> Failed:
     return Failed(
         kind,
         error if len(error) <= MAX_ERROR else error[: MAX_ERROR - 1] + "…",
-        status=trail.status,
-        headers=trail.headers,
-        url=trail.url,
+        status=state.status,
+        headers=state.headers,
+        url=state.url,
     )

@@ -1,14 +1,11 @@
-"""Why a visit brought nothing, on its way from where it was noticed to the Failed that is handed back.
-
-It never leaves `net`: the Fetcher turns it into a value.
-"""
+"""The error with which a visit ends early. It stays inside this package: the Fetcher turns it into a `Failed`."""
 
 from kzfeed.errors import KzfeedError
 from kzfeed.model import FailureKind
 
 
 class VisitError(KzfeedError):
-    """The visit is over: which kind of failure, and in words what was wrong."""
+    """A visit has failed: the kind of the failure, and words that say what was wrong."""
 
     def __init__(self, kind: FailureKind, words: str) -> None:
         self.kind: FailureKind = kind

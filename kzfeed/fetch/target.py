@@ -1,6 +1,6 @@
-"""A URL in, what a request for it needs out, by the WHATWG rules: whom to ask for what, and where a redirect leads.
+"""The target of a request: a URL taken apart by the WHATWG rules, and the target that a redirect leads to.
 
-Pure. What is no http or https URL is said in words, without secrets.
+Pure. Errors name the URL without the secrets in it.
 """
 
 import re
@@ -13,13 +13,13 @@ from kzfeed.fetch.errors import VisitError
 from kzfeed.text import redacted
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# Of a URL that is serialised by the WHATWG rules: to ask their parser for each part costs three times as much.
+# The parts of a URL that ada has serialised.
 _HREF = re.compile(r"(https?)://(?:([^/@]*)@)?((\[[^]]*\]|[^/:]*)(?::([0-9]+))?)(/[^#]*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL taken apart by the WHATWG rules. `url` has neither userinfo nor fragment; `userinfo` is apart."""
+    """An http or https URL in its parts. `url` has neither userinfo nor fragment; IPv6 hosts have no brackets."""
 
     url: str
     scheme: str
@@ -31,17 +31,17 @@ class Target:
 
     @property
     def origin(self) -> str:
-        """Where to connect to."""
+        """The origin (RFC 6454), without a port that is the scheme's default."""
         return f"{self.scheme}://{self.netloc}"
 
     @property
     def url_with_userinfo(self) -> str:
-        """The URL with what the operator may have written into it: a secret."""
+        """The URL with the user name and password that the operator may have written into it: a secret."""
         return f"{self.scheme}://{self.userinfo}@{self.netloc}{self.path}" if self.userinfo else self.url
 
 
 def target_of(url: str, base: str | None = None) -> Target:
-    """Take a URL apart. Raises ValueError, in words, for what is no http or https URL."""
+    """The target of a URL. Raises ValueError, whose text says what is wrong, unless it is an http or https URL."""
     try:
         href = ada_url.URL(url, base).href
     except ValueError:
@@ -61,18 +61,8 @@ def target_of(url: str, base: str | None = None) -> Target:
     )
 
 
-def host_of(host: str | None) -> str | None:
-    """The host as the WHATWG rules serialise it, however the operator wrote it."""
-    if not host:
-        return None
-    try:
-        return target_of(f"http://[{host}]/" if ":" in host and not host.startswith("[") else f"http://{host}/").host
-    except ValueError:
-        return None
-
-
 def bare_url(url: str) -> str | None:
-    """The URL without userinfo and fragment; None where it is none."""
+    """The URL without userinfo and fragment; None if it is not an http or https URL."""
     try:
         return target_of(url).url
     except ValueError:
@@ -80,15 +70,15 @@ def bare_url(url: str) -> str | None:
 
 
 def redirect_target(source: Target, status: int, location: str | None) -> Target:
-    """Where a redirect leads. The operator's credentials go along within the origin, or from its http to its https."""
+    """The target of a redirect. Credentials are kept within an origin, and from http to https on the default ports."""
     if not location:
-        raise VisitError("bad-redirect", f"a redirect ({status}) that does not say where to")
-    # Bytes beyond ASCII are meant as they are, in whichever encoding.
+        raise VisitError("bad-redirect", f"a redirect ({status}) without a Location")
+    # Servers write bytes beyond ASCII in any encoding: each byte is escaped by itself.
     location = quote(location.encode("latin-1"), safe=bytes(range(0x80)))
     try:
         target = target_of(location, source.url)
     except ValueError as exc:
-        raise VisitError("bad-redirect", f"a redirect ({status}) to where it cannot be followed: {exc}") from None
+        raise VisitError("bad-redirect", f"a redirect ({status}) that cannot be followed: {exc}") from None
     same_origin = target.origin == source.origin
     upgrade = (source.scheme, source.port, target.scheme, target.port) == ("http", 80, "https", 443)
     keep = target.host == source.host and (same_origin or upgrade)

@@ -43,6 +43,7 @@ def visit_to(source: Source) -> Visit:
         source.url,
         validators=None if source.ask_in_full else source.validators,
         trusted_host=host_of(source.configured_url or source.url),
+        source_name=source.name,
     )
 
 

@@ -134,7 +134,7 @@ def test_a_stream_that_cannot_carry_chinese_gets_escapes() -> None:
 def test_what_is_bound_to_the_task_is_in_every_line(out: io.StringIO) -> None:
     with structlog.contextvars.bound_contextvars(source="voa"):
         structlog.get_logger().info("here")
-        logging.getLogger("aiohttp").warning("there")
+        logging.getLogger("httpcore2").warning("there")
     assert [line["source"] for line in told(out)] == ["voa", "voa"]
 
 
@@ -153,7 +153,7 @@ def test_events_below_the_level_are_left_out() -> None:
 
 
 def test_other_libraries_join_in_from_warning_up(out: io.StringIO) -> None:
-    logging.getLogger("httpx").info("a request")
+    logging.getLogger("httpx2").info("a request")
     logging.getLogger("apscheduler.scheduler").warning("missed by %s", timedelta(seconds=3))
     (line,) = told(out)
     assert (
@@ -186,7 +186,7 @@ def test_another_library_s_exception_is_text_too(out: io.StringIO) -> None:
 def test_another_library_s_slip_in_its_arguments_is_told_as_it_is(out: io.StringIO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler for handler in root.handlers if type(handler).__module__ == "kzfeed.cli.log"]
-    logging.getLogger("aiohttp").error("%d bytes", SECRET)
+    logging.getLogger("httpcore2").error("%d bytes", SECRET)
     assert told(out)[0]["event"] == f"%d bytes ('{REDACTED}',)"
 
 
@@ -207,7 +207,7 @@ def test_a_second_set_up_replaces_the_first(out: io.StringIO) -> None:
     second = io.StringIO()
     log.configure(format="json", level="info", stream=second)
     logger.info("second")
-    logging.getLogger("aiohttp").warning("third")
+    logging.getLogger("httpcore2").warning("third")
     assert [line["event"] for line in told(out)] == ["first"]
     assert [line["event"] for line in told(second)] == ["second", "third"]
 
@@ -277,7 +277,7 @@ def test_credentials_of_a_url_are_nowhere_in_a_line(form: Any) -> None:
             nested={"urls": [SECRET, (SECRET,)], SECRET: 1},
             error=error,
         )
-    logging.getLogger("aiohttp").warning("at %s", SECRET, exc_info=LookupError(SECRET))
+    logging.getLogger("httpcore2").warning("at %s", SECRET, exc_info=LookupError(SECRET))
     assert "hunter2" not in out.getvalue()
     assert REDACTED in out.getvalue()
 
@@ -304,7 +304,7 @@ def test_each_line_is_one_write_whichever_thread_it_comes_from(form: Any) -> Non
 
     def speak(number: int) -> None:
         structlog.get_logger().info("event", number=number)
-        logging.getLogger("aiohttp").warning("record %d", number)
+        logging.getLogger("httpcore2").warning("record %d", number)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(speak, range(200)))
@@ -317,7 +317,7 @@ def test_a_closed_stream_stops_nobody() -> None:
     log.configure(format="json", level="info", stream=out)
     out.close()
     structlog.get_logger().info("unheard")
-    logging.getLogger("aiohttp").warning("unheard")
+    logging.getLogger("httpcore2").warning("unheard")
 
 
 def test_a_reader_that_is_gone_stops_nobody() -> None:

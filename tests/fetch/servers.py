@@ -1,4 +1,4 @@
-"""Real servers on loopback for the tests of `net`: each answers as its script says and remembers what it was asked."""
+"""Real servers on loopback for the tests of `fetch`: each answers by its script and keeps the requests it got."""
 
 import asyncio
 import contextlib

@@ -160,6 +160,24 @@ def test_the_environment_is_not_asked_for_proxies(monkeypatch: pytest.MonkeyPatc
 # --- what an answer means --------------------------------------------------------------------------------------------
 
 
+def test_the_head_of_a_response_is_kept_as_it_was_received() -> None:
+    head = b'HTTP/1.1 200 Fine\r\neTag: "\xe9"\r\nX-Folded: a\r\n  b\r\nDate:now\r\ndate: later\r\n\r\n'
+    outcome, _ = visit_once(raw(b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + head + b"body"))
+    kept = fetched(outcome).head
+    assert kept is not None
+    assert (kept.raw, kept.status) == (head, 200)
+    assert kept.fields == ((b"eTag", b'"\xe9"'), (b"X-Folded", b"a b"), (b"Date", b"now"), (b"date", b"later"))
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"), [(304, {}), (503, {"Retry-After": "5"}), (302, {"Location": "file:///"})]
+)
+def test_the_head_is_kept_whatever_the_response_means(status: int, headers: Mapping[str, str]) -> None:
+    outcome, _ = visit_once(reply(status, headers), etag='"a"')
+    assert outcome.head is not None
+    assert outcome.head.status == status
+
+
 def test_a_document_comes_with_its_headers() -> None:
     headers = [("ETag", '"a"'), ("X-Two", "1"), ("x-two", "2"), ("Content-Type", "text/html"), ("content-type", "a/b")]
     outcome, server = visit_once(reply(200, headers))
@@ -242,10 +260,14 @@ def test_a_status_that_brings_nothing_is_a_named_failure(status: int, headers: M
     assert server.connections == 1
 
 
-@pytest.mark.parametrize("status", [101, 204])
-def test_a_status_without_a_body_is_unexpected_too(status: int) -> None:
-    outcome, _ = visit_once(raw(f"HTTP/1.1 {status} Said\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n".encode()))
-    assert (failed(outcome).kind, failed(outcome).status) == ("unexpected-status", status)
+def test_a_status_without_a_body_is_unexpected_too() -> None:
+    outcome, _ = visit_once(raw(b"HTTP/1.1 204 Said\r\n\r\n"))
+    assert (failed(outcome).kind, failed(outcome).status) == ("unexpected-status", 204)
+
+
+def test_an_upgrade_nobody_asked_for_is_a_bad_response() -> None:
+    outcome, _ = visit_once(raw(b"HTTP/1.1 101 Said\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"))
+    assert failed(outcome).kind == "bad-response"
 
 
 def test_a_304_is_taken_where_a_condition_was_sent() -> None:
@@ -259,6 +281,48 @@ def test_no_content_is_empty_and_white_space_is_left_to_the_parser(headers: Mapp
     assert (failed(outcome).kind, failed(outcome).status) == ("empty", 200)
     blank, _ = visit_once(reply(200, {}, b" \r\n"))
     assert fetched(blank).body == b" \r\n"
+
+
+# --- connections -----------------------------------------------------------------------------------------------------
+
+
+def test_every_request_has_a_connection_of_its_own_that_is_closed_after_the_response() -> None:
+    async def go() -> Server:
+        table = routes({"/feed": reply(302, {"Location": "/there"}), "/there": reply()})
+        async with serve(table, keeps=True) as server, fetcher() as fetch:
+            for _ in range(2):
+                fetched(await fetch.visit(Visit(server.url(), None, server.host)))
+            async with asyncio.timeout(30):
+                while server.open:  # noqa: ASYNC110 - the server has no event for it
+                    await asyncio.sleep(0.005)
+            return server
+
+    server = asyncio.run(go())
+    assert (server.connections, len(server.requests)) == (4, 4)
+
+
+def test_after_a_stop_responses_come_in_and_no_request_goes_out() -> None:
+    async def go() -> tuple[Outcome, Server]:
+        asked, answer_now = asyncio.Event(), asyncio.Event()
+
+        async def wait(request: bytes, writer: asyncio.StreamWriter) -> None:
+            asked.set()
+            await answer_now.wait()
+            writer.write(response())
+
+        async with serve(wait) as server, fetcher() as fetch:
+            visit = Visit(server.url(), None, server.host)
+            under_way = asyncio.create_task(fetch.visit(visit))
+            await asked.wait()
+            fetch.stop_requests()
+            with pytest.raises(asyncio.CancelledError):
+                await fetch.visit(visit)
+            answer_now.set()
+            return await under_way, server
+
+    outcome, server = asyncio.run(go())
+    assert fetched(outcome).body == FEED
+    assert len(server.requests) == 1
 
 
 # --- many at once ----------------------------------------------------------------------------------------------------

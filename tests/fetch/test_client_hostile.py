@@ -191,6 +191,72 @@ def test_an_answer_that_breaks_http_is_a_bad_response(answer: Answer) -> None:
     assert server.connections == 1
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.2 200 OK\r\n", b"HTTP/2.0 200 OK\r\n", b"HTTP/1.1 2000 OK\r\n", b"HTTP/1.1 20 OK\r\n",
+        b"HTTP/1.1 OK\r\n",         b"ICY 200 OK\r\n", b"HTTQ", b"\x15\x03\x01",
+        OK + b"Content-Length: 4\r\n 5\r\n", OK + b"content-length: 4\r\nCONTENT-LENGTH: 5\r\n",
+        OK + b"Content-Length: -4\r\n", OK + b"Content-Length: +4\r\n", OK + b"Content-Length: 0x4\r\n",
+        OK + b"Transfer-Encoding: identity\r\n", OK + b"Transfer-Encoding: xchunked\r\n",
+        OK + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        OK + b"Content-Length : 4\r\n", OK + b" folded: first\r\n",
+        OK + b"X-Many: y\r\n" * 501,
+    ],
+)  # fmt: skip
+def test_a_head_that_breaks_http_is_a_bad_response(head: bytes) -> None:
+    outcome, _ = visit_once(raw(head + b"\r\nbody"))
+    assert failed(outcome).kind == "bad-response"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"Content-Length: 4\r\nContent-Length: 4\r\n",
+        b"Content-Length: 4, 4\r\n",
+        b"X-Folded: a\r\n  b\r\n\tc\r\nContent-Length: 4\r\n",
+        b"X-Many: y\r\n" * 500,
+    ],
+)
+def test_a_head_that_is_only_unusual_is_taken(fields: bytes) -> None:
+    outcome, _ = visit_once(raw(OK + fields + b"\r\nbody"))
+    assert fetched(outcome).body == b"body"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_head_may_have_as_many_bytes_as_the_limit(more: int) -> None:
+    head = OK + b"X: " + b"x" * (1000 - len(OK) - 7 + more) + b"\r\n\r\n"
+    outcome, _ = visit_once(raw(head + b"body" * 1000), limits=FetchLimits(max_headers=1000))
+    if more:
+        assert "the headers have more than 1,000 bytes" in failed(outcome).error
+    else:
+        assert fetched(outcome).body == b"body" * 1000
+
+
+@pytest.mark.parametrize("name", [b"ETag", b"etag", b"Last-Modified"])
+@pytest.mark.parametrize(
+    "value",
+    [b'"a\rb"', b'"a\nb"', b'"a\r\nb"', b'"a\r\n b"',
+     b'"a\r\n\tX: b"', b'"a\x00b"', b'"a\x1bb"', b'"a\x7fb"', b"x" * 4097],
+)  # fmt: skip
+def test_a_validator_that_cannot_be_echoed_is_dropped(name: bytes, value: bytes) -> None:
+    outcome, _ = visit_once(raw(OK + b"A: b\r\n" + name + b": " + value + b"\r\nC: d\r\n\r\nbody"))
+    assert (fetched(outcome).headers, fetched(outcome).body) == ({"a": "b", "c": "d"}, b"body")
+
+
+@pytest.mark.parametrize("value", [b'"a"', b'W/"a-gzip"', b'"caf\xe9\xff\x80"', b"unquoted\tone", b"x" * 4096])
+def test_a_validator_that_can_be_echoed_stays(value: bytes) -> None:
+    outcome, _ = visit_once(raw(OK + b"ETag: " + value + b"\r\nA: b\r\n\r\nbody"))
+    assert fetched(outcome).headers == {"etag": value.decode("latin-1"), "a": "b"}
+
+
+@pytest.mark.parametrize("sent", [b"H", b"HTTP/1.1 100 Continue\r\n\r\n", OK, OK + b"Content-Length: 9\r\n\r\n"])
+def test_a_server_that_closes_too_early_is_not_asked_again_at_once(sent: bytes) -> None:
+    outcome, server = visit_once(raw(sent))
+    assert failed(outcome).kind == "bad-response"
+    assert server.connections == 1
+
+
 def test_a_length_beyond_the_limit_is_enough_to_go_away() -> None:
     outcome, _ = visit_once(endless(OK + b"Content-Length: 15728641\r\n\r\n", b"", pause=0.1))
     assert failed(outcome).kind == "too-large"
@@ -321,7 +387,7 @@ def test_a_bomb_takes_no_more_than_32_mib_over_the_limit() -> None:
     program = """
 from pathlib import Path
 from tests.fetch.servers import reply, visit_once
-from tests.net.test_decompress import BOMBS
+from tests.fetch.test_decompress import BOMBS
 
 def peak():
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
