@@ -1,7 +1,7 @@
 """Every source, or those named, polled once: what `kzfeed poll` does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -59,28 +59,19 @@ async def poll_once(
 
     async with poller(settings, database) as polls, _as_they_are(polls, force=force) as present:
 
-        async def poll_all(queue: Iterable[str]) -> None:
+        async def poll_queue(queue: Iterable[str]) -> None:
             for name in queue:
-                done = reports[name] = await _poll_by_hand(polls, name, present)
+                async with slots:
+                    done = reports[name] = await _poll_by_hand(polls, name, present)
                 if on_report:
                     on_report(done)
-
-        async def poll_in_turn(host: str, queue: Iterator[str]) -> None:
-            if polls.host_queues.has_gap(host):
-                for name in queue:
-                    async with slots:
-                        await poll_all([name])
-            else:
-                # In one go, so that the connection to the host is still there for the next of its sources.
-                async with slots:
-                    await poll_all(queue)
 
         async with asyncio.TaskGroup() as group:
             # One after the other at each host: what the server tells the first of them may be meant for all.
             for host, of_host in groupby(sorted(wanted, key=wanted.__getitem__), key=wanted.__getitem__):
                 queue = iter(list(of_host))
                 for _ in range(polls.host_queues.connections(host)):
-                    group.create_task(poll_in_turn(host, queue))
+                    group.create_task(poll_queue(queue))
     return [reports[name] for name in wanted]
 
 

@@ -56,10 +56,6 @@ class HostQueues:
         """How many visits the host allows at a time."""
         return self._rules.get(host, self._rule).connections
 
-    def has_gap(self, host: str) -> bool:
-        """Whether there is a pause between two visits to the host."""
-        return bool(self._rules.get(host, self._rule).gap)
-
     @property
     def wide_hosts(self) -> dict[str, int]:
         """The hosts that allow more than one visit at a time, and how many they allow."""

@@ -345,19 +345,16 @@ def test_16_the_gap_is_kept_from_one_process_to_the_next(program: Program, hosts
     assert elsewhere.seen[0].at - began < 4
 
 
-def test_without_a_gap_the_sources_of_a_host_are_polled_one_after_another_over_one_connection(
+def test_without_a_gap_the_sources_of_a_host_are_still_polled_one_after_another(
     program: Program, hosts: RecordingServer
 ) -> None:
     pages = [hosts.page(f"/{number}", known, host=f"127.0.1.{number % 3 + 1}") for number in range(12)]
-    program.configure(
-        {f"s{number:02}": page.url for number, page in enumerate(pages)}, http='host_gap = "0s"\nmax_connections = 1'
-    )
+    program.configure({f"s{number:02}": page.url for number, page in enumerate(pages)}, http='host_gap = "0s"')
 
     reports = program.poll()
 
     assert {report["outcome"] for report in reports.values()} == {"new", "unchanged"}
-    assert [seen.host for seen in hosts.seen] == ["127.0.1.1"] * 4 + ["127.0.1.2"] * 4 + ["127.0.1.3"] * 4
-    assert hosts.connections == 3
+    assert len(hosts.seen) == 12
     assert max(hosts.at_once(f"127.0.1.{number}") for number in (1, 2, 3)) == 1
 
 
@@ -372,16 +369,3 @@ def test_where_there_is_a_gap_other_hosts_are_polled_meanwhile(program: Program,
     assert [seen.host for seen in hosts.seen] == ["127.0.1.1", "127.0.1.2", "127.0.1.3"] * 2
     # One gap for all three hosts, not one for each.
     assert hosts.seen[-1].at - hosts.seen[0].at < 3 * 2
-
-
-@pytest.mark.slow
-def test_a_daemon_uses_a_connection_again_at_its_next_tick(program: Program, hosts: RecordingServer) -> None:
-    pages = [hosts.page(f"/{number}", known, host="127.0.1.1") for number in range(4)]
-    program.configure({f"s{number}": page.url for number, page in enumerate(pages)}, http='host_gap = "1s"')
-
-    with program.daemon() as daemon:
-        daemon.until("poll", 4)
-
-    assert [len(page.seen) for page in pages] == [1, 1, 1, 1]
-    assert hosts.connections == 1
-    assert min(hosts.pauses("127.0.1.1")) >= 1

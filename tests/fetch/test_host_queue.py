@@ -42,9 +42,3 @@ def test_a_host_with_a_gap_of_its_own_has_that_one() -> None:
     rules = {"a.example": HostRule(timedelta(seconds=0.1), 3)}
     assert waited("a.example", {"a.example": 0.15}, rules) < 0.05
     assert 0.04 <= waited("a.example", {"a.example": 0.05}, rules) < 0.2
-
-
-def test_a_host_has_a_gap_by_its_own_rule_or_by_that_of_all_others() -> None:
-    queues = HostQueues(GAP, {"xn--bcher-kva.example": HostRule(timedelta())})
-    assert (queues.has_gap("xn--bcher-kva.example"), queues.has_gap("a.example")) == (False, True)
-    assert not HostQueues(timedelta()).has_gap("a.example")
