@@ -1,12 +1,11 @@
-"""Folders of archive files into the archive: paths in, a tally out, in batches that are each stored whole.
+"""Backfill: archive files become stored articles, in batches that are each one transaction.
 
-Running it again, also after a kill, stores what is missing and touches nothing else.
+Running it again, also after it was killed, stores what is missing and changes nothing else.
 """
 
 import filecmp
 import re
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,8 +15,9 @@ from pathlib import Path
 
 import structlog
 
+from kzfeed.atomic_file import atomic_file
 from kzfeed.errors import UsageError
-from kzfeed.files import read_files
+from kzfeed.files import FoundFile, read_files
 from kzfeed.hosts import host_of
 from kzfeed.model import Article, Tally
 from kzfeed.store.commit import store_files
@@ -25,26 +25,28 @@ from kzfeed.store.engine import Database
 
 BATCH_FILES = 100
 BATCH_CHARACTERS = 8 * 2**20
+LENIENT_FILES_NAMED = 10
+"""The warning about a leniency names so many files; the debug log names all."""
 
 log = structlog.get_logger()
 
 SourceOf = Callable[[Path, Article], str]
-"""Which source a file's article belongs to."""
+"""A function that names the source of a file's article."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far a backfill is: files looked at, files refused, and what became of the others."""
+    """The progress of a backfill: files read, files refused, the tally of the others, and files by leniency."""
 
     files: int = 0
     refused: int = 0
     tally: Tally = field(default_factory=Tally)
-    leniencies: Counter[str] = field(default_factory=Counter)
+    leniencies: dict[str, list[Path]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class _Batch:
-    """Articles that are stored together, each with its source's name, and how far the reading was by then."""
+    """Articles to be stored together, each with its source's name, and how many files were read and refused so far."""
 
     articles: list[tuple[str, Article]]
     files: int
@@ -53,21 +55,21 @@ class _Batch:
 
 def backfill(
     database: Database,
-    files: Iterable[Path],
+    files: Iterable[FoundFile],
     *,
     source_of: SourceOf,
     clock: Callable[[], datetime],
     quarantine: Path | None = None,
     on_batch: Callable[[Progress], None] = lambda progress: None,
 ) -> Progress:
-    """Store every one of the archive files; one that cannot be read is refused by name and the run goes on.
+    """Store the articles of all files. A file that cannot be read is refused and logged, and the others are stored.
 
-    Refused files are copied into the folder `quarantine`. `on_batch` hears of the progress after each batch is stored.
-    Raises DatabaseError; what was stored stays stored.
+    Refused files are copied into the folder `quarantine`. `on_batch` is called with the progress after each
+    transaction. Raises DatabaseError; earlier batches stay stored.
     """
     progress = Progress()
     with ThreadPoolExecutor(1, thread_name_prefix="writer") as writer:
-        # While one batch is written, the next one is read.
+        # The next batch is read while one is written.
         batches = _batches(files, source_of, quarantine, progress.leniencies)
         upcoming: _Batch | None = next(batches)
         while upcoming:
@@ -77,27 +79,30 @@ def backfill(
             progress.tally += stored.result()
             progress.files, progress.refused = batch.files, batch.refused
             on_batch(progress)
-    for leniency, files_so_read in sorted(progress.leniencies.items()):
-        log.warning("files read leniently", leniency=leniency, files=files_so_read)
+    for leniency, paths in sorted(progress.leniencies.items()):
+        named = [str(path) for path in paths[:LENIENT_FILES_NAMED]]
+        log.warning("files read leniently", leniency=leniency, files=len(paths), paths=named)
     return progress
 
 
 def _batches(
-    paths: Iterable[Path], source_of: SourceOf, quarantine: Path | None, leniencies: Counter[str]
+    files: Iterable[FoundFile], source_of: SourceOf, quarantine: Path | None, leniencies: dict[str, list[Path]]
 ) -> Iterator[_Batch]:
-    """The files as batches; the last may be empty."""
+    """The files as batches, the last of which may be empty."""
     batch = _Batch([], 0, 0)
     size = 0
-    for path, read in read_files(paths):
+    for found, read in read_files(files):
+        path = found.path
         batch.files += 1
         if read.article is None:
             batch.refused += 1
             log.warning("file refused", error=read.refusal)
-            if quarantine:
-                _set_aside(path, quarantine)
+            if quarantine and not found.refusal:
+                _quarantine(path, quarantine)
             continue
         if read.leniencies:
-            leniencies.update(read.leniencies)
+            for leniency in read.leniencies:
+                leniencies.setdefault(leniency, []).append(path)
             log.debug("file read leniently", path=str(path), leniencies=read.leniencies)
         batch.articles.append((source_of(path, read.article), read.article))
         size += len(read.article.content)
@@ -107,41 +112,35 @@ def _batches(
     yield batch
 
 
-def _set_aside(path: Path, quarantine: Path) -> None:
-    """Copy a refused file, under its name or the first numbered one that is free; once, however often it is refused."""
+def _quarantine(path: Path, quarantine: Path) -> None:
+    """Copy a refused file under its own name, numbered where another file has that name. A second copy is not made."""
     try:
         if not path.is_file():
-            log.warning(
-                "file not copied aside", path=str(path), error="it is no regular file: a copy would say nothing"
-            )
+            log.warning("file not copied to the quarantine", path=str(path), error="it is not a regular file")
             return
         names = chain([path.name], (f"{path.stem}.{number}{path.suffix}" for number in count(2)))
-        for place in (quarantine / name for name in names):
-            if not place.exists():
+        for copy in (quarantine / name for name in names):
+            if not copy.exists():
                 break
-            if filecmp.cmp(path, place, shallow=False):
+            if filecmp.cmp(path, copy, shallow=False):
                 return
-        unfinished = place.with_name(f".{place.name}.tmp")
-        try:
-            shutil.copyfile(path, unfinished)
-            unfinished.replace(place)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with atomic_file(copy) as temporary:
+            shutil.copyfile(path, temporary)
     except OSError as error:
-        log.error("file not copied aside", path=str(path), error=str(error))
+        log.error("file not copied to the quarantine", path=str(path), error=str(error))
 
 
 def make_quarantine(folder: Path) -> None:
-    """Make the folder that refused files are copied into, unless it is there. Raises UsageError."""
+    """Make the folder for refused files unless it exists. Raises UsageError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         is_taken = isinstance(error, FileExistsError | NotADirectoryError)
-        reason = "a file is in the way" if is_taken else f"the system says {(error.strerror or str(error))!r}"
-        raise UsageError(f"{folder}: no folder for refused files can be made there: {reason}") from error
+        reason = "there is a file of that name" if is_taken else error.strerror or str(error)
+        raise UsageError(f"{folder}: cannot make this folder for refused files: {reason}") from error
 
 
-# --- which source ----------------------------------------------------------------------------------------------------
+# --- the source of an article -----------------------------------------------------------------------------------------
 
 
 def by_host(_path: Path, article: Article) -> str:
@@ -151,19 +150,20 @@ def by_host(_path: Path, article: Article) -> str:
 
 
 def by_folder(path: Path, _article: Article) -> str:
-    """The name of the folder that holds the file."""
+    """The name of the file's folder."""
     return slug(path.absolute().parent.name) or "unknown"
 
 
 def by_name(name: str) -> SourceOf:
-    """The source that the operator named. Raises UsageError where that is no name of a source."""
-    if slug(name) != name:
+    """One source for all files. Raises UsageError where `name` is not allowed as a source's name."""
+    if not name or slug(name) != name:
+        example = slug(name) or "archive-2022"
         raise UsageError(
-            f"{name!r} is no name of a source: small letters, digits, . _ and - please, for example {slug(name)!r}"
+            f"{name!r} is not a source name: use small letters, digits, '.', '_' and '-', as in {example!r}"
         )
     return lambda path, article: name
 
 
 def slug(text: str) -> str:
-    """The text as the name of a source: safe as a folder's name on every system."""
+    """The text as a source's name, which is safe as a folder's name on every system."""
     return re.sub(r"[^\w.-]+", "-", text.lower()).strip(".-")[:64]

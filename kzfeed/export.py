@@ -1,9 +1,8 @@
-"""The archive as files again: stored articles in, archive files in folders out.
+"""Export of stored articles as archive files in folders.
 
-Deterministic: two exports of one database are identical trees. Each file appears whole or not at all.
+Two exports of one database are identical trees. Each file appears whole or not at all.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,35 +10,36 @@ from typing import Literal
 
 from kzfeed.article.archive_file import render
 from kzfeed.article.build import to_file
+from kzfeed.atomic_file import atomic_file
 from kzfeed.model import StoredArticle
-from kzfeed.store import queries as reading
+from kzfeed.store import queries
 from kzfeed.store.engine import Database
 
 Layout = Literal["tree", "flat"]
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
-    """How many files an export wrote, and how many stood there already with the same bytes."""
+class ExportResult:
+    """The number of files that an export wrote, and of those that already existed with the same bytes."""
 
     written: int
     unchanged: int
 
 
-def export(database: Database, folder: Path, *, layout: Layout, selection: reading.Selection) -> Exported:
-    """Write the selected articles as archive files under `folder`, which is made if need be.
+def export(database: Database, folder: Path, *, layout: Layout, selection: queries.Selection) -> ExportResult:
+    """Write the selected articles as archive files under `folder`, which is made if it is missing.
 
-    Other files in it are left alone. Raises DatabaseError, OSError.
+    Other files in it stay unchanged. Raises DatabaseError, OSError.
     """
     written = unchanged = 0
-    place = _in_tree if layout == "tree" else _numbered(reading.count(database, selection))
-    for number, article in enumerate(reading.stream(database, selection)):
-        path = folder / place(number, article)
+    path_of = _in_tree if layout == "tree" else _numbered(queries.count(database, selection))
+    for number, article in enumerate(queries.stream(database, selection)):
+        path = folder / path_of(number, article)
         if _write(path, archive_file(article)):
             written += 1
         else:
             unchanged += 1
-    return Exported(written, unchanged)
+    return ExportResult(written, unchanged)
 
 
 def archive_file(article: StoredArticle) -> bytes:
@@ -68,18 +68,10 @@ def _numbered(total: int) -> Callable[[int, StoredArticle], Path]:
 
 
 def _write(path: Path, data: bytes) -> bool:
-    """Whether the file had to be written: to a temporary name, to the disk, then to its place."""
+    """Write the file unless it holds these bytes already; whether it was written."""
     if path.is_file() and path.read_bytes() == data:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(data)
     return True

@@ -1,6 +1,6 @@
-"""Archive files on disk: folders in, and what each of their files holds out, in the order of their names.
+"""Archive files on disk: found in folders, and read in the order of their names.
 
-The first files are read here; where more follow, other processes read ahead, so that every core has something to do.
+The first files are read here. Where more follow, other processes read ahead, so that every core has work.
 """
 
 import multiprocessing
@@ -24,12 +24,12 @@ from kzfeed.sandbox.process import live_and_die_with
 
 SUFFIXES = (".txt", ".md")
 MAX_FILE_BYTES = 64 * 2**20
-FEW = 500
-"""For so many files no other process is worth its start."""
+READ_WITHOUT_PROCESSES = 500
+"""So many files are read before a process has started."""
 CHUNK_FILES = 50
 CHUNK_BYTES = 4 * 2**20
 """A process reads so many files at a time, or fewer with so many bytes."""
-MOST_PROCESSES = 4
+MAX_PROCESSES = 4
 
 _KINDS = {
     stat.S_IFIFO: "a pipe",
@@ -43,25 +43,50 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file to be read, or a file or folder that must not or cannot be, with the reason in `refusal`."""
+
+    path: Path
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FileRead:
-    """What became of a file: its article and how leniently it was read, or else in `refusal` why it was refused."""
+    """The result of reading a file: its article and the leniencies that reading it took, or the reason of refusal."""
 
     article: Article | None
     leniencies: tuple[str, ...] = ()
     refusal: str | None = None
 
 
-def find_files(paths: Iterable[Path], *, beside: Path | None = None) -> Iterator[Path]:
-    """The archive files under these paths, folder by folder in the order of their names, without the folder `beside`.
+# --- finding ---------------------------------------------------------------------------------------------------------
 
-    A path that is itself a file is one whatever it is called. Raises UsageError where a path does not exist.
+
+def find_files(
+    paths: Iterable[Path], *, excluded: Path | None = None, follow_links: bool = False
+) -> Iterator[FoundFile]:
+    """The archive files under these paths, folder by folder in the order of their names, without the folder `excluded`.
+
+    A path that is itself a file is found whatever its name. A symbolic link that leads out of the paths is refused,
+    unless `follow_links`: otherwise a folder of somebody else's could show a private file. So is a folder that cannot
+    be read. Raises UsageError where a path does not exist.
     """
-    wanted = list(paths)
-    for path in wanted:
-        if not path.exists():
-            raise UsageError(f"{path}: no such file or folder")
-    left_out = {_identity(beside)} if beside and beside.is_dir() else set()
-    return chain.from_iterable(_walk(path, left_out) if path.is_dir() else [path] for path in wanted)
+    roots = list(paths)
+    for root in roots:
+        if not _exists(root):
+            raise UsageError(f"{str(root)!r}: no such file or folder")
+    visited = {_identity(excluded)} if excluded and excluded.is_dir() else set()
+    allowed = None if follow_links else [os.path.realpath(root) for root in roots]
+    return chain.from_iterable(
+        _walk(root, set(visited), allowed) if root.is_dir() else [FoundFile(root)] for root in roots
+    )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from error
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -69,58 +94,68 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _walk(folder: Path, left_out: Iterable[tuple[int, int]]) -> Iterator[Path]:
-    visited = set(left_out)
-    waiting = [folder]
+def _walk(root: Path, visited: set[tuple[int, int]], allowed: Sequence[str] | None) -> Iterator[FoundFile]:
+    """The files under one folder. `visited` are folders not to be entered: a link may lead back to one above it."""
+    waiting = [root]
     while waiting:
         path = waiting.pop()
         try:
-            if path.is_dir():
-                # A link may lead back to a folder above it.
-                identity = _identity(path)
-                if identity not in visited:
-                    visited.add(identity)
-                    waiting.extend(sorted(path.iterdir(), reverse=True))
-            elif path.suffix.lower() in SUFFIXES:
-                yield path
+            is_folder = path.is_dir()
+            if not is_folder and not path.name.lower().endswith(SUFFIXES):
+                continue
+            if path != root and path.is_symlink() and _leads_out(path, allowed):
+                yield FoundFile(path, f"{path}: a symbolic link out of the folder; --follow-links reads such files")
+            elif not is_folder:
+                yield FoundFile(path)
+            elif (identity := _identity(path)) not in visited:
+                visited.add(identity)
+                waiting.extend(sorted(path.iterdir(), reverse=True))
         except OSError as error:
-            log.warning("folder refused", path=str(path), error=error.strerror)
+            yield FoundFile(path, f"{path}: this folder cannot be read: {error.strerror}")
 
 
-def read_files(paths: Iterable[Path]) -> Iterator[tuple[Path, FileRead]]:
-    """Every file with what it holds, in the order of `paths`; a few megabytes of them are in memory at a time."""
-    coming = iter(paths)
-    few = list(islice(coming, FEW))
-    first = next(coming, None)
-    if first is None:
-        yield from zip(few, map(read_file, few), strict=True)
+def _leads_out(link: Path, allowed: Sequence[str] | None) -> bool:
+    target = os.path.realpath(link)
+    return allowed is not None and not any(Path(target).is_relative_to(root) for root in allowed)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read_files(files: Iterable[FoundFile]) -> Iterator[tuple[FoundFile, FileRead]]:
+    """Read every file, in the order of `files`; a few megabytes of them are in memory at a time."""
+    remaining = iter(files)
+    first = list(islice(remaining, READ_WITHOUT_PROCESSES))
+    following = next(remaining, None)
+    if following is None:
+        yield from zip(first, map(read_file, first), strict=True)
     else:
-        yield from _read_ahead(few, _chunks(chain([first], coming)))
+        yield from _read_ahead(first, _chunks(chain([following], remaining)))
 
 
-def _read_ahead(few: Sequence[Path], chunks: Iterator[list[Path]]) -> Iterator[tuple[Path, FileRead]]:
-    processes = min(os.cpu_count() or 1, MOST_PROCESSES)
-    # Started afresh: a fork would take along locks that other threads hold.
-    afresh = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, afresh, live_and_die_with, (os.getpid(),))
+def _read_ahead(first: Sequence[FoundFile], chunks: Iterator[list[FoundFile]]) -> Iterator[tuple[FoundFile, FileRead]]:
+    processes = min(os.cpu_count() or 1, MAX_PROCESSES)
+    # Spawned, because a fork would copy locks that other threads hold.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, context, live_and_die_with, (os.getpid(),))
     try:
-        ahead = deque((chunk, _handed_over(pool, chunk)) for chunk in islice(chunks, 2 * processes))
+        ahead = deque((chunk, _submit(pool, chunk)) for chunk in islice(chunks, 2 * processes))
         # While the processes start.
-        yield from zip(few, map(read_file, few), strict=True)
+        yield from zip(first, map(read_file, first), strict=True)
         while ahead:
-            read = _come_back(*ahead.popleft())
-            ahead.extend((chunk, _handed_over(pool, chunk)) for chunk in islice(chunks, 1))
+            read = _results(*ahead.popleft())
+            ahead.extend((chunk, _submit(pool, chunk)) for chunk in islice(chunks, 1))
             yield from read
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _chunks(paths: Iterable[Path]) -> Iterator[list[Path]]:
-    chunk: list[Path] = []
+def _chunks(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
+    chunk: list[FoundFile] = []
     size = 0
-    for path in paths:
-        chunk.append(path)
-        size += _size(path)
+    for file in files:
+        chunk.append(file)
+        size += _size(file.path)
         if len(chunk) >= CHUNK_FILES or size >= CHUNK_BYTES:
             yield chunk
             chunk, size = [], 0
@@ -132,33 +167,35 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
-        return 0  # reading it will say why
+        return 0  # reading it will report the error
 
 
-def _handed_over(pool: ProcessPoolExecutor, chunk: list[Path]) -> "Future[list[FileRead]] | None":
+def _submit(pool: ProcessPoolExecutor, chunk: list[FoundFile]) -> "Future[list[FileRead]] | None":
     try:
         return pool.submit(_read_chunk, chunk)
     except BrokenProcessPool:
         return None
 
 
-def _come_back(chunk: list[Path], future: "Future[list[FileRead]] | None") -> Iterator[tuple[Path, FileRead]]:
+def _results(chunk: list[FoundFile], future: "Future[list[FileRead]] | None") -> Iterator[tuple[FoundFile, FileRead]]:
     try:
         read = future.result() if future else None
     except BrokenProcessPool as error:
-        log.warning("a process that read ahead ended, going on without", error=str(error))
+        log.warning("a process that read files ahead has ended; they are read without it", error=str(error))
         read = None
     return zip(chunk, read if read is not None else map(read_file, chunk), strict=True)
 
 
-def _read_chunk(chunk: Sequence[Path]) -> list[FileRead]:
-    return [read_file(path) for path in chunk]
+def _read_chunk(chunk: Sequence[FoundFile]) -> list[FileRead]:
+    return [read_file(file) for file in chunk]
 
 
-def read_file(path: Path) -> FileRead:
-    """The file, read. Never raises."""
+def read_file(found: FoundFile) -> FileRead:
+    """Read one file. Never raises: an error becomes the reason of refusal."""
+    if found.refusal:
+        return FileRead(None, refusal=found.refusal)
     try:
-        file = parse(_bytes(path), path)
+        file = parse(_bytes(found.path), found.path)
     except ArchiveFileError as refusal:
         return FileRead(None, refusal=str(refusal))
     leniencies = file.warnings if is_storable(file) else (*file.warnings, "U+0000 replaced by U+FFFD")
@@ -166,9 +203,9 @@ def read_file(path: Path) -> FileRead:
 
 
 def _bytes(path: Path) -> bytes:
-    """All of the file, as it was from the first byte to the last: one that is still being written is refused."""
+    """The whole file. Raises ArchiveFileError, also where the file changes while it is read."""
     try:
-        # A pipe or a device must not be waited for, not even to be opened.
+        # Opening a pipe would wait for a writer.
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             before = os.fstat(file.fileno())
             if not stat.S_ISREG(before.st_mode):
@@ -182,5 +219,5 @@ def _bytes(path: Path) -> bytes:
     except OSError as error:
         raise ArchiveFileError(path, line=1, expected="a readable file", found=error.strerror or "") from error
     if len(data) != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise ArchiveFileError(path, line=1, expected="a file that stays as it is", found="one that is being written")
+        raise ArchiveFileError(path, line=1, expected="a complete file", found="one that is being written")
     return data

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from kzfeed.backfill import backfill, by_host, make_quarantine
 from kzfeed.errors import UsageError
+from kzfeed.files import FoundFile
 from kzfeed.store.engine import Database
 
 
@@ -22,15 +23,15 @@ def test_a_folder_is_made_with_all_above_it_and_may_be_there(tmp_path: Path) -> 
 def test_what_can_be_no_folder_is_refused_in_words(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "loop").symlink_to("loop")
-    beginning = "{}: no folder for refused files can be made there: {}"
+    beginning = "{}: cannot make this folder for refused files: {}"
 
     for taken in ("file", "file/below"):
         with pytest.raises(UsageError) as caught:
             make_quarantine(tmp_path / taken)
-        assert str(caught.value) == beginning.format(tmp_path / taken, "a file is in the way")
-    with pytest.raises(UsageError, match="no folder for refused files can be made there"):
+        assert str(caught.value) == beginning.format(tmp_path / taken, "there is a file of that name")
+    with pytest.raises(UsageError, match="cannot make this folder"):
         make_quarantine(tmp_path / "loop")
-    with pytest.raises(UsageError, match="the system says 'No such file or directory'"):
+    with pytest.raises(UsageError, match="No such file or directory"):
         make_quarantine(Path("/proc/kzfeed"))
 
 
@@ -45,12 +46,12 @@ def test_what_is_no_regular_file_is_not_copied_and_that_is_said(database: Databa
     with capture_logs() as logs:
         done = backfill(
             database,
-            [tmp_path / name for name in ("empty.txt", "loop.txt", "pipe.txt")],
+            [FoundFile(tmp_path / name) for name in ("empty.txt", "loop.txt", "pipe.txt")],
             source_of=by_host,
             clock=lambda: datetime(2022, 1, 11, tzinfo=UTC),
             quarantine=aside,
         )
 
-    said = [Path(each["path"]).name for each in logs if each["event"] == "file not copied aside"]
+    said = [Path(each["path"]).name for each in logs if each["event"] == "file not copied to the quarantine"]
     assert (done.refused, said) == (3, ["loop.txt", "pipe.txt"])
     assert [each.name for each in aside.iterdir()] == ["empty.txt"]

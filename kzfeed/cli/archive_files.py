@@ -20,6 +20,9 @@ def backfill(
         SourceFrom, typer.Option(help="What names each article's source: the host of its URL, or the file's folder.")
     ] = SourceFrom.HOST,
     quarantine: Annotated[Path | None, typer.Option(metavar="DIR", help="Copy refused files into this folder.")] = None,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Follow symbolic links that lead out of the folders named.")
+    ] = False,
     as_json: AsJson = False,
     migrate: Migrate = True,
 ) -> None:
@@ -29,13 +32,13 @@ def backfill(
     from kzfeed.cli.progress import progress_bar
     from kzfeed.poll import utc_now
 
-    if source:
+    if source is not None:
         source_of = backfilling.by_name(source)
     else:
         source_of = backfilling.by_host if source_from == SourceFrom.HOST else backfilling.by_folder
     if quarantine:
         backfilling.make_quarantine(quarantine)
-    find_files = partial(files_on_disk.find_files, beside=quarantine)
+    find_files = partial(files_on_disk.find_files, excluded=quarantine, follow_links=follow_links)
     files = find_files(paths)
     count = lambda: sum(1 for _ in find_files(paths))  # noqa: E731
     with ctx.obj.database(migrate=migrate) as database, progress_bar("backfill", "file", count) as advance:

@@ -9,12 +9,11 @@ import re
 import shutil
 import sqlite3
 import subprocess
-import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from kzfeed.atomic_file import atomic_file
 from kzfeed.errors import KzfeedError, UsageError
 from kzfeed.store.engine import Database
 from kzfeed.text import redacted
@@ -36,16 +35,17 @@ def backup(database: Database, file: Path, *, overwrite: bool = False) -> int:
     BackupError, DatabaseError, OSError.
     """
     _refuse(database, file, overwrite)
-    with _temporary(file) as temporary:
+    with atomic_file(file, mode=0o600) as temporary:
         if database.dialect == "sqlite":
-            _copy_sqlite(database, temporary)
+            try:
+                _copy_sqlite(database, temporary)
+            finally:
+                for ending in _BESIDE_SQLITE:
+                    Path(f"{temporary}{ending}").unlink(missing_ok=True)
         else:
             _dump_postgresql(database, temporary)
         size = temporary.stat().st_size
-        _sync(temporary)
         _refuse(database, file, overwrite)  # the copy may have taken an hour
-        temporary.replace(file)
-        _sync(file.parent)
     return size
 
 
@@ -62,26 +62,6 @@ def _refuse(database: Database, file: Path, overwrite: bool) -> None:
             raise UsageError(f"{beside[0]} is there, as beside a database in use: give another name")
     if not overwrite and (file.exists() or file.is_symlink()):
         raise UsageError(f"{file} is there already: give another name, or --overwrite")
-
-
-@contextmanager
-def _temporary(file: Path) -> Iterator[Path]:
-    """An empty file beside `file`, which is gone afterwards unless it was renamed."""
-    handle, name = tempfile.mkstemp(prefix=f".{file.name[:100]}.", suffix=".tmp", dir=file.parent)
-    os.close(handle)
-    try:
-        yield Path(name)
-    finally:
-        for ending in ("", *_BESIDE_SQLITE):
-            Path(f"{name}{ending}").unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 # --- SQLite ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kzfeed import backfill
+from kzfeed.files import FoundFile, find_files
 from kzfeed.poll import utc_now
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
@@ -43,7 +45,7 @@ def run(tmp_path: Path, *arguments: str) -> tuple[int, dict[str, int], list[str]
 
 
 def stored(database: Database, files: list[Path]) -> backfill.Progress:
-    return backfill.backfill(database, files, source_of=backfill.by_host, clock=utc_now)
+    return backfill.backfill(database, map(FoundFile, files), source_of=backfill.by_host, clock=utc_now)
 
 
 def test_refused_files_are_copied_aside_under_their_names(folder: Path, tmp_path: Path) -> None:
@@ -86,6 +88,71 @@ def test_a_file_that_may_not_be_read_is_refused(folder: Path, tmp_path: Path) ->
     status, report, refused = run(tmp_path)
 
     assert (status, report["new"], refused) == (1, 1, ["in/secret.txt"])
+
+
+def test_links_out_of_the_folder_are_refused_and_not_copied_unless_they_are_to_be_followed(
+    folder: Path, tmp_path: Path
+) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    (private / "key.txt").write_text("-----BEGIN PRIVATE KEY-----")
+    (private / "article.txt").write_text(GOOD.format(number=2))
+    (folder / "to-article.txt").symlink_to(private / "article.txt")
+    (folder / "to-folder").symlink_to(private)
+    (folder / "to-key.txt").symlink_to(private / "key.txt")
+    (folder / "within.txt").symlink_to("good.txt")
+
+    closed = run(tmp_path, "--quarantine", "aside")
+    followed = run(tmp_path, "--follow-links")
+
+    assert closed[0] == 1
+    assert closed[1] == {"files": 5, "new": 1, "revised": 0, "unchanged": 1, "refused": 3}
+    assert closed[2] == ["in/to-article.txt", "in/to-folder", "in/to-key.txt"]
+    assert list((tmp_path / "aside").iterdir()) == []
+    assert (followed[1]["new"], followed[2]) == (1, ["in/to-folder/key.txt", "in/to-key.txt"])
+
+
+def test_a_link_named_on_the_command_line_is_followed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+
+    done = kzfeed(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", "backfill", "link", "--json")
+
+    assert (done.returncode, json.loads(done.stdout)["new"]) == (0, 1)
+
+
+def test_a_folder_that_cannot_be_read_is_refused() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        locked = Path(name, "locked")
+        locked.mkdir(mode=0o000)
+        Path(name, "good.txt").write_text(GOOD.format(number=1))
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)
+        try:
+            found = list(find_files([Path(name)]))
+        finally:
+            os.seteuid(user)
+
+    assert found == [
+        FoundFile(Path(name, "good.txt")),
+        FoundFile(locked, f"{locked}: this folder cannot be read: Permission denied"),
+    ]
+
+
+def test_a_file_called_txt_is_read(folder: Path, tmp_path: Path) -> None:
+    (folder / ".txt").write_text(GOOD.format(number=2))
+
+    assert run(tmp_path)[1]["new"] == 2
+
+
+def test_lenient_reading_names_its_files(folder: Path, tmp_path: Path) -> None:
+    (folder / "crlf.txt").write_bytes(GOOD.format(number=2).replace("\n", "\r\n").encode())
+
+    done = kzfeed(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", "backfill", "in")
+
+    (line,) = [line for line in map(json.loads, done.stderr.splitlines()) if line["event"] == "files read leniently"]
+    assert (line["files"], line["paths"]) == (1, ["in/crlf.txt"])
 
 
 def test_a_file_that_vanishes_before_it_is_read_is_refused(folder: Path, database: Database) -> None:
