@@ -1,4 +1,4 @@
-"""Keeping the record straight, as a user does it: verify, db backup and diff in real processes, the docs as written."""
+"""`kzfeed verify`, `db backup` and `diff` in real processes, and the commands of docs/backup.md as they are written."""
 
 import json
 import os
@@ -17,6 +17,7 @@ from kzfeed.article.archive_file import ArchiveFile, parse
 from kzfeed.article.build import from_file
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
+from tests.fork_server import clean_environment, fork_server
 from tests.store.test_backup import PROGRAMS, exported
 
 ROOT = Path(__file__).parents[1]
@@ -32,9 +33,8 @@ only_on_postgresql = pytest.mark.parametrize("database_url", ["postgresql"], ind
 
 @pytest.fixture
 def environment(database_url: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("KZFEED_", "NO_COLOR"))}
-    path = os.pathsep.join([str(Path(sys.executable).parent), str(PROGRAMS[max(PROGRAMS)]), clean["PATH"]])
-    return clean | {"KZFEED_DATABASE_URL": database_url, "PATH": path, "TERM": "xterm-256color"}
+    path = os.pathsep.join([str(Path(sys.executable).parent), str(PROGRAMS[max(PROGRAMS)]), os.environ["PATH"]])
+    return clean_environment(KZFEED_DATABASE_URL=database_url, PATH=path, TERM="xterm-256color")
 
 
 @pytest.fixture
@@ -42,10 +42,7 @@ def kzfeed(tmp_path: Path, environment: dict[str, str]) -> Run:
     """Runs kzfeed in an empty folder with the test's database."""
 
     def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "kzfeed", *map(str, arguments)]
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, text=True, timeout=60, capture_output=True, check=False
-        )
+        return fork_server().run(arguments, tmp_path, environment)
 
     return run
 
@@ -89,7 +86,7 @@ def test_verify_says_that_all_is_well_or_names_what_is_not(kzfeed: Run, database
         ["damage", "altered", "articles id=3"],
         ["note", "stale", "articles id=4"],
     ]
-    assert summary == f"{files} articles and 0 older versions checked: 3 damage, 1 notes"
+    assert summary == f"{files} articles and 0 older versions checked: 3 damaged, 1 note"
     report = json.loads(in_json.stdout)
     findings = report.pop("findings")
     assert report == {"articles": files, "revisions": 0, "damage": 3, "notes": 1}
@@ -113,7 +110,7 @@ def test_many_notes_of_one_kind_are_counted_and_all_of_them_in_json(kzfeed: Run,
     report = json.loads(kzfeed("verify", "--json").stdout)
 
     assert sum(line.startswith("note: stale: articles ") for line in lines) == 10
-    assert "note: stale: any more of these are only counted; --json gives them all" in lines
+    assert "note: stale: more of these are only counted; --json prints them all" in lines
     assert lines[-1] == "29 articles and 0 older versions checked: no damage, 29 notes"
     assert len(report["findings"]) == report["notes"] == 29
 
@@ -258,7 +255,7 @@ def test_diff_shows_only_what_was_asked_for(
     ("arguments", "said"),
     [
         (["1", "--revision", "1"], "cannot compare revision 0 with 1: the archive holds 1, 2, 3"),
-        (["1", "--revision", "2", "--to", "3"], "--revision is one step"),
+        (["1", "--revision", "2", "--to", "3"], "give --revision alone, or --from and --to"),
     ],
 )
 def test_diff_says_what_it_cannot_compare(kzfeed: Run, database: Database, arguments: list[str], said: str) -> None:

@@ -11,13 +11,16 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kzfeed.store.schema import HEAD
+from tests.fork_server import clean_environment, fork_server
 
 SEEDS = Path(__file__).parents[2] / "seeds"
+
+FILES = 400
+"""Files of a backfill that is killed, enough for several batches."""
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -43,18 +46,15 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 
 @pytest.fixture
 def environment(tmp_path: Path, database_url: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KZFEED_")}
-    return clean | {"KZFEED_DATABASE_URL": database_url}
+    return clean_environment(KZFEED_DATABASE_URL=database_url)
 
 
 @pytest.fixture
 def kzfeed(tmp_path: Path, environment: dict[str, str]) -> Run:
     """Runs kzfeed in an empty folder with the test's database."""
 
-    def run(*arguments: str | Path, **options: Any) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "kzfeed", *map(str, arguments)]
-        settings: dict[str, Any] = {"cwd": tmp_path, "env": environment, "text": True, "timeout": 60} | options
-        return subprocess.run(command, capture_output=True, check=False, **settings)
+    def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        return fork_server().run(arguments, tmp_path, environment)
 
     return run
 
@@ -174,24 +174,21 @@ def test_a_backfill_killed_anywhere_and_run_again_is_as_one_that_was_not(
 ) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
-    for number in range(3000):
+    for number in range(FILES):
         text = f"<!--{number}-->\n[第{number}篇](https://e.example/{number})\n------\n\n<p>{'正文' * 300}{number}</p>\n"
         (folder / f"{number:05}.txt").write_text(text, encoding="utf-8")
 
     killed = 0
-    for delay in (0.9, 1.1, 1.4, 1.8):
-        command = [sys.executable, "-m", "kzfeed", "backfill", str(folder)]
-        with subprocess.Popen(
-            command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-        ) as process:
-            time.sleep(delay)
-            process.kill()
-            killed += process.wait() == -signal.SIGKILL
+    for delay in (0.1, 0.15, 0.2, 0.3):
+        process = fork_server().start(["backfill", folder], tmp_path, environment)
+        time.sleep(delay)
+        os.kill(process, signal.SIGKILL)
+        killed += fork_server().wait(process) == -signal.SIGKILL
     report = json.loads(kzfeed("backfill", folder, "--json").stdout)
     kzfeed("export", tmp_path / "out")
 
     assert killed
-    assert report["files"] == 3000 == report["new"] + report["unchanged"]
+    assert report["files"] == FILES == report["new"] + report["unchanged"]
     assert contents(tmp_path / "out") == contents(folder)
 
 

@@ -1,9 +1,7 @@
 """Why the next poll is when it is: in sentences, and as `kzfeed explain` prints them."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +13,7 @@ from kzfeed.model import Poll, Source, SourceConfig, Validators
 from kzfeed.schedule.explain import explain, length, poll_line
 from kzfeed.store import sources
 from kzfeed.store.engine import Database
+from tests.fork_server import clean_environment, fork_server
 from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
@@ -132,12 +131,8 @@ def kzfeed_explain(tmp_path: Path, database: Database, database_url: str) -> Exp
     commit_poll(database, voa, failure)
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "kzfeed", "explain", *arguments]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("KZFEED_")}
-        environment["KZFEED_DATABASE_URL"] = database_url
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
+        environment = clean_environment(KZFEED_DATABASE_URL=database_url)
+        return fork_server().run(["explain", *arguments], tmp_path, environment)
 
     return run
 
