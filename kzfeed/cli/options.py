@@ -78,6 +78,8 @@ class Session:
 
     def read(self) -> "Settings":
         """Read the settings now, and configure logging by them."""
+        import structlog
+
         from kzfeed.cli import log
         from kzfeed.config import settings as config
 
@@ -85,6 +87,8 @@ class Session:
         log.configure(
             format=self.log_format.value if self.log_format else settings.log.format, level=settings.log.level
         )
+        if settings.ignored_variables:
+            structlog.get_logger().debug("variables of Kubernetes ignored", variables=settings.ignored_variables)
         return settings
 
     @contextmanager

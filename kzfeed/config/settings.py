@@ -1,12 +1,13 @@
-"""kzfeed.toml and KZFEED_* become one frozen `Settings`; nothing else of kzfeed reads the environment.
+"""Settings of one run, from kzfeed.toml and KZFEED_* variables. No other module of kzfeed reads the environment.
 
-In comes the text of a file and a few variables, out go typed values, or a ConfigError that names every mistake at once:
-its key, what stood there, what was expected and where. No password of a URL is ever part of such a message.
+A mistake is a ConfigError that says its key, its value, what was expected, and its file or variable. All mistakes are
+reported together. No message holds the password of a URL.
 """
 
 import difflib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -31,47 +32,47 @@ class _Section(BaseModel):
 
 
 class DatabaseSettings(_Section):
-    """Where the archive is. A relative SQLite path starts at the working directory; the URL stays as it was written."""
+    """The URL of the database. A relative SQLite path starts at the working directory."""
 
     url: values.DatabaseUrl = Field(default="sqlite:///kzfeed.db", repr=False)
 
 
 class HttpSettings(_Section):
-    """How servers are visited. Sizes are in bytes, `max_body` is that of the decoded body."""
+    """Limits and manners of HTTP. Sizes are in bytes; `max_body` bounds the decoded body."""
 
     contact: values.Contact = ""
-    """What the User-Agent names beside the version, so that a server's operator finds a person. Empty: nothing."""
+    """An address in the User-Agent for the operators of servers; may be empty."""
     timeout: values.Duration = timedelta(seconds=30)
-    """For a whole visit."""
+    """The longest duration of a whole visit."""
     connect_timeout: values.Duration = timedelta(seconds=10)
     max_body: values.Size = 15 * 2**20
     max_headers: values.Size = 64 * 2**10
     max_redirects: values.CountFromZero = 5
     host_gap: values.Pause = timedelta(seconds=1)
-    """The least time between two requests to one host."""
+    """The shortest time between two requests to one host."""
     min_interval: values.Pause = timedelta(minutes=15)
-    """The least time between two polls of one source, whatever its rhythm."""
+    """The shortest time between two polls of one source, whatever its interval."""
     max_interval: values.Duration = timedelta(hours=2)
-    """The longest that `every = "auto"` may wait."""
+    """The longest interval that `every = "auto"` chooses."""
     max_connections: values.Count = 100
 
 
 class HostSettings(_Section):
-    """A host unlike the others: the least time between two requests (None: `http.host_gap`), the most at one time."""
+    """An exception for one host: the shortest time between requests (None: `http.host_gap`), and how many at once."""
 
     gap: values.Pause | None = None
     connections: values.Count = 1
 
 
 class DefaultSettings(_Section):
-    """What a source has that does not say otherwise."""
+    """Settings of sources that have none of their own."""
 
     every: values.Rhythm = timedelta(hours=1)
     timezone: values.Timezone = "UTC"
 
 
 class ParseSettings(_Section):
-    """What a document may cost before its poll fails. `memory` is in bytes."""
+    """Limits for parsing one document; its poll fails beyond them. `memory` is in bytes."""
 
     timeout: values.Duration = timedelta(seconds=10)
     memory: values.Memory = 512 * 2**20
@@ -79,21 +80,21 @@ class ParseSettings(_Section):
 
 
 class LogSettings(_Section):
-    """`auto` is readable on a terminal and JSON lines elsewhere."""
+    """The log's format and level; the format `auto` is `console` on a terminal and `json` elsewhere."""
 
     format: Literal["auto", "console", "json"] = "auto"
     level: Literal["debug", "info", "warning", "error"] = "info"
 
 
 class SourceSettings(_Section):
-    """A source as it is written down. `timezone` is that of its dates without a zone."""
+    """A configured source. `timezone` is the zone of its dates that name none."""
 
     name: values.SourceName
     url: values.FeedUrl = Field(repr=False)
     title: values.Text | None = None
     every: values.Rhythm | None = None
     cron: values.Cron | None = None
-    """Five crontab fields. Weekdays are kept by name: 1 is Monday, as in crontab(5)."""
+    """Five crontab fields."""
     timezone: values.Timezone | None = None
 
 
@@ -105,7 +106,7 @@ MIRRORS = (
 
 
 class Settings(_Section):
-    """Everything that can be set. `load` makes one from the outside world; made directly, it is all defaults."""
+    """All settings. `load` reads them; `Settings()` has the defaults."""
 
     database: DatabaseSettings = DatabaseSettings()
     http: HttpSettings = HttpSettings()
@@ -114,17 +115,23 @@ class Settings(_Section):
     parse: ParseSettings = ParseSettings()
     log: LogSettings = LogSettings()
     sources: tuple[SourceSettings, ...] = MIRRORS
-    """Nowhere said: these three. `sources = []` is none."""
+    """The built-in three, unless the file or KZFEED_SOURCES names others. `sources = []` means none."""
 
     _origin: str = PrivateAttr(default=BUILT_IN)
+    _ignored: tuple[str, ...] = PrivateAttr(default=())
 
     @property
     def origin(self) -> str:
-        """The file they come from, or `built-in defaults`."""
+        """The file that was read, or `built-in defaults`."""
         return self._origin
 
+    @property
+    def ignored_variables(self) -> tuple[str, ...]:
+        """The KZFEED_ variables that Kubernetes sets for a service called kzfeed, and that are no settings."""
+        return self._ignored
+
     def source_configs(self) -> tuple[SourceConfig, ...]:
-        """The sources in their order, with the defaults filled in. One that is `auto` begins with an hour."""
+        """The sources in order, with the defaults filled in. The first interval of an `auto` source is an hour."""
         return tuple(map(self._source_config, self.sources))
 
     def _source_config(self, source: SourceSettings) -> SourceConfig:
@@ -141,13 +148,17 @@ class Settings(_Section):
 
 
 def colours_wanted(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether a terminal may be written to in colour (https://no-color.org: any NO_COLOR that is not empty says no)."""
+    """Whether colours are allowed on a terminal: not where NO_COLOR is set and not empty (https://no-color.org)."""
     return not (os.environ if environ is None else environ).get("NO_COLOR")
 
 
 # --- reading them ----------------------------------------------------------------------------------------------------
 
 _FILE_VARIABLE: Final = "KZFEED_CONFIG"
+# Kubernetes sets these for a service called kzfeed or kzfeed-NAME.
+_OF_KUBERNETES: Final = re.compile(
+    r"KZFEED_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)"
+)
 _SECTIONS: Final[dict[str, type[BaseModel]]] = {
     name: type(field.default) for name, field in Settings.model_fields.items() if isinstance(field.default, BaseModel)
 }
@@ -157,7 +168,7 @@ _VARIABLES: Final[dict[str, tuple[str, ...]]] = {
 
 
 class ConfigErrors(ConfigError):  # noqa: N818 - it holds several
-    """All mistakes, one a line; the attributes are those of the first."""
+    """Several mistakes, one in each line of the message. The attributes are those of the first."""
 
     def __init__(self, mistakes: Sequence[ConfigError]) -> None:
         first = mistakes[0]
@@ -167,7 +178,7 @@ class ConfigErrors(ConfigError):  # noqa: N818 - it holds several
 
 
 class ConfigFileError(ConfigError):
-    """A configuration file that cannot be read at all: it is missing, forbidden, or no TOML."""
+    """A configuration file that is missing, cannot be read, or is not TOML."""
 
     def __init__(self, origin: str, problem: str) -> None:
         super().__init__("", value=None, expected="a TOML file", origin=origin)
@@ -181,11 +192,11 @@ def load(
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Settings:
-    """The settings of this run.
+    """Read the settings of this run.
 
     The file is `config`, else KZFEED_CONFIG, else `kzfeed.toml` in the working directory, else
-    /etc/kzfeed/kzfeed.toml, else none. A value is that of `database`, else of its KZFEED_ variable (KZFEED_SOURCES and
-    KZFEED_HOSTS are JSON), else of the file, else built in. An empty variable counts as unset. A file without
+    /etc/kzfeed/kzfeed.toml, else none. A value comes from `database`, else its KZFEED_ variable (KZFEED_SOURCES
+    and KZFEED_HOSTS are JSON), else the file, else the defaults. An empty variable counts as unset. A file without
     `sources` leaves the built-in ones, `sources = []` has none.
 
     Raises ConfigErrors for all mistakes together, ConfigFileError where the file cannot be read.
@@ -204,8 +215,13 @@ def load(
         if isinstance(table, dict):
             table[place[-1]] = value
 
-    ours = [name for name in sorted(environ) if name.startswith("KZFEED_") and environ[name]]
-    mistakes = [_unknown(name) for name in ours if name not in (*_VARIABLES, _FILE_VARIABLE)]
+    unknown = [
+        name
+        for name in sorted(environ)
+        if name.startswith("KZFEED_") and environ[name] and name not in (*_VARIABLES, _FILE_VARIABLE)
+    ]
+    ignored = tuple(filter(_OF_KUBERNETES.fullmatch, unknown))
+    mistakes = [_unknown(name) for name in unknown if name not in ignored]
     found: list[tuple[values.Place, object, str]] = []
     try:
         settings = Settings.model_validate(document)
@@ -217,7 +233,7 @@ def load(
         mistakes.append(ConfigError(name, value=value, expected=expected, origin=origin))
     if mistakes:
         raise ConfigErrors(mistakes)
-    settings._origin = file
+    settings._origin, settings._ignored = file, ignored
     return settings
 
 
@@ -247,7 +263,7 @@ def _from_json(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return text  # it is no table either, and judged as such
+        return text  # validation refuses it as it refuses any text
 
 
 def _unknown(variable: str) -> ConfigError:
@@ -257,7 +273,7 @@ def _unknown(variable: str) -> ConfigError:
 
 
 def _called(place: values.Place, document: Mapping[str, Any]) -> str:
-    """The key that stands at this place, a source by its name if that is good and its own."""
+    """The key of this place; a source is called by its name where that is valid and unique."""
     parts = [part for part in place if part != "[key]"]  # where a table's key is itself the mistake
     if len(parts) > 1 and isinstance(number := parts[1], int):
         names = [source.get("name") if isinstance(source, dict) else None for source in document["sources"]]
@@ -268,7 +284,7 @@ def _called(place: values.Place, document: Mapping[str, Any]) -> str:
 
 
 def _explained(details: ErrorDetails) -> tuple[values.Place, object, str]:
-    """Where the mistake is, what stands there, and what was expected."""
+    """The place of a mistake, the value there, and what was expected."""
     place, value = details["loc"], details["input"]
     match details["type"]:
         case "value_error":

@@ -1,7 +1,7 @@
-"""What a value of kzfeed.toml may look like: what TOML or a variable gave comes in, a typed value goes out.
+"""Types of the values in kzfeed.toml: each function converts what TOML or a variable holds.
 
-What is no such value is a ValueError. Its text says in plain words what was expected, to end a sentence, and never
-repeats the value, which may hold a password.
+It raises ValueError for any other value. The message completes the sentence "expected …" and never repeats the value,
+which may hold a password.
 """
 
 import difflib
@@ -33,7 +33,7 @@ _BYTES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2*
 
 
 def pause(value: object) -> timedelta:
-    """`1h30m`, and `0s` too: whole numbers of d, h, m, s, ms, the largest first. A bare number names no unit."""
+    """A length of time such as `1h30m` or `0s`: whole numbers of d, h, m, s and ms, the largest unit first."""
     if isinstance(value, timedelta):
         return value
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
@@ -47,7 +47,7 @@ def pause(value: object) -> timedelta:
 
 
 def duration(value: object) -> timedelta:
-    """The same, longer than nothing."""
+    """As `pause`, but longer than 0."""
     length = pause(value)
     if not length:
         raise ValueError(f"{_SOME_DURATION}, longer than 0")
@@ -55,7 +55,7 @@ def duration(value: object) -> timedelta:
 
 
 def rhythm(value: object) -> timedelta | Literal["auto"]:
-    """The time from poll to poll: a duration, or `auto`, where the source's own pace sets it."""
+    """The interval of a source: a duration, or `auto`, which follows the feed's own frequency."""
     if value == "auto":
         return "auto"
     try:
@@ -65,7 +65,7 @@ def rhythm(value: object) -> timedelta | Literal["auto"]:
 
 
 def size(value: object) -> int:
-    """Bytes, from `64KiB` (1,024 each), `500kB` (1,000 each) or a plain number."""
+    """A number of bytes: `64KiB` (1,024 each), `500kB` (1,000 each), or a plain number."""
     match = _SIZE.fullmatch(str(value).strip()) if isinstance(value, str | int) else None
     if match is None or not 0 < (count := int(match[1]) * _BYTES[match[2] or "B"]) <= 2**40:
         raise ValueError('a size from 1 to 1024GiB, such as "15MiB", "500kB" or a number of bytes')
@@ -73,7 +73,7 @@ def size(value: object) -> int:
 
 
 def memory(value: object) -> int:
-    """What one document may take: bytes again, and enough of them that any can be read."""
+    """As `size`, but at least 1 MiB."""
     count = size(value)
     if count < _BYTES["MiB"]:
         raise ValueError('at least "1MiB": with less, no document can be read')
@@ -81,7 +81,7 @@ def memory(value: object) -> int:
 
 
 def number(value: object, *, least: int) -> int:
-    """A whole number; as text too, for a variable holds nothing else."""
+    """A whole number, also as text, because variables hold text."""
     digits = str(value).strip() if isinstance(value, str | int) else ""
     if not re.fullmatch(r"\d{1,9}", digits, re.ASCII) or int(digits) < least:
         raise ValueError(f"a whole number from {least} up")
@@ -95,14 +95,14 @@ _DATABASE = re.compile(r"sqlite:///(?!$|:memory:)|(?:postgresql|postgresql\+psyc
 
 
 def text(value: object) -> str:
-    """Anything but nothing, without the blanks around it."""
+    """Text that is not empty, without white space around it."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("text that is not empty")
     return value.strip()
 
 
 def source_name(value: object) -> str:
-    """What articles are filed under: a slug."""
+    """The name of a source."""
     if not isinstance(value, str) or not SOURCE_NAME.fullmatch(value):
         raise ValueError("1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or a digit first")
     return value
@@ -118,7 +118,7 @@ def host_name(value: object) -> str:
 
 
 def address(value: object) -> tuple[str, str, int | None, str, str]:
-    """What makes two spellings one URL: the fragment and a default port do not count, nor the case of the host."""
+    """The parts in which two spellings of one URL agree: without fragment, default port and the host's case."""
     url = value.strip() if isinstance(value, str) else ""
     with suppress(ValueError):  # a port that is no number, a bracket that is not closed
         parts = urlsplit(url)
@@ -129,21 +129,30 @@ def address(value: object) -> tuple[str, str, int | None, str, str]:
 
 
 def feed_url(value: object) -> str:
-    """An http or https URL, as it was written."""
+    """An http or https URL, unchanged."""
     address(value)
     return str(value).strip()
 
 
 def database_url(value: object) -> str:
-    """A URL of SQLite or PostgreSQL, as it was written."""
+    """The URL of an SQLite file or a PostgreSQL database, unchanged."""
     url = value.strip() if isinstance(value, str) else ""
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite" and re.search(r"^/?$|:memory:|mode=memory", rest):
+        raise ValueError('"sqlite:///FILE": a database in memory would be lost when the command ends')
     if not _DATABASE.match(url):
         raise ValueError('"sqlite:///FILE" or "postgresql://USER@HOST/NAME"')
+    if scheme == "sqlite" and "?" in rest:
+        raise ValueError('"sqlite:///FILE" without parameters such as ?mode=ro: each command chooses its mode')
+    authority = re.split("[/?#]", rest, maxsplit=1)[0]
+    cut_short = "@" in rest and "@" not in authority and re.search(r":\D", authority)
+    if scheme != "sqlite" and (cut_short or authority.count("@") > 1):
+        raise ValueError('a password in which "@" is written as %40, "/" as %2F, "?" as %3F and "#" as %23')
     return url
 
 
 def contact(value: object) -> str:
-    """It stands in round brackets in the User-Agent: it may hold none, and nothing that ends a header."""
+    """A URL or an e-mail address that may stand in the User-Agent, in round brackets."""
     found = value.strip() if isinstance(value, str) else " "
     in_a_header = re.fullmatch(r"[!-~]{0,200}", found) and not set(found) & set("()\\")
     if not in_a_header or (found and "@" not in found and "://" not in found):
@@ -155,7 +164,7 @@ def contact(value: object) -> str:
 
 
 def timezone(value: object) -> str:
-    """The name of a zone in the IANA database."""
+    """The name of a time zone in the IANA database."""
     name = text(value)
     try:
         zoneinfo.ZoneInfo(name)
@@ -173,14 +182,14 @@ def cron(value: object) -> str:
     raise ValueError('crontab fields (minute, hour, day, month, weekday) that come true, such as "7 * * * *"')
 
 
-# --- values beside each other ----------------------------------------------------------------------------------------
+# --- several values together -----------------------------------------------------------------------------------------
 
 Place = tuple[str | int, ...]
-"""Where something stands, from the outside in: `("http", "timeout")`, `("sources", 0, "name")`."""
+"""The keys and numbers that lead to a value: `("http", "timeout")`, `("sources", 0, "name")`."""
 
 
 def contradictions(sources: object) -> Iterator[tuple[Place, object, str]]:
-    """Names and addresses that two sources share, and sources of two rhythms: where, what stands there, what should."""
+    """Names and URLs that two sources share, and sources with two schedules: place, value, what was expected."""
     seen: dict[tuple[str, object], int] = {}
     for number, source in enumerate(sources if isinstance(sources, list) else []):
         if not isinstance(source, dict):
@@ -195,7 +204,7 @@ def contradictions(sources: object) -> Iterator[tuple[Place, object, str]]:
             yield ("sources", number, "cron"), source["cron"], "no cron beside every: a source has one of them"
 
 
-# --- the same as types -----------------------------------------------------------------------------------------------
+# --- types for pydantic ----------------------------------------------------------------------------------------------
 
 Pause = Annotated[timedelta, PlainValidator(pause)]
 Duration = Annotated[timedelta, PlainValidator(duration)]
@@ -213,13 +222,13 @@ Contact = Annotated[str, PlainValidator(contact)]
 Timezone = Annotated[str, PlainValidator(timezone)]
 Cron = Annotated[str, PlainValidator(cron)]
 
-# --- a value in an error ---------------------------------------------------------------------------------------------
+# --- values in error messages ----------------------------------------------------------------------------------------
 
 _USERINFO = re.compile(r"^([A-Za-z][\w+.-]*:(?=/))?/*[^/@:]*:(?!//).*@", re.DOTALL)
 
 
 class Unquoted(str):
-    """Words in the place of a value, where an error would show it as `repr` does."""
+    """Text whose `repr` has no quotes, to stand for a value in an error message."""
 
     __slots__ = ()
     __repr__ = str.__str__
@@ -229,11 +238,11 @@ UNSEEN: Final = Unquoted("…")  # what may be a secret
 
 
 def shown(value: object) -> object:
-    """The value as an error may show it: short, and without anything that could be a password."""
+    """The value for an error message: shortened, and without anything that may be a password."""
     if isinstance(value, dict | list):
         return Unquoted("a table" if isinstance(value, dict) else "a list")
     if not isinstance(value, str) or isinstance(value, Unquoted):
         return value
-    # A password may hold what a URL would have to escape: where there is one, all up to the last @ goes.
+    # A password may hold characters that should be escaped, so everything up to the last @ is hidden.
     short = redacted(_USERINFO.sub(rf"\1//{HIDDEN}@", value))
     return short if len(short) <= 100 else short[:97] + "..."

@@ -577,3 +577,23 @@ def test_a_long_value_is_shortened(read: Read) -> None:
 @pytest.mark.parametrize(("value", "wanted"), [(None, True), ("", True), ("1", False), ("0", False)])
 def test_no_color_turns_colours_off_when_it_says_anything(value: str | None, wanted: bool) -> None:
     assert config.colours_wanted({} if value is None else {"NO_COLOR": value}) is wanted
+
+
+# --- Kubernetes ------------------------------------------------------------------------------------------------------
+
+
+def test_variables_that_kubernetes_sets_for_a_service_called_kzfeed_are_ignored(tmp_path: Path) -> None:
+    of_kubernetes = {
+        "KZFEED_PORT": "tcp://10.0.0.1:80",
+        "KZFEED_PORT_80_TCP": "tcp://10.0.0.1:80",
+        "KZFEED_PORT_80_TCP_ADDR": "10.0.0.1",
+        "KZFEED_SERVICE_HOST": "10.0.0.1",
+        "KZFEED_SERVICE_PORT_METRICS": "80",
+        "KZFEED_WEB_SERVICE_HOST": "10.0.0.2",
+    }
+
+    settings = load(environ=of_kubernetes, cwd=tmp_path)
+
+    assert settings.ignored_variables == tuple(sorted(of_kubernetes))
+    with pytest.raises(ConfigErrors, match="KZFEED_HTTP_PORT_MAX"):
+        load(environ=of_kubernetes | {"KZFEED_HTTP_PORT_MAX": "1"}, cwd=tmp_path)

@@ -10,6 +10,9 @@ from kzfeed.config import values
 
 SOME_DURATION = 'a duration such as "30s" or "1h30m"'
 SOME_SIZE = 'a size from 1 to 1024GiB, such as "15MiB", "500kB" or a number of bytes'
+IN_MEMORY = '"sqlite:///FILE": a database in memory would be lost when the command ends'
+NO_PARAMETERS = '"sqlite:///FILE" without parameters such as ?mode=ro: each command chooses its mode'
+UNESCAPED = 'a password in which "@" is written as %40, "/" as %2F, "?" as %3F and "#" as %23'
 SOME_DATABASE = '"sqlite:///FILE" or "postgresql://USER@HOST/NAME"'
 SOME_CONTACT = 'a URL or an e-mail address in ASCII, without brackets, of at most 200 characters, or ""'
 SOME_URL = "an http or https URL with a host"
@@ -55,6 +58,8 @@ from_1 = partial(values.number, least=1)
         (values.database_url, "postgresql+psycopg://user@host/name", "postgresql+psycopg://user@host/name"),
         (values.database_url, "postgres://host/name", "postgres://host/name"),
         (values.database_url, "postgresql:///name", "postgresql:///name"),
+        (values.database_url, "postgresql://u:p@[::1]:5/x?a=b@c", "postgresql://u:p@[::1]:5/x?a=b@c"),
+        (values.database_url, "postgresql://u:p@h1:5,h2:6/x", "postgresql://u:p@h1:5,h2:6/x"),
         (values.contact, "", ""),
         (values.contact, " https://example.org/about ", "https://example.org/about"),
         (values.contact, "archive@example.org", "archive@example.org"),
@@ -114,9 +119,14 @@ def test_a_value_means(read: Callable[[object], object], written: object, meant:
         (values.feed_url, "http://x/\nb", SOME_URL),
         (values.feed_url, 5, SOME_URL),
         (values.database_url, "kzfeed.db", SOME_DATABASE),
-        (values.database_url, "sqlite:///", SOME_DATABASE),
-        (values.database_url, "sqlite://", SOME_DATABASE),
-        (values.database_url, "sqlite:///:memory:", SOME_DATABASE),
+        (values.database_url, "sqlite:///", IN_MEMORY),
+        (values.database_url, "sqlite://", IN_MEMORY),
+        (values.database_url, "sqlite:///:memory:", IN_MEMORY),
+        (values.database_url, "sqlite:///file::memory:?uri=true", IN_MEMORY),
+        (values.database_url, "sqlite:///x.db?mode=ro", NO_PARAMETERS),
+        (values.database_url, "postgresql://u:p@ss@h/x", UNESCAPED),
+        (values.database_url, "postgresql://u:p/w@h/x", UNESCAPED),
+        (values.database_url, "postgresql://u:p?w@h/x", UNESCAPED),
         (values.database_url, 5, SOME_DATABASE),
         (values.contact, "our archive", SOME_CONTACT),
         (values.contact, "archive", SOME_CONTACT),
