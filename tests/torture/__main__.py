@@ -38,10 +38,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, postgresql_server() as server, ThreadPoolExecutor(2) as pool:
         lanes = [pool.submit(kill, Path(folder), server.url, engine, options.kills, seed) for engine in ENGINES]
         rows = [row for lane in lanes for row in lane.result()]
-        rows += away(Path(folder), server, options.outage, options.lock, options.kills, seed)
+        rows += outages(Path(folder), server, options.outage, options.lock, options.kills, seed)
     wrong = [each for _, _, found in rows for each in found]
     say(*wrong, f"{time.monotonic() - began:.0f} s in all, {len(wrong)} things wrong")
-    lines = ("| what was done | what came of it | wrong |", "| --- | --- | --- |", *map(line, rows))
+    lines = ("| what was done | result | wrong |", "| --- | --- | --- |", *map(line, rows))
     sys.stdout.write("".join(f"{each}\n" for each in lines))
     return 1 if wrong else 0
 
@@ -54,37 +54,38 @@ def kill(folder: Path, server: str, engine: str, kills: int, seed: int) -> list[
         place = folder / f"{loop.__name__}-{engine}"
         place.mkdir()
         figures = loop(Launcher(place), Databases(place, server), engine, kills, random.Random(seed))
-        done = f"{figures.rounds} archives equal to one that nothing disturbed" if not figures.wrong else "see above"
-        rows.append(told(f"{figures.kills} × `kill -9` of {what}, {ENGINE_NAMES[engine]}", done, figures.wrong))
+        done = f"{figures.rounds} archives equal to an undisturbed one" if not figures.wrong else "see above"
+        rows.append(reported(f"{figures.kills} × `kill -9` of {what}, {ENGINE_NAMES[engine]}", done, figures.wrong))
     return rows
 
 
-def away(folder: Path, server: PostgreSQLServer, outage: float, lock: float, cuts: int, seed: int) -> list[Row]:
+def outages(folder: Path, server: PostgreSQLServer, outage: float, lock: float, cuts: int, seed: int) -> list[Row]:
     """Outages and locks of the database."""
-    places = [folder / name for name in ("stopped", "ended", "locked", "told")]
+    places = [folder / name for name in ("stopped", "ended", "locked", "signalled")]
     for place in places:
         place.mkdir()
     stopped = postgresql_stopped(server, places[0], outage)
     lost, wrong = backends_ended(server.url, places[1], cuts, random.Random(seed))
     took, after = stopped_while_locked(places[3])
     return [
-        told(
+        reported(
             f"PostgreSQL stopped for {outage:g} s",
             f"at most {stopped.reconnects_a_second} connection asked for in any second; {stopped.not_stored} polls not "
-            f"stored and made again; every source polled {stopped.resumed_after:.1f} s after its return",
+            f"stored and repeated; every source polled {stopped.resumed_after:.1f} s after its return",
             stopped.wrong,
         ),
-        told(
-            f"{len(lost)} COMMITs cut off, backends terminated meanwhile",
-            f"{lost.count('the request')} never arrived, of {lost.count('the answer')} the answer was lost",
+        reported(
+            f"{len(lost)} COMMITs interrupted, and backends terminated",
+            f"{lost.count('the request')} did not reach the server, {lost.count('the answer')} answers were lost",
             wrong,
         ),
-        told(f"SQLite locked from outside for {lock:g} s", "waited for", sqlite_locked(places[2], lock)),
-        told("SIGTERM while SQLite is locked", f"exit 0 after {took:.1f} s", after),
+        reported(f"SQLite locked from outside for {lock:g} s", "the daemon waited", sqlite_locked(places[2], lock)),
+        reported("SIGTERM while SQLite is locked", f"exit 0 after {took:.1f} s", after),
     ]
 
 
-def told(what: str, done: str, wrong: list[str]) -> Row:
+def reported(what: str, done: str, wrong: list[str]) -> Row:
+    """The line of the table, after it is printed as progress."""
     say(line((what, done, wrong)))
     return what, done, wrong
 
