@@ -12,11 +12,13 @@ import structlog
 
 from kzfeed import __version__
 from kzfeed.batches import Batches
+from kzfeed.config.proxies import ProxyUrls
 from kzfeed.config.settings import HostSettings, Settings
 from kzfeed.daemon import Daemon
 from kzfeed.fetch.addresses import Lookup, system_lookup
-from kzfeed.fetch.client import Fetcher, FetchLimits
+from kzfeed.fetch.client import Fetcher, FetchLimits, ProxiesOf
 from kzfeed.fetch.host_queue import HostQueues, HostRule
+from kzfeed.fetch.proxy import ProxyRules, parse_proxy
 from kzfeed.model import Source
 from kzfeed.poll import Poller, next_firing, utc_now
 from kzfeed.sandbox.pool import Workers
@@ -53,7 +55,7 @@ async def run(settings: Settings, database: Database, *, load: Callable[[], Sett
                 polls,
                 slots=settings.http.max_connections,
                 lease=settings.http.timeout + settings.parse.timeout + SPARE,
-                reload=_reloader(settings, database, load),
+                reload=_reloader(settings, database, load, polls.fetcher),
                 on_stop=_end_in_any_case,
             )
             await daemon.run()
@@ -96,12 +98,15 @@ def _rhythm(source: Source) -> tuple[object, ...]:
     return source.every, source.auto, source.cron, source.cron and source.timezone
 
 
-def _reloader(in_force: Settings, database: Database, load: Callable[[], Settings]) -> Callable[[], None]:
+def _reloader(
+    in_force: Settings, database: Database, load: Callable[[], Settings], fetcher: Fetcher
+) -> Callable[[], None]:
     """What SIGHUP does: the sources of a changed file, and a word on what only a restart brings into force."""
 
     def reload() -> None:
         fresh = load()
         apply(fresh, database, utc_now())
+        fetcher.proxies_of = proxies_of(fresh.model_copy(update={"http": in_force.http}))
         ours, theirs = (settings.model_dump(exclude={"sources", "defaults", "log"}) for settings in (in_force, fresh))
         waiting = sorted(section for section in ours if ours[section] != theirs[section])
         log.info("configuration read again", origin=fresh.origin, sources=len(fresh.sources))
@@ -160,7 +165,29 @@ def fetcher(settings: Settings, lookup: Lookup = system_lookup) -> Fetcher:
     )
     contact = f" (+{http.contact})" if http.contact else ""
     user_agent = f"kzfeed/{__version__}{contact}"
-    return Fetcher(user_agent=user_agent, limits=limits, max_connections=http.max_connections, lookup=lookup)
+    return Fetcher(
+        user_agent=user_agent,
+        limits=limits,
+        max_connections=http.max_connections,
+        lookup=lookup,
+        proxies_of=proxies_of(settings),
+    )
+
+
+def proxies_of(settings: Settings) -> ProxiesOf:
+    """The proxies of each source by its name; they come from the settings at every start and are never stored."""
+    general = _proxy_rules(settings.proxies())
+    own = {
+        source.name: _proxy_rules(settings.proxies(source.proxy))
+        for source in settings.sources
+        if source.proxy is not None
+    }
+    return lambda name: own.get(name, general)
+
+
+def _proxy_rules(urls: ProxyUrls) -> ProxyRules:
+    http, https = (parse_proxy(url) if url else None for url in (urls.http, urls.https))
+    return ProxyRules(http, https, urls.direct)
 
 
 def document_workers(settings: Settings) -> Workers:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
 from kzfeed.config import values
+from kzfeed.config.proxies import LOOPBACK, ProxyUrls, proxies_of_environment
 from kzfeed.errors import ConfigError
 from kzfeed.model import SourceConfig
 
@@ -55,6 +56,8 @@ class HttpSettings(_Section):
     max_interval: values.Duration = timedelta(hours=2)
     """The longest interval that `every = "auto"` chooses."""
     max_connections: values.Count = 100
+    proxy: values.ProxyUrl | None = Field(default=None, repr=False)
+    """The proxy of every source that has none of its own (None: that of the environment; empty: no proxy)."""
 
 
 class HostSettings(_Section):
@@ -96,6 +99,8 @@ class SourceSettings(_Section):
     cron: values.Cron | None = None
     """Five crontab fields."""
     timezone: values.Timezone | None = None
+    proxy: values.ProxyUrl | None = Field(default=None, repr=False)
+    """None: that of all sources; empty: no proxy."""
 
 
 MIRRORS = (
@@ -119,6 +124,7 @@ class Settings(_Section):
 
     _origin: str = PrivateAttr(default=BUILT_IN)
     _ignored: tuple[str, ...] = PrivateAttr(default=())
+    _environment_proxies: ProxyUrls = PrivateAttr(default=ProxyUrls(direct=LOOPBACK))
 
     @property
     def origin(self) -> str:
@@ -129,6 +135,14 @@ class Settings(_Section):
     def ignored_variables(self) -> tuple[str, ...]:
         """The KZFEED_ variables that Kubernetes sets for a service called kzfeed, and that are no settings."""
         return self._ignored
+
+    def proxies(self, own: str | None = None) -> ProxyUrls:
+        """The proxies of a source; `own` is the one that the source itself names."""
+        if own is not None:
+            return ProxyUrls(own or None, own or None)
+        if (general := self.http.proxy) is not None:
+            return ProxyUrls(general or None, general or None, self._environment_proxies.direct)
+        return self._environment_proxies
 
     def source_configs(self) -> tuple[SourceConfig, ...]:
         """The sources in order, with the defaults filled in. The first interval of an `auto` source is an hour."""
@@ -197,7 +211,8 @@ def load(
     The file is `config`, else KZFEED_CONFIG, else `kzfeed.toml` in the working directory, else
     /etc/kzfeed/kzfeed.toml, else none. A value comes from `database`, else its KZFEED_ variable (KZFEED_SOURCES
     and KZFEED_HOSTS are JSON), else the file, else the defaults. An empty variable counts as unset. A file without
-    `sources` leaves the built-in ones, `sources = []` has none.
+    `sources` leaves the built-in ones, `sources = []` has none. The variables HTTP_PROXY, HTTPS_PROXY,
+    ALL_PROXY and NO_PROXY, also in lower case, name the proxies where the file names none.
 
     Raises ConfigErrors for all mistakes together, ConfigFileError where the file cannot be read.
     """
@@ -221,7 +236,11 @@ def load(
         if name.startswith("KZFEED_") and environ[name] and name not in (*_VARIABLES, _FILE_VARIABLE)
     ]
     ignored = tuple(filter(_OF_KUBERNETES.fullmatch, unknown))
-    mistakes = [_unknown(name) for name in unknown if name not in ignored]
+    mistakes: list[ConfigError] = [_unknown(name) for name in unknown if name not in ignored]
+    try:
+        proxies = proxies_of_environment(environ)
+    except ConfigError as error:
+        mistakes.append(error)
     found: list[tuple[values.Place, object, str]] = []
     try:
         settings = Settings.model_validate(document)
@@ -234,6 +253,7 @@ def load(
     if mistakes:
         raise ConfigErrors(mistakes)
     settings._origin, settings._ignored = file, ignored
+    settings._environment_proxies = proxies
     return settings
 
 

@@ -134,6 +134,22 @@ def feed_url(value: object) -> str:
     return str(value).strip()
 
 
+def proxy_url(value: object) -> str:
+    """The URL of a proxy, as it was written; an empty text is no proxy."""
+    url = value.strip() if isinstance(value, str) else " "
+    with suppress(ValueError):  # a port that is not a number, a host that is not one
+        parts = urlsplit(url)
+        if not url or (
+            parts.scheme in ("http", "https", "socks5", "socks5h")
+            and parse_host(parts.hostname or "")
+            and parts.port != 0
+            and parts.path in ("", "/")
+            and not (parts.query or parts.fragment or re.search(r"\s", url))
+        ):
+            return url
+    raise ValueError('a proxy such as "http://proxy.example:3128" or "socks5h://NAME:PASSWORD@HOST:1080", or ""')
+
+
 def database_url(value: object) -> str:
     """The URL of an SQLite file or a PostgreSQL database, unchanged."""
     url = value.strip() if isinstance(value, str) else ""
@@ -217,6 +233,7 @@ Text = Annotated[str, PlainValidator(text)]
 SourceName = Annotated[str, PlainValidator(source_name)]
 HostName = Annotated[str, PlainValidator(host_name)]
 FeedUrl = Annotated[str, PlainValidator(feed_url)]
+ProxyUrl = Annotated[str, PlainValidator(proxy_url)]
 DatabaseUrl = Annotated[str, PlainValidator(database_url)]
 Contact = Annotated[str, PlainValidator(contact)]
 Timezone = Annotated[str, PlainValidator(timezone)]

@@ -26,6 +26,7 @@ host_gap = "0s"
 min_interval = "1h30m"
 max_interval = "7d"
 max_connections = 7
+proxy = "http://me:hunter2@proxy.example:3128"
 [hosts."feedx.net"]
 gap = "5s"
 connections = 2
@@ -113,6 +114,7 @@ def test_the_limits_without_a_file_are_those_of_the_agreement(folder: Path) -> N
         "min_interval": timedelta(minutes=15),
         "max_interval": timedelta(hours=2),
         "max_connections": 100,
+        "proxy": None,
     }
     assert settings.parse.model_dump() == {
         "timeout": timedelta(seconds=10),
@@ -136,6 +138,7 @@ def test_every_setting_can_stand_in_the_file(read: Read, folder: Path) -> None:
         "min_interval": timedelta(hours=1, minutes=30),
         "max_interval": timedelta(days=7),
         "max_connections": 7,
+        "proxy": "http://me:hunter2@proxy.example:3128",
     }
     assert settings.parse.model_dump() == {"timeout": timedelta(seconds=65), "memory": 1048576, "max_entries": 10}
     assert settings.hosts == {
@@ -249,6 +252,7 @@ def all_keys() -> Iterator[tuple[str, ...]]:
 
 TEXTS = {
     ("database", "url"): ("sqlite:///other.db", "sqlite:///other.db"),
+    ("http", "proxy"): ("socks5h://proxy.example", "socks5h://proxy.example"),
     ("http", "contact"): ("archive@example.org", "archive@example.org"),
     ("defaults", "timezone"): ("Asia/Taipei", "Asia/Taipei"),
     ("log", "format"): ("console", "console"),

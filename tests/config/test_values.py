@@ -16,6 +16,7 @@ UNESCAPED = 'a password in which "@" is written as %40, "/" as %2F, "?" as %3F a
 SOME_DATABASE = '"sqlite:///FILE" or "postgresql://USER@HOST/NAME"'
 SOME_CONTACT = 'a URL or an e-mail address in ASCII, without brackets, of at most 200 characters, or ""'
 SOME_URL = "an http or https URL with a host"
+SOME_PROXY = 'a proxy such as "http://proxy.example:3128" or "socks5h://NAME:PASSWORD@HOST:1080", or ""'
 SOME_HOST = 'a host such as "feedx.net", without scheme and port'
 SOME_NAME = "1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or a digit first"
 SOME_CRON = 'crontab fields (minute, hour, day, month, weekday) that come true, such as "7 * * * *"'
@@ -46,6 +47,9 @@ from_1 = partial(values.number, least=1)
         (from_1, " 5 ", 5),
         (values.text, " 法广 ", "法广"),
         (values.source_name, "bbc.2_x-y", "bbc.2_x-y"),
+        (values.proxy_url, "http://proxy.example:3128", "http://proxy.example:3128"),
+        (values.proxy_url, " socks5h://me:secret@[::1]:1080/ ", "socks5h://me:secret@[::1]:1080/"),
+        (values.proxy_url, "", ""),
         (values.host_name, "FeedX.net", "feedx.net"),
         (values.host_name, "127.0.0.1", "127.0.0.1"),
         (values.host_name, "Bücher.example", "xn--bcher-kva.example"),
@@ -104,6 +108,10 @@ def test_a_value_means(read: Callable[[object], object], written: object, meant:
         (values.source_name, ".voa", SOME_NAME),
         (values.source_name, "a\n", SOME_NAME),
         (values.source_name, "a" * 65, SOME_NAME),
+        *(
+            (values.proxy_url, text, SOME_PROXY)
+            for text in ("ftp://a", "a:80", "http://", "http://a/b", "http://a:x", "http://a b")
+        ),
         (values.host_name, "https://feedx.net", SOME_HOST),
         (values.host_name, "feedx.net:443", SOME_HOST),
         (values.host_name, "feedx.net/rss", SOME_HOST),
