@@ -37,6 +37,10 @@ class DatabaseError(KzfeedError):
     exit_code = 3
 
 
+class DatabaseFileReplaced(DatabaseError):  # noqa: N818 - it is an event, and the file need not be wrong
+    """The file of an SQLite database was deleted, moved or replaced while kzfeed had it open."""
+
+
 class ArchiveFileError(KzfeedError):
     """A file is not an archive file: which file, which line, what was expected there, what was found."""
 

@@ -1,7 +1,7 @@
-"""Connections and transactions on either engine: a database URL in, an Engine out that keeps our rules.
+"""Connections and transactions on SQLite and PostgreSQL.
 
-A write transaction is alone: SQLite's BEGIN IMMEDIATE, PostgreSQL's advisory lock. So what a transaction read stays
-true until it commits, and two writers never meet half-way.
+There is one writer at a time: a write transaction holds SQLite's write lock (BEGIN IMMEDIATE) or an advisory lock of
+PostgreSQL. So what a transaction has read stays true until it commits.
 """
 
 import fcntl
@@ -20,91 +20,134 @@ from sqlalchemy.exc import DatabaseError as DriverDatabaseError
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from kzfeed.errors import DatabaseError
+from kzfeed.errors import DatabaseError, DatabaseFileReplaced
+from kzfeed.store.row_counts import counted_inserts
 from kzfeed.text import redacted
 
 SQLITE_BUSY_TIMEOUT_S = 60
-SQLITE_PAGE = 16_384
-"""In bytes, of a new file: an article of 30 KB is written in a third less time than in pages of 4,096, for it spills
-over fewer of them, and four times as much is gathered before it is brought from the WAL into the file."""
+SQLITE_PAGE_BYTES = 16_384
+"""Page size of a new file (docs/decisions/page-size.md)."""
 SQLITE_CACHE_KB = 16_000
-"""What one transaction usually touches: with SQLite's own 2 MB it would read and write many a page twice."""
-# Any fixed number will do: it only has to differ from the locks of other programs in the same database.
+"""Page cache of a connection: what one transaction usually touches."""
 WRITER_LOCK = 5_021_747_902
+"""Number of PostgreSQL's advisory lock of the writer. Other programs in the same database must not use it."""
 RECONNECT_S = 1.0
-"""A PostgreSQL that could not be reached is not asked again any sooner."""
-POSTGRESQL_PATIENCE = {
+"""For so long after a failed attempt, PostgreSQL is not asked again."""
+POSTGRESQL_TIMEOUTS = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,  # the only one in milliseconds
 }
-"""For libpq: a server that vanished without a word is given up after a minute. A URL may say otherwise."""
-HELD_UP_MS = 60_000
-"""How long a writer may do nothing within its transaction: one whose machine vanished must not stop all the others."""
+"""Options of libpq: a server that no longer answers is given up after a minute. The database's URL overrides."""
+IDLE_WRITER_TIMEOUT_MS = 60_000
+"""How long a writer may be idle within its transaction: one whose machine vanished must not stop all the others."""
 
 
 class Database:
-    """One database, reached through a pool of connections; safe to share between threads."""
+    """A database, reached through a pool of connections that all threads share."""
 
     def __init__(self, url: str, *, create: bool = True) -> None:
-        """`url` as operators write it: `sqlite:///kzfeed.db`, `postgresql://user@host/name`.
+        """Take a URL as operators write it: `sqlite:///kzfeed.db`, `postgresql://user@host/name`.
 
-        An SQLite file that is not there is made, or with `create=False` it is an error.
+        A missing SQLite file is created, or raises DatabaseError if `create` is False.
         """
         try:
             self.engine = _engine(url)
-            file = self.engine.url.database
-            if self.engine.dialect.name == "sqlite" and not create and not Path(file or "").is_file():
-                raise DatabaseError(f"there is no database {file}: `kzfeed backfill` and `kzfeed poll` make one")
+            self.file = _sqlite_file(self.engine.url)
+            if self.file and not create and not self.file.is_file():
+                raise DatabaseError(f"there is no database {self.file}: `kzfeed backfill` and `kzfeed poll` make one")
         except (SQLAlchemyError, ImportError, ValueError) as error:
             raise _database_error("cannot use this database", error) from error
         self.dialect = self.engine.dialect.name
-        # SQLite polls for its lock with pauses; within one process a real lock is fair and at once.
+        # SQLite waits for its lock by polling; a lock of this process is fair and wakes up at once.
         self._writer = threading.Lock()
+        self._file_id: tuple[int, int] | None = None
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A connection on which everything is seen as of one moment."""
-        with _failures("reading"), self.engine.connect() as connection:
+        """A connection that sees the database as of one moment."""
+        with _driver_errors("reading"), self._connect() as connection:
             if self.dialect == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """The only writer, until the block ends: committed at its end, rolled back when it raises."""
-        with _failures("writing"), self._writer:
-            connection = self.engine.connect().execution_options(kzfeed_write=True)
+        """The only writer: commits at the end of the block, and rolls back if the block raises.
+
+        Rows that it inserts are counted (`row_counts`). Raises DatabaseFileReplaced if the file of an SQLite database
+        is no longer in its place, also when this happens before the commit is done.
+        """
+        with _driver_errors("writing"), self._writer:
+            connection = self._connect().execution_options(kzfeed_write=True)
             with connection, connection.begin():
                 if self.dialect == "postgresql":
                     connection.exec_driver_sql(
                         f"SELECT pg_advisory_xact_lock({WRITER_LOCK}), "
-                        f"set_config('idle_in_transaction_session_timeout', '{HELD_UP_MS}', true)"
+                        f"set_config('idle_in_transaction_session_timeout', '{IDLE_WRITER_TIMEOUT_MS}', true)"
                     )
-                yield connection
+                with counted_inserts(connection):
+                    yield connection
+            self.check_file()
+
+    def check_file(self) -> None:
+        """Raise DatabaseFileReplaced if the SQLite file was deleted, moved or replaced since it was opened.
+
+        Open connections then go on reading and writing a file that nobody will find again.
+        """
+        if self.file is None or self._file_id is None:
+            return
+        found = _file_id(self.file)
+        if found != self._file_id:
+            what = "another file was put in its place" if found else "it was deleted or moved"
+            raise DatabaseFileReplaced(f"the database file {self.file} is no longer the one that kzfeed opened: {what}")
+
+    def _connect(self) -> sa.Connection:
+        self.check_file()
+        connection = self.engine.connect()
+        if self.file and self._file_id is None:
+            self._file_id = _file_id(self.file)
+        return connection
 
     @contextmanager
     def only_daemon(self) -> Iterator[None]:
-        """Be the daemon of this database while the block runs; several may share a PostgreSQL, but not an SQLite file.
+        """A lock that makes this the only daemon of an SQLite database. A PostgreSQL database may have several.
 
-        The lock is the kernel's, on a file beside the database, so that it ends with its process however that ends.
-        Raises DatabaseError where another daemon has it.
+        The lock is the operating system's, on a file beside the database, so that it ends with its process. Raises
+        DatabaseError if another daemon holds it.
         """
-        if self.dialect != "sqlite":
+        if self.file is None:
             yield
             return
-        # Not the database file itself: closing it here would drop SQLite's own locks on it.
-        file = _locked(Path(f"{Path(self.engine.url.database or '').resolve()}.daemon"))
+        # Not on the database file itself: closing that would release SQLite's own locks on it.
+        lock = _lock_file(Path(f"{self.file.resolve()}.daemon"))
         try:
             yield
         finally:
-            os.close(file)
+            os.close(lock)
 
     def close(self) -> None:
-        """Give all connections back; the database can be opened again."""
+        """Close all connections. The database can be used again, then also if its file was replaced."""
         self.engine.dispose()
+        self._file_id = None
+
+
+def _sqlite_file(url: sa.URL) -> Path | None:
+    """The file of an SQLite database; None for PostgreSQL and for a database in memory."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database))
+
+
+def _file_id(file: Path) -> tuple[int, int] | None:
+    """What tells a file from others, whatever their names; None if there is none."""
+    try:
+        found = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _engine(url: str) -> sa.Engine:
@@ -112,12 +155,12 @@ def _engine(url: str) -> sa.Engine:
     if parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "postgresql":
-        patience = {name: value for name, value in POSTGRESQL_PATIENCE.items() if name not in parsed.query}
-        engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args=patience)
-        sa.event.listen(engine, "do_connect", _Connector())
+        timeouts = {name: value for name, value in POSTGRESQL_TIMEOUTS.items() if name not in parsed.query}
+        engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args=timeouts)
+        sa.event.listen(engine, "do_connect", _Reconnector())
         sa.event.listen(engine, "connect", _prepare_postgresql)
         return engine
-    # Last in, first out: the connection used last has the most in its cache.
+    # Last in, first out: the connection used last has the fullest page cache.
     pool: dict[str, Any] = {"poolclass": sa.QueuePool, "pool_use_lifo": True}
     engine = sa.create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S}, **pool)
     sa.event.listen(engine, "connect", _prepare_sqlite)
@@ -125,27 +168,27 @@ def _engine(url: str) -> sa.Engine:
     return engine
 
 
-class _Connector:
-    """Connects, one at a time; for a while after a failure every attempt fails at once, with the same words."""
+class _Reconnector:
+    """Connection factory that, for `RECONNECT_S` after a failed attempt, fails at once with the same message."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._words = ""
-        self._closed_until = 0.0
+        self._message = ""
+        self._failing_until = 0.0
 
     def __call__(self, dialect: Dialect, _record: object, arguments: list[Any], options: dict[str, Any]) -> Any:
         with self._lock:
-            if time.monotonic() < self._closed_until:
-                raise dialect.loaded_dbapi.OperationalError(self._words)
+            if time.monotonic() < self._failing_until:
+                raise dialect.loaded_dbapi.OperationalError(self._message)
             try:
                 return dialect.connect(*arguments, **options)
             except Exception as error:
-                self._words, self._closed_until = str(error), time.monotonic() + RECONNECT_S
+                self._message, self._failing_until = str(error), time.monotonic() + RECONNECT_S
                 raise
 
 
-def _locked(path: Path) -> int:
-    """The file, open and locked until it is closed."""
+def _lock_file(path: Path) -> int:
+    """Open and lock the file. The lock lasts until the descriptor that is returned is closed."""
     file = None
     try:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -159,43 +202,42 @@ def _locked(path: Path) -> int:
             f"another `kzfeed run` (process {holder}) polls into {path.with_suffix('')} already: "
             "stop it first, or use PostgreSQL, which several can share"
         ) from error
-    with suppress(OSError):  # on a full disk the lock says enough
+    with suppress(OSError):  # a full disk: the lock works without the number
         os.ftruncate(file, 0)
         os.write(file, f"{os.getpid()}\n".encode())
     return file
 
 
-# PostgreSQL's own compression takes two thirds of the time in which it stores an article, lz4 next to nothing, and no
-# more room. Not every server has it, and what its operator has chosen stays.
-_QUICK_COMPRESSION = """
+# docs/decisions/two-engines.md. Only if the server has lz4, and its operator has not chosen a compression.
+_LZ4_COMPRESSION = """
 SELECT set_config(name, 'lz4', false) FROM pg_settings
 WHERE name = 'default_toast_compression' AND source = 'default' AND 'lz4' = ANY (enumvals)
 """
 
 
 def _prepare_postgresql(dbapi: Any, _record: object) -> None:
-    # In a zone east of UTC the last instants of the year 9999 would be read as the year 10000, which Python has not.
+    # East of UTC, the last hours of the year 9999 would be read as the year 10000, which Python does not have.
     dbapi.execute("SET TIME ZONE 'UTC'")
-    dbapi.execute(_QUICK_COMPRESSION)
+    dbapi.execute(_LZ4_COMPRESSION)
     dbapi.commit()
 
 
 def _prepare_sqlite(dbapi: Any, _record: object) -> None:
-    # sqlite3's own transaction handling begins too late and commits before CREATE: BEGIN is ours.
+    # sqlite3's own transactions begin at the first change and end before CREATE: kzfeed begins them itself.
     dbapi.isolation_level = None
     (encoding,) = dbapi.execute("PRAGMA encoding").fetchone()
     if encoding != "UTF-8":
         raise sqlite3.DatabaseError(
             f"another program made this file for text in {encoding}: kzfeed needs one for UTF-8, so let it make its own"
         )
-    dbapi.execute(f"PRAGMA page_size = {SQLITE_PAGE}")  # first: it is settled when a new file becomes a WAL database
-    _write_ahead(dbapi)
+    dbapi.execute(f"PRAGMA page_size = {SQLITE_PAGE_BYTES}")  # has no effect once a file is in WAL mode
+    _set_wal_mode(dbapi)
     for pragma in ("synchronous = NORMAL", "foreign_keys = ON", f"cache_size = -{SQLITE_CACHE_KB}"):
         dbapi.execute(f"PRAGMA {pragma}")
 
 
-def _write_ahead(dbapi: Any) -> None:
-    # Whoever makes a new file a WAL database goes from reading to writing, and for that SQLite never waits.
+def _set_wal_mode(dbapi: Any) -> None:
+    # Setting WAL mode upgrades a read lock to a write lock, for which SQLite does not wait.
     until = time.monotonic() + SQLITE_BUSY_TIMEOUT_S
     while True:
         try:
@@ -214,7 +256,7 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def _failures(doing: str) -> Iterator[None]:
+def _driver_errors(doing: str) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
@@ -222,15 +264,17 @@ def _failures(doing: str) -> Iterator[None]:
 
 
 def is_database_failure(error: DatabaseError) -> bool:
-    """Whether the database itself is in trouble: away, locked, full, damaged; and not what was to be written."""
+    """Whether the database itself failed (unreachable, locked, full, damaged), and not one statement."""
+    if isinstance(error, DatabaseFileReplaced):
+        return True
     cause = error.__cause__
     if isinstance(cause, DBAPIError) and cause.connection_invalidated:
         return True
-    # The driver's plain DatabaseError is how SQLite says that its file is damaged.
+    # SQLite reports a damaged file by the plain DatabaseError, not by a subclass.
     return isinstance(cause, OperationalError | PoolTimeoutError) or type(cause) is DriverDatabaseError
 
 
 def _database_error(what: str, error: Exception) -> DatabaseError:
-    # SQLAlchemy's own text repeats the whole statement with its values: the driver's words are what a person needs.
+    # SQLAlchemy's message repeats the statement with all its values: the driver's own message is enough.
     reason = getattr(error, "orig", None) or error
     return DatabaseError(f"{what}: {redacted(' '.join(str(reason).split()))}")

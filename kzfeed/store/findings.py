@@ -23,6 +23,7 @@ _DAMAGE = {
     "revisions": "put the missing versions back from a backup (docs/backup.md)",
     "sightings": _RESTORE,
     "polls": "the poll's record is wrong, its articles need not be: " + _RESTORE,
+    "rows": "another program deleted or added rows: compare with a backup (docs/backup.md)",
     "counts": "rows are missing: compare with a backup (docs/backup.md)",
     "validators": "set etag, last_modified and body_hash of this source to NULL: the next poll reads it anew",
 }

@@ -9,7 +9,7 @@ from kzfeed.errors import DatabaseError
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision that this kzfeed works with. Mostly the database has it, and Alembic, slow to import, stays away."""
 
 _VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text()))

@@ -221,6 +221,13 @@ gaps = sa.Table(
     sa.Column("noticed_at", Instant, nullable=False),
 )
 
+row_counts = sa.Table(
+    "row_counts",
+    metadata,
+    sa.Column("table_name", sa.Text, primary_key=True),
+    sa.Column("row_count", sa.BigInteger, nullable=False),
+)
+
 ARTICLE_LIST = """
 SELECT a.id, a.url_hash, s.name AS source, a.title, a.url, a.published_at, a.first_seen_at, a.revision
 FROM articles AS a JOIN sources AS s ON s.id = a.source_id

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
 from kzfeed.model import Checked, Finding
-from kzfeed.store import schema, tables
+from kzfeed.store import row_counts, schema, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.findings import finding, is_broken, key, named, raw, stream
 from kzfeed.store.verify_articles import newest_versions, older_versions
@@ -169,6 +169,13 @@ def _polls(connection: sa.Connection) -> Findings:
         yield finding("polls", named(tables.polls, row), said)
 
 
+def _row_counts(connection: sa.Connection) -> Findings:
+    if not sa.inspect(connection).has_table(tables.row_counts.name):
+        return  # `_schema` has reported it
+    for name, counted, held in row_counts.wrong_counts(connection):
+        yield finding("rows", name, f"holds {held} rows: expected {counted}, for so many has kzfeed stored in it")
+
+
 def _counts(connection: sa.Connection) -> Findings:
     """The archive holds at least what its polls brought: it forgets polls, but never articles or versions."""
 
@@ -210,6 +217,7 @@ _CHECKS = (
     _versions,
     _sightings,
     _polls,
+    _row_counts,
     _counts,
     _validators,
     newest_versions,

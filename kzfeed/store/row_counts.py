@@ -1,0 +1,53 @@
+"""Row counts of the tables (table `row_counts`), by which `verify` sees that rows were deleted.
+
+kzfeed never deletes rows, so each table must hold as many rows as kzfeed has inserted. The counts are written in the
+transaction that inserts the rows.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.store import tables
+
+COUNTED = [table for table in tables.metadata.sorted_tables if table not in (tables.hosts, tables.row_counts)]
+
+# Text, because both engines share this syntax and SQLAlchemy has `ON CONFLICT` only for one dialect at a time.
+_ADD = sa.text(
+    "INSERT INTO row_counts (table_name, row_count) VALUES (:table_name, :inserted) "
+    "ON CONFLICT (table_name) DO UPDATE SET row_count = row_counts.row_count + excluded.row_count"
+)
+
+
+@contextmanager
+def counted_inserts(connection: sa.Connection) -> Iterator[None]:
+    """Count the rows that INSERT statements insert within the block, and add them to the counts at its end.
+
+    Statements are SQLAlchemy's `Insert`, each inserting one row for each of its parameter sets.
+    """
+    inserted: Counter[str] = Counter()
+
+    def count(_connection: Any, statement: Any, parameter_sets: Any, *_: Any) -> None:
+        if isinstance(statement, sa.Insert) and statement.table in COUNTED:
+            inserted[statement.table.name] += len(parameter_sets) or 1
+
+    sa.event.listen(connection, "after_execute", count)
+    yield
+    if inserted:
+        connection.execute(_ADD, [{"table_name": name, "inserted": rows} for name, rows in sorted(inserted.items())])
+
+
+def wrong_counts(connection: sa.Connection) -> Iterator[tuple[str, int, int]]:
+    """Each table whose number of rows is not what was counted: its name, the rows counted, the rows it holds."""
+    row_count = tables.row_counts.c
+    counted = {
+        row.table_name: row.row_count
+        for row in connection.execute(sa.select(row_count.table_name, row_count.row_count))
+    }
+    for table in COUNTED:
+        held = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+        if held != counted.get(table.name, 0):
+            yield table.name, counted.get(table.name, 0), held
