@@ -19,7 +19,7 @@ from kzfeed.sandbox.pool import COMMAND, Workers
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
 from tests.etiquette.documents import rss
-from tests.etiquette.recording_server import RecordingServer, Reply, Seen, recording
+from tests.etiquette.recording_server import RecordedRequest, RecordingServer, Reply, recording
 
 HOSTS = [f"127.0.7.{number}" for number in range(1, 13)]
 
@@ -84,7 +84,7 @@ def test_documents_that_come_in_a_crowd_are_read_by_the_workers(
 def test_a_poll_by_hand_looks_at_a_source_when_its_turn_comes(
     archive: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
-    def put_the_other_off(_: Seen) -> Reply:
+    def put_the_other_off(_: RecordedRequest) -> Reply:
         with closing(sqlite3.connect(tmp_path / "kzfeed.db")) as beside:
             beside.execute("UPDATE sources SET not_before = '2999-01-01 00:00:00.000' WHERE name = 'b'")
             beside.commit()
@@ -104,7 +104,7 @@ def test_a_poll_by_hand_looks_at_a_source_when_its_turn_comes(
 def test_a_source_that_is_switched_off_before_its_turn_is_not_visited_even_by_force(
     archive: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
-    def switch_the_other_off(_: Seen) -> Reply:
+    def switch_the_other_off(_: RecordedRequest) -> Reply:
         with closing(sqlite3.connect(tmp_path / "kzfeed.db")) as beside:
             beside.execute("UPDATE sources SET enabled = 0 WHERE name = 'b'")
             beside.commit()

@@ -1,4 +1,4 @@
-"""A world in which days pass in a second: a real Fetcher, a real store, and a clock that is put forward."""
+"""Virtual time for the tests of etiquette: a real fetcher, server and store, and a clock that the test advances."""
 
 import asyncio
 import shutil
@@ -38,15 +38,15 @@ DAY = timedelta(days=1)
 
 @dataclass
 class Clock:
-    """What time it is, and what chance brings."""
+    """The current time, and the next random number."""
 
     now: datetime = START
     chance: float = 0.5
 
 
 class World:
-    """Sources that are visited when they are due, by a clock of their own. Between two visits everything is forgotten
-    but what the database holds: each of them is a restart.
+    """Sources that are polled when they are due, in virtual time. Each poll starts from the database alone, as after a
+    restart.
     """
 
     def __init__(self, database: Database, clock: Clock, runner: asyncio.Runner, poller: Poller) -> None:
@@ -57,13 +57,13 @@ class World:
         self._configs: dict[str, SourceConfig] = {}
 
     def add_source(self, page: Page | str, *, name: str = "s", **settings: Any) -> None:
-        """Configure a source for the page, beside those that there are."""
+        """Configure another source, for this page or URL."""
         url = page if isinstance(page, str) else page.url
         self._configs[name] = SourceConfig(name=name, url=url, **settings)
         sources.configure(self.database, self._configs.values(), self.clock.now)
 
     def advance(self, length: timedelta) -> None:
-        """So much time passes, and whatever falls due in it is polled then."""
+        """Advance the clock, and poll every source when it becomes due."""
         end = self.clock.now + length
         while True:
             self._poll_due()
@@ -74,7 +74,7 @@ class World:
             self.clock.now = min(upcoming)
 
     def poll(self, name: str = "s") -> Poll:
-        """Poll a source by hand, now."""
+        """Poll a source now, due or not."""
         return self._runner.run(self._polled(self.source(name)))
 
     def source(self, name: str = "s") -> Source:
@@ -111,7 +111,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="session")
 def network(runner: asyncio.Runner) -> Iterator[tuple[Fetcher, Workers]]:
-    """One Fetcher and one pool of workers for all tests: to start them takes longer than a test."""
+    """One fetcher and one worker pool for all tests, since their start takes longer than a test."""
     fetcher = Fetcher(user_agent=AGENT, lookup=_lookup)
     workers = Workers(timeout=timedelta(seconds=20), memory=512 << 20)
     runner.run(fetcher.__aenter__())
@@ -126,7 +126,7 @@ def _lookup(host: str, port: int) -> list[str]:
 
 @pytest.fixture(scope="session")
 def empty_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with our schema and no rows: to copy it takes less time than to make it."""
+    """An SQLite file with our schema and no rows. Copying it is quicker than creating it."""
     path = tmp_path_factory.mktemp("empty") / "kzfeed.db"
     database = Database(f"sqlite:///{path}")
     schema.upgrade(database)
@@ -141,7 +141,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def server(clock: Clock) -> Iterator[RecordingServer]:
-    """A server for a world, at five addresses, by its clock."""
+    """A server at five addresses that records requests by the virtual clock."""
     with recording(HOSTS, clock=lambda: clock.now) as recorder:
         yield recorder
 
@@ -171,7 +171,7 @@ def new_world(
 def world(
     empty_archive: Path, tmp_path: Path, clock: Clock, runner: asyncio.Runner, network: tuple[Fetcher, Workers]
 ) -> Iterator[World]:
-    """A world on SQLite. What the rules say of time is the same on both engines."""
+    """A world on SQLite, for rules that are the same on both engines."""
     database = Database(f"sqlite:///{shutil.copy(empty_archive, tmp_path)}")
     with new_world(database, clock, runner, network) as made:
         yield made
@@ -182,6 +182,6 @@ def world(
 def world_on_each_engine(
     database: Database, clock: Clock, runner: asyncio.Runner, network: tuple[Fetcher, Workers]
 ) -> Iterator[World]:
-    """A world on each engine, for what is a matter of storing."""
+    """A world on each engine, for rules that concern the store."""
     with new_world(database, clock, runner, network) as made:
         yield made

@@ -1,4 +1,4 @@
-"""Feeds as small as they can be."""
+"""Minimal feeds, and documents that are no feeds."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -8,8 +8,8 @@ from email.utils import format_datetime
 def rss(
     articles: Iterable[int | str] = (1,), *, head: str = "", dated: datetime | None = None, site: str = "e.example"
 ) -> bytes:
-    """A feed of these articles; `head` is what its channel says besides. Dated, each is a minute older than the one
-    before it.
+    """An RSS feed of these articles, with `head` in its channel. With `dated`, each entry is a minute older than
+    the one before it.
     """
     items = []
     for place, article in enumerate(articles):

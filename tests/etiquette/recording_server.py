@@ -1,7 +1,6 @@
-"""A real web server on loopback that answers by a script and writes down everything it saw.
+"""Web server on loopback that answers by a script and records every request, in its own thread.
 
-Each address of 127/8 that it listens at stands for a host. It runs in a thread of its own: the visitor may be in this
-process or in another one.
+Each address of 127/8 that it listens on stands for a host. The client may be in this process or in another one.
 """
 
 import asyncio
@@ -19,10 +18,10 @@ Header = tuple[str, str | bytes]
 
 
 @dataclass(slots=True)
-class Visitor:
-    """A visit to one host over the connection of this number: when it came and was answered, by the monotonic clock.
+class Exchange:
+    """A request and its answer at one host: the number of the connection, and the monotonic times of both.
 
-    The first of a connection comes when that is opened, the others with their requests.
+    The first request of a connection counts from the opening of the connection.
     """
 
     host: str
@@ -32,14 +31,14 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A request: its head byte for byte, when it came by the monotonic clock and by the visitor's own."""
+class RecordedRequest:
+    """A recorded request: its head byte for byte, its monotonic time, and the time on the client's clock."""
 
     host: str
     head: bytes
     at: float
     clock: datetime
-    visitor: Visitor
+    exchange: Exchange
 
     @property
     def line(self) -> str:
@@ -51,12 +50,12 @@ class Seen:
 
     @property
     def fields(self) -> list[tuple[str, bytes]]:
-        """The names in lower case, the values as bytes, in their order."""
+        """The header fields in order, names in lower case, values as bytes."""
         pairs = [line.split(b": ", 1) for line in self.head.split(b"\r\n")[1:] if line]
         return [(name.decode("ascii").lower(), value) for name, value in pairs]
 
     def header(self, name: str) -> bytes | None:
-        """The value of a header; one that comes twice is an error."""
+        """The value of a header field, which must not occur twice."""
         values = [value for each, value in self.fields if each == name]
         assert len(values) <= 1, values
         return values[0] if values else None
@@ -69,7 +68,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. `delay` (seconds) passes before it, `declared` stands in for the body's length."""
+    """A response, sent after `delay` seconds. `declared` is a false Content-Length."""
 
     status: int = 200
     headers: Sequence[Header] = ()
@@ -89,92 +88,92 @@ class Reply:
         return b"\r\n".join([*lines, b"Content-Length: %d" % length, b"", self.body])
 
 
-Answer = Callable[[Seen], Reply]
+Answer = Callable[[RecordedRequest], Reply]
 
 
 @dataclass(slots=True)
 class Page:
-    """One path on one host: what it answers, in turn and then the last one for ever, and whom it has seen."""
+    """One path on one host: its answers in turn, of which the last one repeats, and its recorded requests."""
 
     url: str
     host: str
     answers: list[Reply | Answer] = field(default_factory=list)
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[RecordedRequest] = field(default_factory=list)
 
     def respond_with(self, *answers: Reply | Answer) -> "Page":
-        """From now on it answers so."""
+        """Replace the answers from now on."""
         self.answers = list(answers)
         return self
 
-    def answer(self, request: Seen) -> Reply:
+    def answer(self, request: RecordedRequest) -> Reply:
         self.seen.append(request)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return answer if isinstance(answer, Reply) else answer(request)
 
     @property
     def times(self) -> list[datetime]:
-        """When it was asked, by the visitor's clock."""
+        """The times of the requests on the client's clock."""
         return [request.clock for request in self.seen]
 
 
 class RecordingServer:
-    """The server. `clock` is the visitor's, where that is in this process."""
+    """The server. `clock` is the client's, if that is in this process."""
 
     def __init__(self, port: int, clock: Callable[[], datetime]) -> None:
         self.port = port
         self.clock = clock
-        self.seen: list[Seen] = []
-        self.visitors: list[Visitor] = []
+        self.seen: list[RecordedRequest] = []
+        self.exchanges: list[Exchange] = []
         self.nowhere = Reply(404)
         self._pages: dict[tuple[str, str], Page] = {}
 
     def page(self, path: str = "/feed", *answers: Reply | Answer, host: str = "127.0.0.1") -> Page:
-        """The page at this path (with its query, if any) of this host."""
+        """The page at this path, including a query, of this host. It is made if it is missing."""
         page = self._pages.setdefault((host, path), Page(f"http://{host}:{self.port}{path}", host))
         if answers:
             page.respond_with(*answers)
         return page
 
-    def at(self, host: str) -> list[Seen]:
-        """What a host saw, in order."""
+    def at(self, host: str) -> list[RecordedRequest]:
+        """The requests at a host, in order."""
         return [request for request in self.seen if request.host == host]
 
     @property
     def connections(self) -> int:
-        """How many there have been."""
-        return len({each.connection for each in self.visitors})
+        """The number of connections so far."""
+        return len({each.connection for each in self.exchanges})
 
     def at_once(self, host: str) -> int:
-        """The most visitors that a host had at one time."""
+        """The most requests that a host had at the same time."""
         spans = self._spans(host)
         return max((sum(start <= moment < end for start, end in spans) for moment, _ in spans), default=0)
 
     def pauses(self, host: str) -> list[float]:
-        """The seconds between the answer to a visitor and the arrival of the next."""
+        """The seconds between an answer and the next request at a host."""
         return [after[0] - before[1] for before, after in pairwise(self._spans(host))]
 
     def _spans(self, host: str) -> list[tuple[float, float]]:
-        # Until the answer, and not until the end: that is noticed here when it is, and always later than over there.
+        # A span ends with the answer: the end of the connection is noticed here later than by the client.
         now = time.monotonic()
-        return sorted((each.came, each.answered or now) for each in self.visitors if each.host == host)
+        return sorted((each.came, each.answered or now) for each in self.exchanges if each.host == host)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host = writer.get_extra_info("sockname")[0]
-        visitor = Visitor(host, self.connections, time.monotonic())
-        self.visitors.append(visitor)
+        exchange = Exchange(host, self.connections, time.monotonic())
+        self.exchanges.append(exchange)
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
                 while True:
                     head = await reader.readuntil(b"\r\n\r\n")
-                    if visitor.answered is not None:
-                        visitor = Visitor(host, visitor.connection, time.monotonic())
-                        self.visitors.append(visitor)
-                    request = Seen(host, head, time.monotonic(), self.clock(), visitor)
+                    if exchange.answered is not None:
+                        exchange = Exchange(host, exchange.connection, time.monotonic())
+                        self.exchanges.append(exchange)
+                    request = RecordedRequest(host, head, time.monotonic(), self.clock(), exchange)
                     self.seen.append(request)
                     page = self._pages.get((host, request.path))
                     reply = page.answer(request) if page else self.nowhere
                     await asyncio.sleep(reply.delay)
-                    visitor.answered = time.monotonic()
+                    exchange.answered = time.monotonic()
                     writer.write(reply.bytes())
                     await writer.drain()
                     if reply.declared is not None:
@@ -187,7 +186,7 @@ class RecordingServer:
 def recording(
     hosts: Iterable[str] = ("127.0.0.1",), *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 ) -> Iterator[RecordingServer]:
-    """A server at all of these addresses, on one port, while the block runs."""
+    """A server on one port of all these addresses, for the length of the block."""
     sockets = _listening(list(hosts))
     recorder = RecordingServer(sockets[0].getsockname()[1], clock)
     loop = asyncio.new_event_loop()
@@ -214,7 +213,7 @@ def recording(
 
 
 def _listening(hosts: Sequence[str]) -> list[socket.socket]:
-    """Sockets at all hosts with one port, which the first draws until it is free everywhere."""
+    """Sockets on all hosts with the same port, drawn again until it is free everywhere."""
     while True:
         opened: list[socket.socket] = []
         try:

@@ -7,13 +7,13 @@ import pytest
 from kzfeed.store import tables
 from tests.etiquette.conftest import DAY, HOUR, START, World
 from tests.etiquette.documents import BROKEN, PORTAL, rss
-from tests.etiquette.recording_server import Answer, Page, RecordingServer, Reply, Seen
+from tests.etiquette.recording_server import Answer, Page, RecordedRequest, RecordingServer, Reply
 
 EVERY = 3 * HOUR
 FEED = Reply(200, [("ETag", '"1"')], rss())
 
 
-def conditional(seen: Seen) -> Reply:
+def conditional(seen: RecordedRequest) -> Reply:
     return Reply(304) if seen.conditions[0] else FEED
 
 

@@ -18,11 +18,11 @@ from kzfeed.store import claims, host_pauses
 from tests.etiquette.conftest import AGENT, DAY, HOUR, START, World
 from tests.etiquette.documents import rss
 from tests.etiquette.program import Program
-from tests.etiquette.recording_server import Page, RecordingServer, Reply, Seen, recording
+from tests.etiquette.recording_server import Page, RecordedRequest, RecordingServer, Reply, recording
 from tests.store.commits import commit_poll
 
 
-def known(seen: Seen) -> Reply:
+def known(seen: RecordedRequest) -> Reply:
     return Reply(304) if seen.conditions[0] else Reply(200, [("ETag", '"1"')], rss())
 
 

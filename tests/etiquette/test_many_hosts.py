@@ -18,7 +18,7 @@ import pytest
 
 from tests.etiquette.documents import rss
 from tests.etiquette.program import Program, within
-from tests.etiquette.recording_server import Reply, Seen, recording
+from tests.etiquette.recording_server import RecordedRequest, Reply, recording
 
 HOSTS = tuple(f"127.1.{number // 250}.{number % 250 + 1}" for number in range(1000))
 SLOW = "127.2.0.1"
@@ -71,7 +71,7 @@ def restart_20_times(folder: Path) -> Restarts:
         )
 
 
-def known(seen: Seen) -> Reply:
+def known(seen: RecordedRequest) -> Reply:
     return Reply(304) if seen.conditions[0] else Reply(200, [("ETag", '"1"')], rss())
 
 
@@ -120,7 +120,7 @@ def test_16_a_thousand_hosts_spread_over_the_interval_and_wait_for_no_slow_one(t
     assert min(server.pauses(SLOW)) >= GAP
     # The host with `connections = 3` gets three.
     assert server.at_once(WIDE) == 3
-    starts = sorted(each.came for each in server.visitors if each.host == WIDE)
+    starts = sorted(each.came for each in server.exchanges if each.host == WIDE)
     assert min(after - before for before, after in pairwise(starts)) >= 0.9 * GAP
 
 

@@ -1,4 +1,4 @@
-"""Rules 1, 7, 8, 10 and 13 over the ends of processes: what is known is in the database, not in a process."""
+"""Rules 1, 7, 8, 10 and 13 from one process to the next, which share only the database."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from kzfeed import __version__
 from tests.etiquette.documents import rss
 from tests.etiquette.program import Program
-from tests.etiquette.recording_server import RecordingServer, Reply, Seen, recording
+from tests.etiquette.recording_server import RecordedRequest, RecordingServer, Reply, recording
 
 HOSTS = tuple(f"127.0.0.{number}" for number in range(1, 9))
 ETAG = 'W/"é-gzip"'
@@ -25,7 +25,7 @@ def server() -> Iterator[RecordingServer]:
         yield recorder
 
 
-def known(seen: Seen) -> Reply:
+def known(seen: RecordedRequest) -> Reply:
     if seen.conditions == (ETAG.encode("latin-1"), None):
         return Reply(304)
     return Reply(200, [("ETag", ETAG)], rss([1, 2, 3], site=f"{seen.host}.example"))

@@ -11,20 +11,20 @@ import zstandard
 from kzfeed.store import tables
 from tests.etiquette.conftest import AGENT, DAY, HOUR, World
 from tests.etiquette.documents import rss
-from tests.etiquette.recording_server import Header, RecordingServer, Reply, Seen
+from tests.etiquette.recording_server import Header, RecordedRequest, RecordingServer, Reply
 
 ASKED = ["host", "user-agent", "accept", "accept-encoding"]
 ETAG: Header = ("ETag", '"1"')
 ACCEPTED = b"application/rss+xml", b"application/atom+xml", b"application/feed+json"
 
 
-def asked(seen: Seen) -> list[str]:
+def asked(seen: RecordedRequest) -> list[str]:
     """The names of the headers, but for Connection: each visit closes its own."""
     assert seen.header("connection") in (None, b"close")
     return [name for name, _ in seen.fields if name != "connection"]
 
 
-def encodings(seen: Seen) -> set[str]:
+def encodings(seen: RecordedRequest) -> set[str]:
     """What Accept-Encoding names, without any q=0."""
     value = (seen.header("accept-encoding") or b"").decode("ascii")
     return {each.split(";")[0].strip() for each in value.split(",")}
