@@ -18,7 +18,7 @@ class Doubling:
         self.go = threading.Event()
 
     def __call__(self, numbers: Sequence[int]) -> list[int | Exception]:
-        self.go.wait(5)
+        self.go.wait(30)
         self.batches.append(list(numbers))
         return [number * 2 if number >= 0 else ValueError(number) for number in numbers]
 

@@ -132,7 +132,7 @@ def test_a_long_text_takes_no_longer_than_a_reader_waits(alphabet: str) -> None:
     mark(older, newer)
     paragraphs(*many)
 
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
 
 
 def test_a_small_change_in_a_long_paragraph_is_found_in_it() -> None:

@@ -266,7 +266,7 @@ def test_hostile_markup_takes_no_longer_than_its_length_allows(name: str) -> Non
     title_text(html, is_html=True)
     one_line(html)
     from_plain(html)
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 30
 
 
 def test_a_body_of_ten_megabytes_is_read_whole() -> None:

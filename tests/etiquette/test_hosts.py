@@ -201,7 +201,7 @@ def test_16_whoever_gives_up_waiting_leaves_the_turn_to_the_next() -> None:
         tasks[1].cancel()  # waits behind the first
         await asyncio.sleep(0.06)
         tasks[2].cancel()  # waits for the gap
-        await asyncio.wait_for(tasks[3], 5)
+        await asyncio.wait_for(tasks[3], 30)
 
     asyncio.run(go())
 
@@ -226,7 +226,7 @@ def test_16_a_redirect_goes_to_the_next_host_when_its_turn_comes_there() -> None
                 await stay(then)
 
         begun = time.monotonic()
-        async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
             for first, then in [("a", "b"), ("b", "a")] * 3:
                 group.create_task(visit(first, then))
         assert time.monotonic() - begun >= 5 * 0.07

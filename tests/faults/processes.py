@@ -91,7 +91,7 @@ class Running:
         """Send the signal and wait for the end of the process; its exit status."""
         self.process.send_signal(number)
         status = self.process.wait(within)
-        self._reader.join(5)
+        self._reader.join(30)
         return status
 
     def __enter__(self) -> Self:
@@ -100,8 +100,8 @@ class Running:
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait(10)
-        self._reader.join(5)
+        self.process.wait(30)
+        self._reader.join(30)
         assert self.process.stderr
         self.process.stderr.close()
 

@@ -45,13 +45,14 @@ def test_sigterm_during_50_slow_fetches_ends_with_0_in_10_s_and_asks_nothing_mor
 
 
 @pytest.mark.slow
-def test_a_second_signal_ends_it_within_a_second(daemon: Running) -> None:
+def test_a_second_signal_ends_it_at_once(daemon: Running) -> None:
     daemon.process.send_signal(signal.SIGTERM)
     daemon.wait_for("stopping")
     told = time.monotonic()
     daemon.stop(signal.SIGINT)
 
-    assert time.monotonic() - told < 1
+    # Less than the three seconds in which polls may end after the first signal.
+    assert time.monotonic() - told < 2.5
 
 
 @pytest.mark.slow

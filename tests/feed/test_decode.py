@@ -181,6 +181,7 @@ def test_a_codec_that_is_no_charset_is_never_used(codec: str) -> None:
 )
 def test_a_large_body_takes_linear_time(unit: bytes) -> None:
     body = unit * (4_000_000 // len(unit))
-    started = time.perf_counter()
+    started = time.process_time()
     decode(body, "text/xml; charset=iso-8859-1")
-    assert time.perf_counter() - started < 5
+    # In quadratic time it would be hours.
+    assert time.process_time() - started < 30
