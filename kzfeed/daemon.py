@@ -1,21 +1,26 @@
-"""The daemon: polls what is due, for ever, until a signal; once a second it asks the database who that is.
+"""The daemon: polls sources when they are due, until a signal stops it.
 
-The only clock and the only signals are here. The wall clock says what is due and nothing else: the rhythm of the daemon
-itself is that of the event loop, whose clock does not jump. A database that is away is asked again at the next tick.
+Its jobs run on APScheduler. The database is the schedule: a job asks it every second which sources are due, and also
+when polls have ended, so that no slot stays empty while sources wait.
 """
 
 import asyncio
+import logging
 import os
 import secrets
 import signal
 import socket
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import structlog
+from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 from kzfeed.errors import ConfigError, DatabaseError
 from kzfeed.hosts import host_of
@@ -25,159 +30,219 @@ from kzfeed.schedule.interval import spread_start
 from kzfeed.store import claims
 
 TICK = timedelta(seconds=1)
+LEASE = timedelta(seconds=12)
+"""How long a claim lasts without renewal: the sources of a killed daemon are polled by another one after it."""
+CLAIM_PAUSE = timedelta(milliseconds=50)
+"""The time between two claims while polls end: sources are claimed in batches, not one by one."""
 GRACE = timedelta(seconds=3)
-"""How long polls under way may still finish after a signal, before they are abandoned."""
+"""How long polls under way may go on after a signal before they are cancelled."""
+LONGEST_STOP = timedelta(seconds=6)
+"""How long after a signal the process ends in any case."""
 CLOCK_SLACK = timedelta(seconds=5)
-"""A clock that leaps by less is only being set right."""
-REST = timedelta(minutes=1)
-"""How long at least a host is left alone whose poll could not be stored, where its own interval is no shorter."""
-WATCH_AFTER_JUMP = 60
-"""For how many ticks polls may still be stored whose times are from before the clock went back."""
+"""The clock may be corrected by so much without any consequence."""
+MIN_HOST_PAUSE = timedelta(minutes=1)
+"""The least pause of a host after a poll that could not be stored, unless the source's interval is shorter."""
+CHECKS_AFTER_JUMP = 60
+"""How many ticks look for times in the future: polls that began before the clock went back may still be stored."""
 
 log = structlog.get_logger()
 
 
+class Every(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
+    """Trigger that fires one interval after the last run.
+
+    APScheduler's IntervalTrigger computes each firing from the one before: when the clock jumps ahead by a year, it
+    lists every second of that year.
+    """
+
+    def __init__(self, interval: timedelta) -> None:
+        self.interval = interval
+
+    def get_next_fire_time(self, _: datetime | None, now: datetime) -> datetime:
+        return now + self.interval
+
+
 @dataclass(slots=True)
 class Daemon:
-    """One running daemon. `slots` bounds its polls at a time, `lease` how long a killed one's sources stay claimed.
+    """One running daemon. `slots` is how many polls it runs at a time, `lease` how long a claim lasts without renewal.
 
-    `reload` is called on SIGHUP, puts the configuration in force anew, and raises ConfigError where that has a mistake;
-    `on_stop` hears of the first signal to stop.
+    `reload` puts the configuration in force again. It is called on SIGHUP and raises ConfigError for a mistake in it.
     """
 
     poller: Poller
     slots: int = 100
-    lease: timedelta = timedelta(seconds=55)
+    lease: timedelta = LEASE
     reload: Callable[[], None] = lambda: None
-    on_stop: Callable[[], None] = lambda: None
     tick: timedelta = TICK
-    # Process ids are few, and each container begins with the same: chance tells two daemons apart.
+    # A process id alone would not do: in each container they begin with the same.
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
+    _scheduler: Any = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
+    _claim_job: Any = None
+    _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
-    _under_way: dict[asyncio.Task[None], Source] = field(default_factory=dict)
-    _renewed_at: float = 0.0
-    """When the claims were renewed last, by the event loop's clock."""
-    _resting: dict[str, float] = field(default_factory=dict)
+    _polls: dict[asyncio.Task[None], Source] = field(default_factory=dict)
+    """The polls under way."""
+    _poll_ended: bool = False
+    """Whether a poll has ended since the last claim began."""
+    _paused_hosts: dict[str, float] = field(default_factory=dict)
     """Hosts whose poll could not be stored, and until when (by the event loop's clock) they are left alone."""
     _reload_wanted: bool = False
-    _database_away: bool = False
-    _clock_was: tuple[datetime, float] | None = None
-    """What the wall clock and the event loop's clock said at the last tick."""
+    _database_available: bool = True
+    _last_clocks: tuple[datetime, float] | None = None
+    """The wall clock and the event loop's clock at the last claim."""
     _clock_checks: int = 1
+    _next_clock_check: float = 0.0
 
     async def run(self) -> None:
-        """Poll until SIGTERM or SIGINT; then finish or abandon what is under way. A second signal ends at once."""
+        """Poll until SIGTERM or SIGINT; then finish or cancel the polls under way. A second signal ends at once."""
         self._listen_for_signals()
+        self._start_jobs()
         log.info("running", owner=self.owner)
-        ticking = asyncio.create_task(self._tick_until_stopped())
         await self._stop.wait()
-        await self._wind_down(ticking)
+        await self._wind_down()
         log.info("stopped")
 
-    # --- what is due -------------------------------------------------------------------------------------------------
+    # --- jobs --------------------------------------------------------------------------------------------------------
 
-    async def _tick_until_stopped(self) -> None:
-        while not self._stop.is_set():
-            try:
-                await self._tick()
-                self._say_database_is_back()
-            except DatabaseError as error:
-                if not self._database_away:
-                    log.error("the database is away, trying again every second", error=str(error))
-                self._database_away = True
-            except Exception:
-                # A fault of ours must not end the polling of all sources.
-                log.exception("tick broke off")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), self.tick.total_seconds())
+    def _start_jobs(self) -> None:
+        # Failures are logged here, and a job that is still running when it is due again is no event.
+        logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
+        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+        self._scheduler.add_listener(self._on_job_error, EVENT_JOB_ERROR)
+        self._claim_job = self._add_job("poll due sources", self._poll_due, self.tick)
+        self._add_job("renew claims", self._renew_claims, self.lease / 4)
+        self._add_job("reload configuration", self._reload, self.tick)
+        self._scheduler.start()
+        self._restart_stalled_jobs()
 
-    async def _tick(self) -> None:
+    def _add_job(self, name: str, function: Callable[[], Any], interval: timedelta) -> Any:
+        options = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        begin = self.poller.clock()
+        return self._scheduler.add_job(function, Every(interval), id=name, name=name, next_run_time=begin, **options)
+
+    def _restart_stalled_jobs(self) -> None:
+        """Run jobs now that wait for longer than their interval, and look again after a tick.
+
+        APScheduler waits by the wall clock: when that goes back by an hour, every job waits for an hour. The clock of
+        the event loop does not jump.
+        """
         now = self.poller.clock()
-        if self._reload_wanted:
-            await self._reload()
-        await self._mind_the_clock(now)
-        await self._renew_claims(now)
-        free = self.slots - len(self._under_way)
-        if free <= 0:
+        for job in self._scheduler.get_jobs():
+            if job.next_run_time > now + job.trigger.interval:
+                job.modify(next_run_time=now)
+        asyncio.get_running_loop().call_later(self.tick.total_seconds(), self._restart_stalled_jobs)
+
+    def _on_job_error(self, event: JobExecutionEvent) -> None:
+        if not isinstance(event.exception, DatabaseError):
+            # A fault of kzfeed in one job must not end the polling of all sources.
+            log.error("internal error, the job runs again", job=event.job_id, exc_info=event.exception)
             return
-        visitors = Counter(host_of(source.url) for source in self._under_way.values())
+        if self._database_available:
+            log.error("database unavailable, retrying every second", error=str(event.exception))
+        self._database_available = False
+
+    # --- polls -------------------------------------------------------------------------------------------------------
+
+    async def _poll_due(self) -> None:
+        """Claim due sources, as many as there are free slots, and begin to poll them."""
+        async with self._claiming:
+            self._poll_ended = False
+            await self._follow_clock()
+            free = self.slots - len(self._polls)
+            for source in await self._claim(free) if free > 0 else ():
+                task = asyncio.create_task(self._poll(source))
+                self._polls[task] = source
+                task.add_done_callback(self._polls.pop)
+        if self._poll_ended:
+            self._claim_soon()
+
+    async def _claim(self, limit: int) -> list[Source]:
+        visits = Counter(host_of(source.url) for source in self._polls.values())
         due = await asyncio.to_thread(
             claims.claim_due,
             self.poller.database,
-            now=now,
+            now=self.poller.clock(),
             owner=self.owner,
             lease=self.lease,
-            limit=free,
+            limit=limit,
             busy=claims.Busy(
-                source_ids=[source.id for source in self._under_way.values()],
-                hosts=self._busy_hosts(visitors),
-                slots={host: most - visitors[host] for host, most in self.poller.host_queues.wide_hosts.items()},
+                source_ids=[source.id for source in self._polls.values()],
+                hosts=self._busy_hosts(visits),
+                slots={host: most - visits[host] for host, most in self.poller.host_queues.wide_hosts.items()},
             ),
         )
-        for source in due if not self._stop.is_set() else ():
-            task = asyncio.create_task(self._poll(source))
-            self._under_way[task] = source
-            task.add_done_callback(self._under_way.pop)
+        if not self._database_available:
+            log.info("database available again")
+        self._database_available = True
+        return [] if self._stop.is_set() else due
 
-    async def _renew_claims(self, now: datetime) -> None:
-        steady = asyncio.get_running_loop().time()
-        held = [source.id for source in self._under_way.values()]
-        # A poll that waits for its turns may outlast a claim.
-        if not held or steady - self._renewed_at < self.lease.total_seconds() / 3:
-            return
-        await asyncio.to_thread(claims.renew, self.poller.database, self.owner, held, now + self.lease)
-        self._renewed_at = steady
-
-    def _busy_hosts(self, visitors: Mapping[str, int]) -> set[str]:
+    def _busy_hosts(self, visits: Mapping[str, int]) -> set[str]:
         now = asyncio.get_running_loop().time()
-        self._resting = {host: until for host, until in self._resting.items() if until > now}
+        self._paused_hosts = {host: until for host, until in self._paused_hosts.items() if until > now}
         most = self.poller.host_queues.connections
-        return {*self._resting, *(host for host, count in visitors.items() if count >= most(host))}
+        return {*self._paused_hosts, *(host for host, count in visits.items() if count >= most(host))}
 
     async def _poll(self, source: Source) -> None:
         try:
             await self.poller.poll(source)
-            return
         except DatabaseError as error:
             log.error("poll not stored", source=source.name, error=str(error))
         except Exception:
-            # A fault of ours must not end the polling of all other sources.
-            log.exception("poll broke off", source=source.name)
-        # It comes again, but no server must suffer for our faults: no sooner than another visit might have come.
-        rest = min(source.every, max(self.poller.bounds.min_interval, REST))
-        self._resting[host_of(source.url)] = asyncio.get_running_loop().time() + rest.total_seconds()
+            # A fault of kzfeed in one poll must not end the polling of all other sources.
+            log.exception("internal error, poll not stored", source=source.name)
+        else:
+            self._claim_soon()
+            return
+        # The source stays due. No server must suffer for a fault of ours: its host is left alone for a while.
+        pause = min(source.every, max(self.poller.bounds.min_interval, MIN_HOST_PAUSE))
+        self._paused_hosts[host_of(source.url)] = asyncio.get_running_loop().time() + pause.total_seconds()
 
-    def _say_database_is_back(self) -> None:
-        if self._database_away:
-            log.info("the database is back")
-        self._database_away = False
+    def _claim_soon(self) -> None:
+        """Fill the slot that has become free. A claim that is running now must be followed by another one."""
+        self._poll_ended = True
+        soon = self.poller.clock() + CLAIM_PAUSE
+        if not self._claiming.locked() and self._claim_job.next_run_time > soon:
+            self._claim_job.modify(next_run_time=soon)
 
-    async def _mind_the_clock(self, now: datetime) -> None:
-        """Where the clock went back, the schedule goes with it; where it leapt ahead, what is due takes turns.
+    async def _renew_claims(self) -> None:
+        """Heartbeat: prolong the claims of all polls under way, however slow they are."""
+        if self._polls:
+            held = [source.id for source in self._polls.values()]
+            until = self.poller.clock() + self.lease
+            await asyncio.to_thread(claims.renew, self.poller.database, self.owner, held, until)
 
-        It may have gone back before the start too.
+    # --- upkeep ------------------------------------------------------------------------------------------------------
+
+    async def _follow_clock(self) -> None:
+        """Correct the schedule after a jump of the wall clock, also one that happened before the start.
+
+        After a jump back the whole schedule is moved back with it. After a jump ahead the sources that are due all at
+        once are spread.
         """
-        steady = asyncio.get_running_loop().time()
-        was, steady_was = self._clock_was or (now, steady)
-        ahead = now - was - timedelta(seconds=steady - steady_was)
-        self._clock_was = now, steady
-        if ahead < -CLOCK_SLACK:
-            self._clock_checks = WATCH_AFTER_JUMP
-        if ahead > CLOCK_SLACK:
-            log.warning("the clock leapt ahead", seconds=round(ahead.total_seconds()))
+        now, steady = self.poller.clock(), asyncio.get_running_loop().time()
+        last_now, last_steady = self._last_clocks or (now, steady)
+        self._last_clocks = now, steady
+        jump = now - last_now - timedelta(seconds=steady - last_steady)
+        if jump < -CLOCK_SLACK:
+            self._clock_checks = CHECKS_AFTER_JUMP
+        if jump > CLOCK_SLACK:
+            log.warning("clock jumped ahead", seconds=round(jump.total_seconds()))
             await asyncio.to_thread(claims.spread_due, self.poller.database, spread_start, now)
-        if self._clock_checks:
+        if self._clock_checks and steady >= self._next_clock_check:
+            self._next_clock_check = steady + self.tick.total_seconds()
             by = await asyncio.to_thread(claims.move_schedule_back, self.poller.database, now, tolerance=CLOCK_SLACK)
             self._clock_checks -= 1
             if by:
-                log.warning("the clock went back, and the schedule with it", seconds=round(by.total_seconds()))
+                log.warning("clock went back, schedule moved back with it", seconds=round(by.total_seconds()))
 
     async def _reload(self) -> None:
+        if not self._reload_wanted:
+            return
         self._reload_wanted = False
         try:
             await asyncio.to_thread(self.reload)
         except ConfigError as error:
-            log.error("configuration refused, the one before stays in force", error=str(error))
+            log.error("configuration refused, the previous one stays in force", error=str(error))
         except DatabaseError:
             self._reload_wanted = True
             raise
@@ -185,32 +250,47 @@ class Daemon:
     # --- signals -----------------------------------------------------------------------------------------------------
 
     def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+
         def on_first() -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.remove_signal_handler(number)
-                # The second is the kernel's to carry out, whatever the process hangs on.
+                # The kernel carries out the second one, whatever the process waits for.
                 signal.signal(number, signal.SIG_DFL)
-            self.on_stop()
+            _end_process_after(LONGEST_STOP)
             self._stop.set()
 
         def on_hangup() -> None:
             self._reload_wanted = True
 
-        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, on_first)
         loop.add_signal_handler(signal.SIGHUP, on_hangup)
-        # The command line held it back until somebody listens.
+        # The command line has blocked it until somebody listens.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
 
-    async def _wind_down(self, ticking: asyncio.Task[None]) -> None:
+    async def _wind_down(self) -> None:
         self.poller.fetcher.stop_requests()
-        log.info("stopping", polls_under_way=len(self._under_way))
-        _, late = await asyncio.wait([ticking, *self._under_way], timeout=GRACE.total_seconds())
+        self._scheduler.pause()
+        log.info("stopping", polls_under_way=len(self._polls))
+        claiming = asyncio.create_task(self._claiming.acquire())
+        _, late = await asyncio.wait([claiming, *self._polls], timeout=GRACE.total_seconds())
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        self._scheduler.remove_listener(self._on_job_error)
+        self._scheduler.shutdown(wait=False)
         try:
             await asyncio.wait_for(asyncio.to_thread(claims.release, self.poller.database, self.owner), timeout=2)
         except (DatabaseError, TimeoutError) as error:
-            log.warning("claims not given back, they run out by themselves", error=str(error))
+            log.warning("claims not released, they expire by themselves", error=str(error))
+
+
+def _end_process_after(time: timedelta) -> None:
+    """End the process after so long: a thread that waits for a database cannot be interrupted.
+
+    Nothing is lost by it: a transaction that is not finished by then is rolled back.
+    """
+    last_resort = threading.Timer(time.total_seconds(), os._exit, [0])
+    last_resort.daemon = True
+    last_resort.start()

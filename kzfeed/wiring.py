@@ -1,7 +1,5 @@
 """The settings put to work: from one frozen Settings and a database to a daemon that runs, and what it is made of."""
 
-import os
-import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -28,15 +26,10 @@ from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
 
-SPARE = timedelta(seconds=15)
-"""What a poll may take beside fetching and parsing: its host's gap, and the commit."""
-
 BATCH = 600
 POLL = 8
 """How much is committed at a time: an article weighs 1, a poll by itself as much as 8. So it is 75 polls without news,
 or 21 first contacts of twenty articles: where more wait for each other, the processes that read run out of work."""
-FAREWELL = timedelta(seconds=6)
-"""How long after a signal the daemon's process ends, whatever it waits for."""
 ROUNDING = timedelta(milliseconds=10)
 """Instants are stored in milliseconds."""
 
@@ -51,24 +44,8 @@ async def run(settings: Settings, database: Database, *, load: Callable[[], Sett
     with database.only_daemon():
         apply(settings, database, utc_now())
         async with poller(settings, database) as polls:
-            daemon = Daemon(
-                polls,
-                slots=settings.http.max_connections,
-                lease=settings.http.timeout + settings.parse.timeout + SPARE,
-                reload=_reloader(settings, database, load, polls.fetcher),
-                on_stop=_end_in_any_case,
-            )
-            await daemon.run()
-
-
-def _end_in_any_case() -> None:
-    """See to it that the process ends: a thread that waits for a database cannot be called back.
-
-    Nothing is lost by it, for what a transaction had not finished was never there.
-    """
-    last_resort = threading.Timer(FAREWELL.total_seconds(), os._exit, [0])
-    last_resort.daemon = True
-    last_resort.start()
+            reload = _reloader(settings, database, load, polls.fetcher)
+            await Daemon(polls, slots=settings.http.max_connections, reload=reload).run()
 
 
 def apply(settings: Settings, database: Database, now: datetime) -> None:
@@ -109,9 +86,9 @@ def _reloader(
         fetcher.proxies_of = proxies_of(fresh.model_copy(update={"http": in_force.http}))
         ours, theirs = (settings.model_dump(exclude={"sources", "defaults", "log"}) for settings in (in_force, fresh))
         waiting = sorted(section for section in ours if ours[section] != theirs[section])
-        log.info("configuration read again", origin=fresh.origin, sources=len(fresh.sources))
+        log.info("configuration reloaded", origin=fresh.origin, sources=len(fresh.sources))
         if waiting:
-            log.warning("these settings changed too, and wait for a restart", sections=waiting)
+            log.warning("settings changed that need a restart", sections=waiting)
 
     return reload
 

@@ -9,14 +9,16 @@ import json
 import socket
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
+
+from apscheduler.schedulers import base
 
 from kzfeed import wiring as service
 from kzfeed.cli import log
 from kzfeed.config import settings as config
-from kzfeed.daemon import Daemon
+from kzfeed.daemon import LEASE, Daemon
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
 
@@ -35,6 +37,15 @@ async def _run(settings: config.Settings, database: Database, options: dict[str,
         ahead = float(Path(options["clock"]).read_text("ascii")) if "clock" in options else 0
         return datetime.now(UTC) + timedelta(seconds=ahead)
 
+    class SchedulerClock(datetime):
+        """What APScheduler reads, so that its jobs see the jumps too: nobody can give it another clock."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return clock().astimezone(tz)
+
+    base.datetime = SchedulerClock
+
     def lookup(host: str, port: int) -> list[str]:
         if host in options.get("silent", ()):
             threading.Event().wait()
@@ -44,7 +55,7 @@ async def _run(settings: config.Settings, database: Database, options: dict[str,
 
     service.apply(settings, database, clock())
     async with service.poller(settings, database, clock=clock, lookup=lookup) as poller:
-        lease = timedelta(seconds=options.get("lease", 55))
+        lease = timedelta(seconds=options.get("lease", LEASE.total_seconds()))
         await Daemon(poller, lease=lease, tick=timedelta(seconds=options.get("tick", 1))).run()
 
 

@@ -45,13 +45,13 @@ def postgresql_stopped(server: PostgreSQLServer, folder: Path, seconds: float) -
             web.answer = feeds
             try:
                 began = time.monotonic()
-                away = daemon.wait_for("the database is away, trying again every second")
+                away = daemon.wait_for("database unavailable, retrying every second")
                 time.sleep(seconds)  # the outage itself
             finally:
                 ended = time.monotonic()
                 server.start()
             started = time.monotonic()
-            back = daemon.wait_for("the database is back", after=away)
+            back = daemon.wait_for("database available again", after=away)
             for name in NAMES:
                 daemon.wait_for("poll", after=back, source=name, timeout=60)
             resumed = time.monotonic() - started

@@ -49,7 +49,7 @@ def test_sighup_puts_a_changed_configuration_in_force(urls: dict[str, str], tmp_
         polled = row(tmp_path, "b")["last_polled_at"]
 
         configure(tmp_path, {"b": urls["b"], "c": urls["c"]}, every="30m")
-        number = reload(daemon, "configuration read again")
+        number = reload(daemon, "configuration reloaded")
         daemon.wait_for("poll", after=number, source="c")
 
         changed, removed = row(tmp_path, "b"), row(tmp_path, "a")
@@ -59,14 +59,14 @@ def test_sighup_puts_a_changed_configuration_in_force(urls: dict[str, str], tmp_
         assert (removed["status"], removed["enabled"]) == ("removed", 0)
 
         file.write_text('[[sources]]\nname = "b"\nevery = "3 parsecs"\n', encoding="utf-8")
-        number = reload(daemon, "configuration refused, the one before stays in force")
+        number = reload(daemon, "configuration refused, the previous one stays in force")
         said = daemon.events[number - 1]["error"]
         assert "sources.b.every" in said
         assert "3 parsecs" in said
         assert row(tmp_path, "b") == changed
 
         configure(tmp_path, urls, every="1s", http='host_gap = "0s"\nmin_interval = "1s"')
-        number = reload(daemon, "these settings changed too, and wait for a restart")
+        number = reload(daemon, "settings changed that need a restart")
         assert daemon.events[number - 1]["sections"] == ["http"]
         daemon.wait_for("poll", after=number, source="b")
         daemon.wait_for("poll", after=number, source="a")
@@ -83,7 +83,7 @@ def test_a_sighup_that_comes_before_the_daemon_listens_is_not_its_end(urls: dict
         while not (tmp_path / "kzfeed.db").exists() and time.monotonic() < deadline:
             time.sleep(0.005)
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.wait_for("configuration read again", after=daemon.wait_for("running"))
+        daemon.wait_for("configuration reloaded", after=daemon.wait_for("running"))
         assert daemon.stop() == 0
 
 
