@@ -1,6 +1,6 @@
-"""One source, one poll: fetch, read, settle, commit, written once for the daemon and for polls by hand.
+"""One poll of one source: fetch, read, compare, decide the next state, commit.
 
-A poll always ends in a record: whatever fails costs this poll and nothing else.
+Every poll ends in a record: what fails costs this poll and nothing else.
 """
 
 import asyncio
@@ -8,16 +8,15 @@ import hashlib
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 import structlog
 
 from kzfeed.article.change import overlap
 from kzfeed.batches import Batches
-from kzfeed.errors import DocumentError, UsageError
+from kzfeed.errors import DocumentError
 from kzfeed.fetch.client import Fetcher
 from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.hosts import host_of
@@ -36,29 +35,25 @@ from kzfeed.model import (
     Source,
 )
 from kzfeed.sandbox.pool import Workers
-from kzfeed.schedule import cron
-from kzfeed.schedule.explain import explain, poll_line
 from kzfeed.schedule.interval import IntervalBounds
-from kzfeed.schedule.policy import settle, unreadable, visit_to
-from kzfeed.store import host_pauses, sources
+from kzfeed.schedule.policy import Circumstances, VisitResult, next_state, parse_failure, visit_to
 from kzfeed.store.commit import PollCommit
 from kzfeed.store.engine import Database
-from kzfeed.store.queries import last_polls
 
 log = structlog.get_logger()
 
 
 def utc_now() -> datetime:
-    """The clock at the edge."""
+    """The current time."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Poller:
-    """What the polls of one process share: network, database, host queues, and where time and chance come from.
+    """What all polls of a process share.
 
-    `commits` and `windows` are the ways into the store and out of it. `reader` is the thread in which a harmless
-    document is read that comes alone.
+    `windows` reads the last windows of sources from the database, `commits` writes polls, both in batches. `reader` is
+    the thread that reads a plainly harmless document when no other one waits.
     """
 
     fetcher: Fetcher
@@ -69,130 +64,101 @@ class Poller:
     commits: Batches[PollCommit, Poll]
     windows: Batches[Source, list[Shown]]
     reader: Executor
-    reading_here: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reader_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     max_entries: int = 5000
     clock: Callable[[], datetime] = utc_now
-    chance: Callable[[], float] = field(default=random.random)
+    random: Callable[[], float] = field(default=random.random)
 
     async def poll(self, source: Source) -> Poll:
-        """Visit the source when its host's turn comes, and write down what came of it.
+        """Visit the source and commit what the visit brought. Waits for a slot at its host.
 
-        Raises DatabaseError where even the record could not be written: then the source is as it was before.
+        Raises DatabaseError where the poll cannot be committed: then the source is unchanged.
         """
-        async with self.host_queues.slot(host_of(source.url)) as slot:
-            started = self.clock()
-            outcome = await self.fetcher.visit(visit_to(source), on_hop=lambda hop: slot.move_to(hop.host))
-        feed: Feed | None = None
-        articles: tuple[Article, ...] = ()
-        body_hash = None
-        if isinstance(outcome, Fetched):
-            body_hash = hashlib.sha256(outcome.body).hexdigest()
-            if body_hash != source.body_hash:
-                try:
-                    feed, articles = await self._read(source, outcome)
-                except DocumentError as error:
-                    outcome = unreadable(source, outcome, error.kind, str(error))
+        started, outcome = await self._fetch(source)
+        visit, articles = await self._read(source, outcome)
         now = self.clock()
-        window = await self._overlap(source, feed, articles, now) if feed else None
-        settled = settle(
-            source,
-            outcome,
-            feed,
-            window,
-            now=now,
-            fires_at=next_firing(source, now),
-            body_hash=body_hash,
-            bounds=self.bounds,
-            jitter=self.chance(),
-        )
-        record = _record(source, outcome, feed, started, now)
+        if visit.feed:
+            visit = replace(visit, window=await self._compare(source, visit.feed, articles, now))
+        after = next_state(source, visit, Circumstances(now, self.bounds, self.random()))
         commit = PollCommit(
-            settled.source,
-            record,
+            after.source,
+            _record(source, visit, started, now),
             articles,
             before=source,
-            overlap=window or Overlap(),
-            pause=settled.host_pause,
-            paused_host=settled.paused_host,
+            overlap=visit.window or Overlap(),
+            pause=after.host_pause,
+            paused_host=after.paused_host,
         )
-        del outcome  # while the commit waits for its turn, nobody needs the document any more
+        feed, window = visit.feed, visit.window
+        del outcome, visit  # a document is large, and the commit may have to wait
         record = await self.commits.ask(commit)
-        _report(source, record, settled.source, feed, window)
+        _log_poll(source, record, after.source, feed, window)
         return record
 
-    async def _read(self, source: Source, fetched: Fetched) -> Read:
+    async def _fetch(self, source: Source) -> tuple[datetime, Outcome]:
+        async with self.host_queues.slot(host_of(source.url)) as slot:
+            started = self.clock()
+            return started, await self.fetcher.visit(visit_to(source), on_hop=lambda hop: slot.move_to(hop.host))
+
+    async def _read(self, source: Source, outcome: Outcome) -> tuple[VisitResult, tuple[Article, ...]]:
+        """The feed and the articles of a fetched document, unless it has the same bytes as the last one."""
+        if not isinstance(outcome, Fetched):
+            return VisitResult(outcome), ()
+        body_hash = hashlib.sha256(outcome.body).hexdigest()
+        if body_hash == source.body_hash:
+            return VisitResult(outcome, body_hash=body_hash), ()
         document = Document(
-            body=fetched.body,
-            content_type=fetched.headers.get("content-type"),
-            url=fetched.url,
+            body=outcome.body,
+            content_type=outcome.headers.get("content-type"),
+            url=outcome.url,
             timezone=source.timezone,
             now=self.clock(),
             max_entries=self.max_entries,
         )
-        # Where documents come in crowds, reading is for the other cores: a busy thread would hold up all that is here.
-        if self.workers.are_idle and not self.reading_here.locked():
-            async with self.reading_here:
+        try:
+            feed, articles = await self._read_document(document)
+        except DocumentError as error:
+            return VisitResult(parse_failure(source, outcome, error.kind, str(error))), ()
+        return VisitResult(outcome, feed, body_hash=body_hash), articles
+
+    async def _read_document(self, document: Document) -> Read:
+        # Many documents at once are read by the workers, on the other cores: a busy thread would hold up all polls.
+        if self.workers.are_idle and not self.reader_lock.locked():
+            async with self.reader_lock:
                 reading = asyncio.get_running_loop().run_in_executor(self.reader, _read_harmless, document)
                 if harmless := await reading:
                     return harmless
         return await self.workers.read(document)
 
-    async def _overlap(self, source: Source, feed: Feed, articles: Sequence[Article], now: datetime) -> Overlap:
+    async def _compare(self, source: Source, feed: Feed, articles: Sequence[Article], now: datetime) -> Overlap:
+        """How the window of the source overlaps the last one."""
         before = await self.windows.ask(source) if source.last_document_at else []
         whole = not feed.cut_off and not feed.dropped
         return overlap(before, articles, before_at=source.last_document_at, now=now, whole=whole)
 
 
 def _read_harmless(document: Document) -> Read | None:
-    # Where nothing is new, no document is read, and what reads it takes a while to import.
+    # Imported late: it takes a while, and a process whose polls bring nothing new does not need it.
     from kzfeed.sandbox.document import read_harmless
 
     return read_harmless(document)
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """Why the next poll of a source is when it is, in sentences, and what its last polls did, as rows and as lines."""
-
-    source: Source
-    why: list[str]
-    polls: list[dict[str, Any]]
-    poll_lines: list[str]
-
-
-def explain_source(database: Database, name: str, now: datetime) -> Explained:
-    """What is known of the source of this name. Raises UsageError where there is none."""
-    found = sources.load(database, [name])
-    if not found:
-        known = ", ".join(source.name for source in sources.load(database)) or "none"
-        raise UsageError(f"no source {name!r} has an address in this database; there are: {known}")
-    paused_until = host_pauses.paused_hosts(database, now).get(host_of(found[0].url))
-    polls = last_polls(database, found[0].id)
-    return Explained(found[0], explain(found[0], paused_until, now), polls, list(map(poll_line, polls)))
-
-
-def next_firing(source: Source, now: datetime) -> datetime | None:
-    """When the cron expression of the source fires next after `now`; None where it has none, or never fires again."""
-    if source.cron is None:
-        return None
-    return cron.next_firing(source.cron, source.timezone or "UTC", now)
-
-
-def _record(source: Source, outcome: Outcome, feed: Feed | None, started: datetime, now: datetime) -> Poll:
-    """The poll as far as it is known before the commit, which says whether anything was new."""
-    record = partial(Poll, source.id, started, now - started, http_status=outcome.status)
-    match outcome:
-        case Failed():
-            return record(outcome="failed", error_kind=outcome.kind, error=outcome.error)
+def _record(source: Source, visit: VisitResult, started: datetime, ended: datetime) -> Poll:
+    """The record of a poll before the commit, which finds out whether anything is new."""
+    record = partial(Poll, source.id, started, ended - started, http_status=visit.outcome.status)
+    match visit.outcome:
+        case Failed() as failed:
+            return record(outcome="failed", error_kind=failed.kind, error=failed.error)
         case NotModified():
             return record(outcome="not-modified")
-        case Fetched():
-            entries = len(feed.entries) if feed else 0
-            return record(outcome="unchanged", body_bytes=len(outcome.body), entries=entries)
+        case Fetched() as fetched:
+            entries = len(visit.feed.entries) if visit.feed else 0
+            return record(outcome="unchanged", body_bytes=len(fetched.body), entries=entries)
 
 
-def _report(source: Source, poll: Poll, after: Source, feed: Feed | None, window: Overlap | None) -> None:
-    """One event a poll, and one a gap: that is what somebody should look at."""
+def _log_poll(source: Source, poll: Poll, after: Source, feed: Feed | None, window: Overlap | None) -> None:
+    """Log one event for the poll, and one for each thing that an operator should look at."""
     event = log.bind(
         source=source.name,
         outcome=poll.outcome,
@@ -208,9 +174,9 @@ def _report(source: Source, poll: Poll, after: Source, feed: Feed | None, window
         event.warning("poll", error_kind=poll.error_kind, error=poll.error, failures=after.failure_count)
     else:
         event.info("poll")
-    if window and window.gap:
-        log.warning("gap", source=source.name, from_at=window.gap.from_at, to_at=window.gap.to_at)
+    if window and (gap := window.gap):
+        log.warning("gap", source=source.name, from_at=gap.from_at, to_at=gap.to_at)
     if after.url != source.url:
         log.warning("moved", source=source.name, from_url=source.url, to_url=after.url)
     if after.status == "gone" and source.status != "gone":
-        log.error("retired, its articles are kept", source=source.name, error=after.last_error)
+        log.error("source retired, its articles are kept", source=source.name, error=after.last_error)

@@ -8,7 +8,7 @@ from random import Random
 from benchmarks.simulation.world import Answer, Publisher
 from kzfeed.model import Failed, Feed, Fetched, Gap, NotModified, Outcome, Overlap, Source
 from kzfeed.schedule.interval import IntervalBounds, stable_offset
-from kzfeed.schedule.policy import settle, visit_to
+from kzfeed.schedule.policy import Circumstances, VisitResult, next_state, visit_to
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -83,7 +83,7 @@ def politely(bounds: IntervalBounds, *, auto: bool, start: timedelta = timedelta
             record.requests += 1
             record.refused += answer.status == 429
             last = now
-            source = _settled(source, publisher, answer, now, record, bounds, chance.random())
+            source = _next_state(source, publisher, answer, now, record, bounds, chance.random())
             assert source.next_poll_at
             now = (source.next_poll_at - START).total_seconds()
         return record.close(publisher, until)
@@ -91,7 +91,7 @@ def politely(bounds: IntervalBounds, *, auto: bool, start: timedelta = timedelta
     return visit
 
 
-def _settled(
+def _next_state(
     source: Source,
     publisher: Publisher,
     answer: Answer,
@@ -113,8 +113,8 @@ def _settled(
             feed = Feed("rss", ttl=timedelta(seconds=publisher.ttl) if publisher.ttl else None)
             window = _window(source, publisher, answer.end, now, record)
     moment = START + timedelta(seconds=now)
-    settled = settle(source, outcome, feed, window, now=moment, body_hash=body_hash, bounds=bounds, jitter=jitter)
-    return settled.source
+    visit = VisitResult(outcome, feed, window, body_hash)
+    return next_state(source, visit, Circumstances(moment, bounds, jitter)).source
 
 
 def _window(source: Source, publisher: Publisher, end: int, now: float, record: Record) -> Overlap:

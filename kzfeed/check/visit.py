@@ -9,8 +9,9 @@ from kzfeed.fetch.client import Hop
 from kzfeed.hosts import host_of
 from kzfeed.model import Document, Failed, FeedLinks, Fetched, Outcome, Page, Read, Visit
 from kzfeed.poll import utc_now
+from kzfeed.reload import interval_bounds
 from kzfeed.text import redacted
-from kzfeed.wiring import document_workers, fetcher, host_queues, interval_bounds
+from kzfeed.wiring import document_workers, fetcher, host_queues
 
 
 async def check_feed(settings: Settings, url: str, timezone: str | None = None) -> FeedReport:

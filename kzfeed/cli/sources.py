@@ -44,7 +44,8 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Explain when the next poll of a source is, and what its last ten polls brought."""
-    from kzfeed.poll import explain_source, utc_now
+    from kzfeed.cli.explain import explain_source
+    from kzfeed.poll import utc_now
 
     with ctx.obj.database(migrate=False) as database:
         told = explain_source(database, name, utc_now())

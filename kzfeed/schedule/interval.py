@@ -9,6 +9,7 @@ from hashlib import sha256
 from math import sqrt
 
 from kzfeed.model import Overlap, Source
+from kzfeed.schedule.cron import next_firing
 from kzfeed.schedule.response_headers import Wait
 
 AUTO_DOUBLES_IN = timedelta(days=7)
@@ -33,17 +34,25 @@ def base_interval(source: Source, bounds: IntervalBounds) -> timedelta:
     return max(length, bounds.min_interval)
 
 
-def interval_wait(source: Source, now: datetime, fires_at: datetime | None, bounds: IntervalBounds) -> Wait:
-    """When the source's own rhythm brings the next visit: its cron expression fires at `fires_at`, or its interval."""
-    if fires_at:
-        return Wait(max(fires_at - now, _NO_TIME), "its cron expression")
+def cron_firing(source: Source, after: datetime) -> datetime | None:
+    """The next firing of the source's cron expression; None where it has none."""
+    return next_firing(source.cron, source.timezone or "UTC", after) if source.cron else None
+
+
+def interval_wait(source: Source, now: datetime, bounds: IntervalBounds) -> Wait:
+    """The wait until the next poll by the source's cron expression or interval alone."""
+    if fires_at := cron_firing(source, now):
+        return Wait(fires_at - now, "its cron expression")
     usual = base_interval(source, bounds)
     if source.hurried_interval and source.hurried_interval < usual:
-        usual, reason = max(source.hurried_interval, bounds.min_interval), "hurried until its windows overlap by half"
+        usual, reason = (
+            max(source.hurried_interval, bounds.min_interval),
+            "more often until its windows overlap by half",
+        )
     elif usual == bounds.min_interval and not source.auto and source.every < usual:
-        reason = "the least interval"
+        reason = "the minimum interval"
     else:
-        reason = "its own rhythm" if source.auto else "its interval"
+        reason = "its auto interval" if source.auto else "its interval"
     return Wait(usual * (1 + stable_offset(source.name) / STEADY_SHARE), reason)
 
 

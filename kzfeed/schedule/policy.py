@@ -1,7 +1,6 @@
-"""When to come back, and with what headers: a source's state, what a visit brought and `now` in, the new state out.
+"""The next state of a source after a visit: when it is polled again, with which request, and why then.
 
-Pure: the clock, chance and the time a cron expression fires are arguments. The rules are etiquette.md's; their numbers
-stand beside them.
+Pure functions of the stored state, the outcome and `now`. Rules are numbered as in docs/politeness.md.
 """
 
 from collections.abc import Sequence
@@ -10,27 +9,58 @@ from datetime import datetime, timedelta
 
 from kzfeed.hosts import host_of
 from kzfeed.model import Failed, FailureKind, Feed, Fetched, NotModified, Outcome, Overlap, Source, Validators, Visit
-from kzfeed.schedule.interval import IntervalBounds as IntervalBounds  # `settle` takes it: whoever calls it needs both
-from kzfeed.schedule.interval import adapt_intervals, after_skipped_hours, base_interval, interval_wait
+from kzfeed.schedule.interval import (
+    IntervalBounds,
+    adapt_intervals,
+    after_skipped_hours,
+    base_interval,
+    cron_firing,
+    interval_wait,
+)
 from kzfeed.schedule.response_headers import MAX_FRESHNESS, Wait, freshness, poll_interval, retry_after
 
 MAX_BACK_OFF = timedelta(hours=24)
-MAX_BACK_OFF_OF_THE_DEAD = timedelta(days=7)
+MAX_BACK_OFF_OF_DEAD_SOURCE = timedelta(days=7)
 DEAD_AFTER = timedelta(days=30)
 CHALLENGE_BACK_OFF = timedelta(hours=24)
 STUCK_AFTER = timedelta(days=7)
 MOVED_AFTER = timedelta(hours=24)
 MOVED_POLLS = 3
 UNCHANGED_BACK_OFF = 4
-"""How many intervals a host without validators waits at most while its body does not change."""
+"""The longest wait, in intervals, for a server without validators whose document does not change."""
+ROUNDING = timedelta(milliseconds=10)
+"""The database rounds times to milliseconds."""
 
 _DOUBTFUL: tuple[FailureKind, ...] = ("not-a-feed", "empty", "unexpected-status")
 _NO_TIME = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """The state of a source after a visit; `host_pause` is until when the whole of `paused_host` wants no visits."""
+class VisitResult:
+    """What a visit brought.
+
+    `feed` is what a fetched document says of itself, `window` how its entries overlap those of the last document. Both
+    are None where the document has the same bytes as the last one, or none was fetched.
+    """
+
+    outcome: Outcome
+    feed: Feed | None = None
+    window: Overlap | None = None
+    body_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What else decides: the time at the end of the visit, the operator's bounds, and a random number, 0 ≤ x < 1."""
+
+    now: datetime
+    bounds: IntervalBounds
+    jitter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NextState:
+    """The state of a source after a visit. No source of `paused_host` may be polled before `host_pause`."""
 
     source: Source
     host_pause: datetime | None = None
@@ -38,7 +68,10 @@ class Settled:
 
 
 def visit_to(source: Source) -> Visit:
-    """What to ask of the source's server (rules 1 and 18). Only the operator names a private address, no redirect."""
+    """The next request to the source's server (rules 1 and 18).
+
+    Only the host that the operator configured may have a private address, not one that a redirect names.
+    """
     return Visit(
         source.url,
         validators=None if source.ask_in_full else source.validators,
@@ -47,8 +80,8 @@ def visit_to(source: Source) -> Visit:
     )
 
 
-def unreadable(source: Source, fetched: Fetched, kind: FailureKind, words: str) -> Failed:
-    """The failure of a visit whose document could not be read. HTML where a feed was is a bot challenge (rule 12)."""
+def parse_failure(source: Source, fetched: Fetched, kind: FailureKind, words: str) -> Failed:
+    """A fetched document that could not be parsed, as a failure. HTML where a feed was is a bot challenge (rule 12)."""
     if kind == "not-a-feed" and source.last_document_at and _is_html(fetched):
         kind, words = "challenge", f"an HTML page where a feed was: {words}"
     return Failed(kind, words, fetched.status, fetched.headers, redirect_retry_after=fetched.redirect_retry_after)
@@ -60,68 +93,64 @@ def _is_html(fetched: Fetched) -> bool:
     return media_type in ("text/html", "application/xhtml+xml") or b"<!doctype html" in start or b"<html" in start
 
 
-def settle(
-    source: Source,
-    outcome: Outcome,
-    feed: Feed | None,
-    window: Overlap | None = None,
-    *,
-    now: datetime,
-    fires_at: datetime | None = None,
-    body_hash: str | None = None,
-    bounds: IntervalBounds,
-    jitter: float = 0.0,
-) -> Settled:
-    """What the visit that ended at `now` changes.
+def next_state(source: Source, visit: VisitResult, at: Circumstances) -> NextState:
+    """The state of the source after the visit."""
+    if isinstance(visit.outcome, Failed):
+        return _after_failure(source, visit.outcome, at)
+    return NextState(_after_success(source, visit.outcome, visit, at))
 
-    `feed` is what a Fetched document said of itself and `window` how it overlaps the last one, both None where it was
-    the same bytes as before. `fires_at` is when the source's cron expression fires next, None where it has none.
-    `jitter` is a draw from 0 ≤ x < 1.
+
+def replanned(before: Source, after: Source, at: Circumstances) -> datetime | None:
+    """The time of the next poll after the operator changed the interval or the cron expression; None if he did not.
+
+    The new interval counts from the last poll. What else put the poll off, such as Retry-After or failures, still does.
     """
-    if isinstance(outcome, Failed):
-        return _after_failure(source, outcome, now, fires_at, bounds, jitter)
-    return _after_success(source, outcome, feed, window, now, fires_at, body_hash, bounds)
+    polled, planned = after.last_polled_at, after.next_poll_at
+    if polled is None or planned is None or before.url != after.url or _timing(before) == _timing(after):
+        return None
+    was_due = polled + interval_wait(before, polled, at.bounds).length + ROUNDING
+    if after.cron:
+        due = at.now + interval_wait(after, at.now, at.bounds).length
+    else:
+        due = polled + max(after.own_wait or _NO_TIME, interval_wait(after, polled, at.bounds).length)
+    return after_skipped_hours(due if planned <= was_due else max(due, planned), after)
 
 
-# --- a visit that brought something ----------------------------------------------------------------------------------
+def _timing(source: Source) -> tuple[object, ...]:
+    return source.every, source.auto, source.cron, source.cron and source.timezone
 
 
-def _after_success(
-    before: Source,
-    outcome: Fetched | NotModified,
-    feed: Feed | None,
-    window: Overlap | None,
-    now: datetime,
-    fires_at: datetime | None,
-    body_hash: str | None,
-    bounds: IntervalBounds,
-) -> Settled:
-    source = _as_told(adapt_intervals(before, window, now, bounds), feed, now)
-    source = _addressed(source, outcome.permanent_url, now)
-    # Rule 4: a document that breaks off must not vouch for the entries that it did not show.
+# --- after a success -------------------------------------------------------------------------------------------------
+
+
+def _after_success(before: Source, outcome: Fetched | NotModified, visit: VisitResult, at: Circumstances) -> Source:
+    now, feed = at.now, visit.feed
+    source = _with_feed_facts(adapt_intervals(before, visit.window, now, at.bounds), feed, now)
+    source = _with_address(source, outcome.permanent_url, now)
+    # Rule 4: validators of a document that is cut off would vouch for entries that it did not show.
     torn = feed is not None and feed.cut_off
     validators = before.validators if torn else _validators(before, outcome)
     not_modified_since = before.not_modified_since or now if isinstance(outcome, NotModified) else None
     waits = [
-        interval_wait(source, now, fires_at, bounds),
-        Wait(bounds.min_interval, "the least interval"),
+        interval_wait(source, now, at.bounds),
+        Wait(at.bounds.min_interval, "the minimum interval"),
         Wait(source.own_wait or _NO_TIME, "the feed's own ttl or update period"),
         freshness(outcome.headers, now),
         Wait(poll_interval(outcome.headers), "X-Poll-Interval of the answer"),
     ]
-    if isinstance(outcome, Fetched) and body_hash == before.body_hash and validators is None and not source.cron:
-        waits.append(_unchanged(source, now, bounds))
+    if isinstance(outcome, Fetched) and visit.body_hash == before.body_hash and validators is None and not source.cron:
+        waits.append(_unchanged(source, now, at.bounds))
     asked = retry_after(outcome.redirect_retry_after, now)
     if asked:
         waits.append(Wait(asked, "Retry-After"))
     due, reason = _scheduled(source, waits, now)
-    after = replace(
+    return replace(
         source,
         validators=validators,
         not_modified_since=not_modified_since,
         # Rule 18: validators that match for ever may have lost touch with the document.
         ask_in_full=not_modified_since is not None and now - not_modified_since >= STUCK_AFTER,
-        body_hash=before.body_hash if torn else body_hash or before.body_hash,
+        body_hash=before.body_hash if torn else visit.body_hash or before.body_hash,
         status="active",
         last_polled_at=now,
         last_success_at=now,
@@ -133,11 +162,10 @@ def _after_success(
         next_poll_at=due,
         next_poll_reason=reason,
     )
-    return Settled(after)
 
 
 def _unchanged(source: Source, now: datetime, bounds: IntervalBounds) -> Wait:
-    """Rule 5: nothing can say "not modified" here, so come less often while the answer stays the same."""
+    """Rule 5: a server without validators is polled less often while its document stays the same."""
     since_change = now - (source.last_document_at or now)
     usual = base_interval(source, bounds)
     longest = UNCHANGED_BACK_OFF * usual
@@ -146,8 +174,8 @@ def _unchanged(source: Source, now: datetime, bounds: IntervalBounds) -> Wait:
     return Wait(min(since_change, longest), "the same body again, without validators")
 
 
-def _as_told(source: Source, feed: Feed | None, now: datetime) -> Source:
-    """What the feed says of itself and of when to come (rules 6 and 15)."""
+def _with_feed_facts(source: Source, feed: Feed | None, now: datetime) -> Source:
+    """The source with what the feed says of itself and of polling times (rules 6 and 15)."""
     if feed is None:
         return source
     own_wait = min(max(feed.ttl or _NO_TIME, feed.update_every or _NO_TIME), MAX_FRESHNESS)
@@ -162,8 +190,8 @@ def _as_told(source: Source, feed: Feed | None, now: datetime) -> Source:
     )
 
 
-def _addressed(source: Source, permanent_url: str | None, now: datetime) -> Source:
-    """Rule 9: an address that permanent redirects led to, poll after poll for a day, becomes the source's own."""
+def _with_address(source: Source, permanent_url: str | None, now: datetime) -> Source:
+    """Rule 9: the target of permanent redirects becomes the source's address after several polls over a day."""
     if not permanent_url or permanent_url == source.url:
         return replace(source, moved_to=None, moved_since=None, moved_polls=0) if source.moved_to else source
     if permanent_url != source.moved_to or source.moved_since is None:
@@ -175,7 +203,7 @@ def _addressed(source: Source, permanent_url: str | None, now: datetime) -> Sour
 
 
 def _validators(source: Source, outcome: Fetched | NotModified) -> Validators | None:
-    """Rule 2: a 200 replaces each validator; a 304 only what it carries, for it may omit what it does not change."""
+    """Rule 2: a 200 replaces both validators, a 304 only those that it carries, for it may omit unchanged ones."""
     etag, last_modified = outcome.headers.get("etag") or None, outcome.headers.get("last-modified") or None
     if isinstance(outcome, Fetched):
         return Validators(outcome.url, etag, last_modified) if etag or last_modified else None
@@ -185,17 +213,17 @@ def _validators(source: Source, outcome: Fetched | NotModified) -> Validators | 
     return Validators(before.url, etag or before.etag, last_modified or before.last_modified)
 
 
-# --- a visit that brought nothing ------------------------------------------------------------------------------------
+# --- after a failure -------------------------------------------------------------------------------------------------
 
 
-def _after_failure(
-    source: Source, failed: Failed, now: datetime, fires_at: datetime | None, bounds: IntervalBounds, jitter: float
-) -> Settled:
+def _after_failure(source: Source, failed: Failed, at: Circumstances) -> NextState:
+    now = at.now
     failing_since, failures = source.failing_since or now, source.failure_count + 1
-    interval = max(fires_at - now, bounds.min_interval) if fires_at else base_interval(source, bounds)
+    fires_at = cron_firing(source, now)
+    interval = max(fires_at - now, at.bounds.min_interval) if fires_at else base_interval(source, at.bounds)
     asked = _asked(failed, now)
     waits = [
-        Wait(_back_off(interval, failures, now - failing_since, jitter), _after(failures)),
+        Wait(_back_off(interval, failures, now - failing_since, at.jitter), _after(failures)),
         Wait(CHALLENGE_BACK_OFF if failed.kind == "challenge" else _NO_TIME, "back-off after a bot challenge"),
         Wait(asked, "Retry-After"),
         Wait(poll_interval(failed.headers), "X-Poll-Interval of the answer"),
@@ -206,7 +234,7 @@ def _after_failure(
     pauses = [pause for pause in (source.not_before, now + asked) if pause and pause > now]
     after = replace(
         source,
-        # What was answered cannot be trusted to mean "the same as before".
+        # After such an answer a 304 cannot be trusted to mean that nothing has changed.
         ask_in_full=source.ask_in_full or _is_doubtful(failed),
         status="gone" if gone else "failing",
         gone_at=(source.gone_at or now) if gone else None,
@@ -218,10 +246,10 @@ def _after_failure(
         next_poll_at=None if gone else due,
         next_poll_reason="gone (410)" if gone else reason,
     )
-    # Rule 8: a server that is overrun is so for all of its feeds; it may be another one than was asked first.
+    # Rule 8: the server that answered pauses all of its feeds. After a redirect it is another one than the source's.
     if asked and failed.status in (429, 503):
-        return Settled(after, host_pause=now + asked, paused_host=host_of(failed.url or source.url))
-    return Settled(after)
+        return NextState(after, host_pause=now + asked, paused_host=host_of(failed.url or source.url))
+    return NextState(after)
 
 
 def _is_doubtful(failed: Failed) -> bool:
@@ -229,14 +257,14 @@ def _is_doubtful(failed: Failed) -> bool:
 
 
 def _back_off(interval: timedelta, failures: int, failing_for: timedelta, jitter: float) -> timedelta:
-    """Rule 11: twice the interval after the first failure, twice that after the second, and so on up to a limit."""
-    longest = MAX_BACK_OFF_OF_THE_DEAD if failing_for >= DEAD_AFTER else MAX_BACK_OFF
-    # Bounded before it is multiplied: 2^1,000 intervals are more than a timedelta holds.
+    """Rule 11: twice the interval after one failure, four times after two, and so on up to a limit."""
+    longest = MAX_BACK_OFF_OF_DEAD_SOURCE if failing_for >= DEAD_AFTER else MAX_BACK_OFF
+    # The exponent is bounded because a timedelta cannot hold 2^1,000 intervals.
     return min(min(interval, longest) * (1 << min(failures, 12)) * (1 + jitter / 4), longest)
 
 
 def _asked(failed: Failed, now: datetime) -> timedelta:
-    """Rule 7: how long the server asked to be left alone, in its answer or on the way to it."""
+    """Rule 7: the wait that Retry-After asks for, in the answer or in a redirect before it."""
     answered = failed.headers.get("retry-after") if failed.status and failed.status >= 300 else None
     asked = (retry_after(answered, now), retry_after(failed.redirect_retry_after, now))
     return max(filter(None, asked), default=_NO_TIME)
@@ -247,7 +275,7 @@ def _after(failures: int) -> str:
 
 
 def _scheduled(source: Source, waits: Sequence[Wait], now: datetime) -> tuple[datetime, str]:
-    """When the longest of these is over and the feed has nothing against it (rule 15), and why it is then."""
+    """The time at which the longest wait has ended and the feed allows a visit (rule 15), and the reason."""
     wait = max(waits, key=lambda each: each.length)
     due = now + wait.length
     allowed = after_skipped_hours(due, source)

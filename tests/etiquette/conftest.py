@@ -22,7 +22,7 @@ from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.model import Poll, Source, SourceConfig
 from kzfeed.poll import Poller
 from kzfeed.sandbox.pool import Workers
-from kzfeed.schedule.policy import IntervalBounds
+from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.store import claims, host_pauses, schema, sources, tables
 from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database
@@ -162,7 +162,7 @@ def new_world(
             windows=Batches(partial(last_windows, database), writer),
             reader=reader,
             clock=lambda: clock.now,
-            chance=lambda: clock.chance,
+            random=lambda: clock.chance,
         )
         yield World(database, clock, runner, poller)
 

@@ -13,7 +13,8 @@ from kzfeed.fetch.client import Fetcher, Hop
 from kzfeed.fetch.host_queue import HostQueues, HostRule
 from kzfeed.hosts import host_of
 from kzfeed.model import Failed, Poll, Visit
-from kzfeed.schedule.policy import IntervalBounds, settle
+from kzfeed.schedule.interval import IntervalBounds
+from kzfeed.schedule.policy import Circumstances, VisitResult, next_state
 from kzfeed.store import claims, host_pauses
 from tests.etiquette.conftest import AGENT, DAY, HOUR, START, World
 from tests.etiquette.documents import rss
@@ -113,10 +114,10 @@ def test_8_the_host_that_refused_is_paused_also_where_a_redirect_led_to_it(world
     source = world_on_each_engine.source("door")
     refused = Failed("http-status", "no", 503, {"retry-after": "600"}, url="https://house.example/feed")
 
-    settled = settle(source, refused, None, now=now, bounds=IntervalBounds())
+    after = next_state(source, VisitResult(refused), Circumstances(now, IntervalBounds()))
     record = Poll(source.id, now, timedelta(), "failed")
     commit_poll(
-        world_on_each_engine.database, settled.source, record, pause=settled.host_pause, paused_host=settled.paused_host
+        world_on_each_engine.database, after.source, record, pause=after.host_pause, paused_host=after.paused_host
     )
 
     until = now + timedelta(seconds=600)

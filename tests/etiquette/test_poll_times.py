@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from kzfeed.schedule.policy import IntervalBounds
+from kzfeed.schedule.interval import IntervalBounds
 from tests.etiquette.conftest import DAY, HOUR, START, World
 from tests.etiquette.documents import rss
 from tests.etiquette.recording_server import Header, Page, RecordingServer, Reply

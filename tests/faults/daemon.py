@@ -19,6 +19,7 @@ from kzfeed import wiring as service
 from kzfeed.cli import log
 from kzfeed.config import settings as config
 from kzfeed.daemon import LEASE, Daemon
+from kzfeed.reload import apply
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
 
@@ -53,7 +54,7 @@ async def _run(settings: config.Settings, database: Database, options: dict[str,
             return [options["names"][host]]
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
-    service.apply(settings, database, clock())
+    apply(settings, database, clock())
     async with service.poller(settings, database, clock=clock, lookup=lookup) as poller:
         lease = timedelta(seconds=options.get("lease", LEASE.total_seconds()))
         await Daemon(poller, lease=lease, tick=timedelta(seconds=options.get("tick", 1))).run()

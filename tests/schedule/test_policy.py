@@ -9,7 +9,7 @@ import pytest
 
 from kzfeed.model import Failed, FailureKind, Feed, Fetched, Gap, NotModified, Outcome, Overlap, Source, Validators
 from kzfeed.schedule.interval import IntervalBounds, stable_offset
-from kzfeed.schedule.policy import Settled, settle, unreadable, visit_to
+from kzfeed.schedule.policy import Circumstances, NextState, VisitResult, next_state, parse_failure, visit_to
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -44,16 +44,16 @@ def failed(status: int | None = 500, kind: FailureKind = "http-status", **header
     return Failed(kind, "it failed", status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
-def after(of: Source, outcome: Outcome, feed: Feed | None = None, **more: Any) -> Settled:
-    now = more.pop("now", NOW)
-    return settle(of, outcome, feed, more.pop("window", None), now=now, bounds=more.pop("bounds", BOUNDS), **more)
+def after(of: Source, outcome: Outcome, feed: Feed | None = None, **more: Any) -> NextState:
+    at = Circumstances(more.pop("now", NOW), more.pop("bounds", BOUNDS), more.pop("jitter", 0.0))
+    return next_state(of, VisitResult(outcome, feed, **more), at)
 
 
-def wait(settled: Settled, now: datetime = NOW) -> timedelta:
+def wait(state: NextState, now: datetime = NOW) -> timedelta:
     """How long until the next visit, without the source's own offset from its interval."""
-    assert settled.source.next_poll_at
-    length = settled.source.next_poll_at - now
-    by_rhythm = settled.source.next_poll_reason in ("its interval", "its own rhythm", "the least interval")
+    assert state.source.next_poll_at
+    length = state.source.next_poll_at - now
+    by_rhythm = state.source.next_poll_reason in ("its interval", "its auto interval", "the minimum interval")
     return length / OFFSET if by_rhythm else length
 
 
@@ -67,10 +67,10 @@ def close(length: timedelta) -> Any:
 def test_rule_1_validators_are_echoed_byte_for_byte_to_the_url_that_gave_them() -> None:
     etag, date = 'W/"\xe4-gzip"', "Tue, 11 Jan 2022 17:00:00 GMT+1"
 
-    settled = after(source(), fetched({"etag": etag, "last-modified": date}, url=NEW_URL), Feed("rss"))
+    state = after(source(), fetched({"etag": etag, "last-modified": date}, url=NEW_URL), Feed("rss"))
 
-    assert visit_to(settled.source).validators == Validators(NEW_URL, etag, date)
-    assert visit_to(settled.source).url == URL
+    assert visit_to(state.source).validators == Validators(NEW_URL, etag, date)
+    assert visit_to(state.source).url == URL
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_rule_4_a_document_that_breaks_off_does_not_vouch_for_what_it_did_not_sh
 def test_rule_3_a_new_etag_over_the_same_body_is_stored_and_nothing_else_moves() -> None:
     before = source()
 
-    settled = after(before, fetched({"etag": '"2"'}), body_hash="1")
+    state = after(before, fetched({"etag": '"2"'}), body_hash="1")
 
-    assert settled.source.validators == Validators(URL, '"2"')
-    assert settled.source.last_document_at == before.last_document_at
-    assert settled.source.body_hash == "1"
+    assert state.source.validators == Validators(URL, '"2"')
+    assert state.source.last_document_at == before.last_document_at
+    assert state.source.body_hash == "1"
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_after_a_doubtful_answer_the_next_visit_is_unconditional_until_one_succe
 ) -> None:
     doubted = after(source(), outcome).source
     still = after(doubted, failed(503)).source
-    settled = after(still, fetched({"etag": '"2"'}), Feed("rss"), body_hash="2").source
+    state = after(still, fetched({"etag": '"2"'}), Feed("rss"), body_hash="2").source
 
     assert [visit_to(each).validators for each in (doubted, still)] == [None, None], case
     assert doubted.validators == source().validators
-    assert visit_to(settled).validators == Validators(URL, '"2"')
+    assert visit_to(state).validators == Validators(URL, '"2"')
 
 
 def test_rule_18_after_seven_days_of_nothing_but_304_one_visit_is_unconditional() -> None:
@@ -208,9 +208,9 @@ def test_without_validators_an_unchanged_body_makes_visits_rarer(
 ) -> None:
     before = source(**({"validators": None, "last_document_at": NOW - unchanged_for * HOUR} | state))
 
-    settled = after(before, fetched(headers), body_hash="1")
+    found = after(before, fetched(headers), body_hash="1")
 
-    assert wait(settled) == pytest.approx(expected * MINUTE, rel=0.02), rule
+    assert wait(found) == pytest.approx(expected * MINUTE, rel=0.02), rule
 
 
 def test_rule_5_a_changed_body_brings_the_interval_back() -> None:
@@ -223,7 +223,7 @@ def test_rule_5_a_changed_body_brings_the_interval_back() -> None:
     ("case", "expected", "headers"),
     [
         ("as it fires", "18:07", {}),
-        ("not within the least interval", "18:15", {}),
+        ("not within the minimum interval", "18:15", {}),
         ("not while the answer is fresh", "20:00", {"cache-control": "max-age=7200"}),
     ],
 )
@@ -231,18 +231,18 @@ def test_a_cron_expression_is_kept_to_as_politeness_allows(case: str, expected: 
     bounds = IntervalBounds(MINUTE) if expected == "18:07" else BOUNDS
     of = source(cron="7 * * * *", validators=None)
 
-    settled = after(of, fetched(headers), fires_at=NOW + 7 * MINUTE, body_hash="1", bounds=bounds)
+    state = after(of, fetched(headers), body_hash="1", bounds=bounds)
 
-    assert f"{settled.source.next_poll_at:%H:%M}" == expected, case
+    assert f"{state.source.next_poll_at:%H:%M}" == expected, case
 
 
 def test_rule_11_one_success_resets_everything() -> None:
     failing = source(failing_since=NOW - DAY, failure_count=9, last_error="x", status="failing", not_before=NOW)
 
-    settled = after(failing, not_modified()).source
+    state = after(failing, not_modified()).source
 
-    assert (settled.status, settled.failure_count, settled.failing_since) == ("active", 0, None)
-    assert (settled.last_error, settled.not_before) == (None, None)
+    assert (state.status, state.failure_count, state.failing_since) == ("active", 0, None)
+    assert (state.last_error, state.not_before) == (None, None)
 
 
 @pytest.mark.parametrize("outcome", [fetched(), failed()])
@@ -250,11 +250,11 @@ def test_rule_15_skip_hours_defer_every_visit(outcome: Outcome) -> None:
     hours = frozenset(range(24)) - {4}
     feed = Feed("rss", skip_hours=hours) if isinstance(outcome, Fetched) else None
 
-    settled = after(source(skip_hours=hours), outcome, feed).source
+    state = after(source(skip_hours=hours), outcome, feed).source
 
-    assert settled.next_poll_at
-    assert settled.next_poll_at.hour == 4
-    assert (settled.next_poll_reason or "").endswith("put off by the feed's skipHours or skipDays")
+    assert state.next_poll_at
+    assert state.next_poll_at.hour == 4
+    assert (state.next_poll_reason or "").endswith("put off by the feed's skipHours or skipDays")
 
 
 def test_what_the_feed_says_of_itself_is_kept() -> None:
@@ -273,7 +273,7 @@ def test_gap_rule_a_gap_brings_the_least_interval_and_politeness_still_stands() 
     fresh = after(source(), fetched({"cache-control": "max-age=7200"}), Feed("rss"), window=window)
 
     assert wait(hurried) == pytest.approx(15 * MINUTE, rel=1 / 30)
-    assert hurried.source.next_poll_reason == "hurried until its windows overlap by half"
+    assert hurried.source.next_poll_reason == "more often until its windows overlap by half"
     assert wait(fresh) == 2 * HOUR
 
 
@@ -290,7 +290,7 @@ def test_gap_rule_a_gap_brings_the_least_interval_and_politeness_still_stands() 
         ("11: for a month", 24, {"failure_count": 30, "failing_since": NOW - 29 * DAY}, failed()),
         ("11: then up to a week", 168, {"failure_count": 40, "failing_since": NOW - 30 * DAY}, failed()),
         ("11: and for ever", 168, {"failure_count": 10**6, "failing_since": NOW - 3650 * DAY}, failed()),
-        ("11: of the least interval", 0.5, {"every": MINUTE}, failed()),
+        ("11: of the minimum interval", 0.5, {"every": MINUTE}, failed()),
         ("11: of a huge one", 24, {"every": 3650 * DAY}, failed()),
         ("10: 404 and 403 too", 2, {}, failed(403)),
         ("12: a bot challenge", 24, {}, failed(403, "challenge")),
@@ -307,10 +307,10 @@ def test_gap_rule_a_gap_brings_the_least_interval_and_politeness_still_stands() 
     ],
 )
 def test_the_next_visit_after_failure(rule: str, expected: float, state: dict[str, Any], outcome: Failed) -> None:
-    settled = after(source(**state), outcome)
+    found = after(source(**state), outcome)
 
-    assert wait(settled) == expected * HOUR, rule
-    assert settled.source.status == "failing"
+    assert wait(found) == expected * HOUR, rule
+    assert found.source.status == "failing"
 
 
 def test_rule_7_jitter_lengthens_a_back_off_and_never_beyond_its_limit() -> None:
@@ -336,11 +336,11 @@ def test_rule_7_jitter_lengthens_a_back_off_and_never_beyond_its_limit() -> None
     ],
 )
 def test_when_the_whole_host_is_left_alone(rule: str, outcome: Failed, pause: timedelta | None) -> None:
-    settled = after(source(), outcome)
+    state = after(source(), outcome)
 
-    assert settled.host_pause == (NOW + pause if pause else None), rule
+    assert state.host_pause == (NOW + pause if pause else None), rule
     if pause:
-        assert settled.source.not_before == settled.host_pause
+        assert state.source.not_before == state.host_pause
 
 
 @pytest.mark.parametrize(
@@ -352,17 +352,17 @@ def test_when_the_whole_host_is_left_alone(rule: str, outcome: Failed, pause: ti
     ],
 )
 def test_rule_7_retry_after_of_a_redirect_on_the_way_is_a_minimum(outcome: Outcome) -> None:
-    settled = after(source(), outcome, Feed("rss") if isinstance(outcome, Fetched) else None)
+    state = after(source(), outcome, Feed("rss") if isinstance(outcome, Fetched) else None)
 
-    assert wait(settled) == 5 * HOUR
-    assert settled.source.not_before == NOW + 5 * HOUR
-    assert settled.source.next_poll_reason == "Retry-After"
+    assert wait(state) == 5 * HOUR
+    assert state.source.not_before == NOW + 5 * HOUR
+    assert state.source.next_poll_reason == "Retry-After"
 
 
 def test_rule_7_a_failure_by_hand_does_not_cut_short_what_the_server_asked_for() -> None:
-    settled = after(source(not_before=NOW + DAY), failed(500)).source
+    state = after(source(not_before=NOW + DAY), failed(500)).source
 
-    assert settled.not_before == NOW + DAY
+    assert state.not_before == NOW + DAY
 
 
 # --- gone, challenged, moved -----------------------------------------------------------------------------------------
@@ -410,7 +410,7 @@ def test_rule_12_html_where_a_feed_was_is_a_challenge(
 ) -> None:
     of = source() if had_a_feed else Source(1, "voa", URL)
 
-    failure = unreadable(of, fetched({"content-type": content_type}, body=body), kind, "no feed")
+    failure = parse_failure(of, fetched({"content-type": content_type}, body=body), kind, "no feed")
 
     assert (failure.kind, failure.status) == (expected, 200)
 
@@ -464,11 +464,11 @@ def test_rule_9_after_the_move_nothing_is_left_of_the_counting() -> None:
     "outcome", [fetched(), not_modified(), failed(), failed(410, "gone"), failed(503, retry_after="60")]
 )
 def test_rule_17_the_next_visit_and_its_reason_are_part_of_the_state(outcome: Outcome) -> None:
-    settled = after(source(), outcome).source
+    state = after(source(), outcome).source
 
-    assert settled.last_polled_at == NOW
-    assert settled.next_poll_reason
-    assert (settled.next_poll_at is None) == (settled.status == "gone")
+    assert state.last_polled_at == NOW
+    assert state.next_poll_reason
+    assert (state.next_poll_at is None) == (state.status == "gone")
 
 
 @pytest.mark.parametrize("year", [1970, 2050])
@@ -477,6 +477,6 @@ def test_a_clock_that_jumps_neither_floods_nor_stalls(year: int, outcome: Outcom
     now = NOW.replace(year=year)
     before = source(failing_since=NOW, not_modified_since=NOW, auto=True, hurried_interval=HOUR, moved_since=NOW)
 
-    settled = after(before, outcome, now=now, body_hash="1")
+    state = after(before, outcome, now=now, body_hash="1")
 
-    assert 15 * MINUTE <= wait(settled, now) <= 7 * DAY
+    assert 15 * MINUTE <= wait(state, now) <= 7 * DAY

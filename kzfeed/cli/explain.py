@@ -1,0 +1,35 @@
+"""What `kzfeed explain` shows: why the next poll of a source is when it is, and what its last polls did."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kzfeed.errors import UsageError
+from kzfeed.hosts import host_of
+from kzfeed.model import Source
+from kzfeed.schedule.explain import explain, poll_line
+from kzfeed.store import host_pauses, sources
+from kzfeed.store.engine import Database
+from kzfeed.store.queries import last_polls
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The reasons as sentences, and the last polls both as rows of the table and as lines of text."""
+
+    source: Source
+    why: list[str]
+    polls: list[dict[str, Any]]
+    poll_lines: list[str]
+
+
+def explain_source(database: Database, name: str, now: datetime) -> Explanation:
+    """The explanation for the source of this name. Raises UsageError where there is none."""
+    found = sources.load(database, [name])
+    if not found:
+        known = ", ".join(source.name for source in sources.load(database)) or "none"
+        raise UsageError(f"no source {name!r} has an address in this database; there are: {known}")
+    source = found[0]
+    paused_until = host_pauses.paused_hosts(database, now).get(host_of(source.url))
+    polls = last_polls(database, source.id)
+    return Explanation(source, explain(source, paused_until, now), polls, list(map(poll_line, polls)))

@@ -1,0 +1,52 @@
+"""Configuration put into force in the database: when the daemon starts, and again at each SIGHUP."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from kzfeed.config.settings import Settings
+from kzfeed.poll import utc_now
+from kzfeed.schedule.interval import IntervalBounds, spread_start
+from kzfeed.schedule.policy import Circumstances, replanned
+from kzfeed.store import sources
+from kzfeed.store.engine import Database
+
+log = structlog.get_logger()
+
+
+def apply(settings: Settings, database: Database, now: datetime) -> None:
+    """Make the sources those of the configuration. A new interval counts from the last poll of its source."""
+    before = {source.id: source for source in sources.load(database)}
+    sources.configure(database, settings.source_configs(), now, spread=spread_start)
+    at = Circumstances(now, interval_bounds(settings))
+    for source in sources.load(database):
+        next_poll_at = replanned(before[source.id], source, at) if source.id in before else None
+        if next_poll_at:
+            sources.reschedule(database, source, next_poll_at)
+
+
+def reloader(
+    in_force: Settings, database: Database, load: Callable[[], Settings], on_reload: Callable[[Settings], None]
+) -> Callable[[], None]:
+    """The function that SIGHUP calls: it applies the sources that `load` reads, and names what needs a restart.
+
+    `on_reload` is called with the new settings.
+    """
+
+    def reload() -> None:
+        fresh = load()
+        apply(fresh, database, utc_now())
+        on_reload(fresh)
+        ours, theirs = (settings.model_dump(exclude={"sources", "defaults", "log"}) for settings in (in_force, fresh))
+        changed = sorted(section for section in ours if ours[section] != theirs[section])
+        log.info("configuration reloaded", origin=fresh.origin, sources=len(fresh.sources))
+        if changed:
+            log.warning("settings changed that need a restart", sections=changed)
+
+    return reload
+
+
+def interval_bounds(settings: Settings) -> IntervalBounds:
+    """The bounds of the intervals of all sources."""
+    return IntervalBounds(min_interval=settings.http.min_interval, max_interval=settings.http.max_interval)
