@@ -1,1 +1,1 @@
-"""When the next visit to a source is due, and why. Pure: no clock, no network, no files."""
+"""When a source is polled again, and why. Pure: no clock, no network, no files."""

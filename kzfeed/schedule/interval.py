@@ -1,6 +1,6 @@
-"""How often a source is visited by itself: its interval, what it learns from its windows, its place among many.
+"""The intervals of sources: configured, by cron expression, or adapted to what their windows show.
 
-A source's state and what a visit showed in, lengths of time out. What servers and feeds ask for is not weighed here.
+What servers and feeds ask for is decided in `policy`.
 """
 
 from dataclasses import dataclass, replace
@@ -13,23 +13,23 @@ from kzfeed.schedule.cron import next_firing
 from kzfeed.schedule.response_headers import Wait
 
 AUTO_DOUBLES_IN = timedelta(days=7)
-"""How long `auto` takes to double an interval that is short enough: a quiet weekend must not make it forget Monday."""
-STEADY_SHARE = 30
-"""Which part of its interval a source may be late by, so that many with one interval drift apart."""
+"""How long `auto` takes to double an interval: a quiet weekend must not make it forget Monday."""
+OFFSET_SHARE = 30
+"""A source is polled later than its interval by up to this fraction of it, so that many with one interval spread."""
 _NO_TIME = timedelta()
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class IntervalBounds:
-    """What the operator says of politeness: the least time between two visits, and the most that `auto` may wait."""
+    """The operator's bounds: the least time between two polls of a source, and the longest interval of `auto`."""
 
     min_interval: timedelta = timedelta(minutes=15)
     max_interval: timedelta = timedelta(hours=2)
 
 
 def base_interval(source: Source, bounds: IntervalBounds) -> timedelta:
-    """The time between two visits while nothing is the matter, for a source without a cron expression."""
+    """The interval of a source without a cron expression, while nothing lengthens or shortens it."""
     length = min(source.auto_interval or source.every, bounds.max_interval) if source.auto else source.every
     return max(length, bounds.min_interval)
 
@@ -53,34 +53,34 @@ def interval_wait(source: Source, now: datetime, bounds: IntervalBounds) -> Wait
         reason = "the minimum interval"
     else:
         reason = "its auto interval" if source.auto else "its interval"
-    return Wait(usual * (1 + stable_offset(source.name) / STEADY_SHARE), reason)
+    return Wait(usual * (1 + stable_offset(source.name) / OFFSET_SHARE), reason)
 
 
-# --- what windows teach ----------------------------------------------------------------------------------------------
+# --- intervals adapted to windows ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Movement:
-    """How far the window moved on since the last visit, `elapsed` ago; None where it did not move.
+class _Change:
+    """How much of the window is new since the last success, which was `elapsed` ago.
 
-    `fits` is the interval at which half of it would stay (for `auto`: what `_room` says) if it goes on like that.
-    `lasting` is the same, reckoned from when the window moved last: a day's entries all at once are no reason to come
-    every few minutes for weeks.
+    `fits` is the interval at which no more would be new than may be (`_most_new`), if entries keep coming at this pace;
+    None where nothing is new. `lasting` is the same, but at the pace since the window last changed: a day's entries all
+    at once are no reason to poll every few minutes for weeks.
     """
 
     elapsed: timedelta
     fits: timedelta | None = None
     lasting: timedelta | None = None
-    too_far: bool = False
+    too_much: bool = False
     gap: bool = False
 
 
 def adapt_intervals(source: Source, window: Overlap | None, now: datetime, bounds: IntervalBounds) -> Source:
-    """The source with the intervals that its window suggests; `window` is None where the document had not changed.
+    """The source with intervals adapted to its window; `window` is None where the document has not changed.
 
-    After a gap, also with a fixed interval, visits come as often as allowed, then half as often each time that half of
-    the window is still there. `auto` begins like that, hurries after less than a gap, and keeps in mind at which
-    interval the busiest stretch of the last week or so left half of the window in place.
+    After a gap a source is polled as often as allowed, also with a fixed interval. Then the interval doubles each time
+    that half of the window has stayed. `auto` starts in the same way, and becomes more frequent before there is a gap:
+    its interval is the one at which half of the window would have stayed in the busiest time of about a week.
     """
     adapts = source.auto or source.hurried_interval or (window and window.gap)
     if source.cron or not adapts:
@@ -88,74 +88,74 @@ def adapt_intervals(source: Source, window: Overlap | None, now: datetime, bound
         return replace(source, auto_interval=None, hurried_interval=None) if learned else source
     if source.last_success_at is None:
         return replace(source, hurried_interval=bounds.min_interval)
-    moved = _movement(source, window, now)
-    source = replace(source, auto_interval=_auto(source, moved, bounds) if source.auto else None)
-    hurried = _hurried(source, moved, bounds)
+    change = _change(source, window, now)
+    source = replace(source, auto_interval=_auto(source, change, bounds) if source.auto else None)
+    hurried = _hurried(source, change, bounds)
     if hurried and hurried >= base_interval(source, bounds):
         hurried = None
     return replace(source, hurried_interval=hurried)
 
 
-def _movement(source: Source, window: Overlap | None, now: datetime) -> _Movement:
+def _change(source: Source, window: Overlap | None, now: datetime) -> _Change:
     elapsed = max(now - (source.last_success_at or now), _NO_TIME)
     fresh = window.entries - window.shared if window and source.last_document_at else 0
     if window is None or source.last_document_at is None or fresh <= 0:
-        return _Movement(elapsed)
-    may_go = _room(window.entries) if source.auto else window.entries / 2
+        return _Change(elapsed)
+    most_new = _most_new(window.entries) if source.auto else window.entries / 2
     since_moved = max(now - source.last_document_at, _NO_TIME)
-    return _Movement(
+    return _Change(
         elapsed,
-        fits=elapsed * (may_go / fresh),
-        lasting=since_moved * (may_go / fresh),
-        too_far=fresh > may_go,
+        fits=elapsed * (most_new / fresh),
+        lasting=since_moved * (most_new / fresh),
+        too_much=fresh > most_new,
         gap=window.gap is not None,
     )
 
 
-def _room(entries: int) -> float:
-    """How many entries of a window may go at a time: half, of a small one less, for there chance weighs more.
+def _most_new(entries: int) -> float:
+    """How many entries of a window may be new at a poll: half of a large window, less of a small one.
 
-    So many may be expected that four standard deviations above it (of a Poisson process) still fit into the window.
+    So many that four standard deviations above it, in a Poisson process, still fit into the window.
     """
     return min(entries / 2, (sqrt(entries + 4) - 2) ** 2)
 
 
-def _auto(source: Source, moved: _Movement, bounds: IntervalBounds) -> timedelta:
+def _auto(source: Source, change: _Change, bounds: IntervalBounds) -> timedelta:
     interval = base_interval(source, bounds)
-    if moved.too_far and moved.lasting is not None:
-        # Not below a quarter at once: what is only a burst is hurried after anyway.
-        learned = max(min(moved.lasting, interval), interval / 4)
+    if change.too_much and change.lasting is not None:
+        # Not below a quarter at once: `hurried_interval` covers a single burst.
+        learned = max(min(change.lasting, interval), interval / 4)
     else:
-        learned = interval * 2.0 ** (min(moved.elapsed, 2 * interval) / AUTO_DOUBLES_IN)
-        if moved.fits is not None:
-            learned = min(learned, max(moved.fits, interval))
+        learned = interval * 2.0 ** (min(change.elapsed, 2 * interval) / AUTO_DOUBLES_IN)
+        if change.fits is not None:
+            learned = min(learned, max(change.fits, interval))
     return max(min(learned, bounds.max_interval), bounds.min_interval)
 
 
-def _hurried(source: Source, moved: _Movement, bounds: IntervalBounds) -> timedelta | None:
+def _hurried(source: Source, change: _Change, bounds: IntervalBounds) -> timedelta | None:
     before = source.hurried_interval
-    if moved.gap:
+    if change.gap:
         return bounds.min_interval
-    if moved.too_far and moved.fits is not None and (before or source.auto):
-        return max(min(moved.fits, before or moved.fits), bounds.min_interval)
+    if change.too_much and change.fits is not None and (before or source.auto):
+        return max(min(change.fits, before or change.fits), bounds.min_interval)
     if before is None:
         return None
-    return max(min(2 * before, moved.fits or 2 * before), moved.elapsed)
+    return max(min(2 * before, change.fits or 2 * before), change.elapsed)
 
 
-# --- a place among many ----------------------------------------------------------------------------------------------
+# --- many sources at once --------------------------------------------------------------------------------------------
 
 
 def stable_offset(name: str) -> float:
-    """A source's own place, 0 ≤ x < 1, the same for ever."""
+    """A number for this source, 0 ≤ x < 1, that never changes."""
     return int.from_bytes(sha256(name.encode("utf-8")).digest()[:6], "big") / 2**48
 
 
 def spread_start(name: str, interval: timedelta, count: int, now: datetime) -> datetime:
-    """When a source gets its turn that is due together with others, `count` in all.
+    """The time at which a source is polled that is due together with others, `count` in all.
 
-    A few at once; the more they are, the longer the stretch that they are spread over: 2 s for 50, 20 s for 100, and
-    the whole interval of an hour from 600 on. The same again after a restart: nobody is put off twice.
+    A few are polled at once. The more there are, the longer the time over which they are spread: 2 s for 50, 20 s for
+    100, the whole interval of an hour for 600 and more. A restart gives the same times, so no source is put off twice.
     """
     stretch = min(interval, timedelta(seconds=count**3 // 50_000))
     if not stretch:
@@ -164,10 +164,13 @@ def spread_start(name: str, interval: timedelta, count: int, now: datetime) -> d
 
 
 def after_skipped_hours(when: datetime, source: Source) -> datetime:
-    """`when`, or as many hours later as the feed asks to skip (RSS 2.0: skipHours in GMT, skipDays)."""
+    """`when`, or the first time after it by whole hours that is outside the feed's skipHours (GMT) and skipDays.
+
+    Rule 15. A feed that skips all hours or all days skips none.
+    """
     hours, days = source.skip_hours, source.skip_days
     if len(hours) >= 24 or len(days) >= 7:
         return when
     while when.hour in hours or when.weekday() in days:
-        when += timedelta(hours=1)  # whole hours: sources stay apart
+        when += timedelta(hours=1)  # whole hours keep sources apart
     return when

@@ -1,6 +1,6 @@
-"""What the headers of an answer say of time: how long it stays fresh, when to come back, how often to ask.
+"""Waits that response headers ask for: Cache-Control, Expires, Retry-After and X-Poll-Interval.
 
-Header values in, lengths of time out. Nonsense never raises and never makes a visit come sooner or a wait endless.
+A malformed value counts as absent. Every wait is bounded.
 """
 
 import re
@@ -15,22 +15,23 @@ _NO_TIME = timedelta()
 _MAX_SECONDS = 10**9
 _MAX_DATE = 100
 
-# A name, and after an equals sign a quoted string or whatever stands before the next separator. Some servers part
-# directives with semicolons; what stands between quotes is no directive.
+# A name with an optional value: a quoted string, or anything up to the next separator. Some servers separate
+# directives by semicolons. The second alternative skips quoted strings, which hold no directives.
 _DIRECTIVE = re.compile(r"([!#$%&'*+.^_`|~0-9a-z-]+)(?:\s*=\s*(\"(?:[^\"\\]|\\.)*\"|[^\s\",;]*))?|\"(?:[^\"\\]|\\.)*\"")
 
 
 class Wait(NamedTuple):
-    """A length of time not to come sooner than, and why, in a short phrase."""
+    """The least time until the next poll, and its reason in a short phrase."""
 
     length: timedelta
     reason: str
 
 
 def freshness(headers: Mapping[str, str], now: datetime) -> Wait:
-    """How long an answer stays fresh (RFC 9111 §4.2): max-age, else Expires − Date, less Age; at most 24 h.
+    """How long an answer stays fresh, at most 24 h (rule 6, RFC 9111 §4.2.1): max-age, else Expires − Date, minus Age.
 
-    An answer without Date is dated `now` (RFC 9110 §6.6.1). A max-age that is no number is none, whatever Expires says.
+    An answer without Date is dated `now` (RFC 9110 §6.6.1). A max-age that is no number counts as 0, whatever Expires
+    says.
     """
     directives = _cache_control(headers.get("cache-control", ""))
     if "no-store" in directives or directives.get("no-cache") == "":
@@ -41,13 +42,13 @@ def freshness(headers: Mapping[str, str], now: datetime) -> Wait:
         lifetime, reason = _NO_TIME, "Expires of the answer"
         if expires := http_date(headers.get("expires")):
             lifetime = expires - (http_date(headers.get("date")) or now)
-    # Where proxies made a list of it, the first is the one that counts (RFC 9111 §5.1).
+    # Proxies may have made a list of it: its first member counts (RFC 9111 §5.1).
     age = timedelta(seconds=seconds(headers.get("age", "").partition(",")[0]))
     return Wait(min(max(lifetime - age, _NO_TIME), MAX_FRESHNESS), reason)
 
 
 def _cache_control(value: str) -> dict[str, str]:
-    """The directives by name, in lower case; without an argument, "". Of two with one name the first counts."""
+    """The arguments of the directives by their names in lower case, "" without one. The first of a name counts."""
     directives: dict[str, str] = {}
     for name, argument in _DIRECTIVE.findall(value.lower()):
         if name:
@@ -56,7 +57,10 @@ def _cache_control(value: str) -> dict[str, str]:
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta | None:
-    """What a Retry-After asks for, in seconds or until a date (RFC 9110 §10.2.3); at most 7 days, None for nonsense."""
+    """The wait that Retry-After asks for, in seconds or until a date, at most 7 days (rule 7, RFC 9110 §10.2.3).
+
+    None where it is absent or malformed.
+    """
     if not value:
         return None
     text = value.strip()
@@ -71,12 +75,12 @@ def retry_after(value: str | None, now: datetime) -> timedelta | None:
 
 
 def poll_interval(headers: Mapping[str, str]) -> timedelta:
-    """What X-Poll-Interval asks for in seconds, at most 24 h."""
+    """The wait that X-Poll-Interval asks for in seconds, at most 24 h (rule 20)."""
     return min(timedelta(seconds=seconds(headers.get("x-poll-interval"))), MAX_FRESHNESS)
 
 
 def seconds(value: str | None) -> int:
-    """Digits as seconds, however many they are; anything else as none."""
+    """A number of seconds, bounded; 0 for anything but digits."""
     text = value.strip() if value else ""
     if not text or not re.fullmatch(r"\d+", text, re.ASCII):
         return 0
@@ -85,7 +89,7 @@ def seconds(value: str | None) -> int:
 
 
 def http_date(value: str | None) -> datetime | None:
-    """A date in any of the three forms of RFC 9110 §5.6.7, also with another zone; None for anything else."""
+    """A date in one of the three forms of RFC 9110 §5.6.7, in any time zone; None for anything else."""
     if not value or len(value) > _MAX_DATE:
         return None
     try:
