@@ -76,7 +76,7 @@ def test_nothing_is_left_running_where_nobody_reads_on(folder: Path) -> None:
 def _resource_tracker() -> int | None:
     from multiprocessing import resource_tracker
 
-    process: int | None = resource_tracker._resource_tracker._pid  # type: ignore[attr-defined]
+    process: int | None = resource_tracker._resource_tracker._pid  # type: ignore[attr-defined]  # noqa: SLF001 - no public name for it
     return process
 
 

@@ -252,8 +252,8 @@ def load(
         mistakes.append(ConfigError(name, value=value, expected=expected, origin=origin))
     if mistakes:
         raise ConfigErrors(mistakes)
-    settings._origin, settings._ignored = file, ignored
-    settings._environment_proxies = proxies
+    settings._origin, settings._ignored = file, ignored  # noqa: SLF001 - the class is this module's own
+    settings._environment_proxies = proxies  # noqa: SLF001 - the same
     return settings
 
 

@@ -124,10 +124,10 @@ class HostSlot:
     async def move_to(self, host: str) -> None:
         """Release the slot and wait for one at this host, also where it is the same host: each request has its gap."""
         self.release()
-        self._host = await self._queues._enter(host)
+        self._host = await self._queues._enter(host)  # noqa: SLF001 - a slot is part of its queues
 
     def release(self) -> None:
         """Let the next visit have the slot."""
         host, self._host = self._host, None
         if host:
-            self._queues._leave(host)
+            self._queues._leave(host)  # noqa: SLF001 - the same

@@ -160,7 +160,7 @@ class _Body(httpx2.AsyncByteStream):
         self._route = route
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with self._transport._visit_errors(self._network, self._route):
+        with self._transport._visit_errors(self._network, self._route):  # noqa: SLF001 - a body is part of its transport
             async with aclosing(self._response.aiter_stream()) as pieces:
                 async for piece in pieces:
                     self._network.allow(2 * len(piece))
