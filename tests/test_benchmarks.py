@@ -15,6 +15,7 @@ from benchmarks.scale.archives import Shape
 from benchmarks.scale.work import Task, contact, files, not_modified, one_new
 
 
+@pytest.mark.slow
 def test_cases_run_and_have_their_rows(capsys: pytest.CaptureFixture[str]) -> None:
     cases = ["contact", "backfill"]
     assert main(["--feeds", "2", "--runs", "1", "--only", *cases]) == 0
@@ -45,6 +46,7 @@ def test_the_server_of_our_own_answers_conditional_requests(tmp_path: Path) -> N
     assert unchanged.value.code == 304
 
 
+@pytest.mark.slow
 def test_the_work_of_the_store_is_measured_in_archives_of_two_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "WARM_UP", 1)
     tasks = [
@@ -58,6 +60,7 @@ def test_the_work_of_the_store_is_measured_in_archives_of_two_sizes(monkeypatch:
     assert [line.split(" | ")[:3] for line in lines] == [["| sqlite", task.title, "2"] for task in tasks]
 
 
+@pytest.mark.slow
 def test_the_query_for_due_sources_is_measured_with_none_some_and_all_due() -> None:
     with many_sources.database_of("sqlite") as database:
         lines = list(many_sources.tick_rows("sqlite", database, 120))

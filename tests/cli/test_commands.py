@@ -169,6 +169,7 @@ def test_an_article_without_an_address_comes_back_too(kzfeed: Run, tmp_path: Pat
     assert json.loads(kzfeed("show", "ab" * 32, "--format", "json").stdout)["url"] is None
 
 
+@pytest.mark.slow
 def test_a_backfill_killed_anywhere_and_run_again_is_as_one_that_was_not(
     kzfeed: Run, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -332,6 +332,7 @@ def test_16_a_poll_by_hand_keeps_the_gaps_and_the_rules_of_single_hosts(
     assert min(hosts.pauses("127.0.1.2")) >= 0.6
 
 
+@pytest.mark.slow
 def test_16_the_gap_is_kept_from_one_process_to_the_next(program: Program, hosts: RecordingServer) -> None:
     page, neighbour = hosts.page("/1", known, host="127.0.1.1"), hosts.page("/2", known, host="127.0.1.1")
     elsewhere = hosts.page("/3", known, host="127.0.1.2")

@@ -81,6 +81,7 @@ def restarts(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Future[Resta
         yield beside.submit(restart_20_times, tmp_path_factory.mktemp("restarts"))
 
 
+@pytest.mark.slow
 def test_16_a_thousand_hosts_spread_over_the_interval_and_wait_for_no_slow_one(tmp_path: Path) -> None:
     program = Program(tmp_path)
     with recording([*HOSTS, SLOW, WIDE]) as server:
@@ -128,6 +129,7 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_17_20_restarts_cause_no_extra_request(restarts: "Future[Restarts]") -> None:
     made = restarts.result(120)
 

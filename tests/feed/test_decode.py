@@ -174,6 +174,7 @@ def test_a_codec_that_is_no_charset_is_never_used(codec: str) -> None:
     assert decode(body, f"text/xml; charset={codec}").text.endswith(f"{SIMPLIFIED}</title></channel></rss>")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     [SIMPLIFIED.encode(), SIMPLIFIED.encode("gb18030"), b"&#0;", b"\xff", b"\xe9<", b"\x1b$", b"<?xml", b"<\0", b"&#0"],

@@ -11,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -396,6 +397,7 @@ def test_a_damaged_feed_is_read_or_refused(chance: Random, content_type: str) ->
     check_document(mutated(feeds(), chance), content_type)
 
 
+@pytest.mark.slow
 @many(max_examples=400)
 @given(chances)
 def test_a_feed_of_any_elements_is_read_or_refused(chance: Random) -> None:

@@ -480,6 +480,7 @@ def test_a_document_cut_off_anywhere_keeps_every_complete_entry_and_no_other(rea
         assert feed.flaw
 
 
+@pytest.mark.slow
 def test_a_torn_poll_changes_no_stored_article(kzfeed_on_sqlite: Kzfeed, site: Site) -> None:
     kzfeed = kzfeed_on_sqlite
     kzfeed.configure(("s", f"{site.address}/rss"))
@@ -620,6 +621,7 @@ TITLES = [
 ]
 
 
+@pytest.mark.slow
 def test_titles_of_every_kind_survive_poll_export_and_backfill(kzfeed: Kzfeed, site: Site) -> None:
     kzfeed.configure(("s", f"{site.address}/rss"))
     entries = [bare(title=escape(title), link=f"https://site.example/{n}") for n, title in enumerate(TITLES)]
@@ -657,6 +659,7 @@ BODIES = {
 }
 
 
+@pytest.mark.slow
 def test_bodies_of_every_kind_are_stored_whole(kzfeed: Kzfeed, site: Site) -> None:
     kzfeed.configure(("s", f"{site.address}/rss"))
     entries = (
@@ -678,6 +681,7 @@ def test_bodies_of_every_kind_are_stored_whole(kzfeed: Kzfeed, site: Site) -> No
     assert bodies == BODIES | joined
 
 
+@pytest.mark.slow
 def test_100_000_entries_are_counted_and_said(kzfeed_on_sqlite: Kzfeed, site: Site) -> None:
     kzfeed = kzfeed_on_sqlite
     kzfeed.configure(("s", f"{site.address}/rss"))
@@ -690,6 +694,7 @@ def test_100_000_entries_are_counted_and_said(kzfeed_on_sqlite: Kzfeed, site: Si
     assert "95000 entries beyond 5000 were dropped" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -717,6 +722,7 @@ def test_what_stands_after_the_surplus_is_still_read(reading: Reading) -> None:
     assert (feed.language, feed.ttl, feed.dropped) == ("zh", timedelta(hours=1), 10)
 
 
+@pytest.mark.slow
 def test_more_images_and_tags_than_anybody_reads_fail_or_end(reading: Reading) -> None:
     images = "".join(f"<img src={n}>" for n in range(20_000))
 
@@ -747,6 +753,7 @@ def test_many_images_under_a_long_address_do_not_become_gigabytes(reading: Readi
 # --- all of it at once -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_hostile_sources_cost_themselves_and_no_other(kzfeed_on_sqlite: Kzfeed, site: Site, tmp_path: Path) -> None:
     kzfeed = kzfeed_on_sqlite
     secret = tmp_path / "secret"

@@ -212,6 +212,7 @@ def test_no_more_documents_are_read_at_a_time_than_there_are_processes(misbehavi
     assert run(use, processes=3, command=misbehaving) == 3
 
 
+@pytest.mark.slow
 def test_five_thousand_articles_and_a_long_body_come_through_whole() -> None:
     items = (f"<item><title>{n}</title><link>https://e.example/{n}</link></item>" for n in range(4999))
     body = rss(*items, f"<item><title>long</title><description>{'正文' * (14 * MIB // 6)}</description></item>")
@@ -277,6 +278,7 @@ def test_an_error_of_ours_is_said_to_be_one(misbehaving: Sequence[str], body: by
     assert said in str(error)
 
 
+@pytest.mark.slow
 def test_documents_that_take_their_full_time_keep_no_other_waiting_for_long(misbehaving: Sequence[str]) -> None:
     async def use(workers: Workers) -> tuple[float, list[str]]:
         hanging = [asyncio.create_task(failure_of(workers.read(document(b"hang")))) for _ in range(6)]
@@ -378,6 +380,7 @@ def test_what_lies_in_the_working_directory_is_not_imported(tmp_path: Path) -> N
 # --- memory ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_document_that_needs_too_much_memory_fails_and_one_that_does_not_is_read() -> None:
     # Each of the objects takes 72 bytes where the text takes 3.
     objects = b"{}," * 8 * MIB
@@ -391,6 +394,7 @@ def test_a_document_that_needs_too_much_memory_fails_and_one_that_does_not_is_re
     assert len(run(use, memory=1024 * MIB)[1]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", [1, 4, 12, 16, 20, 24, 32, 96])
 def test_a_document_is_read_right_or_not_at_all_whatever_the_memory(memory: int) -> None:
     """Neither expat nor feedparser may take memory that has run out for a fault of the document."""
@@ -514,6 +518,7 @@ def test_a_reading_that_is_called_off_takes_its_worker_with_it(misbehaving: Sequ
     run(use, command=misbehaving)
 
 
+@pytest.mark.slow
 def test_a_reading_can_be_called_off_at_any_moment_and_leaves_nothing_behind() -> None:
     async def use(workers: Workers) -> None:
         delay = 0.0
