@@ -26,10 +26,17 @@ class ExportResult:
     unchanged: int
 
 
-def export(database: Database, folder: Path, *, layout: Layout, selection: queries.Selection) -> ExportResult:
+def export(
+    database: Database,
+    folder: Path,
+    *,
+    layout: Layout,
+    selection: queries.Selection,
+    on_file: Callable[[int], None] = lambda done: None,
+) -> ExportResult:
     """Write the selected articles as archive files under `folder`, which is made if it is missing.
 
-    Other files in it stay unchanged. Raises DatabaseError, OSError.
+    Other files in it stay unchanged. `on_file` is called with the number of files done. Raises DatabaseError, OSError.
     """
     written = unchanged = 0
     path_of = _in_tree if layout == "tree" else _numbered(queries.count(database, selection))
@@ -39,6 +46,7 @@ def export(database: Database, folder: Path, *, layout: Layout, selection: queri
             written += 1
         else:
             unchanged += 1
+        on_file(number + 1)
     return ExportResult(written, unchanged)
 
 

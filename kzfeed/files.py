@@ -74,7 +74,7 @@ def find_files(
     roots = list(paths)
     for root in roots:
         if not _exists(root):
-            raise UsageError(f"{str(root)!r}: no such file or folder")
+            raise UsageError(f"{root}: no such file or folder")
     visited = {_identity(excluded)} if excluded and excluded.is_dir() else set()
     allowed = None if follow_links else [os.path.realpath(root) for root in roots]
     return chain.from_iterable(

@@ -7,14 +7,23 @@ from typing import Annotated
 
 import typer
 
-from kzfeed.cli.options import AsJson, Layout, Migrate, Since, SourceFrom, SourceName, Until, selection
+from kzfeed.cli.options import AsJson, Layout, Migrate, Since, SourceFrom, SourceName, Until, folder_or_file, selection
 from kzfeed.cli.output import print_json
 from kzfeed.text import plural
+
+Paths = Annotated[
+    list[Path],
+    typer.Argument(parser=folder_or_file, metavar="PATH…", help="Archive files, and folders of them (.txt, .md)."),
+]
+Folder = Annotated[
+    Path,
+    typer.Argument(parser=folder_or_file, metavar="DIR", help="The folder to write into. It is made if missing."),
+]
 
 
 def backfill(
     ctx: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Archive files, and folders of them (.txt, .md).")],
+    paths: Paths,
     source: Annotated[str | None, typer.Option(help="The source of all these articles.")] = None,
     source_from: Annotated[
         SourceFrom, typer.Option(help="What names each article's source: the host of its URL, or the file's folder.")
@@ -63,7 +72,7 @@ def backfill(
 
 def export(
     ctx: typer.Context,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write into. It is made if missing.")],
+    folder: Folder,
     layout: Annotated[
         Layout, typer.Option(help="tree: SOURCE/YYYY/MM/HASH.txt; flat: NNN_HASH.txt in one folder.")
     ] = Layout.TREE,
@@ -72,8 +81,12 @@ def export(
     until: Until = None,
 ) -> None:
     """Write articles as archive files."""
+    from kzfeed.cli.progress import progress_bar
     from kzfeed.export import export as write_files
+    from kzfeed.store.queries import count
 
     with ctx.obj.database(migrate=False) as database:
-        done = write_files(database, folder, layout=layout.value, selection=selection(source, since, until))
+        selected = selection(database, source, since, until)
+        with progress_bar("export", "file", lambda: count(database, selected)) as advance:
+            done = write_files(database, folder, layout=layout.value, selection=selected, on_file=advance)
     print(f"{folder}: {plural(done.written, 'file')} written, {done.unchanged} already there")

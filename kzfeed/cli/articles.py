@@ -32,7 +32,7 @@ def list_articles(
     from kzfeed.store.queries import latest
 
     with ctx.obj.database(migrate=False) as database:
-        articles = latest(database, selection(source, since, until), limit)
+        articles = latest(database, selection(database, source, since, until), min(limit, sys.maxsize))
     print_json(articles) if as_json else print_articles(articles)
 
 
@@ -40,15 +40,21 @@ def show(
     ctx: typer.Context,
     article: ArticleReference,
     form: Annotated[
-        ShowFormat, typer.Option("--format", help="The archive file, the plain text, or all columns.")
+        ShowFormat, typer.Option("--format", help="The archive file, the plain text, or all that the database holds.")
     ] = ShowFormat.FILE,
 ) -> None:
-    """Show one article."""
+    """Show one article. On a terminal, characters that would control it are shown as escapes."""
     from kzfeed.export import archive_file
-    from kzfeed.store.queries import find
+    from kzfeed.store.queries import article_rows, find, versions
 
     with ctx.obj.database(migrate=False) as database:
         found = find(database, article)
+        if form == ShowFormat.JSON:
+            rows = article_rows(database, found.id)
+            tags = [row["tag"] for row in rows["tags"]]
+            all_versions = [asdict(version) for version in versions(database, found.id)]
+            print_json({**asdict(found), **rows, "tags": tags, "versions": all_versions})
+            return
     match form:
         case ShowFormat.FILE if sys.stdout.isatty():
             print(printable_lines(archive_file(found).decode()), end="")
@@ -56,8 +62,6 @@ def show(
             sys.stdout.buffer.write(archive_file(found))
         case ShowFormat.TEXT:
             print_text(found.title, found.text)
-        case ShowFormat.JSON:
-            print_json(asdict(found))
 
 
 def diff(

@@ -9,7 +9,7 @@ import logging
 import math
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
@@ -28,8 +28,11 @@ def configure(
     format: Literal["auto", "console", "json"],  # noqa: A002 - it is called so in kzfeed.toml
     level: str,
     stream: TextIO | None = None,
+    left_out: Collection[str] = (),
 ) -> None:
     """Write every event of at least `level` to `stream` (default: standard error). A second call replaces the first.
+
+    Events called as in `left_out` are not written.
 
     `auto` is `console` on a terminal and `json` elsewhere. Colours need a terminal, and no NO_COLOR. Other libraries'
     records are written from WARNING up, or from `level` where that is higher.
@@ -45,7 +48,12 @@ def configure(
         *(_console(colours=lines.terminal and colours_wanted()) if readable else [as_json]),
     ]
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, *chain],
+        processors=[
+            lambda _, __, event: _drop(event, left_out),
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            *chain,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
@@ -102,6 +110,12 @@ class _LinesHandler(logging.Handler):
         self._lines.write(self.format(record))
 
 
+def _drop(event: EventDict, left_out: Collection[str]) -> EventDict:
+    if event.get("event") in left_out:
+        raise structlog.DropEvent
+    return event
+
+
 def _add_time(_: object, __: str, event: EventDict) -> EventDict:
     event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return {**{key: event[key] for key in _FIRST if key in event}, **event}
@@ -127,11 +141,21 @@ def _plain(value: object) -> Any:
 
 def _console(*, colours: bool) -> list[Processor]:
     """Processors that make one readable line of an event; a traceback follows on lines of its own."""
-    plain = structlog.dev.plain_traceback
-    return [
-        _printable,
-        structlog.dev.ConsoleRenderer(colors=colours, sort_keys=False, timestamp_key="time", exception_formatter=plain),
-    ]
+    # Without padding, so that most lines fit into 80 columns.
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=colours,
+        sort_keys=False,
+        timestamp_key="time",
+        exception_formatter=structlog.dev.plain_traceback,
+        pad_event_to=0,
+        pad_level=False,
+    )
+    return [_short_time, _printable, renderer]
+
+
+def _short_time(_: object, __: str, event: EventDict) -> EventDict:
+    event["time"] = event["time"][11:19]
+    return event
 
 
 def _printable(_: object, __: str, event: EventDict) -> EventDict:

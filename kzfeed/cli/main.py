@@ -48,15 +48,27 @@ source_commands.command()(sources.check)
 def main() -> None:
     """Run the command of `sys.argv`, and exit."""
     try:
-        app(args=global_options_first(sys.argv[1:]))
+        try:
+            app(args=global_options_first(sys.argv[1:]))
+        finally:
+            sys.stdout.flush()
     except KzfeedError as error:
         _fail(str(error), error.exit_code)
     except BrokenPipeError:
-        # The reader has read enough (`kzfeed list | head -1`). Python must not try to flush the rest at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        _exit_after_broken_pipe()
     except OSError as error:
         _fail(_os_error(error), 1)
+    except SystemExit as exit_:
+        # typer turns a broken pipe into exit status 1.
+        if isinstance(exit_.__context__, BrokenPipeError):
+            _exit_after_broken_pipe()
+        raise
+
+
+def _exit_after_broken_pipe() -> None:
+    # The reader has read enough (`kzfeed list | head -1`). Python must not try to write the rest when it exits.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(0)
 
 
 def _fail(message: str, exit_status: int) -> None:

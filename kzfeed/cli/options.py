@@ -1,5 +1,6 @@
 """Options that several commands share, and the Session that gives a command its settings and its database."""
 
+import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from kzfeed.errors import UsageError
 
 if TYPE_CHECKING:
     from kzfeed.config.settings import Settings
@@ -56,10 +59,21 @@ Since = Annotated[datetime | None, typer.Option(help="Only articles published at
 Until = Annotated[datetime | None, typer.Option(help="Only articles published before this time (UTC).")]
 
 
-def selection(source: str | None, since: datetime | None, until: datetime | None) -> "Selection":
-    """The articles that --source, --since and --until select."""
-    from kzfeed.store.queries import Selection
+def folder_or_file(text: str) -> Path:
+    """A path on the command line. An empty one would mean the working directory, which nobody asked for."""
+    if not text:
+        raise UsageError("an empty path: give the name of a file or folder (the working directory is .)")
+    return Path(text)
 
+
+def selection(database: "Database", source: str | None, since: datetime | None, until: datetime | None) -> "Selection":
+    """The articles that --source, --since and --until select. Raises UsageError where there is no such source."""
+    from kzfeed.store.queries import Selection, source_names
+
+    if source is not None and source not in (names := source_names(database)):
+        near = difflib.get_close_matches(source, names, n=1, cutoff=0.0)
+        hint = f"the nearest is {near[0]}" if near else "it has no sources"
+        raise UsageError(f"no source {source!r} in this database: {hint}")
     return Selection(source, since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
 
 
@@ -70,6 +84,8 @@ class Session:
     config: Path | None
     database_url: str | None
     log_format: LogFormat | None
+    without_poll_log: bool = False
+    """Whether log lines about single polls are left out, because the command prints each poll itself."""
 
     @cached_property
     def settings(self) -> "Settings":
@@ -85,7 +101,9 @@ class Session:
 
         settings = config.load(self.config, database=self.database_url)
         log.configure(
-            format=self.log_format.value if self.log_format else settings.log.format, level=settings.log.level
+            format=self.log_format.value if self.log_format else settings.log.format,
+            level=settings.log.level,
+            left_out=("poll",) if self.without_poll_log else (),
         )
         if settings.ignored_variables:
             structlog.get_logger().debug("variables of Kubernetes ignored", variables=settings.ignored_variables)

@@ -1,11 +1,13 @@
 """Lines and tables on standard output. Every text in them goes through `printable`."""
 
+import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from kzfeed.text import json_line, plural, printable, printable_lines
+from kzfeed.text import json_line, plural, printable, printable_lines, redacted
 
 if TYPE_CHECKING:
     from kzfeed.model import Checked, Finding
@@ -13,6 +15,17 @@ if TYPE_CHECKING:
 
 NOTES_SHOWN = 10
 """How many notes of one kind are printed in full: after an upgrade there may be one for each article."""
+
+
+def print_line(line: str) -> None:
+    """Print one line, shortened to the width of the terminal if there is one."""
+    line = printable(line)
+    if sys.stdout.isatty():
+        from rich.cells import cell_len, chop_cells
+
+        width = shutil.get_terminal_size().columns
+        line = line if cell_len(line) <= width else chop_cells(line, width - 1)[0] + "…"
+    print(line, flush=True)
 
 
 def print_json(value: Any) -> None:
@@ -31,17 +44,25 @@ def poll_line(report: "PollReport") -> str:
     status = f" {report.http_status}" if report.http_status else ""
     if report.outcome in ("failed", "skipped"):
         kind = f" {report.error_kind}" if report.error_kind else ""
-        return printable(f"{report.source}: {report.outcome}{status}{kind}: {report.error}")
+        return f"{report.source}: {report.outcome}{status}{kind}: {report.error}"
     entries = plural(report.entries, "entry", "entries")
     counts = f"{entries}, {report.new} new, {report.revised} revised"
     return f"{report.source}: {report.outcome}{status}, {counts} ({report.duration_ms} ms)"
+
+
+def poll_summary(reports: Sequence["PollReport"]) -> str:
+    """All polls of a command in one line: `3 sources: 2 new, 1 failed; 41 articles new, 2 revised`."""
+    outcomes = Counter(report.outcome for report in reports)
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.items()) or "nothing to poll"
+    new, revised = sum(report.new for report in reports), sum(report.revised for report in reports)
+    return f"{plural(len(reports), 'source')}: {counts}; {plural(new, 'article')} new, {revised} revised"
 
 
 def print_articles(articles: Sequence[Mapping[str, Any]]) -> None:
     """Print one line for each article: id, publication date, source, title."""
     for article in articles:
         title = " ".join(article["title"].split()) or article["url"] or article["url_hash"]
-        print(printable(f"{article['id']:>6}  {minute(article['published_at'])}  {article['source']}  {title}"))
+        print_line(f"{article['id']:>6}  {minute(article['published_at'])}  {article['source']}  {title}")
 
 
 def print_text(title: str, text: str) -> None:
@@ -50,21 +71,28 @@ def print_text(title: str, text: str) -> None:
 
 
 def print_sources(sources: Sequence[Mapping[str, Any]]) -> None:
-    """Print one line for each source: name, status, articles, last success, next poll, and its error if it has one."""
+    """Print each source: its state on one line, then its address and its last error if it has them."""
     width = max((len(source["name"]) for source in sources), default=0)
     for source in sources:
-        line = (
-            f"{source['name']:<{width}}  {source['status']:<8}{source['articles']:>7} articles  "
-            f"last success {minute(source['last_success_at'])}  next poll {minute(source['next_poll_at'])}"
+        if source["url"] is None:
+            polls = "not polled: its articles were backfilled"
+        else:
+            next_poll = "never" if source["next_poll_at"] is None else minute(source["next_poll_at"])
+            polls = f"success {minute(source['last_success_at'])}  next {next_poll}"
+        print_line(
+            f"{source['name']:<{width}}  {source['status']:<7} {plural(source['articles'], 'article'):>16}  {polls}"
         )
-        print(printable(line + (f"  {source['last_error']}" if source["last_error"] else "")))
+        for detail in (source["url"], source["last_error"]):
+            if detail:
+                print_line(f"  {redacted(detail)}")
 
 
 def print_figures(figures: Mapping[str, Any]) -> None:
     """Print one line for each figure."""
     width = max(map(len, figures))
     for name, figure in figures.items():
-        print(f"{name.replace('_', ' '):<{width}}  {minute(figure) if isinstance(figure, datetime) else figure or 0}")
+        shown = minute(figure).strip() if name.endswith("_at") else f"{figure or 0:,}"
+        print(f"{name.replace('_', ' '):<{width}}  {shown}")
 
 
 def finding_printer() -> Callable[["Finding"], None]:

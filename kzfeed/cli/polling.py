@@ -1,16 +1,21 @@
 """Commands that visit the configured sources: `run` and `poll`."""
 
 import asyncio
+import contextlib
 import gc
 import signal
-from dataclasses import asdict
-from typing import Annotated
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kzfeed.cli.options import AsJson, Migrate
-from kzfeed.cli.output import poll_line, print_json
+from kzfeed.cli.output import poll_line, poll_summary, print_json, print_line
 from kzfeed.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from kzfeed.cli.progress import Advance
+    from kzfeed.poll_once import PollReport
 
 
 def poll(
@@ -24,17 +29,41 @@ def poll(
 ) -> None:
     """Poll sources once, now, whatever their interval."""
     gc.disable()
+    from kzfeed.cli.progress import progress_bar
     from kzfeed.poll_once import poll_once
 
-    with ctx.obj.database(migrate=migrate) as database:
+    session = replace(ctx.obj, without_poll_log=not as_json)
+    with session.database(migrate=migrate) as database:
         _exempt_startup_objects_from_garbage_collection()
-        show = None if as_json else lambda line: print(poll_line(line), flush=True)
-        reports = asyncio.run(poll_once(ctx.obj.settings, database, names or [], force=force, on_report=show))
+        total = len(names or session.settings.sources)
+        with contextlib.nullcontext() if as_json else progress_bar("poll", "source", lambda: total) as advance:
+            printer = _Printer(advance) if advance else None
+            reports = asyncio.run(poll_once(session.settings, database, names or [], force=force, on_report=printer))
     if as_json:
         print_json([asdict(report) for report in reports])
+    else:
+        print_line(poll_summary(reports))
     if any(report.error_kind == "database" for report in reports):
         raise typer.Exit(DatabaseError.exit_code)
     raise typer.Exit(1 if any(report.outcome == "failed" for report in reports) else 0)
+
+
+class _Printer:
+    """Prints each poll as it ends. A closed pipe ends the printing and not the polls."""
+
+    def __init__(self, advance: "Advance") -> None:
+        self._advance = advance
+        self._done = 0
+        self._is_open = True
+
+    def __call__(self, report: "PollReport") -> None:
+        self._done += 1
+        self._advance(self._done)
+        if self._is_open:
+            try:
+                print_line(poll_line(report))
+            except BrokenPipeError:
+                self._is_open = False
 
 
 def run(ctx: typer.Context, migrate: Migrate = True) -> None:

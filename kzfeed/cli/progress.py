@@ -21,7 +21,11 @@ def progress_bar(label: str, noun: str, total: Callable[[], int]) -> Iterator[Ad
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        # Where standard output is this terminal too, rich prints its lines above the bar.
+        together = sys.stdout.isatty()
+        with Progress(
+            *columns, console=Console(stderr=True), transient=True, redirect_stdout=together, redirect_stderr=False
+        ) as bar:
             task = bar.add_task(label, total=total())
             yield lambda done: bar.update(task, completed=done)
     else:

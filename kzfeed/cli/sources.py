@@ -8,6 +8,7 @@ import typer
 
 from kzfeed.cli.options import AsJson
 from kzfeed.cli.output import print_json, print_sources
+from kzfeed.text import printable, redacted
 
 
 def list_sources(ctx: typer.Context, as_json: AsJson = False) -> None:
@@ -51,6 +52,9 @@ def explain(
         told = explain_source(database, name, utc_now())
     if as_json:
         next_poll_at = told.source.next_poll_at
-        print_json({"name": name, "next_poll_at": next_poll_at, "why": told.why, "polls": told.polls})
+        print_json(
+            {"name": name, "url": told.source.url, "next_poll_at": next_poll_at, "why": told.why, "polls": told.polls}
+        )
     else:
+        print(printable(redacted(f"{name}: {told.source.url}")))
         print("\n".join([*told.why, "", "The last polls:", *told.poll_lines] if told.polls else told.why))

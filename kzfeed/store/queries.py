@@ -138,6 +138,32 @@ def versions(database: Database, article_id: int) -> list[StoredVersion]:
         return [StoredVersion(**row._mapping) for row in connection.execute(joined)]
 
 
+def article_rows(database: Database, article_id: int) -> dict[str, list[dict[str, Any]]]:
+    """The rows that belong to an article: its `tags`, `media` and `sightings`, the last with the source's name."""
+    tag, media, sighting = tables.tags.c, tables.media.c, tables.sightings.c
+    queries = {
+        "tags": sa.select(tag.tag).where(tag.article_id == article_id).order_by(tag.id),
+        "media": sa.select(media.kind, media.url, media.proxy_url, media.mime_type, media.size_bytes)
+        .where(media.article_id == article_id)
+        .order_by(media.id),
+        "sightings": sa.select(
+            *(_source.name.label("source"), sighting.guid, sighting.first_seen_at, sighting.last_seen_at),
+            *(sighting.withdrawn_at, sighting.revision),
+        )
+        .join_from(tables.sightings, tables.sources, sighting.source_id == _source.id)
+        .where(sighting.article_id == article_id)
+        .order_by(sighting.first_seen_at, _source.name),
+    }
+    with database.read() as connection:
+        return {name: [dict(row._mapping) for row in connection.execute(query)] for name, query in queries.items()}
+
+
+def source_names(database: Database) -> list[str]:
+    """The names of all sources, in order."""
+    with database.read() as connection:
+        return list(connection.execute(sa.select(_source.name).order_by(_source.name)).scalars())
+
+
 def statistics(database: Database) -> dict[str, Any]:
     """The archive in figures: rows of its tables, articles without a date, first and last publication."""
     counted = {
@@ -168,13 +194,21 @@ def last_polls(database: Database, source_id: int, limit: int = 10) -> list[dict
 
 
 def source_health(database: Database) -> list[dict[str, Any]]:
-    """The view `source_health`, one line a source, in order of their names."""
+    """The view `source_health` with each source's address, ordered by name.
+
+    A source that is not polled has no next poll here, though its row keeps the time for its return.
+    """
     health = sa.table(
         "source_health",
         *(sa.column(name, kind) for name, kind in _HEALTH.items()),
     )
+    query = sa.select(health, _source.url).join_from(health, tables.sources, health.c.name == _source.name)
     with database.read() as connection:
-        return [dict(row._mapping) for row in connection.execute(sa.select(health).order_by(health.c.name))]
+        rows = [dict(row._mapping) for row in connection.execute(query.order_by(health.c.name))]
+    for row in rows:
+        if row["url"] is None or row["status"] in ("removed", "gone"):
+            row["next_poll_at"] = None
+    return rows
 
 
 _HEALTH: dict[str, Any] = {
