@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from kzfeed.article.archive_file import render
-from kzfeed.article.build import to_file
+from kzfeed.article.build import file_of_article
 from kzfeed.atomic_file import atomic_file
 from kzfeed.model import StoredArticle
 from kzfeed.store import queries
@@ -53,7 +53,7 @@ def export(
 def archive_file(article: StoredArticle) -> bytes:
     """The article in the archive file format."""
     return render(
-        to_file(
+        file_of_article(
             url_hash=article.url_hash,
             url=article.url,
             title=article.title,

@@ -17,10 +17,10 @@ from pathlib import Path
 import structlog
 
 from kzfeed.article.archive_file import parse
-from kzfeed.article.build import from_file, is_storable
+from kzfeed.article.build import article_of_file, is_storable
 from kzfeed.errors import ArchiveFileError, UsageError
 from kzfeed.model import Article
-from kzfeed.sandbox.process import live_and_die_with
+from kzfeed.sandbox.process import end_with_parent
 
 SUFFIXES = (".txt", ".md")
 MAX_FILE_BYTES = 64 * 2**20
@@ -137,7 +137,7 @@ def _read_ahead(first: Sequence[FoundFile], chunks: Iterator[list[FoundFile]]) -
     processes = min(os.cpu_count() or 1, MAX_PROCESSES)
     # Spawned, because a fork would copy locks that other threads hold.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, live_and_die_with, (os.getpid(),))
+    pool = ProcessPoolExecutor(processes, context, end_with_parent, (os.getpid(),))
     try:
         ahead = deque((chunk, _submit(pool, chunk)) for chunk in islice(chunks, 2 * processes))
         # While the processes start.
@@ -199,7 +199,7 @@ def read_file(found: FoundFile) -> FileRead:
     except ArchiveFileError as refusal:
         return FileRead(None, refusal=str(refusal))
     leniencies = file.warnings if is_storable(file) else (*file.warnings, "U+0000 replaced by U+FFFD")
-    return FileRead(from_file(file), leniencies)
+    return FileRead(article_of_file(file), leniencies)
 
 
 def _bytes(path: Path) -> bytes:

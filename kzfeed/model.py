@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 FailureKind = Literal[
     "timeout",  # the whole visit took longer than allowed
@@ -339,13 +339,16 @@ class Article:
     joint_hash: str | None = None
 
 
-Read = tuple[Feed, tuple[Article, ...]]
-"""What a document said of itself, and its articles. What its entries said is theirs now, but for the dates as given."""
+class ParsedDocument(NamedTuple):
+    """A feed and its articles. The feed's entries keep only their dates: everything else is in the articles."""
+
+    feed: Feed
+    articles: tuple[Article, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An article as a place in a window: which one, and when it was published."""
+class WindowEntry:
+    """An article that a source's last document showed: its hash and publication date."""
 
     url_hash: str
     published_at: datetime | None = None
@@ -361,11 +364,11 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What a source's window has to do with the one before it.
+    """A source's window compared with the one before it.
 
-    `entries` and `shared` count the articles in it and those of them that the one before held too; `span` is the time
-    between its oldest and its newest, None where fewer than two have dates. `withdrawn` are the url_hashes of those
-    that vanished while older ones stayed.
+    `entries` counts its articles, `shared` those that the window before held too. `span` is the time between its
+    oldest and newest article, None if fewer than two have dates. `withdrawn` holds the url_hashes of articles that
+    vanished while older ones stayed.
     """
 
     entries: int = 0

@@ -15,7 +15,7 @@ from functools import partial
 import structlog
 
 from kzfeed.article.change import overlap
-from kzfeed.batches import Batches
+from kzfeed.batching import Batcher
 from kzfeed.errors import DocumentError
 from kzfeed.fetch.client import Fetcher
 from kzfeed.fetch.host_queue import HostQueues
@@ -29,10 +29,10 @@ from kzfeed.model import (
     NotModified,
     Outcome,
     Overlap,
+    ParsedDocument,
     Poll,
-    Read,
-    Shown,
     Source,
+    WindowEntry,
 )
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds
@@ -61,8 +61,8 @@ class Poller:
     host_queues: HostQueues
     bounds: IntervalBounds
     workers: Workers
-    commits: Batches[PollCommit, Poll]
-    windows: Batches[Source, list[Shown]]
+    commits: Batcher[PollCommit, Poll]
+    windows: Batcher[Source, list[WindowEntry]]
     reader: Executor
     reader_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     max_entries: int = 5000
@@ -121,7 +121,7 @@ class Poller:
             return VisitResult(parse_failure(source, outcome, error.kind, str(error))), ()
         return VisitResult(outcome, feed, body_hash=body_hash), articles
 
-    async def _read_document(self, document: Document) -> Read:
+    async def _read_document(self, document: Document) -> ParsedDocument:
         # Many documents at once are read by the workers, on the other cores: a busy thread would hold up all polls.
         if self.workers.are_idle and not self.reader_lock.locked():
             async with self.reader_lock:
@@ -137,7 +137,7 @@ class Poller:
         return overlap(before, articles, before_at=source.last_document_at, now=now, whole=whole)
 
 
-def _read_harmless(document: Document) -> Read | None:
+def _read_harmless(document: Document) -> ParsedDocument | None:
     # Imported late: it takes a while, and a process whose polls bring nothing new does not need it.
     from kzfeed.sandbox.document import read_harmless
 

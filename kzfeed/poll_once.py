@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from kzfeed.batches import Batches
+from kzfeed.batching import Batcher
 from kzfeed.config.settings import Settings
 from kzfeed.errors import DatabaseError, UsageError
 from kzfeed.hosts import host_of
@@ -80,7 +80,7 @@ Present = Source | str
 
 
 @asynccontextmanager
-async def _as_they_are(polls: Poller, *, force: bool) -> AsyncIterator[Batches[str, Present]]:
+async def _as_they_are(polls: Poller, *, force: bool) -> AsyncIterator[Batcher[str, Present]]:
     """How sources stand, by name, when their turn comes: a daemon may have visited them since they were listed."""
 
     def look_up(names: Sequence[str]) -> list[Present | Exception]:
@@ -90,11 +90,11 @@ async def _as_they_are(polls: Poller, *, force: bool) -> AsyncIterator[Batches[s
         return [_present(found.get(name), paused, now, force=force) for name in names]
 
     with ThreadPoolExecutor(1, thread_name_prefix="present") as thread:
-        async with Batches[str, Present](look_up, thread) as present:
+        async with Batcher[str, Present](look_up, thread) as present:
             yield present
 
 
-async def _poll_by_hand(polls: Poller, name: str, present: Batches[str, Present]) -> PollReport:
+async def _poll_by_hand(polls: Poller, name: str, present: Batcher[str, Present]) -> PollReport:
     try:
         as_it_is = await present.ask(name)
         if isinstance(as_it_is, str):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from kzfeed import __version__
-from kzfeed.batches import Batches
+from kzfeed.batching import Batcher
 from kzfeed.config.proxies import ProxyUrls
 from kzfeed.config.settings import HostSettings, Settings
 from kzfeed.daemon import Daemon
@@ -63,8 +63,8 @@ async def poller(
         async with (
             fetcher(settings, lookup) as visits,
             document_workers(settings) as workers,
-            Batches(partial(commit_polls, database), writer, most=BATCH_WEIGHT, weight=_weight) as commits,
-            Batches(partial(last_windows, database), writer) as windows,
+            Batcher(partial(commit_polls, database), writer, most=BATCH_WEIGHT, weight=_weight) as commits,
+            Batcher(partial(last_windows, database), writer) as windows,
         ):
             yield Poller(
                 fetcher=visits,

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kzfeed.batches import Batches
+from kzfeed.batching import Batcher
 
 
 class Doubling:
@@ -25,7 +25,7 @@ class Doubling:
 
 def test_what_gathers_during_a_batch_is_the_next_one() -> None:
     async def ask(work: Doubling, thread: ThreadPoolExecutor) -> list[int]:
-        async with Batches(work, thread, most=3) as doubled:
+        async with Batcher(work, thread, most=3) as doubled:
             first = doubled.ask(1)
             await asyncio.sleep(0)
             rest = [doubled.ask(number) for number in (2, 3, 4, 5)]
@@ -40,7 +40,7 @@ def test_what_gathers_during_a_batch_is_the_next_one() -> None:
 
 def test_a_batch_weighs_no_more_than_it_may_unless_one_item_alone_does() -> None:
     async def ask(work: Doubling, thread: ThreadPoolExecutor) -> list[int]:
-        async with Batches(work, thread, most=10, weight=lambda number: number) as doubled:
+        async with Batcher(work, thread, most=10, weight=lambda number: number) as doubled:
             first = doubled.ask(1)
             await asyncio.sleep(0)
             rest = [doubled.ask(number) for number in (4, 6, 1, 50, 9, 1)]
@@ -55,7 +55,7 @@ def test_a_batch_weighs_no_more_than_it_may_unless_one_item_alone_does() -> None
 
 def test_a_failure_is_raised_where_its_item_came_from_and_nowhere_else() -> None:
     async def ask(work: Doubling, thread: ThreadPoolExecutor) -> list[int | BaseException]:
-        async with Batches(work, thread) as doubled:
+        async with Batcher(work, thread) as doubled:
             return await asyncio.gather(*map(doubled.ask, (1, -1, 2)), return_exceptions=True)
 
     work = Doubling()
@@ -77,7 +77,7 @@ def test_work_that_breaks_off_is_raised_for_all_of_its_batch_and_the_next_batch_
         return list(items)
 
     async def ask(thread: ThreadPoolExecutor) -> int:
-        async with Batches(work, thread) as same:
+        async with Batcher(work, thread) as same:
             broken = await asyncio.gather(same.ask(1), same.ask(2), return_exceptions=True)
             assert [str(each) for each in broken] == ["the disk is full"] * 2
             return await same.ask(3)
@@ -88,7 +88,7 @@ def test_work_that_breaks_off_is_raised_for_all_of_its_batch_and_the_next_batch_
 
 def test_what_was_asked_for_is_done_though_nobody_waits_any_more() -> None:
     async def ask(work: Doubling, thread: ThreadPoolExecutor) -> None:
-        async with Batches(work, thread, most=1) as doubled:
+        async with Batcher(work, thread, most=1) as doubled:
             answers = [doubled.ask(number) for number in (1, 2, 3)]
             await asyncio.sleep(0)
             for answer in answers:

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.article.archive_file import ArchiveFile, parse
-from kzfeed.article.build import from_file
+from kzfeed.article.build import article_of_file
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 from tests.fork_server import clean_environment, fork_server
@@ -50,13 +50,13 @@ def kzfeed(tmp_path: Path, environment: dict[str, str]) -> Run:
 def store(database: Database, *versions: tuple[str, str]) -> None:
     """One article in these versions, each a title and a body."""
     files = [ArchiveFile(1641922743000, title, ARTICLE, body) for title, body in versions]
-    store_files(database, [("e.example", from_file(file)) for file in files], NOW)
+    store_files(database, [("e.example", article_of_file(file)) for file in files], NOW)
 
 
 def store_samples(database: Database) -> int:
     """The sample articles; returns how many there are."""
     files = [parse(file.read_bytes()) for file in sorted(SEEDS.iterdir())]
-    store_files(database, [("samples", from_file(file)) for file in files], NOW)
+    store_files(database, [("samples", article_of_file(file)) for file in files], NOW)
     return len(files)
 
 
@@ -103,7 +103,7 @@ def test_many_notes_of_one_kind_are_counted_and_all_of_them_in_json(kzfeed: Run,
     many = [
         ArchiveFile(None, f"第{number}篇", f"https://e.example/{number}", f"<p>{number}</p>") for number in range(29)
     ]
-    store_files(database, [("e.example", from_file(file)) for file in many], NOW)
+    store_files(database, [("e.example", article_of_file(file)) for file in many], NOW)
     execute(database, "UPDATE articles SET text = 'as a later kzfeed reads it', fingerprint = '2:' || fingerprint")
 
     lines = kzfeed("verify").stdout.splitlines()

@@ -15,7 +15,7 @@ from benchmarks.measure import Broken
 from benchmarks.scale import archives
 from benchmarks.scale.archives import STRETCH, WINDOW, Shape, listed
 from benchmarks.scale.cost import Clock
-from kzfeed.article.build import Reading, from_feed
+from kzfeed.article.build import FeedContext, articles_of_feed
 from kzfeed.article.change import overlap
 from kzfeed.model import Article, Entry, Feed, Media, Overlap, Poll, PollOutcome, Source
 from kzfeed.store.commit import PollCommit, commit_polls, store_files
@@ -195,7 +195,7 @@ def originals() -> tuple[Article, ...]:
     writer = Writer(1)
     entries = [writer.entry("scale", number, age=number) for number in range(100)]
     feed = Feed("rss", entries=tuple(Entry(each.title, link=each.link, content=each.html) for each in entries))
-    return from_feed(feed, Reading("https://www.example.org/", UTC, datetime.now(UTC)))
+    return articles_of_feed(feed, FeedContext("https://www.example.org/", UTC, datetime.now(UTC)))
 
 
 @dataclass(frozen=True)

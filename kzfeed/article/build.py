@@ -1,6 +1,6 @@
-"""The rules of the archive format: entries of one document in, articles out; likewise archive files, and back again.
+"""Articles: built from the entries of a feed and from archive files, by the rules of archive-format.md.
 
-Pure and total: whatever an entry holds, it becomes an article that both engines can store and that says what it lacks.
+Every entry becomes an article that both engines can store; what it lacks is None.
 """
 
 import hashlib
@@ -21,10 +21,10 @@ from kzfeed.feed.dates.parse import instant
 from kzfeed.model import Article, Entry, Feed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-READING = 1
-"""The version of what `html.derive` reads in a body: raise it with any change of that, or `verify` sees damage."""
+DERIVATION_VERSION = 1
+"""The version of `html.derive`. Raise it with any change of its results: otherwise `verify` reports damage."""
 URN = "urn:kzfeed:"
-"""How an archive file names an article that has no address: this and its url_hash."""
+"""The URL scheme and namespace by which an archive file names an article without an address; its url_hash follows."""
 
 _FINGERPRINT = re.compile(r"(?:([1-9][0-9]{0,3}):)?[0-9a-f]{64}")
 _URN = re.compile(re.escape(URN) + r"([0-9a-f]{64})")
@@ -34,20 +34,20 @@ _RAW_STAMP = re.compile(STAMP)
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What a document or a file is read with: where relative links start, the zone of dates without one, and now."""
+class FeedContext:
+    """What a feed is read with: the base of relative links, the zone of dates without one, and the current time."""
 
     base_url: str
     zone: tzinfo
     now: datetime
 
 
-def from_feed(feed: Feed, reading: Reading) -> tuple[Article, ...]:
-    """The articles of one document, in its order, none of them twice.
+def articles_of_feed(feed: Feed, context: FeedContext) -> tuple[Article, ...]:
+    """The articles of one document, in its order, without duplicates.
 
-    Where several entries share one link, guid (or title) and link together identify each of them.
+    If several entries share a link, each is identified by its link together with its guid (or title).
     """
-    articles = [_from_entry(entry, feed, reading) for entry in feed.entries]
+    articles = [_from_entry(entry, feed, context) for entry in feed.entries]
     keys_of_links = Counter(link for link, _ in {(each.link_hash, each.joint_hash) for each in articles})
     unique: dict[tuple[str, str], Article] = {}
     for article in articles:
@@ -57,18 +57,18 @@ def from_feed(feed: Feed, reading: Reading) -> tuple[Article, ...]:
     return tuple(unique.values())
 
 
-def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
+def _from_entry(entry: Entry, feed: Feed, context: FeedContext) -> Article:
     title = storable(html.title_text(entry.title, entry.title_type == "html"))
     content = entry.content if entry.content_type == "html" else html.from_plain(entry.content)
     content = storable(trim_lines(content))
     guid = _optional(entry.guid)
-    address = url.href(entry.link or "", reading.base_url) if entry.link else None
+    address = url.href(entry.link or "", context.base_url) if entry.link else None
     if address is None and guid is not None:
         address = url.href(guid)
     if address is not None:
         address = _LOOKS_LIKE_A_HEADER.sub("%5D(", address)
-    derived = html.derive(content, address or reading.base_url)
-    enclosed = [enclosure_media(each, reading.base_url) for each in entry.enclosures]
+    derived = html.derive(content, address or context.base_url)
+    enclosed = [enclosure_media(each, context.base_url) for each in entry.enclosures]
     key = guid or title
     seen = _hash_of(title, derived.comparison_text)
     canonical = url.canonical(address) if address else None
@@ -83,7 +83,7 @@ def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
         content=content,
         text=derived.text,
         fingerprint=_marked(seen),
-        published_at=_published(entry.dates, reading),
+        published_at=_published(entry.dates, context),
         published_raw=_optional(entry.dates[0]) if entry.dates else None,
         guid=guid,
         author=_optional(entry.author),
@@ -93,15 +93,15 @@ def _from_entry(entry: Entry, feed: Feed, reading: Reading) -> Article:
     )
 
 
-def _published(dates: Iterable[str], reading: Reading) -> datetime | None:
-    understood = (instant(raw, zone=reading.zone, now=reading.now) for raw in dates)
+def _published(dates: Iterable[str], context: FeedContext) -> datetime | None:
+    understood = (instant(raw, zone=context.zone, now=context.now) for raw in dates)
     return next((when for when in understood if when), None)
 
 
-def from_file(file: ArchiveFile) -> Article:
-    """The article that an archive file holds.
+def article_of_file(file: ArchiveFile) -> Article:
+    """The article in an archive file.
 
-    A stamp that no calendar reaches is kept in `published_raw`, as the file writes it. U+0000 becomes U+FFFD.
+    A stamp outside the years 1 to 9999 is kept in `published_raw`, as the file writes it. U+0000 becomes U+FFFD.
     """
     title, address = storable(file.title), storable(file.url)
     content = storable(file.body)
@@ -123,11 +123,11 @@ def from_file(file: ArchiveFile) -> Article:
 
 
 def is_storable(file: ArchiveFile) -> bool:
-    """Whether `from_file` keeps every character of it."""
+    """Whether `article_of_file` keeps every character of the file."""
     return all(can_be_stored(part) for part in (file.title, file.url, file.body))
 
 
-def to_file(
+def file_of_article(
     *,
     url_hash: str,
     url: str | None,
@@ -136,22 +136,22 @@ def to_file(
     published_at: datetime | None,
     published_raw: str | None,
 ) -> ArchiveFile:
-    """The archive file of an article, as `articles` holds it."""
+    """The archive file of an article, given by its columns in `articles`."""
     stamp = None if published_at is None else (published_at - EPOCH) // timedelta(milliseconds=1)
     raw = _RAW_STAMP.fullmatch(published_raw or "")
-    # Only one that no calendar reaches: a feed may write what looks like a stamp where its date should be.
+    # Only for a stamp outside those years: a feed's raw date may look like a stamp too.
     if stamp is None and raw and raw[1] != "NaN" and _from_stamp(int(raw[1])) is None:
         stamp = int(raw[1])
     return ArchiveFile(stamp=stamp, title=title, url=URN + url_hash if url is None else url, body=content)
 
 
 def fingerprint(title: str, content: str) -> str:
-    """The hash of what a reader sees of an article, its title and its visible text, and which READING saw it."""
+    """The hash of an article's title and comparison text, marked with DERIVATION_VERSION."""
     return _marked(_hash_of(title, html.derive(content, None).comparison_text))
 
 
-def reading_of(fingerprint: str) -> int | None:
-    """Which READING made the fingerprint; None where none did."""
+def derivation_version_of(fingerprint: str) -> int | None:
+    """The DERIVATION_VERSION that made the fingerprint; None if it is no fingerprint."""
     made = _FINGERPRINT.fullmatch(fingerprint)
     return int(made[1] or 1) if made else None
 
@@ -161,8 +161,8 @@ def _hash_of(title: str, visible: str) -> str:
 
 
 def _marked(seen: str) -> str:
-    # The first one wrote no mark.
-    return seen if READING == 1 else f"{READING}:{seen}"
+    # Version 1 had no mark.
+    return seen if DERIVATION_VERSION == 1 else f"{DERIVATION_VERSION}:{seen}"
 
 
 def _from_stamp(stamp: int | None) -> datetime | None:

@@ -1,14 +1,14 @@
-"""What a document or a folder of files changes in the archive: articles and what is known of them in, changes out.
+"""Decisions on what articles change in the archive. Nothing is stored here.
 
-Nothing is stored here: `compare` only decides which articles are new, the same or revised, and `overlap` which ones a
-source withdrew and what it may have shown while nobody looked.
+`compare` decides which articles are new, the same or revised; `overlap` compares two windows of a source, for articles
+it withdrew and for gaps.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from kzfeed.model import Article, Gap, Overlap, Shown
+from kzfeed.model import Article, Gap, Overlap, WindowEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,12 @@ def identify(article: Article, known: Mapping[str, Known]) -> str:
 
 
 def overlap(
-    before: Sequence[Shown], articles: Sequence[Article], *, before_at: datetime | None, now: datetime, whole: bool
+    before: Sequence[WindowEntry],
+    articles: Sequence[Article],
+    *,
+    before_at: datetime | None,
+    now: datetime,
+    whole: bool,
 ) -> Overlap:
     """What the window that a source shows `now` has to do with the one it showed at `before_at`.
 

@@ -20,7 +20,7 @@ from kzfeed.check.report import (
 )
 from kzfeed.feed.dates.parse import instant
 from kzfeed.feed.decode import decode
-from kzfeed.model import Article, Decoded, Feed, FeedLink, FeedLinks, Fetched, Outcome, Read
+from kzfeed.model import Article, Decoded, Feed, FeedLink, FeedLinks, Fetched, Outcome, ParsedDocument
 from kzfeed.schedule.explain import length
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.response_headers import MAX_FRESHNESS, freshness
@@ -58,7 +58,7 @@ def report(
     checking: CheckSettings,
     outcome: Outcome,
     redirects: Sequence[Redirect],
-    read: Read | None,
+    read: ParsedDocument | None,
     feeds: FeedLinks = FeedLinks(),  # noqa: B008 - frozen
 ) -> FeedReport:
     """The report on a visit.

@@ -7,7 +7,7 @@ from kzfeed.config.settings import Settings
 from kzfeed.errors import DocumentError, UsageError
 from kzfeed.fetch.client import Hop
 from kzfeed.hosts import host_of
-from kzfeed.model import Document, Failed, FeedLinks, Fetched, Outcome, Page, Read, Visit
+from kzfeed.model import Document, Failed, FeedLinks, Fetched, Outcome, Page, ParsedDocument, Visit
 from kzfeed.poll import utc_now
 from kzfeed.reload import interval_bounds
 from kzfeed.text import redacted
@@ -30,7 +30,7 @@ async def check_feed(settings: Settings, url: str, timezone: str | None = None) 
         return report(checking, outcome, redirects, None)
     content_type = outcome.headers.get("content-type")
     document = Document(outcome.body, content_type, outcome.url, zone, checking.now, settings.parse.max_entries)
-    read: Read | None = None
+    read: ParsedDocument | None = None
     feeds = FeedLinks()
     async with document_workers(settings) as workers:
         try:

@@ -72,8 +72,8 @@ def diff(
     newer: Annotated[int | None, typer.Option("--to", help="The revision to compare with. Default: newest.")] = None,
 ) -> None:
     """Show what changed from each version of an article to the next, or between two of them."""
-    from kzfeed.article.diff import steps
-    from kzfeed.cli.diff_output import print_only_version, print_steps
+    from kzfeed.article.diff import revision_diffs
+    from kzfeed.cli.diff_output import print_diffs, print_only_version
     from kzfeed.store.queries import find, versions
 
     if revision is not None:
@@ -84,7 +84,7 @@ def diff(
         held = versions(database, find(database, article).id)
     if older is not None or newer is not None:
         held = _two_of(held, older, newer)
-    print_steps(steps(held)) if len(held) > 1 else print_only_version(held[0])
+    print_diffs(revision_diffs(held)) if len(held) > 1 else print_only_version(held[0])
 
 
 def _two_of(held: "Sequence[StoredVersion]", older: int | None, newer: int | None) -> "list[StoredVersion]":

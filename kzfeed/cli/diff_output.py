@@ -11,7 +11,7 @@ from kzfeed.cli.output import minute
 from kzfeed.text import plural, printable
 
 if TYPE_CHECKING:
-    from kzfeed.article.diff import Marked, Step
+    from kzfeed.article.diff import MarkedText, RevisionDiff
     from kzfeed.model import StoredVersion
 
 
@@ -21,10 +21,10 @@ def print_only_version(version: "StoredVersion") -> None:
     print(printable(f"revision {version.revision}, {seen}: the archive holds no other version"))
 
 
-def print_steps(steps: Sequence["Step"]) -> None:
+def print_diffs(revision_diffs: Sequence["RevisionDiff"]) -> None:
     """Print each step as a header line and its changed paragraphs."""
     print_changed = _coloured() or _print_marked
-    for number, step in enumerate(steps):
+    for number, step in enumerate(revision_diffs):
         newer = step.newer
         if number:
             print()
@@ -45,7 +45,7 @@ def print_steps(steps: Sequence["Step"]) -> None:
                 print_changed("", paragraph)
 
 
-def _coloured() -> Callable[[str, "Marked"], None] | None:
+def _coloured() -> Callable[[str, "MarkedText"], None] | None:
     """A function that prints a changed paragraph in colours; None where standard output has none (NO_COLOR)."""
     if not sys.stdout.isatty():
         return None
@@ -57,12 +57,12 @@ def _coloured() -> Callable[[str, "Marked"], None] | None:
         return None
     styles = {"same": "", "gone": "red strike", "new": "green"}
 
-    def print_changed(prefix: str, marked: "Marked") -> None:
+    def print_changed(prefix: str, marked: "MarkedText") -> None:
         console.print(Text.assemble(prefix, *((printable(piece.text), styles[piece.mark]) for piece in marked)))
 
     return print_changed
 
 
-def _print_marked(prefix: str, marked: "Marked") -> None:
+def _print_marked(prefix: str, marked: "MarkedText") -> None:
     marks = {"same": ("", ""), "gone": ("[-", "-]"), "new": ("{+", "+}")}
     print(prefix + "".join(printable(piece.text).join(marks[piece.mark]) for piece in marked))

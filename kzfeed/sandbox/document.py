@@ -1,43 +1,43 @@
-"""One document, read: bytes as a server sent them in, the feed and its articles out.
+"""Reading a document: decoding, parsing and building its articles, in one function.
 
-Pure, so that it can run where it is safest; everything it needs to know comes with the document.
+It is pure, so that it can run in any process; the document carries everything that it needs.
 """
 
 import sys
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from kzfeed.article.build import Reading, from_feed
+from kzfeed.article.build import FeedContext, articles_of_feed
 from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import decode, decode_plain
 from kzfeed.feed.fast import parse_fast, parse_plain
-from kzfeed.model import Document, Entry, Feed, Read
+from kzfeed.model import Document, Entry, Feed, ParsedDocument
 
 MOST_MEDIA_AND_TAGS = 250_000
-"""How many one document may have: each is a row, and 5,000 entries with 50 each are no feed that anybody reads."""
+"""The most images, enclosures and tags that one document may have together: each is a row."""
 
 _HARMLESS_BYTES = 512 * 1024
 _HARMLESS_ENTRIES = 500
 _HARMLESS_COUNTS = ((b"<", 12_000), (b"&", 25_000), (b"src", 1_000), (b"style", 1_000))
-"""How much may be in a document that is read beside other work: this is what its articles' text and media cost."""
+"""Limits for a document that is read in the poll's process: they bound the cost of deriving text and media."""
 
 
-def read(document: Document) -> Read:
-    """The feed and its articles, in document order. Raises DocumentError."""
+def read(document: Document) -> ParsedDocument:
+    """Read a feed and its articles, in document order. Raises DocumentError."""
     return _articles(_parse_plain(document) or _parse(document), document)
 
 
-def read_harmless(document: Document) -> Read | None:
-    """What `read` says of a document that is plainly harmless and of moderate size; None for any other. Never raises.
+def read_harmless(document: Document) -> ParsedDocument | None:
+    """Read a document that is plainly harmless and of moderate size; None for any other. Raises nothing.
 
-    An ordinary feed of 375 KB takes some 10 ms, the most laborious document that is let in some 60 ms.
+    The most expensive document that qualifies takes about 60 ms.
     """
     if len(document.body) > _HARMLESS_BYTES or not _is_harmless(document.body):
         return None
     try:
         feed = _parse_plain(document, most_entries=_HARMLESS_ENTRIES)
         return _articles(feed, document) if feed else None
-    except Exception:  # noqa: BLE001 - `read` will say what is wrong with it
+    except Exception:  # noqa: BLE001 - `read` raises the right error, in a worker
         return None
 
 
@@ -62,9 +62,9 @@ def _parse(document: Document) -> Feed:
     return feed
 
 
-def _articles(feed: Feed, document: Document) -> Read:
-    reading = Reading(base_url=document.url, zone=ZoneInfo(document.timezone or "UTC"), now=document.now)
-    articles = from_feed(feed, reading)
+def _articles(feed: Feed, document: Document) -> ParsedDocument:
+    context = FeedContext(base_url=document.url, zone=ZoneInfo(document.timezone or "UTC"), now=document.now)
+    articles = articles_of_feed(feed, context)
     if sum(len(article.media) + len(article.tags) for article in articles) > MOST_MEDIA_AND_TAGS:
         raise DocumentError("parse", f"it has more than {MOST_MEDIA_AND_TAGS:,} images, enclosures and tags")
-    return replace(feed, entries=tuple(Entry(dates=entry.dates) for entry in feed.entries)), articles
+    return ParsedDocument(replace(feed, entries=tuple(Entry(dates=entry.dates) for entry in feed.entries)), articles)

@@ -1,7 +1,7 @@
-"""Documents read in processes that can be killed: a Document goes in, the feed and its articles come out.
+"""Worker pool: documents are read in processes that can be killed.
 
-A document that takes too long or too much memory, or that breaks its worker, costs itself: the worker is replaced, all
-other documents are read, and one that takes long keeps none waiting that does not.
+A document that takes too long or too much memory, or that crashes its worker, fails alone: the worker is replaced and
+all other documents are read. Slow documents do not keep quick ones waiting (docs/decisions/sandbox.md).
 """
 
 import asyncio
@@ -17,29 +17,29 @@ from subprocess import DEVNULL, Popen
 from typing import cast
 
 from kzfeed.errors import DocumentError
-from kzfeed.model import Document, FeedLinks, Page, Read
-from kzfeed.sandbox.messages import LENGTH, READY, Answer, FrameError, Request, framed, longest_answer, understood
+from kzfeed.model import Document, FeedLinks, Page, ParsedDocument
+from kzfeed.sandbox.messages import LENGTH, READY, Answer, MessageError, Request, decode_answer, encode, max_answer_size
 
 COMMAND = (sys.executable, "-P", "-m", "kzfeed.sandbox.worker")
-START = timedelta(seconds=30)
-"""How long a worker may take to begin where the machine has much else to do; mostly it takes a third of a second."""
-QUICK = timedelta(seconds=0.5)
-"""How long a document may keep the others waiting: ten times what reading a feed of 375 KB takes at its slowest."""
-ROOM = 2**20
-"""What the kernel may hold of a frame, and a worker's buffer of its answer, in bytes: most go through in one piece."""
+START_TIMEOUT = timedelta(seconds=30)
+"""How long a worker may take to start. On an idle machine it takes a third of a second."""
+QUICK_READING = timedelta(seconds=0.5)
+"""How long a document may keep a place that others wait for: ten times what a feed of 375 KB takes at its slowest."""
+BUFFER_SIZE = 2**20
+"""Bytes of the kernel's socket buffer and of our buffer for an answer: most messages fit into one."""
 
 
-_KEEPING_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(32 * ROOM), "MALLOC_MMAP_THRESHOLD_": str(32 * ROOM)}
-"""For glibc: to take the memory of a document from the kernel anew, page by page, costs a tenth of reading it."""
+_MALLOC_SETTINGS = {"MALLOC_TRIM_THRESHOLD_": str(32 * BUFFER_SIZE), "MALLOC_MMAP_THRESHOLD_": str(32 * BUFFER_SIZE)}
+"""glibc keeps freed memory for the next document: asking the kernel for it again costs a tenth of reading."""
 
 
 class Workers:
-    """A small pool, to be used as an async context manager.
+    """A small pool of workers; an async context manager.
 
-    `timeout` and `memory` (bytes) bound the reading of one document; a worker starts when there is something to read.
-    Of the documents that are read within QUICK, so many `processes` are read at a time. A longer one has to begin anew,
-    when no other long one is being read, and fails where that is not so within `timeout`.
-    `command` starts a worker: memory and seconds follow it as arguments.
+    `timeout` and `memory` (bytes) limit the reading of one document. A worker starts when a document needs it. At most
+    `processes` documents are read at a time, and each gets QUICK_READING. A document that takes longer starts again
+    when no other long one is being read, and fails if it has to wait for that longer than `timeout`.
+    `command` starts a worker; memory and seconds are added as arguments.
     """
 
     def __init__(
@@ -67,24 +67,24 @@ class Workers:
         """Whether no document is being read."""
         return not self._reading
 
-    async def read(self, document: Document) -> Read:
+    async def read(self, document: Document) -> ParsedDocument:
         """Read the document in a worker, as soon as one is free.
 
         Raises DocumentError: of the kind "internal" where no worker can be started, "parse" where reading breaks or
         exceeds its limits, and what `document.read` raises.
         """
-        return cast("Read", await self._answer(document))
+        return cast("ParsedDocument", await self._answer(document))
 
     async def find_feed_links(self, page: Page) -> FeedLinks:
         """Find the feeds that a page names, in a worker and under the same limits. Raises DocumentError."""
         return cast("FeedLinks", await self._answer(page))
 
-    async def _answer(self, document: Request) -> Read | FeedLinks:
+    async def _answer(self, document: Request) -> ParsedDocument | FeedLinks:
         self._reading += 1
         try:
             async with self._quick:
-                answer = await self._ask(document, min(QUICK, self._timeout))
-            if answer is None and self._timeout > QUICK:
+                answer = await self._ask(document, min(QUICK_READING, self._timeout))
+            if answer is None and self._timeout > QUICK_READING:
                 answer = await self._read_long(document)
         finally:
             self._reading -= 1
@@ -96,12 +96,12 @@ class Workers:
         return answer
 
     async def _read_long(self, document: Request) -> Answer | None:
-        # A worker that is put aside until then would keep its memory.
+        # A worker set aside until then would keep its memory, so the document starts again.
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
                 await self._long.acquire()
         except TimeoutError:
-            quick = f"{QUICK.total_seconds():g} s"
+            quick = f"{QUICK_READING.total_seconds():g} s"
             others = "and so does reading too many others at present: the next visit tries again"
             raise DocumentError("parse", f"reading it takes longer than {quick}, {others}") from None
         try:
@@ -110,25 +110,25 @@ class Workers:
             self._long.release()
 
     async def _ask(self, document: Request, time: timedelta) -> Answer | None:
-        """What a worker makes of the document; None where it takes longer. Raises DocumentError."""
+        """A worker's answer to the document; None if it takes longer than `time`. Raises DocumentError."""
         try:
             if self._idle:
-                # It may have ended before it saw this document, so that is no reason to give the document up.
-                with suppress(_Ended):
+                # If it ended before it received the document, a new worker gets the document.
+                with suppress(_WorkerEnded):
                     return await self._answer_of(self._idle.pop(), document, time)
             worker = await _Worker.start(self._command)
-            worker.line.ended.add_done_callback(lambda _: self._forget(worker))
+            worker.connection.ended.add_done_callback(lambda _: self._forget(worker))
             return await self._answer_of(worker, document, time)
-        except _Ended as ended:
+        except _WorkerEnded as ended:
             raise DocumentError("parse", f"the process that read it {ended}") from ended
 
     async def _answer_of(self, worker: "_Worker", document: Request, time: timedelta) -> Answer | None:
-        """The worker's answer, in time. A worker that does not give one, for whatever reason, is ended."""
+        """The worker's answer; None if it takes longer than `time`. A worker that gives no answer is killed."""
         self._busy.add(worker)
         answer: Answer | None = None
         try:
             async with asyncio.timeout(time.total_seconds()):
-                answer = await worker.ask(document, longest_answer(self._memory))
+                answer = await worker.ask(document, max_answer_size(self._memory))
         except TimeoutError:
             pass
         finally:
@@ -140,7 +140,7 @@ class Workers:
         return answer
 
     def _forget(self, worker: "_Worker") -> None:
-        """Leave nothing of an idle worker that has ended by itself."""
+        """Clean up after an idle worker that has ended by itself."""
         if worker in self._idle:
             self._idle.remove(worker)
             task = asyncio.get_running_loop().create_task(worker.end())
@@ -148,25 +148,25 @@ class Workers:
             task.add_done_callback(self._ending.discard)
 
 
-class _Ended(Exception):  # noqa: N818 - with an idle worker, nothing is wrong
-    """A worker is of no more use; the message says what became of it, and is empty where its process has ended."""
+class _WorkerEnded(Exception):  # noqa: N818 - for an idle worker it is no error
+    """A worker cannot be used any more. The message says why; it is empty if the process has ended."""
 
 
-class _Line(asyncio.BufferedProtocol):
-    """Our end of a worker's standard input and output, where frames come in one at a time, each when it is asked for.
+class _Connection(asyncio.BufferedProtocol):
+    """Our end of the socket that is a worker's standard input and output. It receives one requested frame at a time.
 
-    The buffer stays from frame to frame, so that it neither has to be made nor put together from parts.
+    All frames share one buffer, so that none has to be allocated or joined from parts.
     """
 
     def __init__(self) -> None:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._frame: asyncio.Future[memoryview] | None = None
         self._longest = 0
-        self._buffer = bytearray(ROOM)
+        self._buffer = bytearray(BUFFER_SIZE)
         self._filled = 0
 
     def frame(self, longest: int) -> "asyncio.Future[memoryview]":
-        """What is in the next frame, at most `longest` bytes, and stays until another is asked for. Raises _Ended."""
+        """The next frame, of at most `longest` bytes; valid until the next call. Raises _WorkerEnded."""
         self._longest = longest
         self._frame = asyncio.get_running_loop().create_future()
         if self.ended.done():
@@ -182,7 +182,7 @@ class _Line(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         self._filled += nbytes
         if self._frame is None or self._frame.done():
-            # It says something that nobody asked for.
+            # Nobody asked for this message.
             self.transport.abort()
             return
         if self._filled < LENGTH.size:
@@ -192,18 +192,18 @@ class _Line(asyncio.BufferedProtocol):
         if length > self._longest:
             self._fail("answered more than is allowed")
         elif self._filled > size:
-            self._fail("answered what is no answer")
+            self._fail("sent an invalid answer")
         elif self._filled == size:
             self._frame.set_result(memoryview(self._buffer)[LENGTH.size : size])
             self._filled = 0
-            if size > ROOM:
-                self._buffer = bytearray(ROOM)
+            if size > BUFFER_SIZE:
+                self._buffer = bytearray(BUFFER_SIZE)
         elif size > len(self._buffer):
             begun, self._buffer = self._buffer, bytearray(size)
             self._buffer[: self._filled] = memoryview(begun)[: self._filled]
 
     def eof_received(self) -> None:
-        # What it has not taken of its document is of no more use either.
+        # The rest of the document need not be sent either.
         self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -212,37 +212,37 @@ class _Line(asyncio.BufferedProtocol):
 
     def _fail(self, how: str = "") -> None:
         if self._frame and not self._frame.done():
-            self._frame.set_exception(_Ended(how))
+            self._frame.set_exception(_WorkerEnded(how))
         self.transport.abort()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Worker:
-    """A process, and our end of the socket that is its standard input and output."""
+    """A worker process, and our end of its socket."""
 
     process: "Popen[bytes]"
-    line: _Line
+    connection: _Connection
 
     @classmethod
     async def start(cls, command: Sequence[str]) -> "_Worker":
-        """A worker that is ready. Raises DocumentError where none can be started: that is no document's fault."""
+        """Start a worker and wait until it is ready. Raises DocumentError "internal" if that fails."""
         ours, theirs = socket.socketpair()
         with theirs:
             for end in (ours, theirs):
-                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
-            # The process comes last: from here to the `try` nothing waits, so nothing can be called off.
-            _, line = await asyncio.get_running_loop().create_unix_connection(_Line, sock=ours)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_SIZE)
+            # There is no await between the start of the process and the `try` below, so it cannot be cancelled there.
+            _, connection = await asyncio.get_running_loop().create_unix_connection(_Connection, sock=ours)
             try:
-                worker = cls(_started(command, theirs.fileno()), line)
+                worker = cls(_start_process(command, theirs.fileno()), connection)
             except OSError as error:
-                line.transport.abort()
+                connection.transport.abort()
                 raise DocumentError("internal", f"no process can be started to read it: {error}") from error
         is_ready = False
         try:
-            async with asyncio.timeout(START.total_seconds()):
-                await line.frame(len(READY) - LENGTH.size)
+            async with asyncio.timeout(START_TIMEOUT.total_seconds()):
+                await connection.frame(len(READY) - LENGTH.size)
                 is_ready = True
-        except (TimeoutError, _Ended):
+        except (TimeoutError, _WorkerEnded):
             pass
         finally:
             if not is_ready:
@@ -252,38 +252,38 @@ class _Worker:
         return worker
 
     async def ask(self, document: Request, longest: int) -> Answer:
-        """What the worker makes of the document, in at most `longest` bytes. Raises _Ended."""
-        request = framed(document)
-        answer = self.line.frame(longest)
-        self.line.transport.write(request)
+        """The worker's answer to the document, of at most `longest` bytes. Raises _WorkerEnded."""
+        request = encode(document)
+        answer = self.connection.frame(longest)
+        self.connection.transport.write(request)
         del request
         try:
-            return understood(await answer)
-        except FrameError as error:
+            return decode_answer(await answer)
+        except MessageError as error:
             await self.end()
-            raise _Ended("answered what is no answer") from error
-        except _Ended as ended:
+            raise _WorkerEnded("sent an invalid answer") from error
+        except _WorkerEnded as ended:
             await self.end()
-            raise _Ended(str(ended) or f"ended {self.ending}") from None
+            raise _WorkerEnded(str(ended) or f"ended {self.ending}") from None
 
     async def end(self) -> None:
-        """Kill the process, and leave nothing of it behind."""
-        self.line.transport.abort()
+        """Kill the process and wait for its end."""
+        self.connection.transport.abort()
         self.process.kill()
-        # In a thread, because it may have much memory to give back, and because a thread goes on if this is called off.
+        # In a thread: the kernel may take long to free its memory, and a thread goes on if this task is cancelled.
         await asyncio.to_thread(self.process.wait)
 
     @property
     def ending(self) -> str:
-        """How the process ended."""
+        """How the process ended, in words."""
         status = self.process.returncode
         return f"by signal {-status}, {signal.strsignal(-status)}" if status < 0 else f"with exit status {status}"
 
 
-def _started(command: Sequence[str], socket: int) -> "Popen[bytes]":
-    # With our own path, so that it imports what we import, and not what lies in the working directory.
-    environment = {**_KEEPING_MEMORY, **os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    # In its own session: a Ctrl-C at the terminal is not for it.
+def _start_process(command: Sequence[str], socket: int) -> "Popen[bytes]":
+    # With our own path, so that it imports our modules and none from the working directory.
+    environment = {**_MALLOC_SETTINGS, **os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    # In its own session, so that Ctrl-C at the terminal does not reach it.
     return Popen(  # noqa: S603 - our own
         command, stdin=socket, stdout=socket, stderr=DEVNULL, env=environment, start_new_session=True
     )

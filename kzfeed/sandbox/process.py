@@ -1,4 +1,4 @@
-"""What the processes that kzfeed starts for itself have in common: they live and die with the one that started them."""
+"""Rules for the processes that kzfeed starts: they leave signals to their parent, and end with it."""
 
 import ctypes
 import os
@@ -8,15 +8,15 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def live_and_die_with(parent: int) -> None:
-    """Leave the signals that are meant for all of a service to the parent (its process id), and end when it ends.
+def end_with_parent(parent: int) -> None:
+    """Ignore SIGINT, SIGTERM and SIGHUP, which the parent handles, and end when the parent (a process id) ends.
 
-    On Linux at once, whatever this process does; elsewhere not before it sees the end of its input.
+    On Linux the kernel ends this process at once; elsewhere it ends when its input does.
     """
-    # It may still want an answer when somebody presses Ctrl-C or stops the service.
+    # After Ctrl-C the parent may still wait for an answer.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os._exit(1)  # it ended before the kernel knew
+        os._exit(1)  # the parent ended before the call of prctl

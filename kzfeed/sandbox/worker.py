@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kzfeed.errors import DocumentError
-from kzfeed.model import Document, FeedLinks, Page, Read
+from kzfeed.model import Document, FeedLinks, Page, ParsedDocument
 from kzfeed.sandbox.document import read
-from kzfeed.sandbox.messages import LENGTH, READY, Answer, Request, framed, longest_answer
-from kzfeed.sandbox.process import live_and_die_with
+from kzfeed.sandbox.messages import LENGTH, READY, Answer, Request, encode, max_answer_size
+from kzfeed.sandbox.process import end_with_parent
 
 _WARM_UP = Document(
     b"<rss \x81\x8d\x8f\x90\x9d\x81\x8d\x8f\x90",
@@ -27,56 +27,56 @@ _WARM_UP = Document(
     timezone=None,
     now=datetime(2000, 1, 1, tzinfo=UTC),
 )
-"""Broken, in an encoding that nobody knows: reading it takes every way there is, with all that is imported there."""
+"""A broken document in an unknown encoding: reading it runs, and imports, every part of the parser."""
 
-Reader = Callable[[Document], Read]
+Reader = Callable[[Document], ParsedDocument]
 
 MIB = 2**20
 
 _GRACE_SECONDS = 1.0
-"""How long after its time a document is left to the parent to end."""
+"""How long after `seconds` the kernel ends this process, should the parent not have done so."""
 
 
 def main(reader: Reader = read) -> None:
-    """Serve until standard input ends. The arguments are the bytes and the seconds that reading a document may take."""
+    """Answer documents until standard input ends. Arguments: the bytes and the seconds that one document may take."""
     memory, seconds = int(sys.argv[1]), float(sys.argv[2])
-    live_and_die_with(os.getppid())
+    end_with_parent(os.getppid())
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     answers = os.fdopen(os.dup(1), "wb")
-    # What a library may print is no answer.
+    # A library may print to standard output: that must not mix with answers.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     _answer(_WARM_UP, reader)
     idle = _limit(memory)
     answers.write(READY)
     answers.flush()
     while header := sys.stdin.buffer.read(LENGTH.size):
-        # The parent ends what takes too long. Should it be gone or stand still, the kernel does.
+        # Normally the parent kills a worker that takes too long; the alarm is for a parent that hangs or is gone.
         signal.setitimer(signal.ITIMER_REAL, seconds + _GRACE_SECONDS)
         try:
-            frame = _answered(sys.stdin.buffer.read(LENGTH.unpack(header)[0]), reader, longest_answer(memory))
+            frame = _answer_frame(sys.stdin.buffer.read(LENGTH.unpack(header)[0]), reader, max_answer_size(memory))
         except MemoryError:
             frame = None
         signal.setitimer(signal.ITIMER_REAL, 0)
-        answers.write(frame or framed(_too_much(memory)))
+        answers.write(frame or encode(_too_much(memory)))
         answers.flush()
-        # The next document has a right to its memory too, and the rest of this one may still be on its way.
+        # End: the memory would lack for the next document, or part of this one is still unread.
         if frame is None or _has_grown(idle + memory // 4):
             break
         del frame
 
 
-def _answered(request: bytes, reader: Reader, longest: int) -> memoryview:
-    """The frame that answers the one that was read. Raises MemoryError, also where it were longer than allowed."""
+def _answer_frame(request: bytes, reader: Reader, longest: int) -> memoryview:
+    """The frame with the answer to a request. Raises MemoryError, also if the frame is longer than allowed."""
     document: Request = pickle.loads(request)  # noqa: S301 - from our own parent
     del request
-    frame = framed(_answer(document, reader))
+    frame = encode(_answer(document, reader))
     if len(frame) > LENGTH.size + longest:
         raise MemoryError
     return frame
 
 
 def _answer(document: Request, reader: Reader) -> Answer:
-    """Raises MemoryError."""
+    """What reading the document gives. Raises MemoryError."""
     try:
         return _feed_links(document) if isinstance(document, Page) else reader(document)
     except DocumentError as error:
@@ -85,8 +85,8 @@ def _answer(document: Request, reader: Reader) -> Answer:
         return error
     except MemoryError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is this document's and goes into its poll's record
-        # In ASCII, since what an error quotes may be what no database stores.
+    except Exception as error:  # noqa: BLE001 - it fails only this document, and is recorded with its poll
+        # In ASCII: the error may quote text that no database can store.
         return DocumentError("internal", f"a fault of kzfeed's own, worth a report: {ascii(error)[:200]}")
 
 
@@ -104,7 +104,7 @@ def _too_much(memory: int) -> DocumentError:
 
 
 def _limit(memory: int) -> int:
-    """Allow `memory` more bytes of address space than are in use: how many those are."""
+    """Limit the address space to `memory` bytes more than are in use; return how many are."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     idle = _address_space()
     if idle:
@@ -122,7 +122,7 @@ def _has_grown(most: int) -> bool:
 
 
 def _address_space() -> int:
-    """How many bytes of address space this process has, which is what RLIMIT_AS counts; 0 where no /proc tells."""
+    """The bytes of address space that this process uses, as RLIMIT_AS counts them; 0 without /proc."""
     statm = Path("/proc/self/statm")
     return int(statm.read_text("ascii").split()[0]) * resource.getpagesize() if statm.exists() else 0
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from kzfeed.article import url
 from kzfeed.article.archive_file import ArchiveFile, parse, render
-from kzfeed.article.build import READING, URN, from_file, reading_of, to_file
+from kzfeed.article.build import DERIVATION_VERSION, URN, article_of_file, derivation_version_of, file_of_article
 from kzfeed.article.html.content import plain_text
 from kzfeed.errors import ArchiveFileError
 from kzfeed.model import Article, Finding
@@ -57,7 +57,7 @@ def newest_versions(connection: sa.Connection) -> Findings:
             except ValueError as error:
                 yield finding("text", name, str(error))
                 continue
-            read = from_file(ArchiveFile(None, stored["title"], _address(stored), stored["content"]))
+            read = article_of_file(ArchiveFile(None, stored["title"], _address(stored), stored["content"]))
             batch.append(_Checkable(name, row.key_id, stored | {"published_at": row.published_at}, read))
         yield from _hashes(connection, batch)
         for article in batch:
@@ -80,7 +80,7 @@ def older_versions(connection: sa.Connection) -> Findings:
             continue
         if plain_text(stored["content"]) != stored["text"]:
             # Older versions do not tell which reading made them, but there was none before the first.
-            yield finding("altered" if READING == 1 else "stale", name, "text: not what content says")
+            yield finding("altered" if DERIVATION_VERSION == 1 else "stale", name, "text: not what content says")
 
 
 def _text(column: str, value: Any) -> Any:
@@ -145,24 +145,26 @@ def _evidence(
 
 def _derived(article: _Checkable) -> Findings:
     stored, read = article.stored, article.read
-    reading = reading_of(stored["fingerprint"])
+    reading = derivation_version_of(stored["fingerprint"])
     if reading is None:
         said = f"fingerprint is {stored['fingerprint']!r}: expected 64 hexadecimal digits"
         yield finding("hash", article.row, said)
         return
     expected = {"text": read.text, "fingerprint": read.fingerprint}
     if differing := " and ".join(name for name, value in expected.items() if stored[name] != value):
-        if reading == READING:
+        if reading == DERIVATION_VERSION:
             yield finding("altered", article.row, f"{differing}: not what title and content say")
         else:
-            yield finding("stale", article.row, f"{differing}: of reading {reading}, and this kzfeed has {READING}")
+            yield finding(
+                "stale", article.row, f"{differing}: of derivation {reading}, and this kzfeed has {DERIVATION_VERSION}"
+            )
 
 
 def _archive_file(article: _Checkable) -> Findings:
     """The law of the format: what is written reads back as it was."""
     names = ("url_hash", "url", "title", "content", "published_at", "published_raw")
     try:
-        file = to_file(**{name: article.stored[name] for name in names})
+        file = file_of_article(**{name: article.stored[name] for name in names})
         holds = parse(render(file)) == file
     except (ArchiveFileError, ValueError):
         holds = False

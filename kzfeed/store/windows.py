@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kzfeed.model import Gap, Shown, Source
+from kzfeed.model import Gap, Source, WindowEntry
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
@@ -20,19 +20,19 @@ def select_last_window(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     return joined.join(tables.articles, _article.id == _sighting.article_id)
 
 
-def last_windows(database: Database, sources: Sequence[Source]) -> list[list[Shown]]:
+def last_windows(database: Database, sources: Sequence[Source]) -> list[list[WindowEntry]]:
     """The window of each source, in the order of `sources`: the articles in its last document.
 
     A window is empty before the first document, and if another poll has stored a newer document since the source was
     loaded.
     """
     ids = sorted({source.id for source in sources if source.last_document_at})
-    windows: dict[tuple[int, datetime | None], list[Shown]] = {}
+    windows: dict[tuple[int, datetime | None], list[WindowEntry]] = {}
     if ids:
         query = select_last_window(_source.id, _source.last_document_at, _article.url_hash, _article.published_at)
         with database.read() as connection:
             for row in connection.execute(query.where(_source.id.in_(ids))):
-                shown = Shown(row.url_hash, row.published_at)
+                shown = WindowEntry(row.url_hash, row.published_at)
                 windows.setdefault((row.id, row.last_document_at), []).append(shown)
     return [windows.get((source.id, source.last_document_at), []) for source in sources]
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kzfeed.article.change import Change, Known, New, Revised, Same, compare, identify, overlap
-from kzfeed.model import Article, Gap, Shown
+from kzfeed.model import Article, Gap, WindowEntry
 
 
 def article(url_hash: str = "h", wording: str = "a") -> Article:
@@ -95,9 +95,9 @@ def at(hour: int) -> datetime:
     return MORNING.replace(hour=hour)
 
 
-def shown(*hours: int) -> list[Shown]:
+def shown(*hours: int) -> list[WindowEntry]:
     """A window with an article an hour, each named by its hour."""
-    return [Shown(str(hour), at(hour)) for hour in hours]
+    return [WindowEntry(str(hour), at(hour)) for hour in hours]
 
 
 def window(*hours: int) -> list[Article]:
@@ -125,7 +125,7 @@ def test_only_what_vanished_while_older_entries_stayed_was_withdrawn(
 
 
 def test_what_has_no_date_is_never_said_to_be_withdrawn() -> None:
-    undated = [Shown("x"), *shown(3)]
+    undated = [WindowEntry("x"), *shown(3)]
 
     assert overlap(undated, window(3), before_at=MORNING, now=NOON, whole=True).withdrawn == set()
 
@@ -147,7 +147,7 @@ def test_windows_that_share_nothing_have_a_gap_between_them(
 
 
 def test_windows_without_dates_have_a_gap_between_the_polls() -> None:
-    found = overlap([Shown("x")], [article("y")], before_at=MORNING, now=NOON, whole=True)
+    found = overlap([WindowEntry("x")], [article("y")], before_at=MORNING, now=NOON, whole=True)
 
     assert found.gap == Gap(MORNING, NOON)
 

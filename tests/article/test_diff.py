@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kzfeed.article.diff import Marked, Step, mark, steps
+from kzfeed.article.diff import MarkedText, RevisionDiff, diff_texts, revision_diffs
 from kzfeed.model import StoredVersion
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 MARKS = {"same": ("", ""), "gone": ("[-", "-]"), "new": ("{+", "+}")}
 
 
-def shown(marked: Marked) -> str:
+def shown(marked: MarkedText) -> str:
     return "".join(piece.text.join(MARKS[piece.mark]) for piece in marked)
 
 
@@ -22,8 +22,8 @@ def version(revision: int, *paragraphs: str, title: str = "标题") -> StoredVer
     return StoredVersion(revision, title, content, "as it was read then", NOW, "voa")
 
 
-def step(older: list[str], newer: list[str]) -> Step:
-    return steps([version(1, *older), version(2, *newer)])[0]
+def step(older: list[str], newer: list[str]) -> RevisionDiff:
+    return revision_diffs([version(1, *older), version(2, *newer)])[0]
 
 
 def paragraphs(older: list[str], newer: list[str]) -> list[str | int]:
@@ -52,18 +52,18 @@ def paragraphs(older: list[str], newer: list[str]) -> list[str | int]:
     ],
 )
 def test_changed_words_and_characters_are_marked_within_the_sentence(older: str, newer: str, expected: str) -> None:
-    assert shown(mark(older, newer)) == expected
+    assert shown(diff_texts(older, newer)) == expected
 
 
 def test_a_text_that_was_written_anew_is_shown_whole() -> None:
-    assert shown(mark("完全不同的标题", "别的文字在此处")) == "[-完全不同的标题-]{+别的文字在此处+}"
+    assert shown(diff_texts("完全不同的标题", "别的文字在此处")) == "[-完全不同的标题-]{+别的文字在此处+}"
 
 
 def test_what_two_longer_changes_happen_to_share_is_part_of_one_change() -> None:
     older = "会谈之后双方的代表都表示很满意，会议结束。"
     newer = "会谈之后有关的各方均未发表声明，会议结束。"
 
-    assert shown(mark(older, newer)) == "会谈之后[-双方的代表都表示很满意-]{+有关的各方均未发表声明+}，会议结束。"
+    assert shown(diff_texts(older, newer)) == "会谈之后[-双方的代表都表示很满意-]{+有关的各方均未发表声明+}，会议结束。"
 
 
 def test_paragraphs_without_change_are_only_counted() -> None:
@@ -93,7 +93,7 @@ def test_both_texts_can_be_read_out_of_the_result() -> None:
     rng = random.Random(7)
     for _ in range(300):
         older, newer = ("".join(rng.choices("的一是ab 。，\n", k=rng.randint(0, 40))) for _ in range(2))
-        marked = mark(older, newer)
+        marked = diff_texts(older, newer)
         assert "".join(piece.text for piece in marked if piece.mark != "new") == older
         assert "".join(piece.text for piece in marked if piece.mark != "gone") == newer
 
@@ -101,20 +101,20 @@ def test_both_texts_can_be_read_out_of_the_result() -> None:
 def test_there_is_a_step_from_each_version_to_the_next() -> None:
     three = [version(1, "一"), version(2, "二", title="新标题"), version(3, "二", title="新标题")]
 
-    first, second = steps(three)
+    first, second = revision_diffs(three)
 
     assert (first.older.revision, first.newer.revision, first.is_visible) == (1, 2, True)
     assert first.title
     assert shown(first.title) == "{+新+}标题"
     assert (second.title, second.paragraphs, second.is_visible) == (None, (1,), False)
-    assert steps(three[:1]) == []
+    assert revision_diffs(three[:1]) == []
 
 
 def test_what_only_an_older_kzfeed_read_otherwise_is_no_change() -> None:
     older = StoredVersion(1, "t", "<p>正文</p>", "正文<script>", NOW, "voa")
     newer = StoredVersion(2, "t", "<p>正文</p><p></p>", "正文", NOW, "voa")
 
-    assert steps([older, newer])[0].is_visible is False
+    assert revision_diffs([older, newer])[0].is_visible is False
 
 
 def test_an_article_without_text_has_no_paragraphs() -> None:
@@ -129,7 +129,7 @@ def test_a_long_text_takes_no_longer_than_a_reader_waits(alphabet: str) -> None:
     many = [[f"{rng.choice(alphabet)}{rng.randrange(300)}" for _ in range(5000)] for _ in range(2)]
     started = time.monotonic()
 
-    mark(older, newer)
+    diff_texts(older, newer)
     paragraphs(*many)
 
     assert time.monotonic() - started < 30
@@ -141,7 +141,7 @@ def test_a_small_change_in_a_long_paragraph_is_found_in_it() -> None:
     older = "。".join([*long[:250], "死亡人数为十人", *long[250:]])
     newer = "。".join(["改写过的第一句", *long[1:250], "死亡人数为二十人", *long[250:-1], "改写过的末句"])
 
-    marked = mark(older, newer)
+    marked = diff_texts(older, newer)
 
-    assert Step(version(1), version(2), None, (marked,)).is_visible
+    assert RevisionDiff(version(1), version(2), None, (marked,)).is_visible
     assert [piece.text for piece in marked if piece.mark == "new"][1:-1] == ["二"]

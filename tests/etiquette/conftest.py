@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from kzfeed.batches import Batches
+from kzfeed.batching import Batcher
 from kzfeed.fetch.addresses import system_lookup
 from kzfeed.fetch.client import Fetcher
 from kzfeed.fetch.host_queue import HostQueues
@@ -158,8 +158,8 @@ def new_world(
             host_queues=HostQueues(timedelta()),
             bounds=IntervalBounds(),
             workers=workers,
-            commits=Batches(partial(commit_polls, database), writer),
-            windows=Batches(partial(last_windows, database), writer),
+            commits=Batcher(partial(commit_polls, database), writer),
+            windows=Batcher(partial(last_windows, database), writer),
             reader=reader,
             clock=lambda: clock.now,
             random=lambda: clock.chance,

@@ -15,7 +15,7 @@ from feedparser.api import StrictFeedParser
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from kzfeed.article.build import Reading, from_feed
+from kzfeed.article.build import FeedContext, articles_of_feed
 from kzfeed.article.html import content as html
 from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import decode, decode_plain
@@ -485,7 +485,7 @@ def test_a_harmless_document_gives_the_same_articles(shape: str) -> None:
     assert found is not None
     assert found == read(given_document)
     slowly = parse(decode(given_document.body), url=URL)
-    assert found[1] == from_feed(slowly, Reading(URL, ZoneInfo("Asia/Shanghai"), NOW))
+    assert found[1] == articles_of_feed(slowly, FeedContext(URL, ZoneInfo("Asia/Shanghai"), NOW))
 
 
 @pytest.mark.parametrize(

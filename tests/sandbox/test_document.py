@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kzfeed.article.archive_file import ArchiveFile, parse, render
-from kzfeed.article.build import EPOCH, to_file
+from kzfeed.article.build import EPOCH, file_of_article
 from kzfeed.feed.decode import clean, decode, decode_plain
 from kzfeed.model import Decoded, Document
 from kzfeed.sandbox.document import read
@@ -136,7 +136,7 @@ def test_every_dress_of_a_feed_gives_the_same_archive_files(variant: str) -> Non
 
     files = [
         render(
-            to_file(
+            file_of_article(
                 url_hash=article.url_hash,
                 url=article.url,
                 title=article.title,

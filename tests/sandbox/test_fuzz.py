@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from kzfeed.article import archive_file as file
 from kzfeed.article import url
 from kzfeed.article.archive_file import ArchiveFile
-from kzfeed.article.build import from_file, is_storable, to_file
+from kzfeed.article.build import article_of_file, file_of_article, is_storable
 from kzfeed.article.html import content as html
 from kzfeed.article.html.line_breaks import trim_lines
 from kzfeed.errors import ArchiveFileError, DocumentError, KzfeedError
@@ -324,7 +324,7 @@ def check_article(article: Article, length: int) -> None:
     parsed = file.parse(data)
     assert parsed == written
     assert file.render(parsed) == data
-    again = from_file(parsed)
+    again = article_of_file(parsed)
     assert (again.title, again.content, again.text, again.url) == (
         article.title,
         article.content,
@@ -336,7 +336,7 @@ def check_article(article: Article, length: int) -> None:
 
 
 def archive_file(article: Article) -> ArchiveFile:
-    return to_file(
+    return file_of_article(
         url_hash=article.url_hash,
         url=article.url,
         title=article.title,
@@ -356,7 +356,7 @@ def check_archive_file(data: bytes) -> str:
     again = file.parse(written)
     assert (again.stamp, again.title, again.url, again.body) == (parsed.stamp, parsed.title, parsed.url, parsed.body)
     assert again.warnings == ()
-    article = from_file(parsed)
+    article = article_of_file(parsed)
     if is_storable(parsed):
         assert file.render(archive_file(article)) == written
     return "lenient" if parsed.warnings else "strict"

@@ -22,10 +22,10 @@ import pytest
 
 from kzfeed import poll_once as by_hand
 from kzfeed.article.archive_file import ArchiveFile, parse
-from kzfeed.article.build import to_file
+from kzfeed.article.build import file_of_article
 from kzfeed.config.settings import load
 from kzfeed.errors import DocumentError
-from kzfeed.model import Article, Document, Read
+from kzfeed.model import Article, Document, ParsedDocument
 from kzfeed.sandbox.pool import Workers
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
@@ -55,7 +55,7 @@ class Reading:
     def __init__(self, runner: asyncio.Runner, workers: Workers) -> None:
         self._runner, self._workers = runner, workers
 
-    def __call__(self, body: bytes | str, content_type: str | None = None, **options: Any) -> Read:
+    def __call__(self, body: bytes | str, content_type: str | None = None, **options: Any) -> ParsedDocument:
         body = body if isinstance(body, bytes) else body.encode()
         given: dict[str, Any] = {"url": URL, "timezone": "Asia/Shanghai", "now": NOW} | options
         return self._runner.run(self._workers.read(Document(body, content_type, **given)))
@@ -500,7 +500,7 @@ def test_a_torn_poll_changes_no_stored_article(kzfeed_on_sqlite: Kzfeed, site: S
 
 
 def archive_file(article: Article) -> ArchiveFile:
-    return to_file(
+    return file_of_article(
         url_hash=article.url_hash,
         url=article.url,
         title=article.title,

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pytest
 
 from kzfeed.errors import DocumentError
-from kzfeed.model import Document, Read
+from kzfeed.model import Document, ParsedDocument
 from kzfeed.sandbox import messages as frames
 from kzfeed.sandbox.document import read
 from kzfeed.sandbox.pool import COMMAND, Workers
@@ -162,7 +162,7 @@ async def soon(condition: Callable[[], object]) -> None:
     assert await asyncio.to_thread(within, 10, condition)
 
 
-async def failure_of(reading: Awaitable[Read]) -> DocumentError:
+async def failure_of(reading: Awaitable[ParsedDocument]) -> DocumentError:
     with pytest.raises(DocumentError) as caught:
         await reading
     return caught.value
@@ -246,9 +246,9 @@ def test_an_idle_worker_takes_little_memory() -> None:
         (b"segfault", "ended by signal 11, Segmentation fault"),
         (b"abort", "ended by signal 6, Aborted"),
         (b"exit", "ended with exit status 0"),
-        (b"nothing", "no answer"),
-        (b"function", "no answer"),
-        (b"list", "no answer"),
+        (b"nothing", "invalid answer"),
+        (b"function", "invalid answer"),
+        (b"list", "invalid answer"),
     ],
 )
 @pytest.mark.parametrize("used", [False, True], ids=["a fresh worker", "a used worker"])
@@ -386,7 +386,7 @@ def test_a_document_that_needs_too_much_memory_fails_and_one_that_does_not_is_re
     objects = b"{}," * 8 * MIB
     body = b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1"}], "x": [' + objects + b"0]}"
 
-    async def use(workers: Workers) -> Read:
+    async def use(workers: Workers) -> ParsedDocument:
         return await workers.read(document(body))
 
     with pytest.raises(DocumentError, match=r"(?i)memory"):
@@ -402,7 +402,7 @@ def test_a_document_is_read_right_or_not_at_all_whatever_the_memory(memory: int)
         f"<item><title>AT&T {n}</title><description>{'正文&amp;' * 2000}</description></item>" for n in range(100)
     )
     given = document(rss(items))
-    found: Read | str
+    found: ParsedDocument | str
     try:
         found = run(lambda workers: workers.read(given), memory=memory * MIB)
     except DocumentError as error:
@@ -539,7 +539,7 @@ def test_a_reading_can_be_called_off_at_any_moment_and_leaves_nothing_behind() -
 
 
 def test_workers_at_work_end_with_the_pool(misbehaving: Sequence[str], tmp_path: Path) -> None:
-    async def use(workers: Workers) -> asyncio.Task[Read]:
+    async def use(workers: Workers) -> asyncio.Task[ParsedDocument]:
         note = tmp_path / "pid"
         reading = asyncio.create_task(workers.read(document(b"hang %b" % os.fsencode(note))))
         await soon(lambda: note.exists() and note.read_text())
@@ -596,7 +596,7 @@ def test_no_worker_outlives_its_parent(
 
 
 def test_a_worker_without_a_parent_that_ends_it_ends_itself(misbehaving: Sequence[str]) -> None:
-    request = frames.framed(document(b"spin"))
+    request = frames.encode(document(b"spin"))
     process = subprocess.Popen([*misbehaving, str(512 * MIB), "0.1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with process:
         assert process.stdin

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kzfeed.errors import DatabaseError
-from kzfeed.model import Article, Poll, Shown, Source
+from kzfeed.model import Article, Poll, Source, WindowEntry
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
@@ -17,6 +17,6 @@ def commit_poll(database: Database, source: Source, poll: Poll, articles: Sequen
     return result
 
 
-def last_window(database: Database, source: Source) -> list[Shown]:
+def last_window(database: Database, source: Source) -> list[WindowEntry]:
     (window,) = last_windows(database, [source])
     return window

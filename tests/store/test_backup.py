@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.article.archive_file import ArchiveFile
-from kzfeed.article.build import from_file
+from kzfeed.article.build import article_of_file
 from kzfeed.errors import UsageError
 from kzfeed.export import export
 from kzfeed.model import Checked, Finding
@@ -79,7 +79,7 @@ def store(database: Database, number: int, size: int = 20) -> None:
         for index in range(size)
         for part in (number, "same")
     ]
-    store_files(database, [("e.example", from_file(file)) for file in files], NOW)
+    store_files(database, [("e.example", article_of_file(file)) for file in files], NOW)
 
 
 def findings(database: Database) -> tuple[Checked, list[Finding]]:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from kzfeed.article import url
 from kzfeed.article.archive_file import ArchiveFile
-from kzfeed.article.build import from_file
+from kzfeed.article.build import article_of_file
 from kzfeed.errors import DatabaseError
-from kzfeed.model import Article, Gap, Media, Overlap, Poll, Shown, Source, SourceConfig, Tally, Validators
+from kzfeed.model import Article, Gap, Media, Overlap, Poll, Source, SourceConfig, Tally, Validators, WindowEntry
 from kzfeed.store import sources, tables
 from kzfeed.store.commit import PollCommit, commit_polls, store_files
 from kzfeed.store.engine import Database
@@ -27,7 +27,7 @@ NAMES = ("bbc", "rfi", "voa")
 
 
 def article(number: int = 1, content: str = "<p>正文</p>") -> Article:
-    return from_file(ArchiveFile(1641922743000 + number, f"第{number}篇", f"https://e.example/{number}", content))
+    return article_of_file(ArchiveFile(1641922743000 + number, f"第{number}篇", f"https://e.example/{number}", content))
 
 
 def configured(database: Database, names: Sequence[str] = NAMES) -> list[Source]:
@@ -200,7 +200,7 @@ def test_the_windows_of_many_sources_come_in_their_order(database: Database) -> 
         {article(3).url_hash},
         {article(1).url_hash, article(2).url_hash},
     ]
-    assert windows[3] == [Shown(article(3).url_hash, article(3).published_at)]
+    assert windows[3] == [WindowEntry(article(3).url_hash, article(3).published_at)]
 
 
 def test_files_of_many_sources_in_turns_are_each_the_first_ones(database: Database) -> None:

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.article.archive_file import ArchiveFile
-from kzfeed.article.build import fingerprint, from_file
+from kzfeed.article.build import article_of_file, fingerprint
 from kzfeed.errors import DatabaseError
 from kzfeed.model import Article, Media, Poll, Source, SourceConfig, Tally, Validators
 from kzfeed.store import sources
@@ -21,7 +21,7 @@ LATER = NOW + timedelta(hours=1)
 
 
 def article(address: str = "https://e.example/1", title: str = "标题", content: str = "<p>正文</p>") -> Article:
-    return from_file(ArchiveFile(stamp=1641922743000, title=title, url=address, body=content))
+    return article_of_file(ArchiveFile(stamp=1641922743000, title=title, url=address, body=content))
 
 
 def source(database: Database, name: str = "voa", now: datetime = NOW) -> Source:
@@ -184,7 +184,7 @@ def test_a_stamp_of_any_size_comes_back(database: Database, stamp: int | None) -
     from kzfeed.store.queries import find
 
     file = ArchiveFile(stamp=stamp, title="t", url="https://e.example/1", body="")
-    store_files(database, [("x", from_file(file))], NOW)
+    store_files(database, [("x", article_of_file(file))], NOW)
 
     assert archive_file(find(database, "https://e.example/1")).startswith(
         f"<!--{stamp if stamp is not None else 'NaN'}-->".encode()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from kzfeed.article.archive_file import ArchiveFile
-from kzfeed.article.build import from_file
+from kzfeed.article.build import article_of_file
 from kzfeed.store import queries as reading
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
@@ -20,7 +20,7 @@ def archive(database: Database) -> Database:
     """Articles of two sources in turns, five published in each hour of 1970's first days, and five without a date."""
     stamps = [(number // 5) * HOUR if number >= 5 else None for number in range(605)]
     files = [
-        (f"s{number % 2}", from_file(ArchiveFile(stamp, f"第{number}篇", f"https://e.example/{number}", "正文")))
+        (f"s{number % 2}", article_of_file(ArchiveFile(stamp, f"第{number}篇", f"https://e.example/{number}", "正文")))
         for number, stamp in enumerate(stamps)
     ]
     store_files(database, files[::-1], NOW)
@@ -42,7 +42,7 @@ def test_a_stream_is_that_of_one_moment(archive: Database) -> None:
     stream = reading.stream(archive)
     next(stream)
 
-    later = from_file(ArchiveFile(900 * HOUR, "later", "https://e.example/later", ""))
+    later = article_of_file(ArchiveFile(900 * HOUR, "later", "https://e.example/later", ""))
     store_files(archive, [("s0", later)], NOW)
 
     assert "later" not in {each.title for each in stream}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kzfeed.article.archive_file import ArchiveFile
-from kzfeed.article.build import from_file
+from kzfeed.article.build import article_of_file
 from kzfeed.model import Article, Gap, Overlap, Poll, SourceConfig
 from kzfeed.store import row_counts, sources
 from kzfeed.store.commit import store_files
@@ -20,7 +20,7 @@ NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 
 
 def article(number: int, content: str = "<p>正文</p><img src='https://e.example/i.png'>") -> Article:
-    return from_file(ArchiveFile(1641922743000 + number, f"第{number}篇", f"https://e.example/{number}", content))
+    return article_of_file(ArchiveFile(1641922743000 + number, f"第{number}篇", f"https://e.example/{number}", content))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.article.archive_file import ArchiveFile
-from kzfeed.article.build import URN, Reading, from_feed, from_file
+from kzfeed.article.build import URN, FeedContext, article_of_file, articles_of_feed
 from kzfeed.errors import DatabaseError
 from kzfeed.model import Checked, Enclosure, Entry, Feed, Finding, Poll, Source, SourceConfig, Validators
 from kzfeed.store import schema, sources, tables
@@ -47,7 +47,7 @@ def poll(database: Database, name: str, entries: tuple[Entry, ...], at: datetime
     """What a poll of these entries writes, as `poll.py` has it written."""
     of = source(database, name)
     feed = Feed("rss", entries=entries)
-    articles = from_feed(feed, Reading(base_url=of.url, zone=UTC, now=at))
+    articles = articles_of_feed(feed, FeedContext(base_url=of.url, zone=UTC, now=at))
     record = Poll(of.id, at, timedelta(milliseconds=9), "unchanged", http_status=200, entries=len(entries))
     after = replace(
         of,
@@ -71,7 +71,9 @@ def fill(database: Database) -> None:
     failed = Poll(rfi.id, NOW, timedelta(), "failed", error_kind="dns", error="no such host")
     commit_poll(database, rfi, failed)
     file = ArchiveFile(None, "旧", "https://e.example/old", "")
-    store_files(database, [("e.example", from_file(file)), ("e.example", from_file(replace(file, body="新")))], NOW)
+    store_files(
+        database, [("e.example", article_of_file(file)), ("e.example", article_of_file(replace(file, body="新")))], NOW
+    )
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -280,7 +282,7 @@ def test_what_another_kzfeed_read_is_read_anew_out_of_what_is_stored(database: D
 
 def test_an_article_that_a_file_names_by_a_hash_cannot_be_checked(database: Database) -> None:
     file = ArchiveFile(None, "t", URN + "ab" * 32, "x")
-    store_files(database, [("x", from_file(file))], NOW)
+    store_files(database, [("x", article_of_file(file))], NOW)
 
     assert [(each.kind, each.is_damage) for each in findings(database)[1]] == [("unchecked", False)]
 
@@ -353,7 +355,7 @@ def test_constraints_that_are_missing_are_damage(archive: Database) -> None:
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_file_with_ruined_pages_is_said_to_be_damaged(database: Database) -> None:
-    many = [("x", from_file(ArchiveFile(None, "t", f"https://e.example/m/{n}", "长" * 2000))) for n in range(50)]
+    many = [("x", article_of_file(ArchiveFile(None, "t", f"https://e.example/m/{n}", "长" * 2000))) for n in range(50)]
     store_files(database, many, NOW)
     path = Path(str(database.engine.url.database))
     database.close()

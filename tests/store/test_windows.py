@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from kzfeed.article.archive_file import ArchiveFile
-from kzfeed.article.build import from_file
+from kzfeed.article.build import article_of_file
 from kzfeed.article.change import overlap
 from kzfeed.model import Article, Poll, Source, SourceConfig
 from kzfeed.store import sources
@@ -18,7 +18,7 @@ NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
 
 def article(number: int) -> Article:
     """The article that was published at this hour."""
-    return from_file(ArchiveFile(number * 3_600_000, f"第{number}篇", f"https://e.example/{number}", "正文"))
+    return article_of_file(ArchiveFile(number * 3_600_000, f"第{number}篇", f"https://e.example/{number}", "正文"))
 
 
 def show(database: Database, *numbers: int, hour: int) -> None:

@@ -1,6 +1,6 @@
-"""Calls come one by one; those that are waiting at the same moment go to the work together, and each gets its answer.
+"""Group commit: calls that wait at the same moment are executed together, and each gets its own answer.
 
-So the work is never put off to fill a batch: while one batch is under way, the next one gathers.
+A call never waits for a batch to fill: while one batch is executed, the next one collects.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
-class Batches(Generic[Item, Answer]):
-    """An async context manager: at its end, whatever was asked for has been worked off.
+class Batcher(Generic[Item, Answer]):
+    """Collects single items into batches; an async context manager that ends when every item has its answer.
 
-    `work` runs in `executor`, on one batch at a time, and gives an answer to each item, in their order. An answer that
-    is an exception is raised where its item came from; what `work` raises, for all of the batch. The items of a batch
-    weigh at most `most` together, unless it has only one.
+    `work` runs in `executor`, one batch at a time, and returns an answer for each item, in the same order. An answer
+    that is an exception is raised to the caller of its item; an exception that `work` raises, to all callers of the
+    batch. A batch of several items has a total weight of at most `most`.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Batches(Generic[Item, Answer]):
         self._waiting: list[tuple[Item, int, asyncio.Future[Answer]]] = []
         self._working: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Batches[Item, Answer]":
+    async def __aenter__(self) -> "Batcher[Item, Answer]":
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -44,7 +44,7 @@ class Batches(Generic[Item, Answer]):
             await self._working
 
     def ask(self, item: Item) -> "asyncio.Future[Answer]":
-        """The item's answer. The work is done even where nobody waits for it any more."""
+        """Give the item's answer, later. The work is done even if the caller is cancelled."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((item, self._weight(item), answer))
@@ -70,13 +70,13 @@ class Batches(Generic[Item, Answer]):
     async def _answers(self, items: Sequence[Item]) -> Sequence[Answer | Exception]:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._executor, self._work, items)
-        except Exception as error:  # noqa: BLE001 - it is raised where the items came from
+        except Exception as error:  # noqa: BLE001 - it is raised to every caller
             return [error] * len(items)
 
 
 def _give(future: "asyncio.Future[Answer]", answer: Answer | Exception) -> None:
     if future.done():
-        return  # whoever asked was called off
+        return  # the caller was cancelled
     if isinstance(answer, Exception):
         future.set_exception(answer)
     else:

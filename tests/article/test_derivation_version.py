@@ -1,8 +1,8 @@
-"""What this kzfeed reads in a body is the promise that a fingerprint keeps: a change of it has a number of its own."""
+"""A fingerprint names the version of the derivation that made it: a change of the derivation needs a new one."""
 
 import pytest
 
-from kzfeed.article.build import READING, fingerprint, reading_of
+from kzfeed.article.build import DERIVATION_VERSION, derivation_version_of, fingerprint
 from kzfeed.article.html.content import plain_text
 
 BODIES = (
@@ -59,12 +59,12 @@ FINGERPRINTS = {
         "01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b",
     )
 }
-"""By READING. Does one of them differ: raise it, and pin what the new one reads beside what the old ones read."""
+"""By DERIVATION_VERSION. If one of them differs, raise that and add the new results here."""
 
 
 def test_another_reading_of_a_body_has_another_number() -> None:
-    assert tuple(plain_text(body) for _, body in BODIES) == TEXTS[READING]
-    assert tuple(fingerprint(title, body) for title, body in BODIES) == FINGERPRINTS[READING]
+    assert tuple(plain_text(body) for _, body in BODIES) == TEXTS[DERIVATION_VERSION]
+    assert tuple(fingerprint(title, body) for title, body in BODIES) == FINGERPRINTS[DERIVATION_VERSION]
 
 
 @pytest.mark.parametrize(
@@ -72,5 +72,5 @@ def test_another_reading_of_a_body_has_another_number() -> None:
     [("0" * 64, 1), (f"2:{'0' * 64}", 2), ("", None), ("0" * 63, None), (f"0:{'0' * 64}", None), ("G" * 64, None)],
 )
 def test_a_fingerprint_says_which_reading_made_it(made: str, reading: int | None) -> None:
-    assert reading_of(made) == reading
-    assert reading_of(fingerprint("t", "<p>x</p>")) == READING
+    assert derivation_version_of(made) == reading
+    assert derivation_version_of(fingerprint("t", "<p>x</p>")) == DERIVATION_VERSION
