@@ -418,7 +418,7 @@ def test_the_limit_counts_what_reading_takes_not_what_a_worker_is(misbehaving: S
 def test_a_worker_that_a_document_has_left_too_big_is_replaced(tmp_path: Path) -> None:
     script = tmp_path / "hoarder.py"
     script.write_text(
-        "from kzfeed import document, worker\n"
+        "from kzfeed.sandbox import document, worker\n"
         "hoard = []\n"
         "def reader(given):\n"
         f"    hoard.append(bytearray(12 * {MIB}))\n"
