@@ -366,7 +366,8 @@ def test_what_lies_in_the_working_directory_is_not_imported(tmp_path: Path) -> N
     script = tmp_path / "scripts" / "parent.py"
     script.parent.mkdir()
     script.write_text(
-        "from tests.sandbox import test_pool as tests\nprint(len(tests.run(lambda workers: workers.read(tests.GOOD))[1]))\n"
+        "from tests.sandbox import test_pool as tests\n"
+        "print(len(tests.run(lambda workers: workers.read(tests.GOOD))[1]))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
