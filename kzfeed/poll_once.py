@@ -21,7 +21,7 @@ from kzfeed.wiring import poller
 
 @dataclass(frozen=True, slots=True)
 class PollReport:
-    """A poll by hand, as it is printed. `outcome` is a poll's, or `skipped` where the source may not be visited now."""
+    """What `kzfeed poll` prints for a source. `outcome` is that of the poll, or `skipped` where none was allowed."""
 
     source: str
     outcome: str
@@ -44,8 +44,8 @@ async def poll_once(
 ) -> list[PollReport]:
     """Poll the named sources, or all that are configured, once; reports in the order of the sources' names.
 
-    `on_report` hears of each as it ends. A poll that could not be stored is a report of the kind `database`. Raises
-    UsageError for a name that is not configured, DatabaseError.
+    `on_report` is called with each report as soon as its poll has ended. A poll that could not be stored is reported
+    with the error kind `database`. Raises UsageError for a name that is not configured, and DatabaseError.
     """
     sources.configure(database, settings.source_configs(), utc_now())
     wanted = sources.hosts_by_name(database, names)
@@ -57,17 +57,17 @@ async def poll_once(
     slots = asyncio.Semaphore(settings.http.max_connections)
     reports: dict[str, PollReport] = {}
 
-    async with poller(settings, database) as polls, _as_they_are(polls, force=force) as present:
+    async with poller(settings, database) as polls, _current_sources(polls, force=force) as current:
 
         async def poll_queue(queue: Iterable[str]) -> None:
             for name in queue:
                 async with slots:
-                    done = reports[name] = await _poll_by_hand(polls, name, present)
+                    done = reports[name] = await _poll_source(polls, name, current)
                 if on_report:
                     on_report(done)
 
         async with asyncio.TaskGroup() as group:
-            # One after the other at each host: what the server tells the first of them may be meant for all.
+            # The sources of a host are polled one after another: the answer to the first may pause the whole host.
             for host, of_host in groupby(sorted(wanted, key=wanted.__getitem__), key=wanted.__getitem__):
                 queue = iter(list(of_host))
                 for _ in range(polls.host_queues.connections(host)):
@@ -75,37 +75,37 @@ async def poll_once(
     return [reports[name] for name in wanted]
 
 
-Present = Source | str
-"""A source as it is now, or why it may not be visited."""
+SourceOrReason = Source | str
+"""A source as it is in the database, or the reason why it may not be polled."""
 
 
 @asynccontextmanager
-async def _as_they_are(polls: Poller, *, force: bool) -> AsyncIterator[Batcher[str, Present]]:
-    """How sources stand, by name, when their turn comes: a daemon may have visited them since they were listed."""
+async def _current_sources(polls: Poller, *, force: bool) -> AsyncIterator[Batcher[str, SourceOrReason]]:
+    """Sources by name, read just before their polls: a daemon may have polled them since they were listed."""
 
-    def look_up(names: Sequence[str]) -> list[Present | Exception]:
+    def look_up(names: Sequence[str]) -> list[SourceOrReason | Exception]:
         now = polls.clock()
         paused = host_pauses.paused_hosts(polls.database, now)
         found = {source.name: source for source in sources.load(polls.database, names)}
-        return [_present(found.get(name), paused, now, force=force) for name in names]
+        return [_allowed(found.get(name), paused, now, force=force) for name in names]
 
-    with ThreadPoolExecutor(1, thread_name_prefix="present") as thread:
-        async with Batcher[str, Present](look_up, thread) as present:
-            yield present
+    with ThreadPoolExecutor(1, thread_name_prefix="sources") as thread:
+        async with Batcher[str, SourceOrReason](look_up, thread) as current:
+            yield current
 
 
-async def _poll_by_hand(polls: Poller, name: str, present: Batcher[str, Present]) -> PollReport:
+async def _poll_source(polls: Poller, name: str, current: Batcher[str, SourceOrReason]) -> PollReport:
     try:
-        as_it_is = await present.ask(name)
-        if isinstance(as_it_is, str):
-            return PollReport(name, "skipped", error=as_it_is)
-        return _as_report(as_it_is, await polls.poll(as_it_is))
+        source = await current.ask(name)
+        if isinstance(source, str):
+            return PollReport(name, "skipped", error=source)
+        return _report(source, await polls.poll(source))
     except DatabaseError as error:
         return PollReport(name, "failed", error=str(error), error_kind="database")
 
 
-def _present(source: Source | None, paused: dict[str, datetime], now: datetime, *, force: bool) -> Present:
-    """The source, if it may be visited; `force` overrules its server's wishes."""
+def _allowed(source: Source | None, paused: dict[str, datetime], now: datetime, *, force: bool) -> SourceOrReason:
+    """The source, if it may be polled now. `force` overrules what its server asked for."""
     if source is None or source.status == "removed" or not source.enabled:
         return "no longer configured"
     if force:
@@ -116,7 +116,7 @@ def _present(source: Source | None, paused: dict[str, datetime], now: datetime, 
     return f"its server asked to be left alone until {max(pauses):%Y-%m-%d %H:%M:%S} UTC" if pauses else source
 
 
-def _as_report(source: Source, poll: Poll) -> PollReport:
+def _report(source: Source, poll: Poll) -> PollReport:
     return PollReport(
         source=source.name,
         outcome=poll.outcome,

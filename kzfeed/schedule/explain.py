@@ -1,6 +1,6 @@
-"""Why the next visit to a source is when it is, in plain words: its state in, sentences out, and a poll as a line.
+"""Sentences that say why the next poll of a source is when it is, and a poll as a line of text.
 
-Nothing is decided here: `settle` left its reason in the state, and what else bears on it stands there too.
+Nothing is decided here: `policy.next_state` has written its reason into the state of the source.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,13 +15,13 @@ _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 
 
 def explain(source: Source, paused_until: datetime | None, now: datetime) -> list[str]:
-    """The sentences, the most important first; `paused_until` is until when its whole host wants no visits."""
+    """The sentences, the most important first. `paused_until` is the end of a pause of the whole host."""
     return [
         _next_visit(source, paused_until, now),
-        *_troubles(source),
-        *_rhythm(source),
-        *_wishes(source, paused_until, now),
-        *_conditions(source),
+        *_failures(source),
+        *_interval(source),
+        *_requests(source, paused_until, now),
+        *_validators(source),
         *_addresses(source),
     ]
 
@@ -44,7 +44,7 @@ def _next_visit(source: Source, paused_until: datetime | None, now: datetime) ->
     return f"The next poll is at {moment(when)}, in {length(when - now)}: {reason}."
 
 
-def _troubles(source: Source) -> Iterator[str]:
+def _failures(source: Source) -> Iterator[str]:
     if source.failure_count and source.failing_since:
         times = "once" if source.failure_count == 1 else f"{source.failure_count} times in a row"
         since, last = moment(source.failing_since), _plain(source.last_error or "no reason given")
@@ -55,20 +55,20 @@ def _troubles(source: Source) -> Iterator[str]:
         yield "It has never succeeded."
 
 
-def _rhythm(source: Source) -> Iterator[str]:
+def _interval(source: Source) -> Iterator[str]:
     if source.cron:
         yield f"Its cron expression is {source.cron} ({source.timezone or 'UTC'})."
     elif source.auto:
         pace = source.auto_interval or source.every
-        yield f"It is polled as its own pace asks (auto): every {length(pace)} of late."
+        yield f"Its interval adapts to the feed (auto): at present {length(pace)}."
     else:
         yield f"It is to be polled every {length(source.every)}."
     if source.hurried_interval:
         hurry = length(source.hurried_interval)
-        yield f"For now it is polled every {hurry}, until from poll to poll half of its window stays in place."
+        yield f"For now it is polled every {hurry}, until half of its window stays in place from poll to poll."
 
 
-def _wishes(source: Source, paused_until: datetime | None, now: datetime) -> Iterator[str]:
+def _requests(source: Source, paused_until: datetime | None, now: datetime) -> Iterator[str]:
     if source.not_before and source.not_before > now:
         yield f"Its server asked to be left alone until {moment(source.not_before)} (Retry-After)."
     if paused_until and paused_until > now:
@@ -83,7 +83,7 @@ def _wishes(source: Source, paused_until: datetime | None, now: datetime) -> Ite
         yield f"The feed asks not to be polled on {days} (skipDays)."
 
 
-def _conditions(source: Source) -> Iterator[str]:
+def _validators(source: Source) -> Iterator[str]:
     stuck = f"Its server has answered 304 and nothing else since {moment(source.not_modified_since)}"
     if source.ask_in_full:
         why = stuck if source.not_modified_since else "The last answer was doubtful"
@@ -91,7 +91,10 @@ def _conditions(source: Source) -> Iterator[str]:
     elif source.not_modified_since:
         yield f"{stuck}."
     elif source.last_success_at and source.validators is None:
-        yield "Its server gives no validators: while the document stays the same, polls become rarer."
+        yield (
+            "There are no validators: its server sends none, or none that kzfeed can send back or that belong to a "
+            "complete document. While the document stays the same, polls become rarer."
+        )
 
 
 def _addresses(source: Source) -> Iterator[str]:
@@ -118,17 +121,17 @@ def poll_line(poll: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that servers had a say in, without secrets and without what reprograms a terminal."""
+    """Text that may come from a server, without passwords and without control characters."""
     return printable(redacted(text))
 
 
 def moment(when: datetime | None) -> str:
-    """A time as people read it, to the second."""
+    """A time for people, to the second."""
     return f"{when:%Y-%m-%d %H:%M:%S} UTC" if when else "an unknown time"
 
 
 def length(time: timedelta) -> str:
-    """A length of time in its two largest units: `1 h 30 min`."""
+    """A length of time in its two largest units, such as `1 h 30 min`."""
     seconds = max(round(time.total_seconds()), 0)
     parts: list[str] = []
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):

@@ -127,9 +127,9 @@ def _after_success(before: Source, outcome: Fetched | NotModified, visit: VisitR
     now, feed = at.now, visit.feed
     source = _with_feed_facts(adapt_intervals(before, visit.window, now, at.bounds), feed, now)
     source = _with_address(source, outcome.permanent_url, now)
-    # Rule 4: validators of a document that is cut off would vouch for entries that it did not show.
-    torn = feed is not None and feed.cut_off
-    validators = before.validators if torn else _validators(before, outcome)
+    # Rule 4: the validators of a document that is cut off or was read in part would vouch for entries not stored.
+    incomplete = feed is not None and bool(feed.cut_off or feed.dropped)
+    validators = before.validators if incomplete else _validators(before, outcome)
     not_modified_since = before.not_modified_since or now if isinstance(outcome, NotModified) else None
     waits = [
         interval_wait(source, now, at.bounds),
@@ -150,7 +150,7 @@ def _after_success(before: Source, outcome: Fetched | NotModified, visit: VisitR
         not_modified_since=not_modified_since,
         # Rule 18: validators that match for ever may have lost touch with the document.
         ask_in_full=not_modified_since is not None and now - not_modified_since >= STUCK_AFTER,
-        body_hash=before.body_hash if torn else visit.body_hash or before.body_hash,
+        body_hash=before.body_hash if incomplete else visit.body_hash or before.body_hash,
         status="active",
         last_polled_at=now,
         last_success_at=now,

@@ -67,8 +67,8 @@ def test_a_source_that_is_well_says_when_why_and_how_often() -> None:
         ),
         ({"last_success_at": None}, "It has never succeeded."),
         ({"cron": "7 * * * *", "timezone": "Asia/Shanghai"}, "Its cron expression is 7 * * * * (Asia/Shanghai)."),
-        ({"auto": True, "auto_interval": HOUR * 2.5}, "as its own pace asks (auto): every 2 h 30 min of late."),
-        ({"hurried_interval": HOUR / 4}, "For now it is polled every 15 min, until from poll to poll half of its"),
+        ({"auto": True, "auto_interval": HOUR * 2.5}, "Its interval adapts to the feed (auto): at present 2 h 30 min."),
+        ({"hurried_interval": HOUR / 4}, "For now it is polled every 15 min, until half of its window stays in place"),
         ({"own_wait": HOUR * 3}, "The feed asks for 3 h between two polls (ttl or sy:updatePeriod)."),
         ({"skip_hours": frozenset({23, 0})}, "not to be polled in these hours, in GMT: 0, 23 (skipHours)."),
         ({"skip_days": frozenset({5, 6})}, "The feed asks not to be polled on Saturday, Sunday (skipDays)."),
@@ -80,7 +80,8 @@ def test_a_source_that_is_well_says_when_why_and_how_often() -> None:
         ({"ask_in_full": True}, "The last answer was doubtful: the next request is for the whole document."),
         (
             {"validators": None},
-            "Its server gives no validators: while the document stays the same, polls become rarer.",
+            "There are no validators: its server sends none, or none that kzfeed can send back or that belong to a "
+            "complete document. While the document stays the same, polls become rarer.",
         ),
         (
             {"url": "https://new.example/"},
@@ -142,7 +143,7 @@ def test_the_command_says_why_and_what_the_last_ten_polls_did(kzfeed_explain: Ex
 
     why, polls = done.stdout.split("\n\nThe last polls:\n")
     assert done.returncode == 0
-    assert why.startswith("The next poll is due since 2022-01-11 18:00:00 UTC")
+    assert why.startswith(f"voa: {URL}\nThe next poll is due since 2022-01-11 18:00:00 UTC")
     assert polls.splitlines()[:2] == [
         "2022-01-12 05:00:00 UTC  failed 503 http-status: it is down",
         "2022-01-12 04:00:00 UTC  not-modified 304 (42 ms)",

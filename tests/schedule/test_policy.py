@@ -97,8 +97,9 @@ def test_rule_1_no_validators_no_conditions() -> None:
     assert visit_to(after(source(), fetched(), Feed("rss")).source).validators is None
 
 
-def test_rule_4_a_document_that_breaks_off_does_not_vouch_for_what_it_did_not_show() -> None:
-    torn = after(source(), fetched({"etag": '"2"'}), Feed("rss", cut_off=True), body_hash="2").source
+@pytest.mark.parametrize("flaw", [{"cut_off": True}, {"dropped": 1000}])
+def test_rule_4_a_document_that_breaks_off_does_not_vouch_for_what_it_did_not_show(flaw: dict[str, Any]) -> None:
+    torn = after(source(), fetched({"etag": '"2"'}), Feed("rss", **flaw), body_hash="2").source
 
     assert (torn.validators, torn.body_hash) == (source().validators, "1")
 
