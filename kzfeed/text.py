@@ -63,6 +63,11 @@ _ASSIGNMENT = re.compile(
 )
 
 
+def without_userinfo(url: str) -> str:
+    """The URL without the user name and password in it, and otherwise unchanged."""
+    return re.sub(r"^(\s*[a-z][a-z0-9+.-]*://)[^/?#]*@", r"\1", url, flags=re.IGNORECASE)
+
+
 def redacted(text: str) -> str:
     """The text with the user name and password of every URL, and every `password=…`, replaced by `***`.
 

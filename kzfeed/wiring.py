@@ -38,11 +38,12 @@ async def run(settings: Settings, database: Database, *, load: Callable[[], Sett
         apply(settings, database, utc_now())
         async with poller(settings, database) as polls:
 
-            def use_proxies_of(fresh: Settings) -> None:
+            def use_secrets_of(fresh: Settings) -> None:
+                polls.fetcher.password_url_of = fresh.urls_with_passwords().get
                 # The proxies of sources change at once, those of [http] at a restart.
                 polls.fetcher.proxies_of = proxies_of(fresh.model_copy(update={"http": settings.http}))
 
-            reload = reloader(settings, database, load, use_proxies_of)
+            reload = reloader(settings, database, load, use_secrets_of)
             await Daemon(polls, slots=settings.http.max_connections, reload=reload).run()
 
 
@@ -98,6 +99,7 @@ def fetcher(settings: Settings, lookup: Lookup = system_lookup) -> Fetcher:
         max_connections=http.max_connections,
         lookup=lookup,
         proxies_of=proxies_of(settings),
+        password_url_of=settings.urls_with_passwords().get,
     )
 
 

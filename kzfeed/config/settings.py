@@ -21,6 +21,7 @@ from kzfeed.config import values
 from kzfeed.config.proxies import LOOPBACK, ProxyUrls, proxies_of_environment
 from kzfeed.errors import ConfigError
 from kzfeed.model import SourceConfig
+from kzfeed.text import without_userinfo
 
 BUILT_IN: Final = "built-in defaults"
 SYSTEM_FILE: Final = Path("/etc/kzfeed/kzfeed.toml")
@@ -145,14 +146,21 @@ class Settings(_Section):
         return self._environment_proxies
 
     def source_configs(self) -> tuple[SourceConfig, ...]:
-        """The sources in order, with the defaults filled in. The first interval of an `auto` source is an hour."""
+        """The sources in order, with the defaults filled in and without passwords in their URLs.
+
+        The first interval of an `auto` source is an hour.
+        """
         return tuple(map(self._source_config, self.sources))
+
+    def urls_with_passwords(self) -> dict[str, str]:
+        """The URLs of the sources that have a user name or password in them, by name. They are secret."""
+        return {source.name: source.url for source in self.sources if without_userinfo(source.url) != source.url}
 
     def _source_config(self, source: SourceSettings) -> SourceConfig:
         every = source.every or self.defaults.every
         return SourceConfig(
             name=source.name,
-            url=source.url,
+            url=without_userinfo(source.url),
             title=source.title,
             every=timedelta(hours=1) if every == "auto" else every,
             auto=every == "auto" and source.cron is None,

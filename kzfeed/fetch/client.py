@@ -22,7 +22,7 @@ from kzfeed.fetch.decompress import ACCEPT_ENCODING, BodyDecoder
 from kzfeed.fetch.errors import VisitError
 from kzfeed.fetch.network import NetworkLimits
 from kzfeed.fetch.proxy import ProxyRules
-from kzfeed.fetch.target import Target, bare_url, redirect_target, target_of
+from kzfeed.fetch.target import Target, bare_url, redirect_target, target_of, with_userinfo_of
 from kzfeed.fetch.transport import Received, Route, Transport
 from kzfeed.hosts import parse_host
 from kzfeed.model import Failed, FailureKind, Fetched, NotModified, ResponseHead, Validators, Visit
@@ -78,6 +78,14 @@ async def _do_nothing(_: Hop) -> None:
     """The `on_hop` of a visit that nobody watches."""
 
 
+PasswordUrlOf = Callable[[str], str | None]
+"""From a source's name to its URL with user name and password, which is not stored; None where it has none."""
+
+
+def _no_passwords(_: str) -> str | None:
+    return None
+
+
 def _no_proxies(_: str) -> ProxyRules:
     return ProxyRules()
 
@@ -108,7 +116,7 @@ class Fetcher:
 
     `max_connections` bounds the requests under way: a visit beyond it waits, and its time does not run meanwhile.
     Looking up a name does not count. `lookup` and `tls` replace the system's resolver and certificate authorities.
-    `proxies_of` may be replaced while the Fetcher is in use.
+    `proxies_of` and `password_url_of` may be replaced while the Fetcher is in use.
     """
 
     def __init__(
@@ -120,7 +128,9 @@ class Fetcher:
         lookup: Lookup = system_lookup,
         tls: SSLContext | None = None,
         proxies_of: ProxiesOf = _no_proxies,
+        password_url_of: PasswordUrlOf = _no_passwords,
     ) -> None:
+        self.password_url_of = password_url_of
         self.proxies_of = proxies_of
         self._limits = limits
         self._headers = [
@@ -168,6 +178,8 @@ class Fetcher:
     async def _follow(self, state: _VisitState, on_hop: OnHop) -> Fetched | NotModified | Failed:
         try:
             target = target_of(state.url)
+            if password_url := self.password_url_of(state.visit.source_name):
+                target = with_userinfo_of(target, password_url)
         except ValueError as exc:
             raise VisitError("connect", f"not an address that can be visited: {exc}") from None
         with suppress(ValueError):
@@ -179,7 +191,7 @@ class Fetcher:
             outcome = await self._ask(target, state)
             if not isinstance(outcome, _Redirect):
                 if permanent and len(seen) > 1 and isinstance(outcome, Fetched | NotModified):
-                    return replace(outcome, permanent_url=target.url_with_userinfo)
+                    return replace(outcome, permanent_url=target.url)
                 return outcome
             permanent = permanent and outcome.status in _PERMANENT
             target = outcome.target

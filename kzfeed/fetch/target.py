@@ -34,11 +34,6 @@ class Target:
         """The origin (RFC 6454), without a port that is the scheme's default."""
         return f"{self.scheme}://{self.netloc}"
 
-    @property
-    def url_with_userinfo(self) -> str:
-        """The URL with the user name and password that the operator may have written into it: a secret."""
-        return f"{self.scheme}://{self.userinfo}@{self.netloc}{self.path}" if self.userinfo else self.url
-
 
 def target_of(url: str, base: str | None = None) -> Target:
     """The target of a URL. Raises ValueError, whose text says what is wrong, unless it is an http or https URL."""
@@ -69,6 +64,18 @@ def bare_url(url: str) -> str | None:
         return None
 
 
+def with_userinfo_of(target: Target, url: str) -> Target:
+    """The target with the user name and password of `url`, if they may go to the target's origin."""
+    own = target_of(url)
+    return replace(target, userinfo=own.userinfo) if _is_same_server(own, target) else target
+
+
+def _is_same_server(source: Target, target: Target) -> bool:
+    """Whether both have one origin, or the target is the same host by https instead of http on the default ports."""
+    is_upgrade = (source.scheme, source.port, target.scheme, target.port) == ("http", 80, "https", 443)
+    return target.host == source.host and (target.origin == source.origin or is_upgrade)
+
+
 def redirect_target(source: Target, status: int, location: str | None) -> Target:
     """The target of a redirect. Credentials are kept within an origin, and from http to https on the default ports."""
     if not location:
@@ -79,7 +86,4 @@ def redirect_target(source: Target, status: int, location: str | None) -> Target
         target = target_of(location, source.url)
     except ValueError as exc:
         raise VisitError("bad-redirect", f"a redirect ({status}) that cannot be followed: {exc}") from None
-    same_origin = target.origin == source.origin
-    upgrade = (source.scheme, source.port, target.scheme, target.port) == ("http", 80, "https", 443)
-    keep = target.host == source.host and (same_origin or upgrade)
-    return replace(target, userinfo=source.userinfo if keep else "")
+    return replace(target, userinfo=source.userinfo if _is_same_server(source, target) else "")

@@ -15,6 +15,7 @@ from kzfeed.store import tables
 from kzfeed.store.claims import Spread, spread_due_sources
 from kzfeed.store.engine import Database
 from kzfeed.store.source_rows import SELECT_SOURCES, source_from_row
+from kzfeed.text import without_userinfo
 
 _source = tables.sources.c
 _NEW_SOURCE: dict[str, Any] = {"status": "active", "failure_count": 0, "moved_polls": 0, "ask_in_full": False}
@@ -35,6 +36,7 @@ def configure(
     """
     wanted = {config.name: config for config in configs}
     with database.write() as connection:
+        _remove_passwords(connection)
         stored = {row.name: row for row in connection.execute(_CONFIGURATION).all()}
         _add(connection, [config for name, config in wanted.items() if name not in stored], now)
         for name in wanted.keys() & stored.keys():
@@ -46,6 +48,19 @@ def configure(
             )
         if spread:
             spread_due_sources(connection, spread, now)
+
+
+def _remove_passwords(connection: sa.Connection) -> None:
+    """Remove user names and passwords from URLs: earlier versions stored them."""
+    columns = {
+        tables.sources: ("url", "configured_url", "moved_to", "validators_url", "site_url"),
+        tables.source_addresses: ("url",),
+    }
+    for table, names in columns.items():
+        query = sa.select(table.c.id, *(table.c[name] for name in names))
+        for row in connection.execute(query.where(sa.or_(*(table.c[name].like("%://%@%") for name in names)))).all():
+            urls = {name: url and without_userinfo(url) for name, url in zip(names, row[1:], strict=True)}
+            connection.execute(sa.update(table).where(table.c.id == row.id).values(urls))
 
 
 def _add(connection: sa.Connection, configs: Sequence[SourceConfig], now: datetime) -> None:

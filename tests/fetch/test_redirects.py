@@ -133,7 +133,7 @@ def test_credentials_stay_with_their_origin() -> None:
     assert ["Authorization" in server.headers(number) for number in range(3)] == [True, True, True]
     assert "Authorization" not in other.headers()
     assert fetched(same).url == server.url()
-    assert fetched(same).permanent_url == server.url(userinfo="me:secret@")
+    assert fetched(same).permanent_url == server.url()
     assert fetched(away).permanent_url == other.url("/port")
 
 
