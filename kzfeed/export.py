@@ -20,10 +20,14 @@ Layout = Literal["tree", "flat"]
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """The number of files that an export wrote, and of those that already existed with the same bytes."""
+    """The number of files that an export wrote, and of those that already existed with the same bytes.
+
+    `unreadable` holds the ids of articles on damaged pages of the database, of which there is no file.
+    """
 
     written: int
     unchanged: int
+    unreadable: tuple[int, ...] = ()
 
 
 def export(
@@ -39,15 +43,16 @@ def export(
     Other files in it stay unchanged. `on_file` is called with the number of files done. Raises DatabaseError, OSError.
     """
     written = unchanged = 0
+    unreadable: list[int] = []
     path_of = _in_tree if layout == "tree" else _numbered(queries.count(database, selection))
-    for number, article in enumerate(queries.stream(database, selection)):
+    for number, article in enumerate(queries.stream(database, selection, unreadable.append)):
         path = folder / path_of(number, article)
         if _write(path, archive_file(article)):
             written += 1
         else:
             unchanged += 1
         on_file(number + 1)
-    return ExportResult(written, unchanged)
+    return ExportResult(written, unchanged, tuple(sorted(unreadable)))
 
 
 def archive_file(article: StoredArticle) -> bytes:

@@ -1,5 +1,6 @@
 """Commands that read and write archive files: `backfill` and `export`."""
 
+import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -90,3 +91,12 @@ def export(
         with progress_bar("export", "file", lambda: count(database, selected)) as advance:
             done = write_files(database, folder, layout=layout.value, selection=selected, on_file=advance)
     print(f"{folder}: {plural(done.written, 'file')} written, {done.unchanged} already there")
+    if done.unreadable:
+        from kzfeed.store.damage import ranges
+
+        print(
+            f"{plural(len(done.unreadable), 'article')} cannot be read, because the database is damaged "
+            f"(articles.id {ranges(done.unreadable)}): run `kzfeed verify`, and see docs/backup.md",
+            file=sys.stderr,
+        )
+        raise typer.Exit(1)

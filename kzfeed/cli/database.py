@@ -1,6 +1,7 @@
 """Commands about the database as a whole: `db upgrade`, `db current`, `db backup` and `verify`."""
 
 import json
+import sys
 from dataclasses import asdict
 from itertools import chain, repeat
 from pathlib import Path
@@ -41,6 +42,25 @@ def backup(
     with ctx.obj.database_of_any_schema() as database:
         size = write_backup(database, file, overwrite=overwrite)
     print(f"{file}: {size:,} bytes")
+
+
+def rescue(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The new database to write. It must not exist.")],
+) -> None:
+    """Write a new database with all that can be read of a damaged SQLite one; exit with 1 if something is lost."""
+    from kzfeed.store.rescue import rescue as write_rescued
+
+    losses: list[str] = []
+
+    def report(loss: str) -> None:
+        losses.append(loss)
+        print(loss, file=sys.stderr)
+
+    with ctx.obj.database_of_any_schema() as database:
+        rows = write_rescued(database, file, report)
+    print(f"{file}: " + ", ".join(f"{count:,} {table}" for table, count in rows.items()))
+    raise typer.Exit(1 if losses else 0)
 
 
 def verify(ctx: typer.Context, as_json: AsJson = False) -> None:

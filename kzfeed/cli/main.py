@@ -24,8 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 source_commands = typer.Typer(help="List the sources, or try a feed.", no_args_is_help=True)
-database_commands = typer.Typer(help="Upgrade the database's schema, or back it up.", no_args_is_help=True)
-
+database_commands = typer.Typer(help="Upgrade the database, back it up, or rescue a damaged one.", no_args_is_help=True)
 app.command()(archive_files.backfill)
 app.command()(polling.poll)
 app.command()(polling.run)
@@ -40,6 +39,7 @@ app.add_typer(database_commands, name="db")
 database_commands.command()(database.upgrade)
 database_commands.command()(database.backup)
 database_commands.command()(database.current)
+database_commands.command()(database.rescue)
 app.add_typer(source_commands, name="sources")
 source_commands.command("list")(sources.list_sources)
 source_commands.command()(sources.check)

@@ -34,23 +34,28 @@ def backup(database: Database, file: Path, *, overwrite: bool = False) -> int:
     A file that is there already stays as it is, or with `overwrite` until the new one is whole. Raises UsageError,
     BackupError, DatabaseError, OSError.
     """
-    _refuse(database, file, overwrite)
+    refuse_target(database, file, overwrite=overwrite)
     with atomic_file(file, mode=0o600) as temporary:
         if database.dialect == "sqlite":
             try:
                 _copy_sqlite(database, temporary)
             finally:
-                for ending in _BESIDE_SQLITE:
-                    Path(f"{temporary}{ending}").unlink(missing_ok=True)
+                remove_sqlite_companions(temporary)
         else:
             _dump_postgresql(database, temporary)
         size = temporary.stat().st_size
-        _refuse(database, file, overwrite)  # the copy may have taken an hour
+        refuse_target(database, file, overwrite=overwrite)  # the copy may have taken an hour
     return size
 
 
-def _refuse(database: Database, file: Path, overwrite: bool) -> None:
-    """Raise UsageError where a backup would cost somebody something."""
+def remove_sqlite_companions(file: Path) -> None:
+    """Delete the files that SQLite keeps beside a database in use, and leaves behind after an error."""
+    for ending in _BESIDE_SQLITE:
+        Path(f"{file}{ending}").unlink(missing_ok=True)
+
+
+def refuse_target(database: Database, file: Path, *, overwrite: bool) -> None:
+    """Raise UsageError if writing to `file` would destroy something, or cannot work."""
     if file.is_dir() or not file.parent.is_dir():
         raise UsageError(f"{file}: expected the name of a file in a folder that is there")
     if database.dialect == "sqlite":

@@ -12,7 +12,7 @@ from kzfeed.model import Finding
 
 _RESTORE = "put the row back from a backup (docs/backup.md)"
 _DAMAGE = {
-    "file": "restore a backup (docs/backup.md); export what can still be read first",
+    "file": "restore a backup, or write a new database of what can be read by `kzfeed db rescue` (docs/backup.md)",
     "schema": "put it back as migrations/versions makes it, or restore a backup (docs/backup.md)",
     "text": _RESTORE,
     "instant": _RESTORE,

@@ -1,7 +1,7 @@
 """What people ask of the archive: articles listed, shown and streamed, and the figures of the whole."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -12,12 +12,14 @@ from kzfeed.article import url
 from kzfeed.errors import UsageError
 from kzfeed.model import StoredArticle, StoredVersion
 from kzfeed.store import tables
+from kzfeed.store.damage import is_damage, read_around, row_ids
 from kzfeed.store.engine import Database
 
 STREAM_SIZE = 200
 """How many articles are in memory at a time while they are streamed."""
 
 _article, _source = tables.articles.c, tables.sources.c
+_OWN_COLUMNS = [_article[each.name] for each in fields(StoredArticle) if each.name != "source"]
 _COLUMNS = [
     _source.name.label(each.name) if each.name == "source" else _article[each.name] for each in fields(StoredArticle)
 ]
@@ -45,27 +47,97 @@ class Selection:
             query = query.where(_article.published_at < self.until)
         return query
 
+    def includes(self, article: StoredArticle) -> bool:
+        """Whether the article is selected."""
+        published = article.published_at
+        return (
+            (self.source is None or article.source == self.source)
+            and (self.since is None or (published is not None and published >= self.since))
+            and (self.until is None or (published is not None and published < self.until))
+        )
 
-def stream(database: Database, selection: Selection = Selection()) -> Iterator[StoredArticle]:
-    """The selected articles in order of publication, the undated last, as of one moment, a few in memory at a time."""
-    # The order of their ids first: with the bodies beside them, all that have no date would be sorted bodies and all.
+
+def stream(
+    database: Database, selection: Selection = Selection(), on_unreadable: Callable[[int], None] | None = None
+) -> Iterator[StoredArticle]:
+    """The selected articles ordered by publication, the undated last, as of one moment, a few in memory at a time.
+
+    `on_unreadable` hears the id of each article that is on a damaged page of an SQLite file; the others go on, after
+    damage to an index in order of their ids. Without it, damage raises DatabaseError.
+    """
+    with database.read() as connection:
+        if on_unreadable is None:
+            yield from _stream(connection, selection)
+            return
+        seen: set[int] = set()
+        try:
+            for article in _stream(connection, selection):
+                seen.add(article.id)
+                yield article
+        except sa.exc.DBAPIError as error:
+            if not is_damage(error):
+                raise
+        else:
+            return
+        for article in _stream_around_damage(connection, seen, on_unreadable):
+            if selection.includes(article):
+                yield article
+
+
+def _stream(connection: sa.Connection, selection: Selection) -> Iterator[StoredArticle]:
+    # The order of the ids first: with the bodies beside them, the database would sort all undated articles with bodies.
     ids = sa.select(_article.id).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
     query = selection.of(ids).order_by(_article.published_at, _article.url_hash)
-    few: dict[str, Any] = {"stream_results": True, "yield_per": STREAM_SIZE}
-    with database.read() as connection:
-        # Two queries, because the index on published_at gives this order.
-        for part in (_article.published_at.is_not(None), _article.published_at.is_(None)):
-            for some in connection.execute(query.where(part), execution_options=few).scalars().partitions():
-                found = {row.id: row for row in connection.execute(_STORED.where(_article.id.in_(some)))}
-                for article_id in some:
-                    yield StoredArticle(*found.pop(article_id))
+    in_parts: dict[str, Any] = {"stream_results": True, "yield_per": STREAM_SIZE}
+    # Two queries, because the index on published_at gives this order.
+    for is_in_part in (_article.published_at.is_not(None), _article.published_at.is_(None)):
+        selected = connection.execute(query.where(is_in_part), execution_options=in_parts)
+        for part in selected.scalars().partitions():
+            found = {row.id: row for row in connection.execute(_STORED.where(_article.id.in_(part)))}
+            for article_id in part:
+                yield StoredArticle(*found.pop(article_id))
+
+
+def _stream_around_damage(
+    connection: sa.Connection, seen: Collection[int], on_unreadable: Callable[[int], None]
+) -> Iterator[StoredArticle]:
+    """The articles that can be read, except those seen already, ordered by id."""
+    names = dict(_readable_sources(connection))
+
+    def read(ids: Sequence[int]) -> dict[int, StoredArticle]:
+        query = sa.select(*_OWN_COLUMNS, _article.source_id).where(_article.id.in_(ids))
+        articles = {}
+        for row in connection.execute(query):
+            values = dict(row._mapping)
+            source_id = values.pop("source_id")
+            articles[row.id] = StoredArticle(source=names.get(source_id, f"unknown-source-{source_id}"), **values)
+        return articles
+
+    ids = [each for each in row_ids(connection, "articles") if each not in seen]
+    for start in range(0, len(ids), STREAM_SIZE):
+        yield from read_around(read, ids[start : start + STREAM_SIZE], on_unreadable)
+
+
+def _readable_sources(connection: sa.Connection) -> Iterator[tuple[int, str]]:
+    """The ids and names of the sources that can be read."""
+
+    def read(ids: Sequence[int]) -> dict[int, tuple[int, str]]:
+        query = sa.select(_source.id, _source.name).where(_source.id.in_(ids))
+        return {row.id: (row.id, row.name) for row in connection.execute(query)}
+
+    return read_around(read, row_ids(connection, "sources"), lambda _id: None)
 
 
 def count(database: Database, selection: Selection) -> int:
-    """How many articles are selected."""
+    """The number of selected articles."""
     query = sa.select(sa.func.count()).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
     with database.read() as connection:
-        return int(connection.execute(selection.of(query)).scalar_one())
+        try:
+            return int(connection.execute(selection.of(query)).scalar_one())
+        except sa.exc.DBAPIError as error:
+            if not is_damage(error):
+                raise
+            return len(row_ids(connection, "articles"))
 
 
 def latest(database: Database, selection: Selection, limit: int) -> list[dict[str, Any]]:

@@ -31,6 +31,12 @@ def upgrade(database: Database) -> bool:
     """
     if _is_up_to_date(database):
         return False
+    create(database, HEAD)
+    return True
+
+
+def create(database: Database, revision: str) -> None:
+    """Bring the schema to this revision in one transaction, from an older one or from none."""
     from alembic import command
     from alembic.config import Config
 
@@ -38,8 +44,7 @@ def upgrade(database: Database) -> bool:
     config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
     with database.write() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, HEAD)
-    return True
+        command.upgrade(config, revision)
 
 
 def require_current(database: Database) -> None:

@@ -1,0 +1,153 @@
+"""A damaged SQLite file: `export` goes around what cannot be read, and `db rescue` makes a new database of the rest."""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kzfeed.article.archive_file import ArchiveFile
+from kzfeed.article.build import article_of_file
+from kzfeed.model import Poll, SourceConfig, Validators
+from kzfeed.store import schema, sources
+from kzfeed.store.engine import Database
+from tests.store.commits import commit_poll
+
+NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
+ARTICLES = 300
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A database of two sources with many articles on many pages."""
+    path = tmp_path / "kzfeed.db"
+    database = Database(f"sqlite:///{path}")
+    schema.upgrade(database)
+    sources.configure(database, [SourceConfig(name, f"https://{name}.example/") for name in ("voa", "rfi")], NOW)
+    for source in sources.load(database):
+        articles = [
+            article_of_file(
+                ArchiveFile(
+                    1641922743000 + number if number % 3 else None,
+                    f"第{number}篇",
+                    f"https://{source.name}.example/{number}",
+                    f"<p>{'长' * 2000}{number}</p><img src='https://e.example/{number}.png'>",
+                )
+            )
+            for number in range(ARTICLES // 2)
+        ]
+        after = replace(source, validators=Validators(source.url, etag='"1"'), last_document_at=NOW, last_polled_at=NOW)
+        poll = Poll(source.id, NOW, timedelta(seconds=1), "unchanged", entries=ARTICLES // 2)
+        commit_poll(database, after, poll, articles)
+    database.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return path
+
+
+@pytest.fixture
+def kzfeed(tmp_path: Path) -> Run:
+    """Runs kzfeed with a database file."""
+
+    def run(database: Path, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "kzfeed", "--database", f"sqlite:///{database}", *map(str, arguments)]
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("KZFEED_")}
+        return subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def pages_of(file: Path, table: str) -> list[int]:
+    """The table's leaf pages, as SQLite's own dbstat names them, else those that hold its rows' text."""
+    with closing(sqlite3.connect(file)) as connection:
+        query = "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY path"
+        return [number for (number,) in connection.execute(query, (table,))]
+
+
+def damage(file: Path, *pages: int) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+    with file.open("r+b") as raw:
+        for page in pages:
+            raw.seek((page - 1) * size)
+            raw.write(b"\xff" * size)
+
+
+def count(file: Path, table: str) -> int:
+    with closing(sqlite3.connect(file)) as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+
+def archive_files(folder: Path) -> int:
+    return sum(1 for _ in folder.rglob("*.txt"))
+
+
+@pytest.mark.parametrize("which", [0, 5, -1], ids=["the first page", "a page", "the last page"])
+def test_one_damaged_page_costs_only_its_own_articles(file: Path, tmp_path: Path, kzfeed: Run, which: int) -> None:
+    damage(file, pages_of(file, "articles")[which])
+
+    exported = kzfeed(file, "export", tmp_path / "out")
+    rescued = kzfeed(file, "db", "rescue", tmp_path / "rescued.db")
+
+    lost = ARTICLES - archive_files(tmp_path / "out")
+    assert 0 < lost < 30
+    assert (exported.returncode, rescued.returncode) == (1, 1)
+    assert re.search(rf"{lost} articles? cannot be read.*\(articles\.id \d+", exported.stderr)
+    assert re.search(rf"articles: {lost} of its rows cannot be read \(rowid \d+", rescued.stderr)
+    assert count(tmp_path / "rescued.db", "articles") == ARTICLES - lost
+    assert count(tmp_path / "rescued.db", "sources") == 2
+
+
+def test_what_is_rescued_is_a_sound_database_that_asks_for_whole_documents(
+    file: Path, tmp_path: Path, kzfeed: Run
+) -> None:
+    damage(file, pages_of(file, "articles")[5], pages_of(file, "media")[0])
+    kzfeed(file, "db", "rescue", tmp_path / "rescued.db")
+
+    verified = kzfeed(tmp_path / "rescued.db", "verify", "--json")
+
+    kinds = set(re.findall(r'"kind": "(\w+)"', verified.stdout))
+    assert kinds <= {"counts", "unchecked"}, verified.stdout  # its polls brought more than is left
+    with closing(sqlite3.connect(tmp_path / "rescued.db")) as connection:
+        assert connection.execute("SELECT DISTINCT etag FROM sources").fetchall() == [(None,)]
+
+
+def test_articles_of_lost_sources_are_kept(file: Path, tmp_path: Path, kzfeed: Run) -> None:
+    damage(file, *pages_of(file, "sources"))
+
+    exported = kzfeed(file, "export", tmp_path / "out")
+    rescued = kzfeed(file, "db", "rescue", tmp_path / "rescued.db")
+
+    assert exported.returncode == 0, exported.stderr
+    assert archive_files(tmp_path / "out") == ARTICLES
+    assert "kept under the name rescued-source-1" in rescued.stderr
+    assert count(tmp_path / "rescued.db", "articles") == ARTICLES
+
+
+def test_a_damaged_index_costs_nothing(file: Path, tmp_path: Path, kzfeed: Run) -> None:
+    damage(file, *pages_of(file, "ix_articles_published_at"))
+
+    exported = kzfeed(file, "export", tmp_path / "out")
+    rescued = kzfeed(file, "db", "rescue", tmp_path / "rescued.db")
+
+    assert exported.returncode == 0, exported.stderr
+    assert archive_files(tmp_path / "out") == ARTICLES
+    assert (rescued.returncode, rescued.stderr) == (0, "")
+
+
+def test_a_whole_database_is_copied_whole_and_no_file_is_overwritten(file: Path, tmp_path: Path, kzfeed: Run) -> None:
+    rescued = kzfeed(file, "db", "rescue", tmp_path / "rescued.db")
+    again = kzfeed(file, "db", "rescue", tmp_path / "rescued.db")
+
+    assert (rescued.returncode, rescued.stderr) == (0, "")
+    assert kzfeed(tmp_path / "rescued.db", "verify").returncode == 0
+    assert again.returncode == 2
+    assert not list(tmp_path.glob("*rescued*tmp*"))
