@@ -22,7 +22,7 @@ from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from kzfeed.errors import ConfigError, DatabaseError
+from kzfeed.errors import ConfigError, DatabaseError, DatabaseFileReplaced
 from kzfeed.hosts import host_of
 from kzfeed.model import Source
 from kzfeed.poll import Poller
@@ -88,18 +88,25 @@ class Daemon:
     """Hosts whose poll could not be stored, and until when (by the event loop's clock) they are left alone."""
     _reload_wanted: bool = False
     _database_available: bool = True
+    _file_replaced: DatabaseFileReplaced | None = None
+    """Why the database that this daemon has open is no longer the one to use."""
     _last_clocks: tuple[datetime, float] | None = None
     """The wall clock and the event loop's clock at the last claim."""
     _clock_checks: int = 1
     _next_clock_check: float = 0.0
 
     async def run(self) -> None:
-        """Poll until SIGTERM or SIGINT; then finish or cancel the polls under way. A second signal ends at once."""
+        """Poll until SIGTERM or SIGINT; then finish or cancel the polls under way. A second signal ends at once.
+
+        Raises DatabaseFileReplaced as soon as the database's file is no longer in its place.
+        """
         self._listen_for_signals()
         self._start_jobs()
         log.info("running", owner=self.owner)
         await self._stop.wait()
         await self._wind_down()
+        if self._file_replaced:
+            raise self._file_replaced
         log.info("stopped")
 
     # --- jobs --------------------------------------------------------------------------------------------------------
@@ -136,6 +143,10 @@ class Daemon:
         if not isinstance(event.exception, DatabaseError):
             # A fault of kzfeed in one job must not end the polling of all sources.
             log.error("internal error, the job runs again", job=event.job_id, exc_info=event.exception)
+            return
+        if isinstance(event.exception, DatabaseFileReplaced):
+            self._file_replaced = event.exception
+            self._stop.set()
             return
         if self._database_available:
             log.error("database unavailable, retrying every second", error=str(event.exception))

@@ -1,16 +1,20 @@
 """Objects made from the settings: the daemon, and what polls need."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
+
+import structlog
 
 from kzfeed import __version__
 from kzfeed.batching import Batcher
 from kzfeed.config.proxies import ProxyUrls
 from kzfeed.config.settings import HostSettings, Settings
 from kzfeed.daemon import Daemon
+from kzfeed.errors import ConfigError, DatabaseFileReplaced
 from kzfeed.fetch.addresses import Lookup, system_lookup
 from kzfeed.fetch.client import Fetcher, FetchLimits, ProxiesOf
 from kzfeed.fetch.host_queue import HostQueues, HostRule
@@ -18,7 +22,7 @@ from kzfeed.fetch.proxy import ProxyRules, parse_proxy
 from kzfeed.poll import Poller, utc_now
 from kzfeed.reload import apply, interval_bounds, reloader
 from kzfeed.sandbox.pool import Workers
-from kzfeed.store import host_pauses
+from kzfeed.store import host_pauses, schema
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
@@ -27,13 +31,31 @@ BATCH_WEIGHT = 600
 POLL_WEIGHT = 8
 """How much one transaction commits: an article weighs 1, a poll 8. That is 75 polls without news, or 21 first polls of
 twenty articles. With larger batches the workers run out of documents while their polls wait for the commit."""
+REPLACEMENT_WAIT = timedelta(seconds=10)
+"""How long a new database file may take to appear where the old one was taken away: a backup has to be copied."""
+
+log = structlog.get_logger()
 
 
 async def run(settings: Settings, database: Database, *, load: Callable[[], Settings]) -> None:
     """Run the daemon until a signal stops it. SIGHUP puts into force what `load` reads.
 
-    Raises DatabaseError, also where another daemon uses the same SQLite database.
+    If the database's file was deleted, moved or replaced, the daemon begins anew with the file in its place. Raises
+    DatabaseError if there is none with the current schema, and if another daemon uses the same SQLite database.
     """
+    while True:
+        try:
+            await _run(settings, database, load)
+            return
+        except DatabaseFileReplaced as error:
+            log.error("database file taken away, nothing is stored in it any more", error=str(error))
+            await asyncio.to_thread(schema.open_replacement, database, wait=REPLACEMENT_WAIT)
+            log.warning("database file replaced, beginning anew with the new one")
+            with suppress(ConfigError):  # a mistake made since the start must not end the daemon
+                settings = load()
+
+
+async def _run(settings: Settings, database: Database, load: Callable[[], Settings]) -> None:
     with database.only_daemon():
         apply(settings, database, utc_now())
         async with poller(settings, database) as polls:

@@ -1,6 +1,8 @@
 """Bringing the schema up to date with the migrations that an installed kzfeed carries, and saying what it lacks."""
 
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -54,6 +56,27 @@ def require_current(database: Database) -> None:
             f"the database's schema is {current(database) or 'missing'}, this kzfeed needs {HEAD}: "
             "run `kzfeed db upgrade`, or leave --no-migrate out"
         )
+
+
+def open_replacement(database: Database, *, wait: timedelta) -> None:
+    """Open the file that was put in the place of the one that `database` had open, waiting for it to appear.
+
+    Raises DatabaseError if there is no file with the current schema by then.
+    """
+    database.close()
+    until = time.monotonic() + wait.total_seconds()
+    while True:
+        try:
+            if database.file and not database.file.is_file():
+                raise DatabaseError(f"there is no database {database.file} any more: put it back, or restore a backup")
+            require_current(database)
+        except DatabaseError:
+            database.close()
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def missing(connection: sa.Connection) -> Iterator[tuple[str, str]]:

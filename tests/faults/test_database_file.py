@@ -1,0 +1,61 @@
+"""The SQLite file is deleted or replaced under a running daemon: it opens the new file, or ends with 3."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.faults.growing_feeds import document
+from tests.faults.processes import Running, configure
+from tests.faults.web_server import FeedServer, Reply
+
+HOST = "127.0.11.7"
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with FeedServer(lambda request: Reply(200, document("a", 0)), [HOST]) as server:
+        yield f"{server.addresses[HOST]}/a"
+
+
+def make_due(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE sources SET next_poll_at = '2020-01-01 00:00:00.000', not_before = NULL")
+        connection.commit()
+
+
+@pytest.mark.slow
+def test_a_daemon_ends_with_3_if_its_file_is_deleted(url: str, tmp_path: Path) -> None:
+    configure(tmp_path, {"a": url}, every="1h")
+    with Running(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", "run") as daemon:
+        daemon.wait_for("poll", source="a")
+
+        (tmp_path / "kzfeed.db").unlink()
+        number = daemon.wait_for("database file taken away, nothing is stored in it any more")
+
+        assert daemon.process.wait(60) == 3
+        assert not [event for event in daemon.events[number:] if event["event"] == "poll"]
+        assert not (tmp_path / "kzfeed.db").exists()
+
+
+@pytest.mark.slow
+def test_a_daemon_goes_on_with_the_file_that_replaces_its_own(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "kzfeed.db"
+    configure(tmp_path, {"a": url}, every="1h")
+    with Running(tmp_path, f"sqlite:///{file}", "run") as daemon:
+        daemon.wait_for("poll", source="a")
+
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        restored = Path(shutil.copy(file, tmp_path / "restored.db"))
+        make_due(restored)
+        number = len(daemon.events)
+        restored.rename(file)
+        daemon.wait_for("database file replaced, beginning anew with the new one", after=number)
+        daemon.wait_for("poll", after=number, source="a")
+
+        with closing(sqlite3.connect(file)) as connection:
+            assert connection.execute("SELECT count(*) FROM polls").fetchone() == (2,)
