@@ -1,6 +1,6 @@
-"""The text of a JSON document comes in, a Feed goes out: JSON Feed 1 and 1.1 (jsonfeed.org).
+"""Reader of JSON Feed 1 and 1.1 (jsonfeed.org).
 
-Whatever one item gets wrong costs that field or that item, never another one.
+A fault in one item costs that field or that item, never another one.
 """
 
 import json
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kzfeed.errors import DocumentError
+from kzfeed.feed.channel import plain_title
 from kzfeed.feed.decode import clean
 from kzfeed.model import Enclosure, Entry, Feed
 
@@ -18,7 +19,7 @@ ANY_IMAGE = "image/*"
 _Object = dict[str, Any]
 
 
-def parse_json(text: str, *, max_entries: int) -> Feed:
+def read_json_feed(text: str) -> Feed:
     """Read a JSON Feed. Raises DocumentError "parse" for broken JSON, "not-a-feed" for any other JSON."""
     try:
         document = json.loads(text)
@@ -31,20 +32,14 @@ def parse_json(text: str, *, max_entries: int) -> Feed:
     if not isinstance(items, list):
         raise DocumentError("parse", "the JSON Feed has no list of items")
     objects = [item for item in items if isinstance(item, dict)]
-    dropped = max(0, len(objects) - max_entries)
-    flaws = []
-    if len(objects) < len(items):
-        flaws.append(f"{len(items) - len(objects)} items are no objects")
-    if dropped:
-        flaws.append(f"{dropped} entries beyond {max_entries} were dropped")
+    wrong = len(items) - len(objects)
     return Feed(
         format="json11" if version.rstrip("/").endswith("/1.1") else "json1",
-        title=_string(document, "title") or None,
+        title=plain_title(_string(document, "title"), is_html=False),
         site_url=_string(document, "home_page_url") or None,
         language=_string(document, "language") or None,
-        entries=tuple(map(_entry, objects[:max_entries])),
-        dropped=dropped,
-        flaw="; ".join(flaws) or None,
+        entries=tuple(map(_entry, objects)),
+        flaw=f"{wrong} {'item is no object' if wrong == 1 else 'items are no objects'}" if wrong else None,
     )
 
 
@@ -57,7 +52,7 @@ def _entry(item: _Object) -> Entry:
         guid=_string(item, "id") or None,
         content=html or text,
         content_type="html" if html or not text else "text",
-        dates=tuple(dict.fromkeys(filter(None, (_string(item, "date_published"), _string(item, "date_modified"))))),
+        dates=tuple(filter(None, [_string(item, "date_published") or _string(item, "date_modified")])),
         author=", ".join(dict.fromkeys(_authors(item))) or None,
         language=_string(item, "language") or None,
         tags=tuple(dict.fromkeys(tag for value in _list(item, "tags") if (tag := _scalar(value)))),

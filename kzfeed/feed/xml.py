@@ -1,320 +1,208 @@
-"""What expat reports of a document comes in; what the feed and its entries have said is there at the end of it.
+"""XML reader on expat: a well-formed document becomes elements, one entry at a time.
 
-Nothing is mended, and little is allowed: at the first thing out of the ordinary, `Unusual` is raised. What the elements
-mean is not known here (see elements.py), only what holds for all of them: names, languages, bases, texts, XHTML.
+It reads nothing outside the document, and takes time in proportion to it. It knows of names, languages, base addresses
+and markup; what the elements of a feed mean is known to rss_atom.py and entry.py.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from urllib.parse import urljoin
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from kzfeed.feed.item import Item, Person, unusual
-from kzfeed.feed.namespaces import Names, is_just_kept
-from kzfeed.feed.repair import NAMES_A_BASE
-from kzfeed.model import Entry
+from kzfeed.errors import DocumentError
+from kzfeed.feed.namespaces import prefix_of
 
-_MAX_ELEMENTS = 8_000
-_MAX_DEPTH = 64
-_MAX_ATTRIBUTES = 64
-_MAX_PREFIXES = 64
+MAX_DEPTH = 5_000
+_MAX_ATTRIBUTES = 1_000
 _MAX_ADDRESS = 8_192
 
-_CONTROLS = re.compile("[\x80-\x9f]")
-_CONTROL_BYTES = re.compile(rb"\xc2[\x80-\x9f]")
-_CONTROL_REFERENCE = re.compile(rb"&#(?:0*1[2-5][0-9]|x0*[89][0-9a-f]);")
-_MAY_NAME_A_BASE = re.compile(rb"base\s*=")
-_SLASHES = re.compile(r"^([A-Za-z][A-Za-z0-9+,.-]*://)/+")
-_ASIDE_SPACES = {"description": "search.yahoo.com/mrss", "summary": "www.itunes.com/dtds/podcast-1.0.dtd"}
-_ASIDE_TAG = re.compile(rb"""<[^\s<>/=]+(?:\s+type\s*=\s*["'](\w*)["'])?\s*/?>""")
-_XLINK = "http://www.w3.org/1999/xlink"
+_ENTRY_NAMES = frozenset({"item", "entry"})
+_VOID = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
+)
 _QUOTES = {'"': "&quot;"}
+
+# What people write in windows-1252 and label as Latin-1 or as a character reference: U+0080 to U+009F are no text.
+_WINDOWS_1252 = {
+    byte: bytes([byte]).decode("cp1252") for byte in range(0x80, 0xA0) if byte not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+}
+_C1_BYTES = re.compile(rb"\xc2[\x80-\x9f]")
+_C1_REFERENCE = re.compile(rb"&#(?:0*1[2-5][0-9]|[xX]0*[89][0-9a-fA-F]);")
 
 
 class Element:
-    """An open element. `name` is feedparser's name of it.
+    """XML element with its children, elements and text in turn.
 
-    `inside` names the place that is in it (see grammar.py). With `any_children`, elements that feedparser only keeps by
-    their names may stand there too. Text is collected in `pieces`, for `finish`; where `is_markup`, as XHTML.
+    `name` has the prefix of namespaces.py or else the document's own, in lower case; `tag` is the local name as
+    written. `base` is the address that xml:base names, "" where the document names none.
     """
 
-    __slots__ = (
-        "any_children",
-        "attributes",
-        "base",
-        "finish",
-        "inside",
-        "is_markup",
-        "known_as",
-        "language",
-        "name",
-        "pieces",
-        "type",
-    )
+    __slots__ = ("attributes", "base", "children", "language", "name", "namespace", "tag")
 
-    def __init__(self, name: str, attributes: dict[str, str], language: str | None, base: str) -> None:
-        self.name = self.known_as = name
+    def __init__(self, names: tuple[str, str, str], attributes: dict[str, str], language: str, base: str) -> None:
+        self.name, self.tag, self.namespace = names
         self.attributes = attributes
         self.language = language
         self.base = base
-        self.inside = ""
-        self.any_children = False
-        self.pieces: list[str] | None = None
-        self.finish: Closer | None = None
-        self.type = ""
-        self.is_markup = False
+        self.children: list[Element | str] = []
 
-    def hear(self, finish: "Closer") -> None:
-        """Collect the text; `finish` has it without white space around it."""
-        self.pieces = []
-        self.finish = finish
+    def attribute(self, name: str) -> str | None:
+        """The value of an attribute by its name in lower case, without white space around it."""
+        for each, value in self.attributes.items():
+            if each.lower() == name:
+                return value.strip()
+        return None
 
+    def elements(self) -> Iterator["Element"]:
+        """The child elements."""
+        return (child for child in self.children if isinstance(child, Element))
 
-class Reader:
-    """One document on its way through expat. `grammar` has, for every place, the openers of what may stand there.
-
-    `body` is the document from its root on, `data` the same in UTF-8. `read` raises Unusual, and ExpatError for what
-    is not well-formed.
-    """
-
-    def __init__(self, body: str, data: bytes, *, url: str, max_entries: int, grammar: "Grammar") -> None:
-        self.body = body
-        self.version = ""
-        self.channel: dict[str, str] = {}
-        self.entries: list[Entry] = []
-        self.item: Item | None = None
-        self.person = Person()
-        self.title_depth = -1
-        """How deep the title stood that counts: feedparser ignores the next one, unless it is nearer to the root."""
-        self.has_channel = self.has_full_content = self.has_asides = False
-        self._url = url
-        self._max_entries = max_entries
-        self._grammar = grammar
-        self._data = data
-        self._names = Names()
-        self._open: list[Element] = []
-        self._pieces: list[str] | None = None
-        self._declared_once: set[str] = set()
-        self._count = self._items = 0
-        self._parser = expat.ParserCreate("utf-8", " ")
-        self._look_ahead()
-
-    def _look_ahead(self) -> None:
-        """What has to be known of the text as a whole."""
-        ascii_only = self.body.encode("ascii", "ignore").lower()
-        too_much = (
-            ascii_only.count(b"=") > 10_000 + len(self._data) // 20 or ascii_only.count(b"<item") > self._max_entries
-        )
-        # Where case is ignored, these are an "s" and a "k" too.
-        if too_much or "\u017f" in self.body or "\u212a" in self.body:
-            unusual()
-        self.may_skip = b"<sk" in ascii_only
-        self._may_have_controls = bool(
-            _CONTROL_BYTES.search(self._data) or (b"&#" in ascii_only and _CONTROL_REFERENCE.search(ascii_only))
-        )
-        self._base = ""
-        if _MAY_NAME_A_BASE.search(ascii_only) and NAMES_A_BASE.search(self.body):
-            self._base = _joined(self._url, self._url)
-            if not self._base.startswith(("http://", "https://")):
-                unusual()
-
-    def read(self) -> None:
-        """Follow expat to the end of the document."""
-        parser = self._parser
-        parser.namespace_prefixes = True
-        parser.buffer_text = True
-        parser.buffer_size = 65_536
-        parser.StartNamespaceDeclHandler = self._declare
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
-        parser.StartDoctypeDeclHandler = unusual
-        try:
-            parser.Parse(self._data, True)
-        finally:
-            # They refer to the reader, and the reader to the parser.
-            parser.StartNamespaceDeclHandler = parser.StartElementHandler = parser.EndElementHandler = None
-            parser.CharacterDataHandler = None
+    def named(self, *names: str) -> Iterator["Element"]:
+        """The child elements of these names, in document order."""
+        return (child for child in self.elements() if child.name in names)
 
     @property
-    def depth(self) -> int:
-        """How many elements are open."""
-        return len(self._open)
+    def has_markup(self) -> bool:
+        """Whether there are elements inside."""
+        return any(isinstance(child, Element) for child in self.children)
 
-    @property
-    def is_atom(self) -> bool:
-        return self.version.startswith("atom")
+    def text(self) -> str:
+        """The text of the element, without that of elements inside and without white space around it."""
+        return "".join(child for child in self.children if isinstance(child, str)).strip()
 
-    def attribute(self, element: Element, name: str) -> str | None:
-        """An attribute by feedparser's name of it."""
-        return element.attributes.get(self._names.prefixed(name))
+    def absolute(self, address: str) -> str:
+        """The address, resolved where the document names a base; "" for one that is no address."""
+        return join_addresses(self.base, address) if self.base and address else address
 
-    def fixed(self, text: str) -> str:
-        """The text with UTF-8 that was taken for Latin-1 put right."""
-        if text.isascii():
-            return text
-        try:
-            text = text.encode("latin-1").decode()
-        except UnicodeError:
-            if not self._may_have_controls:
-                return text
-        if _CONTROLS.search(text):
-            # They may be meant for windows-1252.
-            unusual()
-        return text
+    def only_div(self) -> "Element | None":
+        """The `div` that all the rest is in, if there is one."""
+        inside = [child for child in self.children if isinstance(child, Element) or child.strip()]
+        only = inside[0] if len(inside) == 1 else None
+        return only if isinstance(only, Element) and only.tag.lower() == "div" else None
 
-    # --- what expat reports
-
-    def _declare(self, prefix: str | None, space: str | None) -> None:
-        if not space:
-            return
-        self._names.declare(prefix, space)
-        if len(self._names) > _MAX_PREFIXES or len(space.split()) != 1 or (space == _XLINK and self._open):
-            unusual()
-        if not self.version:
-            match space.lower():
-                case "http://www.w3.org/2005/atom":
-                    self.version = "atom10"
-                case "http://purl.org/rss/1.0/":
-                    self.version = "rss10"
-                case "http://my.netscape.com/rdf/simple/0.9/" if prefix is None:
-                    self.version = "rss090"
-
-    def _start(self, name: str, given: dict[str, str]) -> None:
-        self._count += 1
-        if self._count > _MAX_ELEMENTS or len(self._open) >= _MAX_DEPTH or len(given) > _MAX_ATTRIBUTES:
-            unusual()
-        parent = self._open[-1] if self._open else None
-        element = Element(
-            self._names.element(name),
-            self._names.attributes(given) if given else {},
-            parent.language if parent else None,
-            parent.base if parent else self._base,
-        )
-        if element.name.endswith(("item", "entry")):
-            self._count_item()
-        elif element.name.endswith(("description", "summary")):
-            self._set_aside(element, name)
-        if element.attributes:
-            self._inherit(element)
-        self._open.append(element)
-        if parent and parent.is_markup:
-            self._markup(parent, element)
-        elif opener := self._grammar[parent.inside if parent else "document"].get(element.name):
-            opener(self, element)
-        elif parent and parent.any_children and is_just_kept(element.name):
-            element.any_children = True
-            if parent.pieces is not None and element.attributes:
-                # feedparser takes what it says for what the element around it says.
-                element.hear(_be_empty)
-        else:
-            unusual()
-        self._pieces = element.pieces
-
-    def _end(self, name: str) -> None:
-        element = self._open[-1]
-        if self._names.element(name) != element.known_as:
-            unusual()
-        if element.finish:
-            pieces = element.pieces or []
-            element.finish(self, element, (_unwrapped(pieces) if element.is_markup else "".join(pieces)).strip())
-        elif element.pieces is not None:
-            element.pieces.append(f"</{element.name.partition(':')[2]}>")
-        self._open.pop()
-        self._pieces = self._open[-1].pieces if self._open else None
-
-    def _text(self, text: str) -> None:
-        if self._pieces is not None:
-            self._pieces.append(escape(text) if self._open[-1].is_markup else text)
-
-    # --- what holds for every element
-
-    def _count_item(self) -> None:
-        # Whatever has such a name, with any prefix, counts when `parse` keeps to the limit.
-        self._items += 1
-        if self._items > self._max_entries:
-            unusual()
-
-    def _inherit(self, element: Element) -> None:
-        language = element.attributes.get("xml:lang", element.attributes.get("lang"))
-        if language is not None:
-            element.language = language or None
-        base = element.attributes.get("xml:base", element.attributes.get("base"))
-        if base:
-            element.base = _joined(element.base, base)
-            if not self._base or not element.base.startswith(("http://", "https://")):
-                unusual()
-
-    def _set_aside(self, element: Element, name: str) -> None:
-        """Name the element as `mend.with_asides` does, which goes by prefixes and by the text of the document."""
-        space, _, rest = name.partition(" ")
-        local, _, prefix = rest.partition(" ")
-        if not prefix or local.lower() not in _ASIDE_SPACES:
-            return
-        if prefix not in self._declared_once:
-            declaration = b"xmlns:" + re.escape(prefix.encode())
-            uses = len(re.findall(declaration + rb"(?![\w.\x80-\xff-])", self._data))
-            written = re.search(declaration + rb"\s*=\s*[\"']" + re.escape(space.encode()) + rb"[\"']", self._data)
-            self._declared_once.add(prefix)
-            if uses != 1 or not written or len(self._declared_once) > 4:
-                unusual()
-        if _ASIDE_SPACES.get(local, " ") in space.lower():
-            tag = _ASIDE_TAG.match(self._data, self._parser.CurrentByteIndex)
-            if not tag:
-                unusual()
-            element.name = self._names.element(f"{space} kz{'html' if tag[1] == b'html' else 'plain'} {prefix}")
-            element.attributes = {}
-            self.has_asides = True
-
-    def _markup(self, parent: Element, element: Element) -> None:
-        """A tag in XHTML, as feedparser writes it."""
-        space, _, name = element.name.partition(":")
-        if space != "xhtml" or name in {"body", "svg"} or parent.pieces is None:
-            unusual()
-        element.is_markup = True
-        element.pieces = parent.pieces
-        attributes = [f' {key}="{escape(value, _QUOTES)}"' for key, value in element.attributes.items()]
-        element.pieces.append(f"<{name}{''.join(attributes)}>")
+    def markup(self, *, is_xhtml: bool) -> str:
+        """The inside of the element as HTML. Unless it is XHTML, the text around tags is HTML that was escaped once."""
+        pieces: list[str] = []
+        # A list instead of recursion, since elements may be nested deeper than Python's stack.
+        open_elements = [("", iter(self.children))]
+        while open_elements:
+            end, children = open_elements[-1]
+            for child in children:
+                if isinstance(child, str):
+                    pieces.append(escape(child) if is_xhtml or end else child)
+                elif not child.children and child.tag.lower() in _VOID:
+                    pieces.append(f"<{_start_tag(child)}/>")
+                else:
+                    pieces.append(f"<{_start_tag(child)}>")
+                    open_elements.append((f"</{child.tag}>", iter(child.children)))
+                    break
+            else:
+                pieces.append(end)
+                open_elements.pop()
+        return "".join(pieces).strip()
 
 
-Opener = Callable[[Reader, Element], None]
-Closer = Callable[[Reader, Element, str], None]
-Grammar = Mapping[str, Mapping[str, Opener]]
+def _start_tag(element: Element) -> str:
+    return element.tag + "".join(f' {name}="{escape(value, _QUOTES)}"' for name, value in element.attributes.items())
 
 
-def _be_empty(_reader: Reader, element: Element, _text: str) -> None:
-    if element.pieces:
-        unusual()
-
-
-def absolute(element: Element, address: str) -> str:
-    """The address, from where the element's base is; feedparser makes it absolute only where the document names one."""
-    return _joined(element.base, address)
-
-
-def _joined(base: str, address: str) -> str:
+def join_addresses(base: str, address: str) -> str:
+    """The address as it reads from `base`; "" where it is no address or longer than any that is in use."""
     if len(address) > _MAX_ADDRESS:
-        unusual()
+        return ""
     try:
-        return urljoin(base, _SLASHES.sub(r"\1", address) if ":///" in address else address)
+        return urljoin(base, address)
     except ValueError:
         return ""
 
 
-def _unwrapped(pieces: list[str]) -> str:
-    """XHTML without the `div` that is around it all (RFC 4287 §3.1.1.3)."""
-    start, end = 0, len(pieces)
-    while end - start > 1 and not pieces[end - 1].strip():
-        end -= 1
-    while end - start > 1 and not pieces[start].strip():
-        start += 1
-    pieces = pieces[start:end]
-    if pieces and pieces[0].startswith(("<div>", "<div ")) and pieces[-1] == "</div>":
-        depth = 0
-        for piece in pieces[:-1]:
-            depth += piece.startswith("<") - 2 * piece.startswith("</")
-            if depth == 0:
-                return "".join(pieces)
-        pieces = pieces[1:-1]
-    return "".join(pieces)
+def read_xml(text: str, *, url: str, on_entry: Callable[[Element, Element], None]) -> tuple[Element, int]:
+    """Read a document that came from `url`; the root without the entries, and how many elements are named like one.
+
+    `on_entry` is given the root and an entry, `item` or `entry` of RSS, Atom or a namespace of its own, as soon as
+    the entry ends. Raises ExpatError for what is not well-formed, DocumentError for nesting and attributes without end.
+    """
+    builder = _TreeBuilder(url, on_entry)
+    data = text.encode()
+    parser = expat.ParserCreate("utf-8", " ")
+    parser.namespace_prefixes = True
+    parser.buffer_text = True
+    parser.buffer_size = 65_536
+    parser.StartElementHandler = builder.start
+    parser.EndElementHandler = builder.end
+    has_c1 = _C1_BYTES.search(data) or _C1_REFERENCE.search(data)
+    parser.CharacterDataHandler = builder.text_with_c1 if has_c1 else builder.text
+    parser.Parse(data, True)
+    if builder.root is None:
+        raise DocumentError("not-a-feed", "the document has no elements")
+    return builder.root, builder.named_like_entries
+
+
+class _TreeBuilder:
+    """Handlers of expat's events, which build the tree of elements and hand out every entry."""
+
+    def __init__(self, url: str, on_entry: Callable[[Element, Element], None]) -> None:
+        self.root: Element | None = None
+        self.named_like_entries = 0
+        self._url = url
+        self._on_entry = on_entry
+        self._open: list[Element] = []
+        self._entries: list[Element] = []
+        self._names: dict[str, tuple[str, str, str]] = {}
+
+    def start(self, name: str, given: dict[str, str]) -> None:
+        names = self._names.get(name) or self._split(name)
+        parent = self._open[-1] if self._open else None
+        element = Element(names, {}, parent.language if parent else "", parent.base if parent else "")
+        if given:
+            self._set_attributes(element, given)
+        if len(self._open) >= MAX_DEPTH:
+            raise DocumentError("parse", f"elements are nested more than {MAX_DEPTH} deep")
+        if parent:
+            parent.children.append(element)
+        else:
+            self.root = element
+        self._open.append(element)
+        if names[1].lower() in _ENTRY_NAMES:
+            self.named_like_entries += 1
+            # Directly inside an entry is one whose end tag was forgotten; deeper it belongs to a content.
+            is_apart = not self._entries or (self._entries[-1] is parent and parent.name == element.name)
+            if is_apart and (prefix_of(names[2]) in ("", None)):
+                self._entries.append(element)
+
+    def end(self, _name: str) -> None:
+        element = self._open.pop()
+        if self._entries and self._entries[-1] is element:
+            self._entries.pop()
+            if self._open:
+                self._open[-1].children.pop()
+            if self.root is not None:
+                self._on_entry(self.root, element)
+
+    def text(self, text: str) -> None:
+        self._open[-1].children.append(text)
+
+    def text_with_c1(self, text: str) -> None:
+        self._open[-1].children.append(text.translate(_WINDOWS_1252))
+
+    def _split(self, name: str) -> tuple[str, str, str]:
+        """A name as expat writes it ("namespace local prefix"): its name here, the local name, the namespace."""
+        parts = name.split(" ")
+        namespace, local = (parts[0], parts[1]) if len(parts) > 1 else ("", name)
+        known = prefix_of(namespace)
+        prefix = known if known is not None else parts[2] if len(parts) > 2 else ""
+        own = f"{prefix}:{local}".removeprefix(":").lower()
+        self._names[name] = own, local, namespace
+        return self._names[name]
+
+    def _set_attributes(self, element: Element, given: dict[str, str]) -> None:
+        if len(given) > _MAX_ATTRIBUTES:
+            raise DocumentError("parse", f"a tag has more than {_MAX_ATTRIBUTES} attributes")
+        for name, value in given.items():
+            own, local, _ = self._names.get(name) or self._split(name)
+            element.attributes[own[: len(own) - len(local)] + local] = value
+            if own in ("xml:lang", "lang"):
+                element.language = value.strip().replace("_", "-")
+            elif own in ("xml:base", "base") and value:
+                element.base = join_addresses(element.base or self._url, value.strip())

@@ -3,14 +3,13 @@
 It is pure, so that it can run in any process; the document carries everything that it needs.
 """
 
-import sys
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from kzfeed.article.build import FeedContext, articles_of_feed
 from kzfeed.errors import DocumentError
-from kzfeed.feed.decode import decode, decode_plain
-from kzfeed.feed.fast import parse_fast, parse_plain
+from kzfeed.feed.decode import decode
+from kzfeed.feed.parse import parse, parse_well_formed
 from kzfeed.model import Document, Entry, Feed, ParsedDocument
 
 MOST_MEDIA_AND_TAGS = 250_000
@@ -24,7 +23,8 @@ _HARMLESS_COUNTS = ((b"<", 12_000), (b"&", 25_000), (b"src", 1_000), (b"style", 
 
 def read(document: Document) -> ParsedDocument:
     """Read a feed and its articles, in document order. Raises DocumentError."""
-    return _articles(_parse_plain(document) or _parse(document), document)
+    decoded = decode(document.body, document.content_type)
+    return _articles(parse(decoded, url=document.url, max_entries=document.max_entries), document)
 
 
 def read_harmless(document: Document) -> ParsedDocument | None:
@@ -35,31 +35,21 @@ def read_harmless(document: Document) -> ParsedDocument | None:
     if len(document.body) > _HARMLESS_BYTES or not _is_harmless(document.body):
         return None
     try:
-        feed = _parse_plain(document, most_entries=_HARMLESS_ENTRIES)
+        decoded = decode(document.body, document.content_type)
+        most = min(document.max_entries, _HARMLESS_ENTRIES)
+        feed = parse_well_formed(decoded, url=document.url, max_entries=most)
         return _articles(feed, document) if feed else None
     except Exception:  # noqa: BLE001 - `read` raises the right error, in a worker
         return None
 
 
 def _is_harmless(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
     lower = body.lower()
     return all(lower.count(what) <= most for what, most in _HARMLESS_COUNTS)
-
-
-def _parse_plain(document: Document, most_entries: int = sys.maxsize) -> Feed | None:
-    plain = decode_plain(document.body, document.content_type)
-    return plain and parse_plain(*plain, url=document.url, max_entries=min(document.max_entries, most_entries))
-
-
-def _parse(document: Document) -> Feed:
-    decoded = decode(document.body, document.content_type)
-    feed = parse_fast(decoded, url=document.url, max_entries=document.max_entries)
-    if feed is None:
-        # Most documents never need feedparser, which takes a while to import.
-        from kzfeed.feed.parse import parse
-
-        feed = parse(decoded, url=document.url, max_entries=document.max_entries)
-    return feed
 
 
 def _articles(feed: Feed, document: Document) -> ParsedDocument:

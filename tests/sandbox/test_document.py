@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from kzfeed.article.archive_file import ArchiveFile, parse, render
 from kzfeed.article.build import EPOCH, file_of_article
-from kzfeed.feed.decode import clean, decode, decode_plain
-from kzfeed.model import Decoded, Document
+from kzfeed.feed.decode import clean
+from kzfeed.model import Document
 from kzfeed.sandbox.document import read
 
 ALL_SAMPLES = [parse(file.read_bytes(), file) for file in sorted((Path(__file__).parents[2] / "seeds").iterdir())]
@@ -194,28 +194,11 @@ def test_a_date_without_a_zone_is_in_the_sources_zone(timezone: str | None, stam
     assert article.published_raw == "2022-01-11 17:12"
 
 
-# --- what is read soon is read alike ----------------------------------------------------------------------------------
+# --- forbidden characters ---------------------------------------------------------------------------------------------
 
-DECLARATIONS = [
-    b'<?xml version="1.0"?>',
-    b'\xef\xbb\xbf<?xml version="1.0" encoding="gbk"?>\n\n',
-    b' <?xml version="1.0" encoding="utf-8"?> ',
-]
 CHARACTERS = st.text(
     st.sampled_from("a&#;x08文\x00\x01\x0b\x1f\x7f\x85\ufffd\ufffe\uffff\ud800\udfff😀<>\n\r\t ")
 ) | st.text(st.characters())
-
-
-@given(st.sampled_from([b"", b"\xef\xbb\xbf", b" \n", *DECLARATIONS]), st.sampled_from(["", "<"]), CHARACTERS)
-def test_what_is_plainly_utf_8_is_decoded_alike_soon_and_slowly(start: bytes, tag: str, text: str) -> None:
-    for body in ((tag + text).encode("utf-8", "surrogatepass"), (tag + text).encode("utf-16-le", "surrogatepass")):
-        for content_type in (None, "text/xml; charset=iso-2022-jp"):
-            soon = decode_plain(start + body, content_type)
-            if soon is not None:
-                assert soon[0].encode() == soon[1]
-                assert decode(start + body, content_type) == Decoded(clean(soon[0]), "utf-8")
-    if text.isprintable() and tag and not text.startswith("?") and "&#" not in text and not text.isascii():
-        assert decode_plain(start + (tag + text).encode()) is not None
 
 
 @given(CHARACTERS)

@@ -1,0 +1,81 @@
+"""Hostile XML: whatever a document is made of, it takes time in proportion to its length."""
+
+import time
+
+import pytest
+
+from kzfeed.errors import DocumentError
+from kzfeed.feed.parse import parse
+from kzfeed.model import Decoded
+from tests.feed.ordinary import NAMESPACES
+
+URL = "https://feeds.example.org/path/feed.xml"
+
+
+def rss(items: str) -> str:
+    return f'<rss version="2.0"><channel><title>T</title>{items}</channel></rss>'
+
+
+def item(inside: str) -> str:
+    spaces = "".join(f' xmlns:{prefix}="{space}"' for prefix, space in NAMESPACES.items())
+    return f'<rss version="2.0"{spaces}><channel><item>{inside}</item></channel></rss>'
+
+
+MIB = 2**20
+
+
+def filled(what: str) -> str:
+    return what * (MIB // len(what))
+
+
+def in_xhtml(inside: str) -> str:
+    return (
+        '<feed xmlns="http://www.w3.org/2005/Atom"><entry><content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml">'
+        f"{inside}</div></content></entry></feed>"
+    )
+
+
+HOSTILE = {
+    "deep": rss("<a>" * (MIB // 7) + "</a>" * (MIB // 7)),
+    "deep, open": rss(filled("<a>")),
+    "deep XHTML": in_xhtml("<b>" * (MIB // 7) + "</b>" * (MIB // 7)),
+    "flat": rss(filled("<a/>")),
+    "items": rss(filled("<item/>")),
+    "laughs": '<!DOCTYPE x [<!ENTITY a "ha">' + filled('<!ENTITY b "&a;&a;">') + "]>" + rss("&b;"),
+    "attributes": rss("<a" + "".join(f' a{number}=""' for number in range(MIB // 10)) + "/>"),
+    "namespaces": rss("".join(f'<a xmlns:p{number}="urn:{number}"/>' for number in range(MIB // 26))),
+    "namespaces, one tag": rss("<a" + "".join(f' xmlns:a{number}="u"' for number in range(MIB // 16)) + "/>"),
+    "comments": filled("<!-- -->") + rss(""),
+    "comments without end": filled("<!--"),
+    "comments in CDATA": item(f"<description><![CDATA[{filled('<!--')}]]></description>"),
+    "instructions": filled("<?a?>"),
+    "references": item(f"<description>{filled('&amp;')}</description>"),
+    "tags in CDATA": item(f"<description><![CDATA[{filled('< base ')}]]></description>"),
+    "spaces before a base": item(f"<description><![CDATA[<{' ' * (MIB // 2)}base{' ' * (MIB // 2)}]]></description>"),
+    "skipHours": item(f"<description><![CDATA[{filled('<skipHours>')}]]></description>"),
+    "xmlns in CDATA": item(f"<description><![CDATA[{filled(' xmlns:media')}]]></description><media:description/>"),
+    "categories": item("".join(f"<category>{number}</category>" for number in range(MIB // 26))),
+    "keywords": item(f"<itunes:keywords>{','.join(map(str, range(MIB // 7)))}</itunes:keywords>"),
+    "links": item(filled('<link href="/a/../b"/>')),
+    "authors": item(filled("<author>a</author>")),
+    "mailboxes": item(f"<author>{filled('a.')}</author>" * 2),
+    "title": item(f"<title><![CDATA[{filled('&a')};</b>]]></title>"),
+    "link": item(f"<link><![CDATA[{filled('&a;')}]]></link>"),
+    "dots": item(f'<link xml:base="http://e.org/">{filled("../a/")}</link>'),
+    "slashes": item(f"<link>http:{filled('/')}</link>"),
+    "XHTML": in_xhtml(filled("<br/>")),
+    "XHTML attributes": in_xhtml(f'<br x="{filled("&lt;br ")}"/>'),
+    "nothing": filled(" "),
+}
+
+
+@pytest.mark.parametrize("shape", HOSTILE)
+def test_no_document_takes_long(shape: str) -> None:
+    """A tenth of a second of CPU time a MiB on a quiet machine, where anything quadratic takes minutes."""
+    text = HOSTILE[shape]
+    before = time.process_time()
+    try:
+        parse(Decoded(text, "utf-8"), url=URL)
+    except DocumentError as error:
+        assert error.kind in {"parse", "not-a-feed", "empty"}  # noqa: PT017
+    assert time.process_time() - before < 8 * max(1, len(text) / MIB)
