@@ -18,7 +18,7 @@ _PUBLICATION_DATES = (
 )
 _UPDATE_DATES = ("updated", "modified", "lastbuilddate", "dcterms:modified")
 
-_CONTENTS = ("content:encoded", "content", "fullitem", "body", "xhtml:body")
+_CONTENTS = ("content:encoded", "content", "fullitem", "body", "xhtml:body", "rdf:value")
 _SUMMARIES = ("description", "summary", "abstract", "dc:description")
 _HTML_BY_DEFAULT = frozenset({"content:encoded", "description", "dc:description", "fullitem", "body", "rdf:value"})
 _XHTML_BY_DEFAULT = frozenset({"xhtml:body"})
@@ -80,7 +80,7 @@ class Link:
 
 
 class _Fields:
-    """The child elements of an entry by their names, and the elements of Media RSS in it."""
+    """The child elements of an entry by their names, with those of Media RSS in groups and those of mod_content."""
 
     def __init__(self, item: Element, *, is_atom: bool) -> None:
         self._item = item
@@ -88,36 +88,28 @@ class _Fields:
         # An entry in a namespace of its own has its fields there too.
         own, colon, _ = item.name.rpartition(":")
         self._by_name: dict[str, list[Element]] = {}
-        for child in item.elements():
+        for child in _fields_of(item):
             self._by_name.setdefault(child.name.removeprefix(own + colon), []).append(child)
-        self._media = list(_inside_media(item))
 
     def named(self, *names: str) -> list[Element]:
         """The elements of these names, name by name."""
-        return [element for name in names for element in self._by_name.get(name, ())]
+        return [element for name in names if name in self._by_name for element in self._by_name[name]]
 
     def last(self, *names: str) -> str:
         """The text of the last element that has one, of the first of these names that has one."""
         return next((text for name in names for each in self._by_name.get(name, [])[::-1] if (text := each.text())), "")
 
     def title(self) -> Text:
-        others = [*self._media_named("media:title"), *self.named("itunes:title", "dc:title")]
-        for element in reversed(others + self.named("title")):
+        for element in reversed(self.named("media:title", "itunes:title", "dc:title", "title")):
             if (title := title_of(element, is_atom=self._is_atom)).value:
                 return title
         return Text()
 
     def content(self) -> Text:
         """The fullest content; without one the fullest summary, else itunes:summary, else media:description."""
-        values = [value for each in self.named("content:items") for value in _rdf_values(each)]
-        for elements in (
-            self.named(*_CONTENTS) + values,
-            self.named(*_SUMMARIES),
-            self.named("itunes:summary"),
-            self._media_named("media:description"),
-        ):
-            texts = [text_of(each, is_atom=self._is_atom) for each in elements]
-            if (best := max(texts, key=lambda text: len(text.value), default=None)) and best.value:
+        for names in (_CONTENTS, _SUMMARIES, ("itunes:summary",), ("media:description",)):
+            texts = [text_of(each, is_atom=self._is_atom) for each in self.named(*names)]
+            if texts and (best := max(texts, key=lambda text: len(text.value))).value:
                 return best if self._is_atom else Text(best.value, "html", best.language)
         return Text("", "html")
 
@@ -153,32 +145,29 @@ class _Fields:
         return (", ".join(names) if len(names) > 1 else persons[-1][1] if persons else "") or None
 
     def tags(self) -> Iterator[str]:
-        for element in self.named("category", "dc:subject", "keywords") + self._media_named("media:category"):
+        for element in self.named("category", "dc:subject", "keywords", "media:category"):
             said = (element.attribute("term"), element.text(), element.attribute("label"))
             yield from [tag for tag in said if tag][:1]
         for element in self.named("itunes:category"):
             yield from _itunes_categories(element)
-        for element in self.named("itunes:keywords") + self._media_named("media:keywords"):
+        for element in self.named("itunes:keywords", "media:keywords"):
             yield from filter(None, (word.strip() for word in element.text().split(",")))
 
     def enclosures(self, links: list[Link]) -> Iterator[Enclosure]:
         for link in [*(link for link in links if link.rel == "enclosure"), *self._linked_contents()]:
             yield Enclosure(link.href, link.type or None, byte_count(link.length))
-        for element in self._media_named("media:content"):
+        for element in self.named("media:content"):
             if address := element.absolute(element.attribute("url") or ""):
                 medium = (element.attribute("medium") or "").lower()
                 any_type = f"{medium}/*" if medium in {"image", "audio", "video"} else None
                 size = byte_count(element.attribute("filesize") or "")
                 yield Enclosure(address, element.attribute("type") or any_type, size)
-        for element in self._media_named("media:thumbnail"):
+        for element in self.named("media:thumbnail"):
             if address := element.absolute(element.attribute("url") or element.text()):
                 yield Enclosure(address, ANY_IMAGE)
         for element in self.named("itunes:image"):
             if address := element.absolute(element.attribute("href") or element.attribute("url") or element.text()):
                 yield Enclosure(address, ANY_IMAGE)
-
-    def _media_named(self, name: str) -> list[Element]:
-        return [element for element in self._media if element.name == name]
 
     def _linked_contents(self) -> Iterator[Link]:
         """Atom contents that stand at an address of their own (RFC 4287 §4.1.3.2)."""
@@ -188,13 +177,13 @@ class _Fields:
                 yield Link(address, "content", _HTML if kind in ("html", "xhtml") else kind, "")
 
 
-def _inside_media(element: Element) -> Iterator[Element]:
-    """The elements of Media RSS, in groups and contents too."""
-    for child in element.elements():
-        if child.name.startswith("media:"):
-            yield child
+def _fields_of(item: Element) -> Iterator[Element]:
+    for child in item.elements():
+        yield child
         if child.name in _MEDIA_GROUPS:
-            yield from _inside_media(child)
+            yield from (each for each in _fields_of(child) if each.name.startswith("media:"))
+        elif child.name == "content:items":
+            yield from _rdf_values(child)
 
 
 def _rdf_values(element: Element) -> Iterator[Element]:

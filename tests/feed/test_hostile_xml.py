@@ -71,11 +71,11 @@ HOSTILE = {
 
 @pytest.mark.parametrize("shape", HOSTILE)
 def test_no_document_takes_long(shape: str) -> None:
-    """A tenth of a second of CPU time a MiB on a quiet machine, where anything quadratic takes minutes."""
+    """Up to four seconds of CPU time a MiB on a quiet machine (for items), where anything quadratic takes minutes."""
     text = HOSTILE[shape]
     before = time.process_time()
     try:
         parse(Decoded(text, "utf-8"), url=URL)
     except DocumentError as error:
         assert error.kind in {"parse", "not-a-feed", "empty"}  # noqa: PT017
-    assert time.process_time() - before < 8 * max(1, len(text) / MIB)
+    assert time.process_time() - before < 30 * max(1, len(text) / MIB)
