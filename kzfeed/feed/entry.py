@@ -60,6 +60,11 @@ def entry_of(item: Element, *, is_atom: bool) -> Entry:
     )
 
 
+def dates_of(item: Element) -> tuple[str, ...]:
+    """The dates of an entry, without all the rest."""
+    return _Fields(item, is_atom=False).dates()
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """Title or content: plain text or HTML, and its language."""

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import feedparser
@@ -10,6 +11,7 @@ from kzfeed.errors import DocumentError
 from kzfeed.feed import channel
 from kzfeed.feed.entry import byte_count
 from kzfeed.feed.json import ANY_IMAGE
+from kzfeed.feed.newest import NewestEntries
 from kzfeed.model import Enclosure, Entry, Feed
 
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -25,7 +27,7 @@ def _any_date(_raw: str) -> tuple[int, ...]:
 feedparser.registerDateHandler(_any_date)
 
 
-def read_leniently(text: str, *, url: str) -> Feed:
+def read_leniently(text: str, *, url: str, max_entries: int) -> Feed:
     """Read a broken document that came from `url`. Raises DocumentError "not-a-feed"."""
     # In memory, because feedparser opens strings and bytes that look like a path or an address.
     parsed: _Parsed = feedparser.parse(
@@ -37,6 +39,9 @@ def read_leniently(text: str, *, url: str) -> Feed:
     version = str(parsed.get("version") or "")
     if not version and not parsed["entries"]:
         raise DocumentError("not-a-feed", "the document is broken, and no feed can be made out in it")
+    newest = NewestEntries(max_entries)
+    for raw in parsed["entries"]:
+        newest.add(partial(_dates, raw), partial(_entry, raw, is_atom=version.startswith("atom")))
     head = parsed["feed"]
     return Feed(
         format=version or "unknown",
@@ -47,7 +52,8 @@ def read_leniently(text: str, *, url: str) -> Feed:
         language=_text(head, "language") or None,
         ttl=channel.minutes(_text(head, "ttl")),
         update_every=channel.update_interval(_text(head, "sy_updateperiod"), _text(head, "sy_updatefrequency")),
-        entries=tuple(_entry(raw, is_atom=version.startswith("atom")) for raw in parsed["entries"]),
+        entries=newest.in_document_order(),
+        dropped=newest.dropped,
     )
 
 
@@ -59,7 +65,6 @@ def _entry(raw: _Parsed, *, is_atom: bool) -> Entry:
     if raw.get("guidislink") and not link.lower().startswith(("http://", "https://")):
         # feedparser takes the guid of an entry without a link for one, whatever it is.
         link = ""
-    dates = [_text(raw, key) for key in ("published", "created")]
     return Entry(
         title=_text(raw, "title"),
         title_type="html" if _mapping(raw, "title_detail").get("type") in _HTML_TYPES else "text",
@@ -67,12 +72,17 @@ def _entry(raw: _Parsed, *, is_atom: bool) -> Entry:
         guid=_text(raw, "id") or None,
         content=_text(content, "value"),
         content_type="text" if is_atom and content.get("type") == "text/plain" else "html",
-        dates=tuple(dict.fromkeys(filter(None, dates))) or tuple(filter(None, [_text(raw, "updated")])),
+        dates=_dates(raw),
         author=_text(raw, "author") or None,
         language=_text(raw, "language") or _text(content, "language") or None,
         tags=tuple(dict.fromkeys(tag for each in _mappings(raw, "tags") if (tag := _text(each, "term").strip()))),
         enclosures=tuple(_enclosures(raw)),
     )
+
+
+def _dates(raw: _Parsed) -> tuple[str, ...]:
+    published = [_text(raw, key) for key in ("published", "created")]
+    return tuple(dict.fromkeys(filter(None, published))) or tuple(filter(None, [_text(raw, "updated")]))
 
 
 def _enclosures(raw: _Parsed) -> Iterator[Enclosure]:

@@ -6,11 +6,13 @@ A fault in one item costs that field or that item, never another one.
 import json
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from kzfeed.errors import DocumentError
-from kzfeed.feed.channel import plain_title
+from kzfeed.feed.channel import plain_title, site_url
 from kzfeed.feed.decode import clean
+from kzfeed.feed.newest import NewestEntries
 from kzfeed.model import Enclosure, Entry, Feed
 
 ANY_IMAGE = "image/*"
@@ -19,8 +21,11 @@ ANY_IMAGE = "image/*"
 _Object = dict[str, Any]
 
 
-def read_json_feed(text: str) -> Feed:
-    """Read a JSON Feed. Raises DocumentError "parse" for broken JSON, "not-a-feed" for any other JSON."""
+def read_json_feed(text: str, *, url: str, max_entries: int) -> Feed:
+    """Read a JSON Feed that came from `url`.
+
+    Raises DocumentError "parse" for broken JSON, "not-a-feed" for any other JSON.
+    """
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -33,12 +38,16 @@ def read_json_feed(text: str) -> Feed:
         raise DocumentError("parse", "the JSON Feed has no list of items")
     objects = [item for item in items if isinstance(item, dict)]
     wrong = len(items) - len(objects)
+    newest = NewestEntries(max_entries)
+    for item in objects:
+        newest.add(partial(_dates, item), partial(_entry, item))
     return Feed(
         format="json11" if version.rstrip("/").endswith("/1.1") else "json1",
         title=plain_title(_string(document, "title"), is_html=False),
-        site_url=_string(document, "home_page_url") or None,
+        site_url=site_url(url, _string(document, "home_page_url")),
         language=_string(document, "language") or None,
-        entries=tuple(map(_entry, objects)),
+        entries=newest.in_document_order(),
+        dropped=newest.dropped,
         flaw=f"{wrong} {'item is no object' if wrong == 1 else 'items are no objects'}" if wrong else None,
     )
 
@@ -52,12 +61,16 @@ def _entry(item: _Object) -> Entry:
         guid=_string(item, "id") or None,
         content=html or text,
         content_type="html" if html or not text else "text",
-        dates=tuple(filter(None, [_string(item, "date_published") or _string(item, "date_modified")])),
+        dates=_dates(item),
         author=", ".join(dict.fromkeys(_authors(item))) or None,
         language=_string(item, "language") or None,
         tags=tuple(dict.fromkeys(tag for value in _list(item, "tags") if (tag := _scalar(value)))),
         enclosures=tuple(_enclosures(item)),
     )
+
+
+def _dates(item: _Object) -> tuple[str, ...]:
+    return tuple(filter(None, [_string(item, "date_published") or _string(item, "date_modified")]))
 
 
 def _authors(item: _Object) -> Iterator[str]:

@@ -4,19 +4,14 @@ Every complete entry is kept, of a broken document too; an entry in which the do
 but the text itself is read. Whatever is not right with the document is said in `Feed.flaw`.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from xml.parsers import expat
 
 from kzfeed.errors import DocumentError
-from kzfeed.feed.dates.parse import AHEAD, instant
 from kzfeed.feed.json import read_json_feed
 from kzfeed.feed.repair import FEED_TAG, FIRST_TAG, repair, safe_document
 from kzfeed.feed.rss_atom import read_feed
-from kzfeed.model import Decoded, Entry, Feed
-
-_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC) - AHEAD - timedelta(days=1)
+from kzfeed.model import Decoded, Feed
 
 
 def parse(document: Decoded, *, url: str, max_entries: int = 5000) -> Feed:
@@ -29,33 +24,36 @@ def parse(document: Decoded, *, url: str, max_entries: int = 5000) -> Feed:
     if not text:
         raise DocumentError("empty", "the document is empty")
     try:
-        feed = read_json_feed(text) if text[0] in "{[" else _parse_xml(text, url)
+        read = read_json_feed if text[0] in "{[" else _read_xml_feed
+        feed = read(text, url=url, max_entries=max_entries)
     except DocumentError:
         raise
     except Exception as error:
         raise DocumentError("parse", f"the document cannot be read: {type(error).__name__}: {error}"[:200]) from error
-    feed = _without_surplus(feed, max_entries)
+    if feed.dropped:
+        feed = _with_flaw(feed, f"{feed.dropped} entries beyond {max_entries} were dropped")
     if document.flawed:
         feed = _with_flaw(feed, f"its encoding was guessed ({document.encoding}), or bytes were replaced")
     return feed
 
 
 def parse_well_formed(document: Decoded, *, url: str, max_entries: int = 5000) -> Feed | None:
-    """The same for a document that holds no surprises: well-formed XML of valid bytes, without a document type.
+    """What `parse` makes of well-formed XML without a document type and without flaw; None for any other document.
 
-    None for any other document. Raises DocumentError as `parse` does.
+    It neither repairs nor calls feedparser. Raises DocumentError as `parse` does.
     """
     text = document.text.lstrip("\ufeff \t\r\n")
     if document.flawed or not text.startswith("<"):
         return None
     doctype, body = safe_document(text)
     try:
-        return None if doctype is not None else _without_surplus(read_feed(body, url=url), max_entries)
+        feed = read_feed(body, url=url, max_entries=max_entries) if doctype is None else None
     except expat.ExpatError:
         return None
+    return None if feed is None or feed.dropped else feed
 
 
-def _parse_xml(text: str, url: str) -> Feed:
+def _read_xml_feed(text: str, *, url: str, max_entries: int) -> Feed:
     doctype, body = safe_document(text)
     root = FIRST_TAG.search(body)
     name = root[1].rpartition(":")[2].lower() if root else ""
@@ -63,11 +61,11 @@ def _parse_xml(text: str, url: str) -> Feed:
         raise DocumentError("not-a-feed", "the document is HTML" if name == "html" else "the document is no feed")
     declaration, entities = (doctype.declaration, doctype.entities) if doctype else ("", frozenset())
     try:
-        feed = read_feed(declaration + body, url=url)
+        feed = read_feed(declaration + body, url=url, max_entries=max_entries)
     except expat.ExpatError as error:
         problem = expat.ErrorString(error.code)
         repaired, cut_off = repair(body, entities)
-        feed = _read_repaired(declaration + repaired, url)
+        feed = _read_repaired_feed(declaration + repaired, url=url, max_entries=max_entries)
         flaw = f"the document {'breaks off' if cut_off else 'is broken'}: {problem}"
         feed = replace(_with_flaw(feed, flaw), cut_off=cut_off)
     if doctype and doctype.is_netscape and feed.format == "rss091u":
@@ -75,34 +73,15 @@ def _parse_xml(text: str, url: str) -> Feed:
     return feed
 
 
-def _read_repaired(text: str, url: str) -> Feed:
+def _read_repaired_feed(text: str, *, url: str, max_entries: int) -> Feed:
     try:
-        return read_feed(text, url=url)
+        return read_feed(text, url=url, max_entries=max_entries)
     except expat.ExpatError:
         # Hardly any document needs feedparser, which takes a while to import.
         from kzfeed.feed.feedparser_fallback import read_leniently
 
-        return read_leniently(text, url=url)
+        return read_leniently(text, url=url, max_entries=max_entries)
 
 
 def _with_flaw(feed: Feed, flaw: str) -> Feed:
     return replace(feed, flaw=f"{feed.flaw}; {flaw}" if feed.flaw else flaw)
-
-
-def _without_surplus(feed: Feed, most: int) -> Feed:
-    dropped = len(feed.entries) - most
-    if dropped <= 0:
-        return feed
-    newest = sorted(range(len(feed.entries)), key=_age(feed.entries))[:most]
-    feed = replace(feed, entries=tuple(feed.entries[number] for number in sorted(newest)), dropped=dropped)
-    return _with_flaw(feed, f"{dropped} entries beyond {most} were dropped")
-
-
-def _age(entries: tuple[Entry, ...]) -> Callable[[int], tuple[float, int]]:
-    """Sort key of the entry of a number: the newest first, those without a date after them in document order."""
-
-    def age(number: int) -> tuple[float, int]:
-        dates = (instant(raw, now=_END_OF_TIME) for raw in entries[number].dates)
-        return next((-date.timestamp() for date in dates if date), 0.0), number
-
-    return age

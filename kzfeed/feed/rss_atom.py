@@ -4,32 +4,34 @@ from dataclasses import replace
 
 from kzfeed.errors import DocumentError
 from kzfeed.feed import channel
-from kzfeed.feed.entry import Text, entry_of, link_of, page_of, title_of
+from kzfeed.feed.entry import Text, dates_of, entry_of, link_of, page_of, title_of
 from kzfeed.feed.namespaces import ATOM_03, ATOM_10, RSS_090
+from kzfeed.feed.newest import NewestEntries
 from kzfeed.feed.xml import Element, read_xml
-from kzfeed.model import Entry, Feed
+from kzfeed.model import Feed
 
 _ROOTS = frozenset({"rss", "feed", "rdf", "channel", "item", "entry"})
 _RSS_VERSIONS = {"0.91": "rss091u", "0.92": "rss092", "0.93": "rss093", "0.94": "rss094"}
 
 
-def read_feed(text: str, *, url: str) -> Feed:
+def read_feed(text: str, *, url: str, max_entries: int) -> Feed:
     """Read a well-formed document that came from `url`.
 
     Raises ExpatError for what is not well-formed, DocumentError "not-a-feed" for other XML, "parse" for nesting and
     attributes without end.
     """
-    entries: list[Entry] = []
+    newest = NewestEntries(max_entries)
 
     def add_entry(root: Element, element: Element) -> None:
-        entries.append(entry_of(element, is_atom=_is_atom(root)))
+        newest.add(lambda: dates_of(element), lambda: entry_of(element, is_atom=_is_atom(root)))
 
     root, named_like_entries = read_xml(text, url=url, on_entry=add_entry)
+    entries = newest.in_document_order()
     kind = root.tag.lower()
     if kind not in _ROOTS and (kind in {"html", "head", "body"} or not entries):
         raise DocumentError("not-a-feed", f"the document is XML, but no feed (its root is {root.tag[:40]!r})")
     flaw = "it has items or entries, but none that could be read" if named_like_entries and not entries else None
-    feed = Feed(format=_format(root), entries=tuple(entries), flaw=flaw)
+    feed = Feed(format=_format(root), entries=entries, dropped=newest.dropped, flaw=flaw)
     # An Atom entry may be a document (RFC 4287 §4.1.2).
     return feed if kind in {"item", "entry"} else _with_channel(feed, next(root.named("channel"), root), root, url)
 

@@ -15,6 +15,7 @@ from kzfeed.feed.namespaces import prefix_of
 
 MAX_DEPTH = 5_000
 _MAX_ATTRIBUTES = 1_000
+_MAX_PREFIXES = 1_000
 _MAX_ADDRESS = 8_192
 
 _ENTRY_NAMES = frozenset({"item", "entry"})
@@ -129,6 +130,7 @@ def read_xml(text: str, *, url: str, on_entry: Callable[[Element, Element], None
     parser.namespace_prefixes = True
     parser.buffer_text = True
     parser.buffer_size = 65_536
+    parser.StartNamespaceDeclHandler = builder.declare
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     has_c1 = _C1_BYTES.search(data) or _C1_REFERENCE.search(data)
@@ -149,7 +151,13 @@ class _TreeBuilder:
         self._on_entry = on_entry
         self._open: list[Element] = []
         self._entries: list[Element] = []
+        self._prefixes: set[str | None] = set()
         self._names: dict[str, tuple[str, str, str]] = {}
+
+    def declare(self, prefix: str | None, _namespace: str | None) -> None:
+        self._prefixes.add(prefix)
+        if len(self._prefixes) > _MAX_PREFIXES:
+            raise DocumentError("parse", f"the document declares more than {_MAX_PREFIXES} prefixes")
 
     def start(self, name: str, given: dict[str, str]) -> None:
         names = self._names.get(name) or self._split(name)
