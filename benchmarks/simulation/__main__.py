@@ -1,4 +1,4 @@
-"""`python -m benchmarks.simulation`: the table that stands in docs/politeness.md, in a minute or two."""
+"""`python -m benchmarks.simulation`: the table in docs/decisions/auto-interval.md, in a minute or two."""
 
 import sys
 

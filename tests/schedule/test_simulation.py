@@ -1,4 +1,4 @@
-"""What the policy promises over weeks, held against a smaller world than the one in docs/politeness.md."""
+"""What the policy promises over weeks, held against a smaller world than the one in docs/decisions/auto-interval.md."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -81,7 +81,7 @@ def test_auto_that_may_wait_for_a_day_asks_for_little_and_misses_nothing_of_what
 
 
 def test_the_page_shows_every_kind() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "politeness.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "decisions" / "auto-interval.md").read_text("utf-8")
 
     assert "python -m benchmarks.simulation" in page
     for kind in [*KINDS, "all"]:
