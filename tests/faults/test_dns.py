@@ -33,7 +33,7 @@ def test_look_ups_that_hang_for_every_second_host_delay_no_other(tmp_path: Path)
             assert daemon.stop() == 0
             stopped = time.monotonic() - told
 
-    # 48 sources that are due together take turns within 2 s: the look-ups may add less than 2 s to that.
-    assert took < 2 + 2
+    # 48 sources that are due together are spread over 2 s. Behind look-ups that hang, the others would come after 30 s.
+    assert took < 15
     assert stopped < 10
     assert len(server.requests) == len(speaking)
