@@ -684,7 +684,7 @@ def test_bodies_of_every_kind_are_stored_whole(kzfeed: Kzfeed, site: Site) -> No
 @pytest.mark.slow
 def test_100_000_entries_are_counted_and_said(kzfeed_on_sqlite: Kzfeed, site: Site) -> None:
     kzfeed = kzfeed_on_sqlite
-    kzfeed.configure(("s", f"{site.address}/rss"))
+    kzfeed.configure(("s", f"{site.address}/rss"), timeout="60s")
     site.bodies["/rss"] = rss(*(item(n) for n in range(100_000))).encode()
 
     done = kzfeed("poll", "--json", "--force")

@@ -1,5 +1,7 @@
-"""Date strings as feeds write them become instants. Right or unknown, never wrong: a string that is not understood
-whole, or that can mean two days, gives None, and so does an instant that no feed can mean.
+"""Parser of dates as feeds write them. A date is right or unknown, never wrong.
+
+A string that is not understood completely gives None, and so does one that can mean two days, and an instant that no
+feed can mean.
 """
 
 import re
@@ -14,26 +16,27 @@ from kzfeed.feed.dates.words import EAST_ASIAN_WEEKDAYS, ERAS, HALVES, LABELS, M
 from kzfeed.feed.dates.zones import offset
 
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
-"""Nothing that feeds carry is older."""
+"""Older dates in feeds are errors."""
 
 AHEAD: Final = timedelta(hours=48)
-"""How far ahead of now a date may lie: as far as wrong zones and wrong clocks shift the present."""
+"""How far after now a date may lie: wrong time zones and wrong clocks shift dates that much."""
 
 _LONGEST: Final = 120
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def instant(raw: str, *, zone: tzinfo = UTC, now: datetime) -> datetime | None:
-    """The instant that a date string means: aware, in UTC, cut off to milliseconds; None where that is unknown.
+    """The instant that a date string means: aware, in UTC, truncated to milliseconds; None if it is unknown.
 
-    Understood are the dates of mail (RFC 5322 §3.3, with the short years and the zone names of §4.3) and their
-    relatives (RFC 850, asctime, JavaScript), of RFC 3339, W3CDTF and ISO 8601 down to the day, Chinese, Japanese and
-    Korean dates, months in other languages (`date_words`), numbers alone where only one day can be meant
-    (`13/02/2024`, not `01/02/2024`), and seconds or milliseconds since 1970. A weekday is read and not believed.
+    These forms are understood: the dates of mail (RFC 5322 §3.3, with the short years and the zone names of §4.3) and
+    similar ones (RFC 850, asctime, JavaScript); RFC 3339, W3CDTF and ISO 8601 down to the day; Chinese, Japanese and
+    Korean dates; months in other languages (words.py); numbers alone if only one day can be meant (`13/02/2024`, not
+    `01/02/2024`); seconds or milliseconds since 1970. A wrong weekday is ignored.
 
-    `zone` is the source's own: it holds where the string names no zone, and it settles names with several meanings
-    (`zones.offset`). A day without a time begins at midnight there. Where clocks were set back, the first of two
-    moments is meant; a time that clocks skipped is unknown. 24:00 and a leap second belong to what follows.
+    `zone` is the time zone of the source. It applies if the string names no zone, and it decides between the meanings
+    of a zone name (`zones.offset`). A date without a time means midnight there. If clocks were set back, the first of
+    two moments is meant; a time that clocks skipped is unknown. 24:00 belongs to the next day, a leap second
+    to the next minute.
 
     Unknown are also years and months without a day, "2 hours ago", anything before 1990 and anything later than 48
     hours after `now` (aware).
@@ -53,7 +56,7 @@ def _any(raw: str, zone: tzinfo) -> datetime | None:
     return _moment(written, zone) if written else None
 
 
-# --- what nearly all feeds write, read in a tenth of the time --------------------------------------------------------
+# --- the forms that nearly all feeds use, read in a tenth of the time ------------------------------------------------
 
 _CLOCK = "([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])"
 _ENGLISH_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -81,7 +84,7 @@ def _common(raw: str) -> datetime | None:
     return None
 
 
-# --- what a date may look like: lower-case, one space at a time, ASCII digits ----------------------------------------
+# --- the forms of a date, after `_tidy`: lower-case, single spaces, ASCII digits -------------------------------------
 
 
 def _any_of(words: Iterable[str]) -> str:
@@ -156,7 +159,7 @@ _PLAIN: Final = (
 
 
 def _tidy(raw: str) -> str | None:
-    """The string with its differences of no meaning taken out; None if it is too long to be a date."""
+    """The string without differences that mean nothing; None if it is too long to be a date."""
     text = raw.strip(_MARGINS)
     if len(text) > _LONGEST:
         return None
@@ -165,12 +168,12 @@ def _tidy(raw: str) -> str | None:
     return _LABEL.sub("", text)
 
 
-# --- what a string says ----------------------------------------------------------------------------------------------
+# --- from a matched form to an instant -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A date as it is written: what calendar and clock show (labelled UTC), and what is said of the zone."""
+    """A date as written: the local date and time (labelled UTC), and the name of the zone."""
 
     wall: datetime
     timed: bool
@@ -181,7 +184,7 @@ class _Written:
 # An entry mostly says a date twice, and again on every poll; 10,000 of them take some 4 MB.
 @lru_cache(maxsize=10_000)
 def _read(text: str) -> _Written | None:
-    """What the first form that fits says. Another form is not tried: a string has one reading."""
+    """The date in the first form that fits. No other form is tried: a string has one meaning."""
     for form in _FORMS:
         if matched := form.fullmatch(text):
             fields = {name: value for name, value in matched.groupdict().items() if value}
@@ -242,14 +245,14 @@ def _time(fields: Mapping[str, str]) -> timedelta | None:
 
 
 def _part(digits: str) -> timedelta:
-    """Digits after the decimal sign of a second, cut off to milliseconds."""
+    """Digits after the decimal sign of a second, truncated to milliseconds."""
     return timedelta(milliseconds=int(digits[:3].ljust(3, "0")))
 
 
 def _zone(fields: Mapping[str, str]) -> str | None:
-    """What is said of the zone, "" for nothing, None where two things are said.
+    """The name of the zone, "" without one, None if two are given.
 
-    A comment says something only where nothing else does (RFC 5322 §3.2.2), and then it must be understood.
+    A comment is the name of a zone only if nothing else is (RFC 5322 §3.2.2), and then it must be understood.
     """
     zones = [fields[place].strip(" ,") for place in ("inner_zone", "zone") if place in fields]
     # After a day alone, "-08:00" may as well be a time.
@@ -265,5 +268,5 @@ def _moment(written: _Written, zone: tzinfo) -> datetime | None:
         return None if ahead is None else written.wall - ahead
     there = written.wall.replace(tzinfo=zone).astimezone(UTC)
     skipped = there.astimezone(zone).replace(tzinfo=UTC) != written.wall
-    # A day whose midnight was skipped begins at the moment that was found.
+    # If clocks skipped midnight, the day begins at the moment after.
     return None if skipped and written.timed else there

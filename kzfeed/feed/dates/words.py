@@ -1,6 +1,6 @@
-"""The words in dates: months, weekdays, eras and the halves of the day, in the languages that feeds use.
+"""Words in dates: months, weekdays, eras and the halves of the day, in the languages that feeds use.
 
-Words are lower-case and in NFC. A month's word stands here only if it names one month in every language listed.
+Words are lower-case and in NFC. A word for a month is listed only if it means the same month in every language here.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,6 +1,7 @@
-"""What a date says of its time zone: the text after the time becomes an offset from UTC, or None for "unknown".
+"""Time zones in dates: the text after a time becomes an offset from UTC, or None if it is unknown.
 
-Numbers are taken as they stand. A name is first what the source's own zone calls by it, then what it means everywhere.
+Numeric offsets are taken literally. A name means first what it means in the source's own zone, then what it means
+everywhere.
 """
 
 import re
@@ -47,8 +48,8 @@ _NAMES: Final[Mapping[str, int]] = {
     for name in names.split(", ")
 }
 
-# What names mean elsewhere: only where the source's own clock says so. (Where a zone itself uses the name, as London
-# uses BST and Manila PST, the zone is asked.)
+# What names mean in some places: they count only if the source's own zone has that offset. (If the zone itself uses the
+# name, as London uses BST and Manila PST, its own data decide.)
 _ELSEWHERE: Final[Mapping[str, tuple[int, ...]]] = {
     "CST": (480, 570),  # China, central Australia
     "CDT": (630,),
@@ -64,7 +65,7 @@ _ELSEWHERE: Final[Mapping[str, tuple[int, ...]]] = {
 
 _RFC_822_CST: Final = timedelta(hours=-6)
 
-# Moscow's clock stood an hour further ahead, under the same name.
+# In these years Moscow's clocks were an hour further ahead, under the same name.
 _MSK_CHANGED: Final = (datetime(2011, 3, 27, tzinfo=UTC), datetime(2014, 10, 27, tzinfo=UTC))
 
 # "+8", "+08", "+0800", "+08:00", "GMT+8", "+0800 CST", "+08:00[Asia/Shanghai]". Three digits might be four cut short.
@@ -75,12 +76,12 @@ _OFFSET: Final = re.compile(
 
 
 def offset(name: str, wall: datetime, *, zone: tzinfo, mail: bool) -> timedelta | None:
-    """The offset from UTC that `name` stands for when clocks show `wall`, or None if that is not sure.
+    """The offset from UTC that `name` means at the local time `wall`, or None if that is not certain.
 
-    `wall` is the written time, labelled UTC; `zone` is the source's own. `mail` says that the date is written as in
-    mail, where RFC 822 §5.1 defines CST as US Central time; the source's zone comes before that, and a source that
-    lives east of Greenwich is not believed to mean America. The one-letter zones of RFC 822 other than Z were defined
-    the wrong way round and say nothing (RFC 5322 §4.3). `-0000` is an instant in UTC (RFC 5322 §3.3).
+    `wall` is the written time, labelled UTC; `zone` is the source's own. `mail` says that the date has the form of
+    mail, in which RFC 822 §5.1 defines CST as US Central time; the source's own zone has precedence, and a source east
+    of Greenwich does not mean America. The one-letter zones of RFC 822 other than Z were defined the wrong way round
+    and mean nothing (RFC 5322 §4.3). `-0000` is an instant in UTC (RFC 5322 §3.3).
     """
     name = name.upper()
     if name in _UTC:
@@ -98,7 +99,7 @@ def offset(name: str, wall: datetime, *, zone: tzinfo, mail: bool) -> timedelta 
 
 
 def _number(matched: re.Match[str]) -> timedelta | None:
-    """An offset in numbers, between -12:00 and +14:00 as on earth, and in accord with the names around it."""
+    """A numeric offset between -12:00 and +14:00 that agrees with the names beside it."""
     hours, minutes = int(matched["hours"]), int(matched["minutes"] or 0)
     if minutes > 59:
         return None
