@@ -73,6 +73,8 @@ class Daemon:
     slots: int = 100
     lease: timedelta = LEASE
     reload: Callable[[], None] = lambda: None
+    described: Mapping[str, object] = field(default_factory=dict)
+    """What the log line `running` says beside the owner."""
     tick: timedelta = TICK
     # A process id alone would not do: in each container they begin with the same.
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
@@ -102,7 +104,7 @@ class Daemon:
         """
         self._listen_for_signals()
         self._start_jobs()
-        log.info("running", owner=self.owner)
+        log.info("running", owner=self.owner, **self.described)
         await self._stop.wait()
         await self._wind_down()
         if self._file_replaced:

@@ -66,7 +66,13 @@ async def _run(settings: Settings, database: Database, load: Callable[[], Settin
                 polls.fetcher.proxies_of = proxies_of(fresh.model_copy(update={"http": settings.http}))
 
             reload = reloader(settings, database, load, use_secrets_of)
-            await Daemon(polls, slots=settings.http.max_connections, reload=reload).run()
+            described = {
+                "version": __version__,
+                "configuration": settings.origin,
+                "database": settings.database.url,
+                "sources": len(settings.sources),
+            }
+            await Daemon(polls, slots=settings.http.max_connections, reload=reload, described=described).run()
 
 
 def _weight(commit: PollCommit) -> int:

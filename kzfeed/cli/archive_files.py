@@ -50,15 +50,15 @@ def backfill(
         backfilling.make_quarantine(quarantine)
     find_files = partial(files_on_disk.find_files, excluded=quarantine, follow_links=follow_links)
     files = find_files(paths)
-    count = lambda: sum(1 for _ in find_files(paths))  # noqa: E731
-    with ctx.obj.database(migrate=migrate) as database, progress_bar("backfill", "file", count) as advance:
+    total = sum(1 for _ in find_files(paths)) if sys.stderr.isatty() else None
+    with ctx.obj.database(migrate=migrate) as database, progress_bar("backfill", "file") as advance:
         done = backfilling.backfill(
             database,
             files,
             source_of=source_of,
             clock=utc_now,
             quarantine=quarantine,
-            on_batch=lambda progress: advance(progress.files),
+            on_batch=lambda progress: advance(progress.files, total),
         )
     if as_json:
         print_json({"files": done.files, **asdict(done.tally), "refused": done.refused})
@@ -88,8 +88,15 @@ def export(
 
     with ctx.obj.database(migrate=False) as database:
         selected = selection(database, source, since, until)
-        with progress_bar("export", "file", lambda: count(database, selected)) as advance:
-            done = write_files(database, folder, layout=layout.value, selection=selected, on_file=advance)
+        total = count(database, selected)
+        with progress_bar("export", "file") as advance:
+            done = write_files(
+                database,
+                folder,
+                layout=layout.value,
+                selection=selected,
+                on_file=lambda number: advance(number, total),
+            )
     print(f"{folder}: {plural(done.written, 'file')} written, {done.unchanged} already there")
     if done.unreadable:
         from kzfeed.store.damage import ranges

@@ -11,6 +11,7 @@ import typer
 
 from kzfeed.cli.options import AsJson
 from kzfeed.cli.output import finding_printer, print_verified
+from kzfeed.cli.progress import progress_bar
 from kzfeed.text import json_line
 
 
@@ -39,8 +40,8 @@ def backup(
     from kzfeed.store.backup import backup as write_backup
 
     # A backup comes before an upgrade, so the schema may be an older one.
-    with ctx.obj.database_of_any_schema() as database:
-        size = write_backup(database, file, overwrite=overwrite)
+    with ctx.obj.database_of_any_schema() as database, progress_bar("backup", "page") as advance:
+        size = write_backup(database, file, overwrite=overwrite, on_progress=advance)
     print(f"{file}: {size:,} bytes")
 
 
@@ -75,6 +76,7 @@ def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
             checked = check(database, lambda finding: print(end=next(separators) + json_line(asdict(finding))))
             print("], " + json.dumps(asdict(checked))[1:])
         else:
-            checked = check(database, finding_printer())
+            with progress_bar("verify", "check") as advance:
+                checked = check(database, finding_printer(), advance)
             print_verified(checked)
     raise typer.Exit(1 if checked.damage else 0)

@@ -10,7 +10,7 @@ from kzfeed.model import Source
 from kzfeed.schedule.explain import explain, poll_line
 from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database
-from kzfeed.store.queries import last_polls
+from kzfeed.store.queries import last_polls, source_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ def explain_source(database: Database, name: str, now: datetime) -> Explanation:
     """The explanation for the source of this name. Raises UsageError where there is none."""
     found = sources.load(database, [name])
     if not found:
+        if name in source_names(database):
+            raise UsageError(f"the source {name!r} is not polled: its articles were backfilled")
         known = ", ".join(source.name for source in sources.load(database)) or "none"
         raise UsageError(f"no source {name!r} has an address in this database; there are: {known}")
     source = found[0]

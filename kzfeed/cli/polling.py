@@ -36,8 +36,8 @@ def poll(
     with session.database(migrate=migrate) as database:
         _exempt_startup_objects_from_garbage_collection()
         total = len(names or session.settings.sources)
-        with contextlib.nullcontext() if as_json else progress_bar("poll", "source", lambda: total) as advance:
-            printer = _Printer(advance) if advance else None
+        with contextlib.nullcontext() if as_json else progress_bar("poll", "source") as advance:
+            printer = _Printer(advance, total) if advance else None
             reports = asyncio.run(poll_once(session.settings, database, names or [], force=force, on_report=printer))
     if as_json:
         print_json([asdict(report) for report in reports])
@@ -51,14 +51,15 @@ def poll(
 class _Printer:
     """Prints each poll as it ends. A closed pipe ends the printing and not the polls."""
 
-    def __init__(self, advance: "Advance") -> None:
+    def __init__(self, advance: "Advance", total: int) -> None:
         self._advance = advance
+        self._total = total
         self._done = 0
         self._is_open = True
 
     def __call__(self, report: "PollReport") -> None:
         self._done += 1
-        self._advance(self._done)
+        self._advance(self._done, self._total)
         if self._is_open:
             try:
                 print_line(poll_line(report))

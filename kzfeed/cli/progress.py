@@ -9,13 +9,13 @@ from kzfeed.text import plural
 
 PLAIN_LINE_EVERY_S = 10
 
-Advance = Callable[[int], None]
-"""A function that is told how many things are done."""
+Advance = Callable[[int, int | None], None]
+"""A function that is told how many things are done, and of how many."""
 
 
 @contextmanager
-def progress_bar(label: str, noun: str, total: Callable[[], int]) -> Iterator[Advance]:
-    """Show progress while the block runs. `total` is only asked for where there is a bar."""
+def progress_bar(label: str, noun: str) -> Iterator[Advance]:
+    """Show progress while the block runs."""
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,12 +26,12 @@ def progress_bar(label: str, noun: str, total: Callable[[], int]) -> Iterator[Ad
         with Progress(
             *columns, console=Console(stderr=True), transient=True, redirect_stdout=together, redirect_stderr=False
         ) as bar:
-            task = bar.add_task(label, total=total())
-            yield lambda done: bar.update(task, completed=done)
+            task = bar.add_task(label, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
     else:
         last_line = time.monotonic()
 
-        def print_line(done: int) -> None:
+        def print_line(done: int, _total: int | None) -> None:
             nonlocal last_line
             if time.monotonic() - last_line >= PLAIN_LINE_EVERY_S:
                 last_line = time.monotonic()

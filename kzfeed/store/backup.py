@@ -1,6 +1,6 @@
-"""A consistent copy of the whole database, made beside a running daemon: a Database and a file name in, one file out.
+"""Backup: a consistent copy of the whole database in one file, made while a daemon runs.
 
-The file appears whole or not at all. SQLite copies itself, as of one moment, into a database that needs no other file;
+The file appears whole or not at all. SQLite copies itself, as of one moment, into a database that needs no other file.
 PostgreSQL is copied by its own pg_dump, for pg_restore.
 """
 
@@ -9,6 +9,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from kzfeed.store.engine import Database
 from kzfeed.text import redacted
 
 PAGES = 4096
-"""How much of an SQLite file is copied between two looks at whether somebody wants to stop: 16 MiB."""
+"""So many pages of an SQLite file (16 MiB) are copied between two checks for Ctrl-C."""
+
+OnProgress = Callable[[int, int], None]
 
 _BESIDE_SQLITE = ("-wal", "-shm", "-journal")
 
@@ -28,17 +31,19 @@ class BackupError(KzfeedError):
     """No backup was written: why, and what to do about it."""
 
 
-def backup(database: Database, file: Path, *, overwrite: bool = False) -> int:
+def backup(
+    database: Database, file: Path, *, overwrite: bool = False, on_progress: OnProgress = lambda done, total: None
+) -> int:
     """Write a copy of the database to `file`, readable by its owner only, and return its size in bytes.
 
     A file that is there already stays as it is, or with `overwrite` until the new one is whole. Raises UsageError,
-    BackupError, DatabaseError, OSError.
+    BackupError, DatabaseError, OSError. `on_progress` is called with the number of SQLite pages copied, and of all.
     """
     refuse_target(database, file, overwrite=overwrite)
     with atomic_file(file, mode=0o600) as temporary:
         if database.dialect == "sqlite":
             try:
-                _copy_sqlite(database, temporary)
+                _copy_sqlite(database, temporary, on_progress)
             finally:
                 remove_sqlite_companions(temporary)
         else:
@@ -72,7 +77,7 @@ def refuse_target(database: Database, file: Path, *, overwrite: bool) -> None:
 # --- SQLite ----------------------------------------------------------------------------------------------------------
 
 
-def _copy_sqlite(database: Database, file: Path) -> None:
+def _copy_sqlite(database: Database, file: Path, on_progress: OnProgress) -> None:
     try:
         with database.read() as connection, closing(sqlite3.connect(file, isolation_level=None)) as copy:
             # A first read fixes what is seen: without it the copy would begin anew at every commit of the daemon.
@@ -80,7 +85,7 @@ def _copy_sqlite(database: Database, file: Path) -> None:
             source = connection.connection.driver_connection
             assert isinstance(source, sqlite3.Connection)  # noqa: S101 - for the type checker
             # Python looks for Ctrl-C only when it runs something of ours.
-            source.backup(copy, pages=PAGES, progress=lambda *_: None)
+            source.backup(copy, pages=PAGES, progress=lambda _, left, total: on_progress(total - left, total))
             # One file that anybody can open, from a read-only disk too; kzfeed sets WAL again where it opens it.
             copy.execute("PRAGMA journal_mode = DELETE")
             said = [row[0] for row in copy.execute("PRAGMA integrity_check(5)")]

@@ -58,7 +58,9 @@ class Database:
             self.file = _sqlite_file(self.engine.url)
             if self.file and not create and not self.file.is_file():
                 raise DatabaseError(f"there is no database {self.file}: `kzfeed backfill` and `kzfeed poll` make one")
-        except (SQLAlchemyError, ImportError, ValueError) as error:
+        except ImportError as error:
+            raise DatabaseError(f"PostgreSQL needs a driver: install kzfeed[postgres] ({error})") from error
+        except (SQLAlchemyError, ValueError) as error:
             raise _database_error("cannot use this database", error) from error
         self.dialect = self.engine.dialect.name
         # SQLite waits for its lock by polling; a lock of this process is fair and wakes up at once.
@@ -68,7 +70,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection that sees the database as of one moment."""
-        with _driver_errors("reading"), self._connect() as connection:
+        with _driver_errors("reading", self.file), self._connect() as connection:
             if self.dialect == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
@@ -80,7 +82,7 @@ class Database:
         Rows that it inserts are counted (`row_counts`). Raises DatabaseFileReplaced if the file of an SQLite database
         is no longer in its place, also when this happens before the commit is done.
         """
-        with _driver_errors("writing"), self._writer:
+        with _driver_errors("writing", self.file), self._writer:
             connection = self._connect().execution_options(kzfeed_write=True)
             with connection, connection.begin():
                 if self.dialect == "postgresql":
@@ -256,11 +258,12 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def _driver_errors(doing: str) -> Iterator[None]:
+def _driver_errors(doing: str, file: Path | None) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        raise _database_error(f"{doing} the database failed", error) from error
+        where = f": {file}" if file else ""
+        raise _database_error(f"{doing} the database failed{where}", error) from error
 
 
 def is_database_failure(error: DatabaseError) -> bool:

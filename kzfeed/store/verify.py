@@ -22,8 +22,12 @@ _sighting, _poll = tables.sightings.c, tables.polls.c
 Findings = Iterator[Finding]
 
 
-def verify(database: Database, report: Callable[[Finding], None]) -> Checked:
-    """Check the whole database; `report` hears of each finding as it is made.
+def verify(
+    database: Database,
+    report: Callable[[Finding], None],
+    on_check: Callable[[int, int], None] = lambda done, total: None,
+) -> Checked:
+    """Check the whole database; `report` is called with each finding, `on_check` with how many checks are done of all.
 
     Raises DatabaseError where the database cannot be read; once damage was found, that is one more finding.
     """
@@ -31,7 +35,8 @@ def verify(database: Database, report: Callable[[Finding], None]) -> Checked:
     rows: dict[str, int] = {}
     try:
         with database.read() as connection:
-            for check in _CHECKS:
+            for number, check in enumerate(_CHECKS):
+                on_check(number, len(_CHECKS))
                 for each in check(connection):
                     made[each.is_damage] += 1
                     report(each)

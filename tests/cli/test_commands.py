@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from kzfeed import __version__
 from kzfeed.store.schema import HEAD
+from kzfeed.text import redacted
 from tests.fork_server import clean_environment, fork_server
 
 SEEDS = Path(__file__).parents[2] / "seeds"
@@ -277,6 +279,7 @@ def test_the_daemon_polls_what_is_due_until_a_signal_and_exits_0(
     command = [sys.executable, "-m", "kzfeed", "run"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as daemon:
         assert daemon.stderr
+        running = json.loads(daemon.stderr.readline())
         polls = 0
         for line in daemon.stderr:
             polls += json.loads(line)["event"] == "poll"
@@ -289,6 +292,9 @@ def test_the_daemon_polls_what_is_due_until_a_signal_and_exits_0(
 
     assert time.monotonic() - told < 10
     assert events[-1] == "stopped"
+    assert (running["event"], running["version"], running["sources"]) == ("running", __version__, 1)
+    assert running["configuration"] == str(tmp_path / "kzfeed.toml")
+    assert running["database"] == redacted(environment["KZFEED_DATABASE_URL"])
     assert json.loads(kzfeed("stats", "--json").stdout)["articles"] == 1
 
 

@@ -184,6 +184,7 @@ def test_progress_bars_leave_one_line_of_result(tmp_path: Path) -> None:
         "1 file: 1 new, 0 revised, 0 unchanged, 0 refused": ["backfill", "a.txt"],
         "out: 1 file written, 0 already there": ["export", "out"],
         "1 article and 0 older versions checked: no damage, no notes": ["verify"],
+        " bytes": ["db", "backup", "copy.db"],
     }
     for result, arguments in results.items():
         assert at_terminal(tmp_path, *arguments).splitlines()[-1].endswith(result)
@@ -200,6 +201,7 @@ def test_progress_bars_leave_one_line_of_result(tmp_path: Path) -> None:
         (["backfill", ""], 2, "an empty path: give the name of a file or folder"),
         (["list", "--source", "f.exampel"], 2, "no source 'f.exampel' in this database: the nearest is f.example"),
         (["export", "out", "--source", "f.exampel"], 2, "the nearest is f.example"),
+        (["stats", "--database", "sqlite:///file.txt"], 3, "file.txt: file is not a database"),
         (["stats", "--database", "sqlite:///kzfeed.db?mode=ro"], 2, "without parameters such as ?mode=ro"),
         (["stats", "--database", "sqlite://"], 2, "a database in memory would be lost"),
         (["stats", "--database", "postgresql://u:p@ss@h/x"], 2, 'a password in which "@" is written as %40'),
@@ -207,6 +209,7 @@ def test_progress_bars_leave_one_line_of_result(tmp_path: Path) -> None:
 )
 def test_what_cannot_work_is_said_in_a_sentence(tmp_path: Path, arguments: list[str], status: int, said: str) -> None:
     (tmp_path / "file").touch()
+    (tmp_path / "file.txt").write_text("no database" * 1000)
     (tmp_path / "a.txt").write_text("<!--NaN-->\n[t](https://f.example/1)\n------\n\nx\n")
     kzfeed(tmp_path, "backfill", "a.txt")
 
@@ -269,6 +272,11 @@ def test_sources_show_their_addresses_and_which_are_not_polled(tmp_path: Path, s
     assert rows["f.example"]["next_poll_at"] is None
     assert rows["kept"]["url"] == f"{address}/feed.xml"
     assert kzfeed(tmp_path, "explain", "kept").stdout.startswith(f"kept: {address}/feed.xml\n")
+    backfilled = kzfeed(tmp_path, "explain", "f.example")
+    assert (backfilled.returncode, backfilled.stderr) == (
+        2,
+        "kzfeed: the source 'f.example' is not polled: its articles were backfilled\n",
+    )
 
 
 def test_show_as_json_holds_everything_of_an_article(tmp_path: Path, served: tuple[Path, str]) -> None:
