@@ -159,7 +159,7 @@ def by_name(name: str) -> SourceOf:
     if not name or slug(name) != name:
         example = slug(name) or "archive-2022"
         raise UsageError(
-            f"{name!r} is not a source name: use small letters, digits, '.', '_' and '-', as in {example!r}"
+            f"{name!r} is no name of a source: use small letters, digits, '.', '_' and '-', as in {example!r}"
         )
     return lambda path, article: name
 
