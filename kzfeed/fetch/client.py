@@ -23,7 +23,7 @@ from kzfeed.fetch.errors import VisitError
 from kzfeed.fetch.network import NetworkLimits
 from kzfeed.fetch.proxy import ProxyRules
 from kzfeed.fetch.target import Target, bare_url, redirect_target, target_of, with_userinfo_of
-from kzfeed.fetch.transport import Received, Route, Transport
+from kzfeed.fetch.transport import Received, Route, Sent, Transport
 from kzfeed.hosts import parse_host
 from kzfeed.model import Failed, FailureKind, Fetched, NotModified, ResponseHead, Validators, Visit
 from kzfeed.text import redacted
@@ -40,8 +40,8 @@ _PERMANENT = (301, 308)
 _UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 # Fields that have a single value: of several, the last one counts.
 _SINGLE = frozenset(("age", "content-type", "date", "etag", "expires", "last-modified", "location", "retry-after"))
-# httpx reads and writes URLs by rules of its own, not by WHATWG's, and takes long for it: the transport gets the target
-# beside this URL, which is never dialled.
+# httpx reads and writes URLs by rules of its own, not by WHATWG's, and takes long for URLs and headers: the transport
+# gets ours beside this URL, which is never dialled.
 _URL = httpx2.URL("http://target.invalid/")
 _NO_CONTENT = httpx2.ByteStream(b"")
 
@@ -182,8 +182,10 @@ class Fetcher:
                 target = with_userinfo_of(target, password_url)
         except ValueError as exc:
             raise VisitError("connect", f"not an address that can be visited: {exc}") from None
-        with suppress(ValueError):
-            state.trusted_host = parse_host(state.visit.trusted_host or "")
+        state.trusted_host = state.visit.trusted_host
+        if state.trusted_host != target.host:
+            with suppress(ValueError):  # however the operator wrote it
+                state.trusted_host = parse_host(state.trusted_host or "")
         seen = {target.url}
         permanent = True
         while True:
@@ -210,9 +212,12 @@ class Fetcher:
         conditions = _conditions(state.visit.validators, target)
         headers = [(b"Host", target.netloc.encode()), *self._headers, *_authorization(target), *conditions]
         route = await self._route(target, state)
+        extensions = {"sent": Sent(route, headers), "timeout": {}}
+        request = httpx2.Request("GET", _URL, stream=_NO_CONTENT, extensions=extensions)
         await self._take_slot(state.deadline)
         try:
-            async with self._response(route, headers) as response:
+            response = await self._client.send(request, stream=True, auth=None)
+            try:
                 received: Received = response.extensions["received"]
                 state.status, state.head = received.status, ResponseHead(received.head)
                 state.headers = _mapping(received.fields)
@@ -223,21 +228,10 @@ class Fetcher:
                 if not body:
                     raise VisitError("empty", "the answer has no content")
                 return Fetched(target.url, received.status, state.headers, body)
+            finally:
+                await response.aclose()
         finally:
             self._slots.release()
-
-    @asynccontextmanager
-    async def _response(self, route: Route, headers: list[tuple[bytes, bytes]]) -> AsyncIterator[httpx2.Response]:
-        request = httpx2.Request(
-            "GET",
-            _URL,
-            headers=headers,
-            stream=_NO_CONTENT,  # httpx adds no headers of its own to a request that has a stream
-            extensions={"route": route, "timeout": {}},
-        )
-        response = await self._client.send(request, stream=True, auth=None)
-        async with aclosing(response):
-            yield response
 
     async def _route(self, target: Target, state: _VisitState) -> Route:
         """The proxy of the request and the addresses that it may dial. Raises VisitError for a private address."""

@@ -8,8 +8,8 @@ import errno
 import functools
 import re
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,14 @@ from kzfeed.fetch.proxy import Proxy
 from kzfeed.fetch.target import Target
 
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_CORE_ERRORS = (
+    httpcore2.TimeoutException,
+    httpcore2.NetworkError,
+    httpcore2.ProtocolError,
+    httpcore2.ProxyError,
+    socksio.ProtocolError,
+    VisitError,
+)
 _LENGTHS = {b"content-length", b"transfer-encoding"}
 _NO_AUTHORITIES = (
     "; this machine has no certificate authorities: install them (package ca-certificates)"
@@ -43,6 +51,14 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What a request consists of: its route, and its headers, which go out byte for byte and in this order."""
+
+    route: Route
+    headers: list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """What came of a request before its body: the head as received, the status, and the fields in their order."""
 
@@ -54,8 +70,8 @@ class Received:
 class Transport(httpx2.AsyncBaseTransport):
     """Connections for an httpx2 client; each is closed after its response.
 
-    A request carries its Route as the extension `route`, a response its Received as the extension `received`. Raises
-    VisitError, and CancelledError for a request after `stop_requests`.
+    A request carries Sent as the extension `sent`, a response Received as the extension `received`. Raises VisitError,
+    and CancelledError for a request after `stop_requests`.
     """
 
     def __init__(self, limits: NetworkLimits, tls: ssl.SSLContext | None = None) -> None:
@@ -66,7 +82,9 @@ class Transport(httpx2.AsyncBaseTransport):
     @functools.cached_property
     def _tls(self) -> ssl.SSLContext:
         # Loading the certificate authorities takes a while, which visits without TLS need not wait for.
-        return self._given_tls or httpx2.create_ssl_context()
+        tls = self._given_tls or httpx2.create_ssl_context()
+        tls.set_alpn_protocols(["http/1.1"])
+        return tls
 
     def stop_requests(self) -> None:
         """Cancel requests from now on. Responses under way may still come in."""
@@ -75,13 +93,17 @@ class Transport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if not self._open:
             raise asyncio.CancelledError("no more requests")
-        route: Route = request.extensions["route"]
-        asked = _core_request(request, route)
+        sent: Sent = request.extensions["sent"]
+        route = sent.route
+        asked = _core_request(sent)
         network = GuardedNetwork(route.addresses, self._limits)
         try:
-            with self._visit_errors(network, route):
-                response = await self._connection(route, network).handle_async_request(asked)
-                _check(response, route.proxy)
+            connection = await self._connection(route, asked.url.origin, network)
+            response = await connection.handle_async_request(asked)
+            _check(response, route.proxy)
+        except _CORE_ERRORS as exc:
+            network.close()
+            raise self.visit_error(exc, network, route) from exc
         except BaseException:
             network.close()
             raise
@@ -92,38 +114,32 @@ class Transport(httpx2.AsyncBaseTransport):
             extensions={"received": Received(network.head, response.status, response.headers)},
         )
 
-    def _connection(self, route: Route, network: GuardedNetwork) -> httpcore2.AsyncConnectionInterface:
-        # The pool only makes the connection: its queue and its keep-alive are of no use here.
+    async def _connection(
+        self, route: Route, origin: httpcore2.Origin, network: GuardedNetwork
+    ) -> httpcore2.AsyncConnectionInterface:
         tls = self._tls if route.target.scheme == "https" else None
-        pool = httpcore2.AsyncConnectionPool(tls, self._core_proxy(route.proxy), network_backend=network)
-        return pool.create_connection(_core_url(route).origin)
+        if route.proxy:
+            # The pool only makes the connection: its queue and its keep-alive are of no use here.
+            proxy = self._core_proxy(route.proxy)
+            return httpcore2.AsyncConnectionPool(tls, proxy, network_backend=network).create_connection(origin)
+        stream = await network.connect_tcp(route.target.host, route.target.port)
+        if tls:
+            stream = await stream.start_tls(tls, route.target.host)
+        return httpcore2.AsyncHTTP11Connection(origin, stream)
 
-    def _core_proxy(self, proxy: Proxy | None) -> httpcore2.Proxy | None:
-        if proxy is None:
-            return None
+    def _core_proxy(self, proxy: Proxy) -> httpcore2.Proxy:
         return httpcore2.Proxy(
             httpcore2.URL(scheme=proxy.scheme, host=proxy.host, port=proxy.port, target="/"),
             auth=(proxy.username.encode(), proxy.password.encode()) if proxy.username or proxy.password else None,
             ssl_context=self._tls if proxy.scheme == "https" else None,
         )
 
-    @contextmanager
-    def _visit_errors(self, network: GuardedNetwork, route: Route) -> Iterator[None]:
-        """Turn the errors of httpcore into VisitError, and name the proxy in those that came through one."""
-        try:
-            yield
-        except VisitError as exc:
-            raise _by_way_of(exc, route.proxy) from None
-        except (
-            httpcore2.TimeoutException,
-            httpcore2.NetworkError,
-            httpcore2.ProtocolError,
-            httpcore2.ProxyError,
-            socksio.ProtocolError,
-        ) as exc:
-            raise _by_way_of(self._visit_error(exc, network), route.proxy) from exc
+    def visit_error(self, exc: Exception, network: GuardedNetwork, route: Route) -> VisitError:
+        """An error of httpcore in our words, with the name of the proxy if it came through one."""
+        error = exc if isinstance(exc, VisitError) else self._translated(exc, network)
+        return VisitError(error.kind, f"{error.words} (proxy {route.proxy})") if route.proxy else error
 
-    def _visit_error(self, exc: Exception, network: GuardedNetwork) -> VisitError:
+    def _translated(self, exc: Exception, network: GuardedNetwork) -> VisitError:
         match exc.args[0] if exc.args else None:
             case ssl.SSLCertVerificationError(verify_message=words):
                 hint = "" if _has_authorities(self._tls) else _NO_AUTHORITIES
@@ -160,23 +176,25 @@ class _Body(httpx2.AsyncByteStream):
         self._route = route
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with self._transport._visit_errors(self._network, self._route):  # noqa: SLF001 - a body is part of its transport
+        try:
             async with aclosing(self._response.aiter_stream()) as pieces:
                 async for piece in pieces:
                     self._network.allow(2 * len(piece))
                     yield piece
+        except _CORE_ERRORS as exc:
+            raise self._transport.visit_error(exc, self._network, self._route) from exc
 
     async def aclose(self) -> None:
         self._network.close()
 
 
-def _core_request(request: httpx2.Request, route: Route) -> httpcore2.Request:
-    headers = request.headers.raw
-    if any(_CONTROLS.search(value) for _, value in headers):
+def _core_request(sent: Sent) -> httpcore2.Request:
+    route = sent.route
+    if any(_CONTROLS.search(value) for _, value in sent.headers):
         raise VisitError("internal", "the request has control characters where HTTP allows none")
     # httpcore takes the name for TLS from the URL's host, which has brackets where that is an IPv6 address.
     name = {"sni_hostname": route.target.host} if route.proxy else {}
-    return httpcore2.Request(request.method, _core_url(route), headers=headers, extensions=name)
+    return httpcore2.Request("GET", _core_url(route), headers=sent.headers, extensions=name)
 
 
 def _core_url(route: Route) -> httpcore2.URL:
@@ -196,10 +214,6 @@ def _check(response: httpcore2.Response, proxy: Proxy | None) -> None:
         raise VisitError("bad-response", f"the answer is {response.extensions['http_version'].decode()}, not HTTP/1")
     if response.status == 407 and proxy:
         raise VisitError("connect", "the proxy asks for a user name and a password (407)")
-
-
-def _by_way_of(error: VisitError, proxy: Proxy | None) -> VisitError:
-    return VisitError(error.kind, f"{error.words} (proxy {proxy})") if proxy else error
 
 
 def _has_authorities(tls: ssl.SSLContext) -> bool:
