@@ -1,6 +1,6 @@
-"""The one family of errors: each says what failed, on what, and what to do about it.
+"""Errors of kzfeed. Each message says what failed, where, and what to do about it.
 
-Everything that kzfeed raises on purpose is a KzfeedError; the command line turns it into one line and `exit_code`.
+The command line prints a KzfeedError as one line and exits with its `exit_code`.
 """
 
 from pathlib import Path
@@ -10,19 +10,19 @@ from kzfeed.model import FailureKind
 
 
 class KzfeedError(Exception):
-    """The base of the family. `exit_code` is what the command line exits with."""
+    """Base class of all errors that kzfeed raises on purpose."""
 
     exit_code: ClassVar[int] = 1
 
 
 class UsageError(KzfeedError):
-    """The command was called in a way that cannot work."""
+    """The arguments of a command cannot work."""
 
     exit_code = 2
 
 
 class ConfigError(KzfeedError):
-    """A setting is wrong: which key, what stood there, what was expected, and in which file or variable."""
+    """A setting is wrong: its key, its value, what was expected, and the file or variable that holds it."""
 
     exit_code = 2
 
@@ -32,7 +32,7 @@ class ConfigError(KzfeedError):
 
 
 class DatabaseError(KzfeedError):
-    """The database cannot be used; nothing of the transaction under way was stored."""
+    """The database cannot be used. The current transaction was rolled back."""
 
     exit_code = 3
 
@@ -42,7 +42,7 @@ class DatabaseFileReplaced(DatabaseError):  # noqa: N818 - it is an event, and t
 
 
 class ArchiveFileError(KzfeedError):
-    """A file is not an archive file: which file, which line, what was expected there, what was found."""
+    """A file is not an archive file: its path, the line, what was expected there, and what was found."""
 
     def __init__(self, path: Path | str, *, line: int, expected: str, found: str) -> None:
         self.path, self.line, self.expected, self.found = path, line, expected, found
@@ -51,7 +51,7 @@ class ArchiveFileError(KzfeedError):
 
 
 class DocumentError(KzfeedError):
-    """A body is not a feed document that can be read; `kind` is recorded with the poll."""
+    """A body cannot be read as a feed. `kind` is recorded with the poll."""
 
     def __init__(self, kind: FailureKind, message: str) -> None:
         self.kind: FailureKind = kind

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from kzfeed.cli.options import AsJson
-from kzfeed.cli.output import finding_printer, print_verified
+from kzfeed.cli.output import FindingPrinter, print_verified
 from kzfeed.cli.progress import progress_bar
 from kzfeed.text import json_line
 
@@ -76,7 +76,9 @@ def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
             checked = check(database, lambda finding: print(end=next(separators) + json_line(asdict(finding))))
             print("], " + json.dumps(asdict(checked))[1:])
         else:
+            printer = FindingPrinter()
             with progress_bar("verify", "check") as advance:
-                checked = check(database, finding_printer(), advance)
+                checked = check(database, printer, advance)
+            printer.print_notes()
             print_verified(checked)
     raise typer.Exit(1 if checked.damage else 0)

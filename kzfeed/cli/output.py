@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,6 @@ from kzfeed.text import json_line, plural, printable, printable_lines, redacted
 if TYPE_CHECKING:
     from kzfeed.model import Checked, Finding
     from kzfeed.poll_once import PollReport
-
-NOTES_SHOWN = 10
-"""How many notes of one kind are printed in full: after an upgrade there may be one for each article."""
 
 
 def print_line(line: str) -> None:
@@ -95,20 +92,29 @@ def print_figures(figures: Mapping[str, Any]) -> None:
         print(f"{name.replace('_', ' '):<{width}}  {shown}")
 
 
-def finding_printer() -> Callable[["Finding"], None]:
-    """A function that prints one finding; it only counts the notes of a kind after the first NOTES_SHOWN."""
-    notes: Counter[str] = Counter()
+class FindingPrinter:
+    """Prints each damage as it is found, and at the end one line for each kind of note."""
 
-    def show(finding: "Finding") -> None:
-        notes[finding.kind] += not finding.is_damage
-        if notes[finding.kind] > NOTES_SHOWN:
-            return
-        severity = "damage" if finding.is_damage else "note"
-        print(printable(f"{severity}: {finding.kind}: {finding.row}: {finding.found}; {finding.advice}"), flush=True)
-        if notes[finding.kind] == NOTES_SHOWN:
-            print(f"note: {finding.kind}: more of these are only counted; --json prints them all")
+    def __init__(self) -> None:
+        self._notes: dict[str, Finding] = {}
+        self._counts: Counter[str] = Counter()
 
-    return show
+    def __call__(self, finding: "Finding") -> None:
+        if finding.is_damage:
+            print(_finding_line("damage", finding), flush=True)
+        else:
+            self._notes.setdefault(finding.kind, finding)
+            self._counts[finding.kind] += 1
+
+    def print_notes(self) -> None:
+        """Print the notes: the first of each kind, and how many there are. --json prints them all."""
+        for kind, first in self._notes.items():
+            others = self._counts[kind] - 1
+            print(_finding_line("note", first) + (f" (and {others:,} more of this kind: see --json)" if others else ""))
+
+
+def _finding_line(severity: str, finding: "Finding") -> str:
+    return printable(f"{severity}: {finding.kind}: {finding.row}: {finding.found}; {finding.advice}")
 
 
 def print_verified(checked: "Checked") -> None:
