@@ -15,13 +15,14 @@ from kzfeed.article.archive_file import STAMP, ArchiveFile
 from kzfeed.article.html import content as html
 from kzfeed.article.html.line_breaks import trim_lines
 from kzfeed.article.html.media import enclosure_media
+from kzfeed.article.html.visible_text import words_alone
 from kzfeed.article.strings import is_storable as can_be_stored
 from kzfeed.article.strings import storable, trim
 from kzfeed.feed.dates.parse import instant
 from kzfeed.model import Article, Entry, Feed
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-DERIVATION_VERSION = 1
+DERIVATION_VERSION = 2
 """The version of `html.derive`. Raise it with any change of its results: otherwise `verify` reports damage."""
 URN = "urn:kzfeed:"
 """The URL scheme and namespace by which an archive file names an article without an address; its url_hash follows."""
@@ -70,10 +71,9 @@ def _from_entry(entry: Entry, feed: Feed, context: FeedContext) -> Article:
     derived = html.derive(content, address or context.base_url)
     enclosed = [enclosure_media(each, context.base_url) for each in entry.enclosures]
     key = guid or title
-    seen = _hash_of(title, derived.comparison_text)
     canonical = url.canonical(address) if address else None
     link_hash = url.canonical_hash(canonical) if canonical else None
-    evidence = ("guid", guid) if guid else ("content", seen)
+    evidence = ("guid", guid) if guid else ("content", _hash_of(title, words_alone(derived.comparison_text)))
     return Article(
         url_hash=link_hash or url.identity_hash(*evidence),
         link_hash=link_hash,
@@ -82,7 +82,7 @@ def _from_entry(entry: Entry, feed: Feed, context: FeedContext) -> Article:
         title=title,
         content=content,
         text=derived.text,
-        fingerprint=_marked(seen),
+        fingerprint=_marked(_hash_of(title, derived.comparison_text)),
         published_at=_published(entry.dates, context),
         published_raw=_optional(entry.dates[0]) if entry.dates else None,
         guid=guid,
@@ -150,8 +150,24 @@ def fingerprint(title: str, content: str) -> str:
     return _marked(_hash_of(title, html.derive(content, None).comparison_text))
 
 
+def first_fingerprint(title: str, content: str) -> str:
+    """The fingerprint by derivation 1, which compared words alone, without the spaces between them.
+
+    Older databases hold it, and it identifies an entry that has neither link nor guid.
+    """
+    return _hash_of(title, words_alone(html.derive(content, None).comparison_text))
+
+
+def has_fingerprint(article: Article, stored: str) -> bool:
+    """Whether a stored fingerprint is one of this article, by the derivation that made it."""
+    if derivation_version_of(stored) == 1:
+        return stored == first_fingerprint(article.title, article.content)
+    return stored == article.fingerprint
+
+
 def derivation_version_of(fingerprint: str) -> int | None:
     """The DERIVATION_VERSION that made the fingerprint; None if it is no fingerprint."""
+    # Derivation 1 wrote no version.
     made = _FINGERPRINT.fullmatch(fingerprint)
     return int(made[1] or 1) if made else None
 
@@ -161,8 +177,7 @@ def _hash_of(title: str, visible: str) -> str:
 
 
 def _marked(seen: str) -> str:
-    # Version 1 had no mark.
-    return seen if DERIVATION_VERSION == 1 else f"{DERIVATION_VERSION}:{seen}"
+    return f"{DERIVATION_VERSION}:{seen}"
 
 
 def _from_stamp(stamp: int | None) -> datetime | None:

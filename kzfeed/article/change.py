@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from kzfeed.article.build import has_fingerprint
 from kzfeed.model import Article, Gap, Overlap, WindowEntry
 
 
@@ -73,7 +74,9 @@ def compare(articles: Iterable[Article], known: Mapping[str, Known], *, live: bo
 
 
 def _after(change: Change, before: Known | None, live: bool) -> Known:
-    versions = {**(before.versions if before else {}), change.revision: change.article.fingerprint}
+    versions = before.versions if before else {}
+    if not isinstance(change, Same):
+        versions = {**versions, change.revision: change.article.fingerprint}
     shown = change.revision if live else (before.shown if before else None)
     return Known(change.article.url_hash, max(versions), versions, shown=shown, guid=change.article.guid)
 
@@ -81,13 +84,13 @@ def _after(change: Change, before: Known | None, live: bool) -> Known:
 def _change(article: Article, before: Known | None, live: bool) -> Change:
     if before is None:
         return New(article)
-    if article.fingerprint == before.versions[before.revision]:
+    if has_fingerprint(article, before.versions[before.revision]):
         return Same(article, before.revision)
     # Two sources may carry one article in two wordings: what a source goes on showing is no news each time.
-    if before.shown is not None and article.fingerprint == before.versions.get(before.shown):
+    if before.shown is not None and has_fingerprint(article, before.versions.get(before.shown, "")):
         return Same(article, before.shown)
     if not live:
-        held = [number for number, version in before.versions.items() if version == article.fingerprint]
+        held = [number for number, version in before.versions.items() if has_fingerprint(article, version)]
         if held:
             return Same(article, max(held))
     return Revised(article, before.revision + 1)

@@ -134,13 +134,15 @@ def _update_last_seen(connection: sa.Connection, steps: Sequence[_Step]) -> None
 def _update_derived_text(connection: sa.Connection, steps: Sequence[_Step]) -> None:
     """Update text and fingerprint of articles whose text another version of kzfeed extracted in another way.
 
-    They are derived from what is stored: the batch may hold the same text in other markup.
+    They are derived from what is stored: the document may show the same text in other markup. An article that differs
+    from the document only in what the newer derivation sees keeps its fingerprint: that is no change of its text.
     """
     outdated = {
-        step.id
+        step.id: step.change.article.fingerprint
         for step in steps
         if isinstance(step.change, Same)
         and step.known
+        and step.batch.is_live
         and step.change.revision == step.known.revision
         and step.change.article.fingerprint != step.known.stored_fingerprint
     }
@@ -150,7 +152,8 @@ def _update_derived_text(connection: sa.Connection, steps: Sequence[_Step]) -> N
             {"article_id": each, "text": html.plain_text(content), "fingerprint": fingerprint(title, content)}
             for each, title, content in connection.execute(query.where(_article.id.in_(ids)))
         ]
-        connection.execute(_UPDATE_ARTICLE, rows)
+        if rows := [row for row in rows if row["fingerprint"] == outdated[row["article_id"]]]:
+            connection.execute(_UPDATE_ARTICLE, rows)
 
 
 _COPY_NEWEST_TO_REVISIONS = sa.insert(tables.revisions).from_select(

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 
-from kzfeed.article.build import fingerprint
+from kzfeed.article.build import derivation_version_of, fingerprint, first_fingerprint, has_fingerprint
 from kzfeed.article.change import Known
 from kzfeed.model import Article
 from kzfeed.store import tables
@@ -72,17 +72,20 @@ def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> Kn
 
     All versions of an article are read only if its newest one differs from what the batch holds.
     """
-    expected: dict[str, set[str]] = {}
+    expected: dict[str, list[Article]] = {}
     source_ids: dict[str, int] = {}
     for batch in batches:
         for article in batch.articles:
             for url_hash in hashes_of(article):
-                expected.setdefault(url_hash, set()).add(article.fingerprint)
+                expected.setdefault(url_hash, []).append(article)
                 source_ids[url_hash] = batch.source_id
     # A source's last window lies together in the table; a hash can lie anywhere, so that its look-up costs more.
     rows = _rows_in_last_windows(connection, {batch.source_id for batch in batches if batch.is_live}, source_ids)
     rows += _rows_by_hash(connection, source_ids.keys() - {row.url_hash for row in rows}, source_ids)
-    versions = _versions(connection, [row.id for row in rows if expected[row.url_hash] != {row.fingerprint}])
+    differing = [
+        row for row in rows if not all(has_fingerprint(each, row.fingerprint) for each in expected[row.url_hash])
+    ]
+    versions = _versions(connection, differing)
     known = {
         row.url_hash: Known(
             url_hash=row.url_hash,
@@ -134,16 +137,21 @@ def _rows_by_hash(connection: sa.Connection, hashes: Iterable[str], source_ids: 
     return [_StoredRow(*row, *sightings.get(row.id, ())) for row in found]
 
 
-def _versions(connection: sa.Connection, article_ids: Iterable[int]) -> dict[int, dict[int, str]]:
+def _versions(connection: sa.Connection, rows: Iterable[_StoredRow]) -> dict[int, dict[int, str]]:
     """The fingerprints of all versions of these articles, by revision, computed from what is stored.
 
     They are computed because a later kzfeed may extract text from HTML in another way, which is no change of the text.
+    Versions that an older kzfeed may have archived get the fingerprint by which it compared them, so that its way of
+    joining lines is no change either.
     """
+    is_first = {row.id: derivation_version_of(row.fingerprint) == 1 for row in rows}
     newest = sa.select(_article.id, _article.revision, _article.title, _article.content)
     older = sa.select(_revision.article_id, _revision.revision, _revision.title, _revision.content)
     versions: dict[int, dict[int, str]] = {}
-    for ids in in_batches(article_ids, BODY_BATCH):
-        for query in (newest.where(_article.id.in_(ids)), older.where(_revision.article_id.in_(ids))):
-            for article_id, number, title, content in connection.execute(query):
-                versions.setdefault(article_id, {})[number] = fingerprint(title, content)
+    for ids in in_batches(is_first, BODY_BATCH):
+        for article_id, number, title, content in connection.execute(newest.where(_article.id.in_(ids))):
+            of_text = first_fingerprint if is_first[article_id] else fingerprint
+            versions[article_id] = {number: of_text(title, content)}
+        for article_id, number, title, content in connection.execute(older.where(_revision.article_id.in_(ids))):
+            versions[article_id][number] = first_fingerprint(title, content)
     return versions

@@ -12,7 +12,14 @@ import sqlalchemy as sa
 
 from kzfeed.article import url
 from kzfeed.article.archive_file import ArchiveFile, parse, render
-from kzfeed.article.build import DERIVATION_VERSION, URN, article_of_file, derivation_version_of, file_of_article
+from kzfeed.article.build import (
+    DERIVATION_VERSION,
+    URN,
+    article_of_file,
+    derivation_version_of,
+    file_of_article,
+    first_fingerprint,
+)
 from kzfeed.article.html.content import plain_text
 from kzfeed.errors import ArchiveFileError
 from kzfeed.model import Article, Finding
@@ -79,8 +86,8 @@ def older_versions(connection: sa.Connection) -> Findings:
             yield finding("text", name, str(error))
             continue
         if plain_text(stored["content"]) != stored["text"]:
-            # Older versions do not tell which reading made them, but there was none before the first.
-            yield finding("altered" if DERIVATION_VERSION == 1 else "stale", name, "text: not what content says")
+            # All derivations so far give the same text.
+            yield finding("altered", name, "text: not what content says")
 
 
 def _text(column: str, value: Any) -> Any:
@@ -122,9 +129,8 @@ def _identities(article: _Checkable, guids: Iterable[str | None], titles: Iterab
     """Every hash by which the article may be known (archive-format.md, "Identity")."""
     address, title = article.stored["url"], article.stored["title"]
     if address is None:
-        fingerprints = {each.rpartition(":")[2] for each in (article.stored["fingerprint"], article.read.fingerprint)}
-        by_guid = {url.identity_hash("guid", guid) for guid in guids if guid}
-        return by_guid | {url.identity_hash("content", fingerprint) for fingerprint in fingerprints}
+        evidence = url.identity_hash("content", first_fingerprint(title, article.stored["content"]))
+        return {evidence} | {url.identity_hash("guid", guid) for guid in guids if guid}
     return {url.url_hash(address, key) for key in {*guids, *titles, title} if key}
 
 
@@ -145,18 +151,22 @@ def _evidence(
 
 def _derived(article: _Checkable) -> Findings:
     stored, read = article.stored, article.read
-    reading = derivation_version_of(stored["fingerprint"])
-    if reading is None:
+    version = derivation_version_of(stored["fingerprint"])
+    if version is None:
         said = f"fingerprint is {stored['fingerprint']!r}: expected 64 hexadecimal digits"
         yield finding("hash", article.row, said)
         return
-    expected = {"text": read.text, "fingerprint": read.fingerprint}
+    is_first = version == 1
+    expected = {
+        "text": read.text,
+        "fingerprint": first_fingerprint(read.title, read.content) if is_first else read.fingerprint,
+    }
     if differing := " and ".join(name for name, value in expected.items() if stored[name] != value):
-        if reading == DERIVATION_VERSION:
+        if is_first or version == DERIVATION_VERSION:
             yield finding("altered", article.row, f"{differing}: not what title and content say")
         else:
             yield finding(
-                "stale", article.row, f"{differing}: of derivation {reading}, and this kzfeed has {DERIVATION_VERSION}"
+                "stale", article.row, f"{differing}: of derivation {version}, and this kzfeed has {DERIVATION_VERSION}"
             )
 
 

@@ -148,6 +148,15 @@ NOISE = [
     ("<div>46 分钟前</div><p>甲</p>", "<div>1小時前</div><p>甲</p>"),
     ("<div>5 minutes ago</div><p>a</p>", "<span>an hour ago</span><p>a</p>"),
     ("<div>3分前</div><p>記事</p>", "<div>2時間前</div><p>記事</p>"),
+    ("<p>甲</p><p>乙</p>", "<p>甲 乙</p>"),
+    ("<p>用 iPhone 的人</p>", "<p>用iPhone的人</p>"),
+    ("<p>one</p><p>two</p>", "<p>one\n\ntwo</p>"),
+    ("<table><tr><td><p>article</p></td></tr></table>", "<p>article</p>"),
+    ("<tr><td>1<td>2</tr>", "<tr> <td>1</td> <th> 2 </th> </tr>"),
+    ("<p>a<del></del> b</p>", "<p>a b</p>"),
+    ("<p>a</p><svg><title>x</title><desc>y</desc><path d=z></svg>", "<p>a</p><svg><title>w</title></svg>"),
+    ("<p>a</p><td>46 分钟前</td>", "<p>a</p><td>47 分钟前</td>"),
+    ("<p>a</p><table><tr><td>获取更多RSS：</td><td>https://feedx.net</td></table>", "<p>a</p>"),
 ]
 
 CHANGES = [
@@ -163,6 +172,16 @@ CHANGES = [
     ("<time>1</time>2", "<time>1</time>3"),
     ("<div><time>1</div>2", "<div><time>1</div>3"),
     (FOOTER + "<p>甲</p>", "<p>甲</p>"),
+    # where words and table cells begin and end
+    ("<tr><td>1</td><td>23</td></tr>", "<tr><td>12</td><td>3</td></tr>"),
+    ("<tr><td>a b</td><td>c</td></tr>", "<tr><td>a</td><td>b c</td></tr>"),
+    ("<tr><td>甲乙</td><td>丙</td></tr>", "<tr><td>甲</td><td>乙丙</td></tr>"),
+    ("<p>now here</p>", "<p>nowhere</p>"),
+    # deleted text, text of images
+    ("<p>a b c</p>", "<p>a <del>b</del> c</p>"),
+    ("<p>a <s>b c</s></p>", "<p>a <s>b</s> c</p>"),
+    ("<svg><text>12</text></svg>", "<svg><text>13</text></svg>"),
+    ("<p>a<svg><text>12<tspan>3</tspan></text></svg></p>", "<p>a<svg><text>12</text></svg></p>"),
 ]
 
 

@@ -270,7 +270,7 @@ def test_what_may_well_be_right_is_a_note(archive: Database, kind: str, row: str
 
 def test_what_another_kzfeed_read_is_read_anew_out_of_what_is_stored(database: Database) -> None:
     poll(database, "voa", ENTRIES)
-    by_hand(database, "UPDATE articles SET text = 'otherwise', fingerprint = '9:' || fingerprint")
+    by_hand(database, "UPDATE articles SET text = 'otherwise', fingerprint = '9:' || url_hash")
 
     before = findings(database)[0]
     dressed = replace(ENTRIES[0], content="<div><p><time>46 分钟前</time></p><p>正文</p></div>")

@@ -67,7 +67,7 @@ def plain_text(html: str) -> str:
 
 
 def comparison_text(html: str) -> str:
-    """The text by which versions are compared: no white space, no text of `<time>`, no relative times."""
+    """The text by which versions are compared: no text of `<time>`, no relative times; cells and deletions marked."""
     return derive(well_formed(html), None).comparison_text
 
 

@@ -1,7 +1,8 @@
 """Visible text of an HTML body: what a reader of the page sees, one paragraph a line.
 
 It leaves out what no reader sees, and the footer that a mirror adds. The comparison text, by which versions of an
-article are compared, also leaves out what changes from poll to poll although nobody edited it, and all white space.
+article are compared, also leaves out what changes from poll to poll although nobody edited it. It marks where table
+cells and deleted text begin and end, and it has the text of SVG images.
 """
 
 import re
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from kzfeed.article.html.scanner import VOID, Tag, attributes_of, decoded
+from kzfeed.article.strings import UNSPACED
 
 _BLOCKS = frozenset(
     {
@@ -29,7 +31,17 @@ _UNSEEN = frozenset(
 _SPECIAL = _UNSEEN | {"pre", "time"}
 _ENDED_BY_BLOCK = frozenset({"p", "svg"})
 _UNDISPLAYED = re.compile(r"display\s*:\s*none", re.IGNORECASE)
+_DELETED = frozenset({"del", "s", "strike"})
 _INVISIBLE = "\x00\u00ad\u200b\u2060\ufeff"  # NUL, soft hyphen, zero-width space, word joiner, BOM
+
+# Marks in the comparison text: control characters that HTML cannot contain and that are no white space.
+_CELL = "\x10"
+_DELETION_START, _DELETION_END = "\x0e\x0f"
+_SVG_START, _SVG_END = "\x11\x12"
+_WITHOUT_MARKS = str.maketrans({_CELL: " ", **dict.fromkeys((_DELETION_START, _DELETION_END, _SVG_START, _SVG_END))})
+_CELL_BOUNDARY = re.compile(f" ?{_CELL}[ {_CELL}]*")
+_NO_WORD = re.compile(f"{_SVG_START}[^{_SVG_END}]*{_SVG_END}|[ {_CELL}{_DELETION_START}{_DELETION_END}]")
+_SPACE_WITHOUT_MEANING = re.compile(f" (?=[{UNSPACED}])|(?<=[{UNSPACED}]) ")
 
 _RELATIVE_TIME = re.compile(
     r"""
@@ -57,43 +69,60 @@ class VisibleText:
         self._open: Counter[str] = Counter()  # the elements that are open since then, that one included
         self._preformatted = 0
         self._in_time = False
+        self._in_svg_text = False
         self._pieces: list[str] = []
-        self._in_time_pieces: list[int] = []  # the pieces that are text of <time>
+        self._compared: dict[int, str] = {}  # pieces that are others in the comparison text
 
     def tag(self, tag: Tag) -> None:
         """Read a tag."""
+        name, attributes, closing, empty = tag
         if self._skipping and not self._leaves(tag):
+            if name == "text":
+                self._in_svg_text = self._skipping == "svg" and not (closing or empty)
             return
-        name, attributes, _, _ = tag
         separator = BREAKS.get(name)
         if separator:
-            self._pieces.append(separator)
+            self._add(separator, f" {_CELL} " if separator == " " else separator)
             self._in_time = self._in_time and name == "br"  # a <time> without end ends with its block
+        elif name in _DELETED and not empty:
+            self._add("", _DELETION_END if closing else _DELETION_START)
         if name in _SPECIAL or (attributes and _may_hide(attributes)):
             self._enter_or_leave(tag)
 
     def text(self, text: str) -> None:
         """Read the text after a tag, as the markup has it."""
-        if self._skipping:
-            return
-        text = decoded(text)
-        if not self._preformatted:
-            text = text.replace("\n", " ")
-        if self._in_time:
-            self._in_time_pieces.append(len(self._pieces))
-        self._pieces.append(text)
+        if self._in_svg_text:
+            if words := " ".join(decoded(text).split()):
+                self._add("", f"{_SVG_START} {words} {_SVG_END}")
+        elif not self._skipping:
+            text = decoded(text)
+            if not self._preformatted:
+                text = text.replace("\n", " ")
+            self._add(text, "" if self._in_time else text)
+
+    def _add(self, piece: str, compared: str) -> None:
+        if compared != piece:
+            self._compared[len(self._pieces)] = compared
+        self._pieces.append(piece)
 
     def result(self) -> tuple[str, str]:
         """The visible text, and the comparison text."""
         lines = compared = _without_footer(_lines(self._pieces))
-        if self._in_time_pieces:
+        if self._compared:
             pieces = self._pieces.copy()
-            for at in self._in_time_pieces:
-                pieces[at] = ""
-            compared = _without_footer(_lines(pieces))
+            for at, piece in self._compared.items():
+                pieces[at] = piece
+            marked = (_CELL_BOUNDARY.sub(_CELL, line).strip(_CELL) for line in _lines(pieces))
+            compared = _without_footer(list(filter(None, marked)))
         # A paragraph that only says how long ago something was differs from poll to poll.
-        words = [line for line in compared if len(line) > _LONGEST_RELATIVE_TIME or not _RELATIVE_TIME.fullmatch(line)]
-        return "\n".join(lines), "".join(words).replace(" ", "")
+        kept = [
+            line
+            for line in compared
+            if len(line) > _LONGEST_RELATIVE_TIME or not _RELATIVE_TIME.fullmatch(line.translate(_WITHOUT_MARKS))
+        ]
+        # A line break separates words as a space does, but not in scripts that put no spaces between them.
+        comparison_text = _SPACE_WITHOUT_MEANING.sub("", " ".join(kept))
+        return "\n".join(lines), comparison_text.replace(_DELETION_START + _DELETION_END, "")
 
     def _leaves(self, tag: Tag) -> bool:
         """Whether a tag ends the skipped element: its own end tag, or that of an element around it."""
@@ -111,6 +140,7 @@ class VisibleText:
                 self._open[name] += 1
         if is_over:
             self._skipping = ""
+            self._in_svg_text = False
         return is_over
 
     def _enter_or_leave(self, tag: Tag) -> None:
@@ -127,6 +157,11 @@ class VisibleText:
             self._preformatted += 1
         elif name == "time":
             self._in_time = True
+
+
+def words_alone(comparison_text: str) -> str:
+    """The comparison text of derivation 1: without white space, marks and the text of SVG images."""
+    return _NO_WORD.sub("", comparison_text)
 
 
 def _has_content(tag: Tag) -> bool:
@@ -157,7 +192,7 @@ def _without_footer(lines: list[str]) -> list[str]:
     """The lines without the footer that the mirror adds at the end: a label, then bare links, one of them its own."""
     is_mirror = False
     for at in range(len(lines) - 1, max(-1, len(lines) - 1 - _MOST_FOOTER_LINES), -1):
-        line = lines[at]
+        line = lines[at].translate(_WITHOUT_MARKS).strip()
         if len(line) > _LONGEST_FOOTER_LINE:
             break
         label = _FOOTER_LABEL.match(line)
