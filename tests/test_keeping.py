@@ -139,7 +139,7 @@ def test_a_backup_says_how_large_it_is_and_overwrites_only_if_told_to(
 
     assert first.stdout == third.stdout == f"copy: {(tmp_path / 'copy').stat().st_size:,} bytes\n"
     assert [each.returncode for each in (first, second, third)] == [0, 2, 0]
-    assert "copy is there already" in second.stderr
+    assert "copy exists" in second.stderr
 
 
 def commands_of(heading: str) -> str:

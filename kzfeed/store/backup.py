@@ -1,7 +1,6 @@
-"""Backup: a consistent copy of the whole database in one file, made while a daemon runs.
+"""Backup of the whole database into one file, consistent as of one moment, while a daemon may run.
 
-The file appears whole or not at all. SQLite copies itself, as of one moment, into a database that needs no other file.
-PostgreSQL is copied by its own pg_dump, for pg_restore.
+The file appears whole or not at all. SQLite's backup is an SQLite database, PostgreSQL's a dump for pg_restore.
 """
 
 import os
@@ -28,7 +27,7 @@ _BESIDE_SQLITE = ("-wal", "-shm", "-journal")
 
 
 class BackupError(KzfeedError):
-    """No backup was written: why, and what to do about it."""
+    """No backup was written; the message says why, and what to do."""
 
 
 def backup(
@@ -36,8 +35,8 @@ def backup(
 ) -> int:
     """Write a copy of the database to `file`, readable by its owner only, and return its size in bytes.
 
-    A file that is there already stays as it is, or with `overwrite` until the new one is whole. Raises UsageError,
-    BackupError, DatabaseError, OSError. `on_progress` is called with the number of SQLite pages copied, and of all.
+    An existing file is refused, or with `overwrite` replaced once the new one is whole. `on_progress` is called with
+    the number of SQLite pages copied, and of all. Raises UsageError, BackupError, DatabaseError, OSError.
     """
     refuse_target(database, file, overwrite=overwrite)
     with atomic_file(file, mode=0o600) as temporary:
@@ -62,16 +61,16 @@ def remove_sqlite_companions(file: Path) -> None:
 def refuse_target(database: Database, file: Path, *, overwrite: bool) -> None:
     """Raise UsageError if writing to `file` would destroy something, or cannot work."""
     if file.is_dir() or not file.parent.is_dir():
-        raise UsageError(f"{file}: expected the name of a file in a folder that is there")
+        raise UsageError(f"{file}: expected the name of a file in a folder that exists")
     if database.dialect == "sqlite":
         source = Path(database.engine.url.database or "").resolve()
         if file.resolve() in {Path(f"{source}{ending}") for ending in ("", ".daemon", *_BESIDE_SQLITE)}:
             raise UsageError(f"{file} belongs to the database itself: give another name")
-        # What SQLite finds beside a file it takes for changes to that file.
+        # SQLite takes a file of this name for changes to FILE.
         if beside := [name for ending in _BESIDE_SQLITE if (name := Path(f"{file}{ending}")).exists()]:
-            raise UsageError(f"{beside[0]} is there, as beside a database in use: give another name")
+            raise UsageError(f"{beside[0]} exists, as beside a database in use: give another name")
     if not overwrite and (file.exists() or file.is_symlink()):
-        raise UsageError(f"{file} is there already: give another name, or --overwrite")
+        raise UsageError(f"{file} exists: give another name, or --overwrite")
 
 
 # --- SQLite ----------------------------------------------------------------------------------------------------------
@@ -80,13 +79,13 @@ def refuse_target(database: Database, file: Path, *, overwrite: bool) -> None:
 def _copy_sqlite(database: Database, file: Path, on_progress: OnProgress) -> None:
     try:
         with database.read() as connection, closing(sqlite3.connect(file, isolation_level=None)) as copy:
-            # A first read fixes what is seen: without it the copy would begin anew at every commit of the daemon.
+            # The first read fixes the moment: otherwise each commit of the daemon would restart the copy.
             connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
             source = connection.connection.driver_connection
             assert isinstance(source, sqlite3.Connection)  # noqa: S101 - for the type checker
-            # Python looks for Ctrl-C only when it runs something of ours.
+            # Python handles Ctrl-C only between calls of Python code.
             source.backup(copy, pages=PAGES, progress=lambda _, left, total: on_progress(total - left, total))
-            # One file that anybody can open, from a read-only disk too; kzfeed sets WAL again where it opens it.
+            # One file that opens from a read-only disk too. kzfeed sets WAL mode again when it opens it.
             copy.execute("PRAGMA journal_mode = DELETE")
             said = [row[0] for row in copy.execute("PRAGMA integrity_check(5)")]
     except sqlite3.Error as error:
@@ -125,9 +124,9 @@ def _dump_postgresql(database: Database, file: Path) -> None:
 
 
 def _connection(raw: Any) -> tuple[int, str, dict[str, str]]:
-    """The server's major version, how to reach it again, and the secrets for that, as environment variables.
+    """The server's major version, its address without secrets, and the secrets as environment variables.
 
-    The process list shows arguments to everybody, the environment to nobody else.
+    Every user sees a process's arguments, and only its own user its environment.
     """
     from psycopg.conninfo import make_conninfo
 
@@ -139,7 +138,7 @@ def _connection(raw: Any) -> tuple[int, str, dict[str, str]]:
 
 
 def _version(program: str) -> int:
-    """The major version of a pg_dump: `pg_dump (PostgreSQL) 16.4` is 16."""
+    """The major version of a pg_dump program, 16 for `pg_dump (PostgreSQL) 16.4`."""
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - no shell
     found = re.search(r"\(PostgreSQL\) (\d+)", done.stdout)
     if done.returncode or not found:

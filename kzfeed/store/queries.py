@@ -1,4 +1,4 @@
-"""What people ask of the archive: articles listed, shown and streamed, and the figures of the whole."""
+"""Queries of the commands: articles, their versions, sources, polls and statistics."""
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -16,7 +16,7 @@ from kzfeed.store.damage import is_damage, read_around, row_ids
 from kzfeed.store.engine import Database
 
 STREAM_SIZE = 200
-"""How many articles are in memory at a time while they are streamed."""
+"""The most articles in memory at a time while they are streamed."""
 
 _article, _source = tables.articles.c, tables.sources.c
 _OWN_COLUMNS = [_article[each.name] for each in fields(StoredArticle) if each.name != "source"]
@@ -28,9 +28,9 @@ _STORED = sa.select(*_COLUMNS).join_from(tables.articles, tables.sources, _artic
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which articles: of one source (who had them first), published at `since` or later and before `until`.
+    """A selection of articles: those that `source` had first, published at `since` or later and before `until`.
 
-    An article without a publication date is in no stretch of time: a bound leaves it out.
+    `since` and `until` exclude articles without a publication date.
     """
 
     source: str | None = None
@@ -38,7 +38,7 @@ class Selection:
     until: datetime | None = None
 
     def of(self, query: sa.Select[Any]) -> sa.Select[Any]:
-        """The query, narrowed to the selection."""
+        """The query, restricted to the selection."""
         if self.source:
             query = query.where(_source.name == self.source)
         if self.since:
@@ -141,7 +141,7 @@ def count(database: Database, selection: Selection) -> int:
 
 
 def latest(database: Database, selection: Selection, limit: int) -> list[dict[str, Any]]:
-    """The newest of the selected articles without their bodies, newest first: the columns of `article_list`."""
+    """The newest of the selected articles, newest first, with the columns of `article_list`."""
     columns = (
         _article.id,
         _article.url_hash,
@@ -163,9 +163,9 @@ def latest(database: Database, selection: Selection, limit: int) -> list[dict[st
 
 
 def find(database: Database, reference: str) -> StoredArticle:
-    """The article of this address, url_hash (or the first 8 digits of it, or more), or id.
+    """The article with this URL, this url_hash (or at least its first 8 digits), or this id.
 
-    Raises UsageError where there is none, or more than one.
+    Raises UsageError if there is none, or more than one.
     """
     with database.read() as connection:
         found = connection.execute(_STORED.where(_refers(reference.strip())).limit(2)).all()
@@ -188,12 +188,12 @@ def _refers(reference: str) -> sa.ColumnElement[bool]:
 
 
 def _begins_with(digits: str) -> sa.ColumnElement[bool]:
-    # A range, not LIKE, so that the unique index serves on both engines.
+    # A range instead of LIKE, so that both engines use the unique index.
     return sa.and_(_article.url_hash >= digits, _article.url_hash < digits + "g")
 
 
 def versions(database: Database, article_id: int) -> list[StoredVersion]:
-    """Every version of an article, the first one first."""
+    """All versions of an article, the oldest first."""
     older = tables.revisions.c
     columns = (older.revision, older.title, older.content, older.text, older.seen_at, older.source_id)
     newest = (
@@ -237,7 +237,7 @@ def source_names(database: Database) -> list[str]:
 
 
 def statistics(database: Database) -> dict[str, Any]:
-    """The archive in figures: rows of its tables, articles without a date, first and last publication."""
+    """Statistics of the archive: rows by table, articles without a date, first and last publication."""
     counted = {
         table.name: sa.select(sa.func.count()).select_from(table).scalar_subquery().label(table.name)
         for table in (tables.articles, tables.revisions, tables.sources, tables.polls, tables.media, tables.gaps)
@@ -257,7 +257,7 @@ def statistics(database: Database) -> dict[str, Any]:
 
 
 def last_polls(database: Database, source_id: int, limit: int = 10) -> list[dict[str, Any]]:
-    """The last polls of a source, the latest first: the columns of `polls`."""
+    """The last polls of a source, the latest first, with the columns of `polls`."""
     poll = tables.polls.c
     query = sa.select(*(column for column in poll if column.name not in ("id", "source_id")))
     query = query.where(poll.source_id == source_id).order_by(poll.started_at.desc(), poll.id.desc()).limit(limit)

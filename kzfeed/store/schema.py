@@ -1,4 +1,4 @@
-"""Bringing the schema up to date with the migrations that an installed kzfeed carries, and saying what it lacks."""
+"""Creation and upgrade of the schema by migrations, and what a database lacks of it."""
 
 import time
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
 HEAD = "0003"
-"""The revision that this kzfeed works with. Mostly the database has it, and Alembic, slow to import, stays away."""
+"""The schema revision that this kzfeed needs. A constant, because Alembic is slow to import and rarely needed."""
 
 _VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text()))
 
 
 def current(database: Database) -> str | None:
-    """The revision of the schema in the database; None where there is none yet."""
+    """The revision of the database's schema; None if it has none yet."""
     with database.read() as connection:
         if not sa.inspect(connection).has_table(_VERSION.name):
             return None
@@ -27,9 +27,9 @@ def current(database: Database) -> str | None:
 
 
 def upgrade(database: Database) -> bool:
-    """Bring the schema to HEAD in one transaction; True if there was something to do.
+    """Upgrade the schema to HEAD in one transaction, and return whether that was necessary.
 
-    Raises DatabaseError where the database was made by a newer kzfeed.
+    Raises DatabaseError if a newer kzfeed made the database.
     """
     if _is_up_to_date(database):
         return False
@@ -80,25 +80,25 @@ def open_replacement(database: Database, *, wait: timedelta) -> None:
 
 
 def missing(connection: sa.Connection) -> Iterator[tuple[str, str]]:
-    """What the tables and views lack that they are declared with: each time whose lack it is, and of what, in words."""
-    there = sa.inspect(connection)
+    """Parts of the declared schema that the database lacks, each as the name of the table or view and a sentence."""
+    inspector = sa.inspect(connection)
     for table in tables.metadata.sorted_tables:
-        if there.has_table(table.name):
-            for lack in _missing_of(table, there):
+        if inspector.has_table(table.name):
+            for lack in _missing_of(table, inspector):
                 yield table.name, lack
         else:
             yield table.name, "the table is missing"
-    for view in tables.views(connection.dialect.name).keys() - there.get_view_names():
+    for view in tables.views(connection.dialect.name).keys() - inspector.get_view_names():
         yield view, "the view is missing"
 
 
-def _missing_of(table: sa.Table, there: sa.Inspector) -> Iterator[str]:
-    columns = {column["name"] for column in there.get_columns(table.name)}
-    indexes = {index["name"] for index in there.get_indexes(table.name)}
-    key = set(there.get_pk_constraint(table.name)["constrained_columns"])
-    unique = [set(each["column_names"]) for each in there.get_unique_constraints(table.name)]
+def _missing_of(table: sa.Table, inspector: sa.Inspector) -> Iterator[str]:
+    columns = {column["name"] for column in inspector.get_columns(table.name)}
+    indexes = {index["name"] for index in inspector.get_indexes(table.name)}
+    key = set(inspector.get_pk_constraint(table.name)["constrained_columns"])
+    unique = [set(each["column_names"]) for each in inspector.get_unique_constraints(table.name)]
     references = [
-        (set(each["constrained_columns"]), each["referred_table"]) for each in there.get_foreign_keys(table.name)
+        (set(each["constrained_columns"]), each["referred_table"]) for each in inspector.get_foreign_keys(table.name)
     ]
     for column in table.c:
         if column.name not in columns:
@@ -130,7 +130,7 @@ def _known_revisions() -> set[str]:
 
 
 def _migrations() -> Path:
-    """In an installed package they lie inside it, in a checkout beside it."""
+    """The folder of the migrations: inside an installed package, beside it in a checkout."""
     package = Path(__file__).parents[1]
     places = (package / "migrations", package.parent / "migrations")
     found = next((place for place in places if (place / "versions").is_dir()), None)

@@ -1,6 +1,6 @@
-"""The schema, as people query it: tables and views, the same on SQLite and PostgreSQL.
+"""Tables and views of the database, the same on SQLite and PostgreSQL. People query them: docs/database.md.
 
-The migrations build exactly this; a test compares the two on both engines.
+The migrations create exactly this schema; a test compares the two on both engines.
 """
 
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ class Instant(TypeDecorator[datetime]):
         utc = value.astimezone(UTC)
         if dialect.name == "postgresql":
             return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
-        # Not strftime: it takes three times as long, and its "%Y" writes the year 1 as "1", which would not sort.
+        # Not strftime, which writes the year 1 as "1": that would not sort.
         return utc.isoformat(" ", "milliseconds").removesuffix("+00:00")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
@@ -39,7 +39,7 @@ class Instant(TypeDecorator[datetime]):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
-# SQLite hands out row numbers by itself only to a column of exactly this type.
+# SQLite assigns ids only to a column of exactly this type.
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 metadata = sa.MetaData(
@@ -143,9 +143,9 @@ articles = sa.Table(
     sa.Index(None, "published_at"),
     sa.Index(None, "source_id", "published_at"),
 )
-# An article that is seen again finds room on its own page, so that PostgreSQL leaves the table's indexes alone.
-_room = sa.DDL("ALTER TABLE articles SET (fillfactor = 90)")  # type: ignore[no-untyped-call]  # SQLAlchemy's omission
-sa.event.listen(articles, "after_create", _room.execute_if(dialect="postgresql"))
+# Room on each page for updates of last_seen_at, which then need no change of the indexes (heap-only tuples).
+_fill_factor = sa.DDL("ALTER TABLE articles SET (fillfactor = 90)")  # type: ignore[no-untyped-call]  # SQLAlchemy's omission
+sa.event.listen(articles, "after_create", _fill_factor.execute_if(dialect="postgresql"))
 
 revisions = sa.Table(
     "revisions",
@@ -249,7 +249,7 @@ _AGO = {
 
 
 def views(dialect: str) -> dict[str, str]:
-    """The views for people, by name: their SELECT in the words of one engine (`sqlite` or `postgresql`)."""
+    """The SELECT statement of each view, by name, for `sqlite` or `postgresql`."""
     ago = _AGO[dialect]
     health = SOURCE_HEALTH.format(day_ago=ago.format(days=1), week_ago=ago.format(days=7))
     return {"article_list": ARTICLE_LIST.strip(), "source_health": health.strip()}

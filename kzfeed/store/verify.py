@@ -1,7 +1,4 @@
-"""The record checked against itself: a database in, findings out, one by one.
-
-Everything is seen as of one moment, beside a running daemon too, and a few rows are in memory at a time.
-"""
+"""Check of the whole database against itself, as of one moment, while a daemon may run."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -29,7 +26,7 @@ def verify(
 ) -> Checked:
     """Check the whole database; `report` is called with each finding, `on_check` with how many checks are done of all.
 
-    Raises DatabaseError where the database cannot be read; once damage was found, that is one more finding.
+    Raises DatabaseError if the database cannot be read. After other damage, this is reported as one more finding.
     """
     made: Counter[bool] = Counter()
     rows: dict[str, int] = {}
@@ -54,21 +51,21 @@ def verify(
 
 
 def _file(connection: sa.Connection) -> Findings:
-    """What SQLite itself says of its file."""
+    """SQLite's own check of its file."""
     if connection.dialect.name != "sqlite":
         return
     try:
         for (said,) in connection.exec_driver_sql("PRAGMA integrity_check"):
             if said != "ok":
                 yield finding("file", "database", f"SQLite finds: {said}")
-    except sa.exc.OperationalError:  # a disk that fails, a lock: nothing is known of the file
+    except sa.exc.OperationalError:  # a lock, or a failing disk: this says nothing about the file
         raise
     except sa.exc.DatabaseError as error:
         yield finding("file", "database", f"SQLite finds: {error.orig}")
 
 
 def _schema(connection: sa.Connection) -> Findings:
-    """What is missing of the schema: what comes after this cannot be checked without it, or does not miss it."""
+    """Tables, columns, indexes and constraints that are missing."""
     for name, lack in schema.missing(connection):
         yield finding("schema", name, lack)
 
@@ -85,7 +82,7 @@ def _instants(connection: sa.Connection) -> Findings:
 
 
 def _texts(connection: sa.Connection) -> Findings:
-    """Bytes that are no text; PostgreSQL lets none in. Those of articles and versions are found where they are read."""
+    """Text that is not UTF-8, which PostgreSQL refuses. `verify_articles` checks articles and revisions."""
     if connection.dialect.name == "postgresql":
         return
     for table in tables.metadata.sorted_tables:
@@ -101,7 +98,7 @@ def _texts(connection: sa.Connection) -> Findings:
 
 
 def _orphans(connection: sa.Connection) -> Findings:
-    """What belongs to nothing. This is also what SQLite's foreign_key_check would find."""
+    """Rows that refer to rows that do not exist."""
     for table in tables.metadata.sorted_tables:
         for column in table.c:
             for reference in column.foreign_keys:
@@ -117,7 +114,7 @@ def _orphans(connection: sa.Connection) -> Findings:
 
 
 def _versions(connection: sa.Connection) -> Findings:
-    """An article at revision n has the revisions 1 to n - 1, and no other."""
+    """Missing or surplus revisions: an article at revision n has exactly the older revisions 1 to n - 1."""
     held = sa.func.count(_revision.revision)
     first, last = sa.func.min(_revision.revision), sa.func.max(_revision.revision)
     query = (
@@ -182,7 +179,7 @@ def _row_counts(connection: sa.Connection) -> Findings:
 
 
 def _counts(connection: sa.Connection) -> Findings:
-    """The archive holds at least what its polls brought: it forgets polls, but never articles or versions."""
+    """Sources whose polls stored more articles or revisions than the archive holds."""
 
     def by_source(source: sa.Column[int], figure: sa.ColumnElement[Any], *of: sa.ColumnElement[bool]) -> dict[int, int]:
         query = sa.select(source, figure).where(*of).group_by(source)
@@ -204,7 +201,7 @@ def _counts(connection: sa.Connection) -> Findings:
 
 
 def _validators(connection: sa.Connection) -> Findings:
-    """What vouches for a document, without a document that was ever stored: its articles would never be read."""
+    """Sources that have validators without a stored document: its articles would never be asked for."""
     vouching = [_source.etag, _source.last_modified, _source.body_hash]
     query = sa.select(*key(connection, tables.sources)).where(
         sa.or_(*(column.is_not(None) for column in vouching)), _source.last_document_at.is_(None)

@@ -1,6 +1,6 @@
-"""Articles checked against themselves: what their rows say of each other in, findings out, a few articles at a time.
+"""Check of articles and revisions: their hashes, texts, fingerprints and archive files.
 
-A hash is checked against everything that may have made it; text and fingerprint against what this kzfeed reads.
+A hash is compared with all hashes that the stored values can make, text and fingerprint with what this kzfeed derives.
 """
 
 import re
@@ -27,7 +27,7 @@ from kzfeed.store import tables
 from kzfeed.store.findings import finding, is_broken, key, named, raw, stream
 
 BATCH = 20
-"""How many bodies are in memory at a time."""
+"""The most bodies that are in memory at a time."""
 
 _HASH = re.compile("[0-9a-f]{64}")
 
@@ -38,7 +38,7 @@ Findings = Iterator[Finding]
 
 @dataclass(frozen=True, slots=True)
 class _Checkable:
-    """An article's row, and the article that its title, URL and content make today."""
+    """An article's row, and the article that this kzfeed would make of its title, URL and content."""
 
     row: str
     id: int
@@ -47,7 +47,7 @@ class _Checkable:
 
 
 def newest_versions(connection: sa.Connection) -> Findings:
-    """Every article: its hash, its text and fingerprint, its archive file."""
+    """Findings about articles: hash, text, fingerprint and archive file."""
     columns = ("url_hash", "url", "title", "content", "text", "published_raw", "fingerprint")
     published_at = sa.case((sa.not_(is_broken(connection, _article.published_at)), _article.published_at))
     query = sa.select(
@@ -73,7 +73,7 @@ def newest_versions(connection: sa.Connection) -> Findings:
 
 
 def older_versions(connection: sa.Connection) -> Findings:
-    """Every older version: its text."""
+    """Findings about older revisions: their text."""
     columns = ("title", "content", "text")
     query = sa.select(
         *key(connection, tables.revisions), *(raw(connection, _revision[name]) for name in columns)
@@ -91,7 +91,7 @@ def older_versions(connection: sa.Connection) -> Findings:
 
 
 def _text(column: str, value: Any) -> Any:
-    """The text in a column. Raises ValueError where it is none that both engines can hold."""
+    """The text in a column. Raises ValueError if it is not UTF-8 or holds U+0000."""
     try:
         text = value.decode() if isinstance(value, bytes) else value
     except UnicodeDecodeError as error:
@@ -106,7 +106,7 @@ def _address(stored: dict[str, Any]) -> str:
 
 
 def _hashes(connection: sa.Connection, batch: Sequence[_Checkable]) -> Findings:
-    """Whether anything that is stored makes the article's url_hash."""
+    """Articles whose url_hash is none that the stored values can make."""
     odd = [each for each in batch if each.stored["url"] is None or each.read.url_hash != each.stored["url_hash"]]
     if not odd:
         return
@@ -171,7 +171,7 @@ def _derived(article: _Checkable) -> Findings:
 
 
 def _archive_file(article: _Checkable) -> Findings:
-    """The law of the format: what is written reads back as it was."""
+    """Articles whose archive file, once written, would not be read back unchanged."""
     names = ("url_hash", "url", "title", "content", "published_at", "published_raw")
     try:
         file = file_of_article(**{name: article.stored[name] for name in names})

@@ -188,7 +188,7 @@ def test_a_backup_does_not_take_the_place_of_a_database_in_use(database: Databas
     other = sqlite3.connect(tmp_path / "other.db")
     other.executescript("PRAGMA journal_mode = WAL; CREATE TABLE t (c); INSERT INTO t VALUES (1)")
 
-    with pytest.raises(UsageError, match=r"other\.db-wal is there"):
+    with pytest.raises(UsageError, match=r"other\.db-wal exists"):
         backup(database, tmp_path / "other.db", overwrite=True)
     other.close()
 
