@@ -73,7 +73,7 @@ def test_verify_says_that_all_is_well_or_names_what_is_not(kzfeed: Run, database
     clean = kzfeed("verify")
     execute(database, "UPDATE articles SET url = 'https://e.example/other', text = '' WHERE id = 2")
     execute(database, "UPDATE articles SET text = '' WHERE id = 3")
-    execute(database, "UPDATE articles SET text = '', fingerprint = '2:' || fingerprint WHERE id = 4")
+    execute(database, "UPDATE articles SET text = '', fingerprint = '9:' || url_hash WHERE id = 4")
     damaged, in_json = kzfeed("verify"), kzfeed("verify", "--json")
 
     assert clean.returncode == 0
@@ -104,7 +104,7 @@ def test_many_notes_of_one_kind_are_one_line_and_all_of_them_are_in_json(kzfeed:
         ArchiveFile(None, f"第{number}篇", f"https://e.example/{number}", f"<p>{number}</p>") for number in range(29)
     ]
     store_files(database, [("e.example", article_of_file(file)) for file in many], NOW)
-    execute(database, "UPDATE articles SET text = 'as a later kzfeed reads it', fingerprint = '2:' || fingerprint")
+    execute(database, "UPDATE articles SET text = 'as a later kzfeed reads it', fingerprint = '9:' || url_hash")
 
     lines = kzfeed("verify").stdout.splitlines()
     report = json.loads(kzfeed("verify", "--json").stdout)

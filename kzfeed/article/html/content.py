@@ -56,7 +56,8 @@ def derive(html: str, base_url: str | None) -> Derived:
             if tag[0] in MEDIA_TAGS:
                 collector.tag(tag)
             visible_text.tag(tag)
-        visible_text.text(text)
+        if text:
+            visible_text.text(text)
     text, comparison_text = visible_text.result()
     return Derived(text=text, comparison_text=comparison_text, media=collector.media())
 

@@ -41,7 +41,7 @@ _SVG_START, _SVG_END = "\x11\x12"
 _WITHOUT_MARKS = str.maketrans({_CELL: " ", **dict.fromkeys((_DELETION_START, _DELETION_END, _SVG_START, _SVG_END))})
 _CELL_BOUNDARY = re.compile(f" ?{_CELL}[ {_CELL}]*")
 _NO_WORD = re.compile(f"{_SVG_START}[^{_SVG_END}]*{_SVG_END}|[ {_CELL}{_DELETION_START}{_DELETION_END}]")
-_SPACE_WITHOUT_MEANING = re.compile(f" (?=[{UNSPACED}])|(?<=[{UNSPACED}]) ")
+_SPACE_WITHOUT_MEANING = re.compile(f" (?:(?=[{UNSPACED}])|(?<=[{UNSPACED}] ))")
 
 _RELATIVE_TIME = re.compile(
     r"""
@@ -80,30 +80,33 @@ class VisibleText:
             if name == "text":
                 self._in_svg_text = self._skipping == "svg" and not (closing or empty)
             return
-        separator = BREAKS.get(name)
-        if separator:
-            self._add(separator, f" {_CELL} " if separator == " " else separator)
+        if separator := BREAKS.get(name):
+            if separator == " ":
+                self._compared[len(self._pieces)] = f" {_CELL} "
+            self._pieces.append(separator)
             self._in_time = self._in_time and name == "br"  # a <time> without end ends with its block
         elif name in _DELETED and not empty:
-            self._add("", _DELETION_END if closing else _DELETION_START)
+            self._add_compared(_DELETION_END if closing else _DELETION_START)
         if name in _SPECIAL or (attributes and _may_hide(attributes)):
             self._enter_or_leave(tag)
 
     def text(self, text: str) -> None:
         """Read the text after a tag, as the markup has it."""
-        if self._in_svg_text:
-            if words := " ".join(decoded(text).split()):
-                self._add("", f"{_SVG_START} {words} {_SVG_END}")
-        elif not self._skipping:
-            text = decoded(text)
-            if not self._preformatted:
-                text = text.replace("\n", " ")
-            self._add(text, "" if self._in_time else text)
+        text = decoded(text)
+        if self._skipping:
+            if self._in_svg_text and (words := " ".join(text.split())):
+                self._add_compared(f"{_SVG_START} {words} {_SVG_END}")
+            return
+        if not self._preformatted:
+            text = text.replace("\n", " ")
+        if self._in_time:
+            self._compared[len(self._pieces)] = ""
+        self._pieces.append(text)
 
-    def _add(self, piece: str, compared: str) -> None:
-        if compared != piece:
-            self._compared[len(self._pieces)] = compared
-        self._pieces.append(piece)
+    def _add_compared(self, text: str) -> None:
+        """Add to the comparison text alone."""
+        self._compared[len(self._pieces)] = text
+        self._pieces.append("")
 
     def result(self) -> tuple[str, str]:
         """The visible text, and the comparison text."""
