@@ -24,6 +24,8 @@ from kzfeed.store.sources import ids_by_name
 
 Item = TypeVar("Item")
 
+_INSERT_POLLS = sa.insert(tables.polls)
+
 
 @dataclass(frozen=True, slots=True)
 class PollCommit:
@@ -138,7 +140,7 @@ def _commit(connection: sa.Connection, commits: Sequence[PollCommit]) -> list[Po
         [(commit.paused_host or host_of(commit.source.url), commit.pause) for commit in commits if commit.pause],
     )
     polls = [_with_tally(commit.poll, tallies.get(commit.source.id, Tally())) for commit in commits]
-    connection.execute(sa.insert(tables.polls), list(map(_poll_row, polls)))
+    connection.execute(_INSERT_POLLS, list(map(_poll_row, polls)))
     return polls
 
 

@@ -22,6 +22,11 @@ _UPDATE = sa.update(tables.sources).where(_source.id == sa.bindparam("source_id"
 _NO_CLAIM: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
 
 
+_SELECT_CURRENT = sa.select(_source.id, _source.url, _source.configured_url, _source.last_document_at).where(
+    _source.id.in_(sa.bindparam("ids", expanding=True))
+)
+
+
 @dataclass(frozen=True, slots=True)
 class CurrentRow:
     """What a transaction needs to know of a source as the database has it now."""
@@ -34,8 +39,7 @@ class CurrentRow:
 def current_rows(connection: sa.Connection, sources: Iterable[Source]) -> dict[int, CurrentRow]:
     """The current rows of these sources, by id. Raises DatabaseError if one is missing."""
     names = {source.id: source.name for source in sources}
-    query = sa.select(_source.id, _source.url, _source.configured_url, _source.last_document_at)
-    rows = connection.execute(query.where(_source.id.in_(sorted(names))))
+    rows = connection.execute(_SELECT_CURRENT, {"ids": sorted(names)})
     found = {source_id: CurrentRow(*values) for source_id, *values in rows}
     for missing in names.keys() - found.keys():
         raise DatabaseError(f"the source {names[missing]!r} is no longer in the database: its poll cannot be stored")
