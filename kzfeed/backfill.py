@@ -1,6 +1,7 @@
 """Backfill: archive files become stored articles, in batches that are each one transaction.
 
-Running it again, also after it was killed, stores what is missing and changes nothing else.
+Files of an export are restored as its list says; any other file is known by its URL alone. Running it again, also
+after it was killed, stores what is missing and changes nothing else.
 """
 
 import filecmp
@@ -8,8 +9,9 @@ import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 
@@ -17,9 +19,10 @@ import structlog
 
 from kzfeed.atomic_file import atomic_file
 from kzfeed.errors import UsageError
-from kzfeed.files import FoundFile, read_files
+from kzfeed.files import EXPORT_LIST, FoundFile, read_files
 from kzfeed.hosts import host_of
 from kzfeed.model import Article, Tally
+from kzfeed.restore import ExportList, OnRefused
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 
@@ -46,7 +49,7 @@ class Progress:
 
 @dataclass(slots=True)
 class _Batch:
-    """Articles to be stored together, each with its source's name, and how many files were read and refused so far."""
+    """Articles to be stored together, each with the name of its source, and the number of files read and refused."""
 
     articles: list[tuple[str, Article]]
     files: int
@@ -68,16 +71,26 @@ def backfill(
     transaction. Raises DatabaseError; earlier batches stay stored.
     """
     progress = Progress()
+    refuse = partial(_refuse, quarantine)
     with ThreadPoolExecutor(1, thread_name_prefix="writer") as writer:
+
+        def restore(exported: ExportList) -> None:
+            for step in exported.restore(database):
+                progress.files += step.files
+                progress.refused += step.refused
+                progress.tally += step.tally
+                on_batch(progress)
+
         # The next batch is read while one is written.
-        batches = _batches(files, source_of, quarantine, progress.leniencies)
+        batches = _batches(_unlisted(files, restore, refuse), source_of, refuse, progress.leniencies)
         upcoming: _Batch | None = next(batches)
         while upcoming:
             batch = upcoming
             stored = writer.submit(store_files, database, batch.articles, clock())
             upcoming = next(batches, None)
             progress.tally += stored.result()
-            progress.files, progress.refused = batch.files, batch.refused
+            progress.files += batch.files
+            progress.refused += batch.refused
             on_batch(progress)
     for leniency, paths in sorted(progress.leniencies.items()):
         named = [str(path) for path in paths[:LENIENT_FILES_NAMED]]
@@ -85,8 +98,22 @@ def backfill(
     return progress
 
 
+def _unlisted(
+    files: Iterable[FoundFile], restore: Callable[[ExportList], None], refuse: OnRefused
+) -> Iterator[FoundFile]:
+    """The files that no list of an export names. Each list is restored as soon as it is found."""
+    lists: list[ExportList] = []
+    for found in files:
+        if found.path.name == EXPORT_LIST and found.refusal is None:
+            lists.append(ExportList(found.path, refuse))
+            restore(lists[-1])
+        elif not any(exported.names(found.path) for exported in lists):
+            refusals = (exported.refusal_of(found.path) for exported in lists)
+            yield replace(found, refusal=found.refusal or next(filter(None, refusals), None))
+
+
 def _batches(
-    files: Iterable[FoundFile], source_of: SourceOf, quarantine: Path | None, leniencies: dict[str, list[Path]]
+    files: Iterable[FoundFile], source_of: SourceOf, refuse: OnRefused, leniencies: dict[str, list[Path]]
 ) -> Iterator[_Batch]:
     """The files as batches, the last of which may be empty."""
     batch = _Batch([], 0, 0)
@@ -96,9 +123,7 @@ def _batches(
         batch.files += 1
         if read.article is None:
             batch.refused += 1
-            log.warning("file refused", error=read.refusal)
-            if quarantine and not found.refusal:
-                _quarantine(path, quarantine)
+            refuse(path, read.refusal or "")
             continue
         if read.leniencies:
             for leniency in read.leniencies:
@@ -108,8 +133,14 @@ def _batches(
         size += len(read.article.content)
         if len(batch.articles) >= BATCH_FILES or size >= BATCH_CHARACTERS:
             yield batch
-            batch, size = _Batch([], batch.files, batch.refused), 0
+            batch, size = _Batch([], 0, 0), 0
     yield batch
+
+
+def _refuse(quarantine: Path | None, path: Path, reason: str) -> None:
+    log.warning("file refused", error=reason)
+    if quarantine and path.is_file():
+        _quarantine(path, quarantine)
 
 
 def _quarantine(path: Path, quarantine: Path) -> None:

@@ -1,19 +1,24 @@
-"""Export of stored articles as archive files in folders.
+"""Export of stored articles as archive files in folders, with a list of them that `backfill` restores from.
 
 Two exports of one database are identical trees. Each file appears whole or not at all.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from kzfeed.article.archive_file import render
 from kzfeed.article.build import file_of_article
 from kzfeed.atomic_file import atomic_file
+from kzfeed.export_list import ExportedFile, NameSet, lines_of_article, read_lines
+from kzfeed.files import EXPORT_LIST
 from kzfeed.model import StoredArticle
 from kzfeed.store import queries
 from kzfeed.store.engine import Database
+from kzfeed.store.records import ArticleRecord, SourceRecord, Values, stream_records
+from kzfeed.text import json_line
 
 Layout = Literal["tree", "flat"]
 
@@ -36,23 +41,64 @@ def export(
     *,
     layout: Layout,
     selection: queries.Selection,
+    versions: bool = False,
     on_file: Callable[[int], None] = lambda done: None,
 ) -> ExportResult:
-    """Write the selected articles as archive files under `folder`, which is made if it is missing.
+    """Write the selected articles as archive files under `folder`, which is made if it is missing, and list them.
 
-    Other files in it stay unchanged. `on_file` is called with the number of files done. Raises DatabaseError, OSError.
+    With `versions`, older versions are written beside the newest one. Other files stay unchanged, and those that an
+    earlier export listed stay listed. `on_file` is called with the number of articles done. Raises DatabaseError,
+    OSError.
     """
     written = unchanged = 0
-    unreadable: list[int] = []
+    unreadable: set[int] = set()
     path_of = _in_tree if layout == "tree" else _numbered(queries.count(database, selection))
-    for number, article in enumerate(queries.stream(database, selection, unreadable.append)):
-        path = folder / path_of(number, article)
-        if _write(path, archive_file(article)):
-            written += 1
-        else:
-            unchanged += 1
-        on_file(number + 1)
+    names = NameSet()
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_file(folder / EXPORT_LIST) as temporary, temporary.open("wb") as listing:
+        streamed = stream_records(database, selection, unreadable.add, versions=versions)
+        for number, (article, record, sources) in enumerate(streamed):
+            files, lines = _files(path_of(number, article), article, record, sources)
+            for name, data in files.items():
+                names.add(name)
+                if _write(folder / name, data):
+                    written += 1
+                else:
+                    unchanged += 1
+            listing.write(lines)
+            on_file(number + 1)
+        for line in _listed_before(folder, names):
+            listing.write(line)
     return ExportResult(written, unchanged, tuple(sorted(unreadable)))
+
+
+def _files(
+    path: Path, article: StoredArticle, record: ArticleRecord, sources: Sequence[SourceRecord]
+) -> tuple[dict[str, bytes], bytes]:
+    """The files of an article by name, and its lines in the list."""
+    older = {
+        str(path.with_suffix(f".v{values['revision']}.txt")): archive_file(_version_of(article, values))
+        for values in record.versions
+    }
+    newest = {str(path): archive_file(article)}
+    exported = [ExportedFile(name, hashlib.sha256(data).hexdigest()) for name, data in (older | newest).items()]
+    return older | newest, lines_of_article(record, exported[-1], exported[:-1], sources)
+
+
+def _version_of(article: StoredArticle, values: Values) -> StoredArticle:
+    columns = {name: values[name] for name in ("title", "content", "published_at", "published_raw") if name in values}
+    return replace(article, **columns)
+
+
+def _listed_before(folder: Path, names: NameSet) -> Iterator[bytes]:
+    """The lines of an earlier export into this folder whose files still exist and are not listed anew."""
+    path = folder / EXPORT_LIST
+    if not path.is_file():
+        return
+    for line in read_lines(path):
+        name = line.given.get("name")
+        if isinstance(name, str) and name not in names and (folder / name).is_file():
+            yield json_line(line.given).encode() + b"\n"
 
 
 def archive_file(article: StoredArticle) -> bytes:

@@ -3,6 +3,7 @@
 The first files are read here. Where more follow, other processes read ahead, so that every core has work.
 """
 
+import hashlib
 import multiprocessing
 import os
 import stat
@@ -23,6 +24,8 @@ from kzfeed.model import Article
 from kzfeed.sandbox.process import end_with_parent
 
 SUFFIXES = (".txt", ".md")
+EXPORT_LIST = "kzfeed-export.jsonl"
+"""The name of the list that an export writes of its files."""
 MAX_FILE_BYTES = 64 * 2**20
 READ_WITHOUT_PROCESSES = 500
 """So many files are read before a process has started."""
@@ -44,10 +47,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A file to be read, or a file or folder that must not or cannot be, with the reason in `refusal`."""
+    """A file to be read, or a file or folder that must not or cannot be, with the reason in `refusal`.
+
+    If `sha256` is given, the file is refused unless this is the hash of its bytes.
+    """
 
     path: Path
     refusal: str | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +74,8 @@ def find_files(
 ) -> Iterator[FoundFile]:
     """The archive files under these paths, folder by folder in the order of their names, without the folder `excluded`.
 
-    A path that is itself a file is found whatever its name. A symbolic link that leads out of the paths is refused,
+    A path that is itself a file is found whatever its name, and the list of an export before all files that it may
+    name. A symbolic link that leads out of the paths is refused,
     unless `follow_links`: otherwise a folder of somebody else's could show a private file. So is a folder that cannot
     be read. Raises UsageError where a path does not exist.
     """
@@ -101,7 +109,7 @@ def _walk(root: Path, visited: set[tuple[int, int]], allowed: Sequence[str] | No
         path = waiting.pop()
         try:
             is_folder = path.is_dir()
-            if not is_folder and not path.name.lower().endswith(SUFFIXES):
+            if not is_folder and not path.name.lower().endswith((*SUFFIXES, EXPORT_LIST)):
                 continue
             if path != root and path.is_symlink() and _leads_out(path, allowed):
                 yield FoundFile(path, f"{path}: a symbolic link out of the folder; --follow-links reads such files")
@@ -109,7 +117,7 @@ def _walk(root: Path, visited: set[tuple[int, int]], allowed: Sequence[str] | No
                 yield FoundFile(path)
             elif (identity := _identity(path)) not in visited:
                 visited.add(identity)
-                waiting.extend(sorted(path.iterdir(), reverse=True))
+                waiting.extend(sorted(path.iterdir(), key=lambda each: (each.name != EXPORT_LIST, each), reverse=True))
         except OSError as error:
             yield FoundFile(path, f"{path}: this folder cannot be read: {error.strerror}")
 
@@ -195,7 +203,10 @@ def read_file(found: FoundFile) -> FileRead:
     if found.refusal:
         return FileRead(None, refusal=found.refusal)
     try:
-        file = parse(_bytes(found.path), found.path)
+        data = _bytes(found.path)
+        if found.sha256 and hashlib.sha256(data).hexdigest() != found.sha256:
+            return FileRead(None, refusal=f"{found.path}: the file was changed after the export")
+        file = parse(data, found.path)
     except ArchiveFileError as refusal:
         return FileRead(None, refusal=str(refusal))
     leniencies = file.warnings if is_storable(file) else (*file.warnings, "U+0000 replaced by U+FFFD")

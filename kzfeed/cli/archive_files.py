@@ -25,7 +25,9 @@ Folder = Annotated[
 def backfill(
     ctx: typer.Context,
     paths: Paths,
-    source: Annotated[str | None, typer.Option(help="The source of all these articles.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The source of all articles that no list of an export names.")
+    ] = None,
     source_from: Annotated[
         SourceFrom, typer.Option(help="What names each article's source: the host of its URL, or the file's folder.")
     ] = SourceFrom.HOST,
@@ -36,7 +38,7 @@ def backfill(
     as_json: AsJson = False,
     migrate: Migrate = True,
 ) -> None:
-    """Store archive files. Running it again stores what is missing and changes nothing else."""
+    """Store archive files, and restore exports. Running it again stores what is missing and changes nothing else."""
     from kzfeed import backfill as backfilling
     from kzfeed import files as files_on_disk
     from kzfeed.cli.progress import progress_bar
@@ -50,7 +52,11 @@ def backfill(
         backfilling.make_quarantine(quarantine)
     find_files = partial(files_on_disk.find_files, excluded=quarantine, follow_links=follow_links)
     files = find_files(paths)
-    total = sum(1 for _ in find_files(paths)) if sys.stderr.isatty() else None
+    total = (
+        sum(1 for each in find_files(paths) if each.path.name != files_on_disk.EXPORT_LIST)
+        if sys.stderr.isatty()
+        else None
+    )
     with ctx.obj.database(migrate=migrate) as database, progress_bar("backfill", "file") as advance:
         done = backfilling.backfill(
             database,
@@ -80,8 +86,11 @@ def export(
     source: SourceName = None,
     since: Since = None,
     until: Until = None,
+    versions: Annotated[
+        bool, typer.Option("--versions", help="Write older versions too, as HASH.v1.txt beside the newest one.")
+    ] = False,
 ) -> None:
-    """Write articles as archive files."""
+    """Write articles as archive files, and a list of them from which `backfill` restores them exactly."""
     from kzfeed.cli.progress import progress_bar
     from kzfeed.export import export as write_files
     from kzfeed.store.queries import count
@@ -95,6 +104,7 @@ def export(
                 folder,
                 layout=layout.value,
                 selection=selected,
+                versions=versions,
                 on_file=lambda number: advance(number, total),
             )
     print(f"{folder}: {plural(done.written, 'file')} written, {done.unchanged} already there")

@@ -66,22 +66,29 @@ def stream(
     damage to an index in order of their ids. Without it, damage raises DatabaseError.
     """
     with database.read() as connection:
-        if on_unreadable is None:
-            yield from _stream(connection, selection)
-            return
-        seen: set[int] = set()
-        try:
-            for article in _stream(connection, selection):
-                seen.add(article.id)
-                yield article
-        except sa.exc.DBAPIError as error:
-            if not is_damage(error):
-                raise
-        else:
-            return
-        for article in _stream_around_damage(connection, seen, on_unreadable):
-            if selection.includes(article):
-                yield article
+        yield from stream_on(connection, selection, on_unreadable)
+
+
+def stream_on(
+    connection: sa.Connection, selection: Selection, on_unreadable: Callable[[int], None] | None = None
+) -> Iterator[StoredArticle]:
+    """What `stream` gives, on a connection that the caller uses for more queries of the same moment."""
+    if on_unreadable is None:
+        yield from _stream(connection, selection)
+        return
+    seen: set[int] = set()
+    try:
+        for article in _stream(connection, selection):
+            seen.add(article.id)
+            yield article
+    except sa.exc.DBAPIError as error:
+        if not is_damage(error):
+            raise
+    else:
+        return
+    for article in _stream_around_damage(connection, seen, on_unreadable):
+        if selection.includes(article):
+            yield article
 
 
 def _stream(connection: sa.Connection, selection: Selection) -> Iterator[StoredArticle]:

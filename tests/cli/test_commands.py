@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from kzfeed import __version__
+from kzfeed.files import EXPORT_LIST
 from kzfeed.store.schema import HEAD
 from kzfeed.text import redacted
 from tests.fork_server import clean_environment, fork_server
@@ -62,7 +63,7 @@ def kzfeed(tmp_path: Path, environment: dict[str, str]) -> Run:
 
 
 def contents(folder: Path) -> list[bytes]:
-    return sorted(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+    return sorted(file.read_bytes() for file in folder.rglob("*") if file.is_file() and file.name != EXPORT_LIST)
 
 
 def configure(folder: Path, *sources: str, http: str = 'host_gap = "0s"\nmin_interval = "0s"') -> None:
@@ -91,7 +92,8 @@ def test_an_export_in_the_flat_layout_has_the_names_of_the_samples(kzfeed: Run, 
 
     kzfeed("export", tmp_path / "flat", "--layout", "flat")
 
-    assert sorted(file.name for file in (tmp_path / "flat").iterdir()) == sorted(file.name for file in SEEDS.iterdir())
+    names = [file.name for file in SEEDS.iterdir()]
+    assert sorted(file.name for file in (tmp_path / "flat").iterdir()) == sorted([EXPORT_LIST, *names])
 
 
 def test_the_shared_files_come_back_byte_for_byte(kzfeed: Run, shared: Path, tmp_path: Path) -> None:

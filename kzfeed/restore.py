@@ -1,0 +1,210 @@
+"""Restore of an export: its list `kzfeed-export.jsonl` and its files become the articles that were exported.
+
+The list may come from anybody. What does not fit is refused with the number of its line, and the rest is restored.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kzfeed.article.build import has_fingerprint
+from kzfeed.errors import KzfeedError
+from kzfeed.export_list import ListedArticle, ListLine, NameSet, exported_file, listed_article, read_lines
+from kzfeed.files import FileRead, FoundFile, read_files
+from kzfeed.model import Article, Tally
+from kzfeed.store.engine import Database
+from kzfeed.store.record_json import source_of_json
+from kzfeed.store.records import ArticleRecord, SourceRecord, Values
+from kzfeed.store.restore import Restored, restore_articles, restore_sources
+
+BATCH_ARTICLES = 100
+BATCH_CHARACTERS = 8 * 2**20
+BATCH_SOURCES = 50
+
+OnRefused = Callable[[Path, str], None]
+"""A function that is told of each file that is refused, or of the list itself, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreStep:
+    """How many files were restored or refused since the last step, and the tally of the restored ones."""
+
+    files: int = 0
+    refused: int = 0
+    tally: Tally = Tally()  # noqa: RUF009 - frozen
+
+
+class ExportList:
+    """A list of an export in its folder: it says which files it names, and restores the articles that it describes."""
+
+    def __init__(self, path: Path, on_refused: OnRefused) -> None:
+        self.path = path
+        self._folder = path.parent
+        self._on_refused = on_refused
+        self._names, self._restorable = NameSet(), NameSet()
+        self._unreadable_line = 0
+
+    def names(self, file: Path) -> bool:
+        """Whether a line names this file."""
+        return file.is_relative_to(self._folder) and file.relative_to(self._folder).as_posix() in self._names
+
+    def refusal_of(self, file: Path) -> str | None:
+        """Why a file that no line names is refused: a line that cannot be read may be about it."""
+        if self._unreadable_line and file.is_relative_to(self._folder):
+            return f"{file}: not in {self.path}, of which line {self._unreadable_line} cannot be read"
+        return None
+
+    def restore(self, database: Database) -> Iterator[RestoreStep]:
+        """Restore all articles of the list, a few in each step. Raises DatabaseError; earlier steps stay stored."""
+        try:
+            yield from self._restore_sources(database)
+            yield from self._restore_articles(database)
+        except KzfeedError as error:
+            if type(error) is not KzfeedError:
+                raise
+            yield self._refuse(self.path, str(error))
+
+    # --- the first reading: names and sources ------------------------------------------------------------------------
+
+    def _restore_sources(self, database: Database) -> Iterator[RestoreStep]:
+        """Learn the names of the files, and restore the sources, so that they are there before their articles."""
+        sources: list[SourceRecord] = []
+        for line in read_lines(self.path):
+            if line.refusal:
+                self._unreadable_line = self._unreadable_line or line.number
+                yield self._refuse(self.path, self._at(line.number, line.refusal))
+                continue
+            self._learn_names(line)
+            try:
+                sources += map(source_of_json, _list(line.given, "sources"))
+            except ValueError as error:
+                yield self._refuse(self.path, self._at(line.number, str(error)))
+            if len(sources) >= BATCH_SOURCES:
+                restore_sources(database, sources)
+                sources = []
+        if sources:
+            restore_sources(database, sources)
+
+    def _learn_names(self, line: ListLine) -> None:
+        try:
+            self._names.add(exported_file(line.given).name)
+        except ValueError:  # the second reading refuses it
+            self._unreadable_line = self._unreadable_line or line.number
+        if line.given.get("newest") is True:
+            for version in _list(line.given, "versions"):
+                if isinstance(version, dict) and isinstance(version.get("name"), str):
+                    self._restorable.add(version["name"])
+
+    # --- the second reading: articles --------------------------------------------------------------------------------
+
+    def _restore_articles(self, database: Database) -> Iterator[RestoreStep]:
+        refused: list[RestoreStep] = []
+        batch: list[tuple[ListedArticle, ArticleRecord]] = []
+        size = 0
+        for listed, read in self._read(refused):
+            yield from refused
+            refused.clear()
+            try:
+                record = _restorable(listed, read)
+            except ValueError as error:
+                yield self._refuse(self._folder / listed.file.name, self._at(listed.line, str(error)), len(read))
+                continue
+            batch.append((listed, record))
+            size += sum(len(each["content"]) for each in (record.article, *record.versions))
+            if len(batch) >= BATCH_ARTICLES or size >= BATCH_CHARACTERS:
+                yield from self._store(database, batch)
+                batch, size = [], 0
+        yield from refused
+        if batch:
+            yield from self._store(database, batch)
+
+    def _read(self, refused: list[RestoreStep]) -> Iterator[tuple[ListedArticle, list[FileRead]]]:
+        """The articles of the list with their files read, the newest version last. Adds to `refused` what is not."""
+        waiting: deque[ListedArticle] = deque()
+
+        def files() -> Iterator[FoundFile]:
+            for line in read_lines(self.path):
+                try:
+                    listed = self._listed(line)
+                except ValueError as error:
+                    refused.append(self._refuse(self.path, self._at(line.number, str(error))))
+                    continue
+                if listed:
+                    waiting.append(listed)
+                    for file in (*listed.versions, listed.file):
+                        yield self._found(file.name, file.sha256)
+
+        read: list[FileRead] = []
+        for _, each in read_files(files()):
+            read.append(each)
+            if len(read) == len(waiting[0].versions) + 1:
+                yield waiting.popleft(), read
+                read = []
+
+    def _listed(self, line: ListLine) -> ListedArticle | None:
+        """The article of a line; None for a line of an older version, which is restored with its newest one."""
+        if line.refusal:
+            return None  # the first reading has refused it
+        if line.given.get("newest") is True:
+            return listed_article(line)
+        if exported_file(line.given).name not in self._restorable:
+            raise ValueError("no line of a newest version names this older version")
+        return None
+
+    def _found(self, name: str, sha256: str) -> FoundFile:
+        path = self._folder / name
+        if not path.resolve().is_relative_to(self._folder.resolve()):
+            return FoundFile(path, f"{path}: a symbolic link out of the folder")
+        return FoundFile(path, sha256=sha256)
+
+    def _store(self, database: Database, batch: list[tuple[ListedArticle, ArticleRecord]]) -> Iterator[RestoreStep]:
+        results = restore_articles(database, [record for _, record in batch])
+        for (listed, _), result in zip(batch, results, strict=True):
+            files = len(listed.versions) + 1
+            if result == "differing":
+                reason = "the archive holds this article in other versions, and keeps those"
+                yield self._refuse(self._folder / listed.file.name, self._at(listed.line, reason), files)
+            else:
+                yield RestoreStep(files, 0, _tally(result, files))
+
+    def _refuse(self, path: Path, reason: str, files: int = 1) -> RestoreStep:
+        self._on_refused(path, reason)
+        return RestoreStep(files=files, refused=files)
+
+    def _at(self, line: int, reason: str) -> str:
+        return f"{self.path}: line {line}: {reason}"
+
+
+def _tally(result: Restored, files: int) -> Tally:
+    return Tally(new=1, revised=files - 1) if result == "new" else Tally(unchanged=files)
+
+
+def _restorable(listed: ListedArticle, read: list[FileRead]) -> ArticleRecord:
+    """The record with the texts of its files. Raises ValueError where a file was refused or does not fit."""
+    articles = []
+    for each in read:
+        if each.article is None:
+            raise ValueError(each.refusal)
+        articles.append(each.article)
+    *older, newest = articles
+    record = listed.record
+    versions = tuple(_with_texts(values, article) for values, article in zip(record.versions, older, strict=True))
+    row = _with_texts(record.article, newest)
+    for values, article in ((row, newest), *zip(versions, older, strict=True)):
+        if article.url != row["url"] or (article.url is None and article.url_hash != row["url_hash"]):
+            raise ValueError(f"url is {row['url']!r}, and the file has {article.url or article.url_hash!r}")
+        if article.published_at != values.get("published_at", row["published_at"]):
+            raise ValueError("published_at is another date than that of the file")
+    if not has_fingerprint(newest, row["fingerprint"]):
+        row["fingerprint"] = newest.fingerprint
+    return replace(record, article=row, versions=versions)
+
+
+def _with_texts(values: Values, article: Article) -> Values:
+    return values | {"title": article.title, "content": article.content, "text": article.text}
+
+
+def _list(given: dict[str, object], key: str) -> list[object]:
+    found = given.get(key)
+    return found if isinstance(found, list) else []

@@ -1,0 +1,221 @@
+"""Records: all that the database holds of an article or a source, with sources by name instead of ids.
+
+An export writes them, `restore` inserts them. The columns come from the schema, so that a new one is exported too.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.model import StoredArticle
+from kzfeed.store import tables
+from kzfeed.store.damage import is_damage
+from kzfeed.store.engine import Database
+from kzfeed.store.queries import STREAM_SIZE, Selection, stream_on
+
+Values = dict[str, Any]
+"""Values by column; `source` and `revision_source` are names where the table has ids."""
+
+TEXTS = ("title", "content", "text")
+"""Columns of articles and revisions whose values archive files hold, or that are derived from them."""
+
+_SOURCE_COLUMNS = ("name", "title", "url", "configured_url", "site_url")
+"""All that is no configuration and no state of polling."""
+
+_source = tables.sources.c
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleRecord:
+    """An article: its row, its older versions (the first one first), and the rows that belong to it."""
+
+    article: Values
+    versions: tuple[Values, ...]
+    sightings: tuple[Values, ...]
+    withdrawals: tuple[Values, ...]
+    media: tuple[Values, ...]
+    tags: tuple[Values, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRecord:
+    """A source: its row, its addresses and its gaps."""
+
+    source: Values
+    addresses: tuple[Values, ...]
+    gaps: tuple[Values, ...]
+
+
+@cache
+def exchanged_columns(table: sa.Table) -> dict[str, sa.Column[Any]]:
+    """The columns of a table that records hold, by their names in records."""
+    if table is tables.sources:
+        return {name: _source[name] for name in _SOURCE_COLUMNS}
+    is_left_out = {"id", "article_id"} | ({"source_id"} if table in (tables.gaps, tables.source_addresses) else set())
+    return {
+        column.name.removesuffix("_id") if column.foreign_keys else column.name: column
+        for column in table.c
+        if column.name not in is_left_out
+    }
+
+
+def stream_records(
+    database: Database, selection: Selection, on_unreadable: Callable[[int], None], *, versions: bool
+) -> Iterator[tuple[StoredArticle, ArticleRecord, list[SourceRecord]]]:
+    """The selected articles in the order of `queries.stream`, each with its record, as of one moment.
+
+    Each source's record comes with the first article of the few that are read together and mention it; if all articles
+    are selected, sources without any come with the first. Without `versions`, older versions are left out.
+    `on_unreadable` is called with the id of each article of which something is on a damaged page.
+    """
+    described: set[str] = set()
+    with database.read() as connection:
+        names = _names(connection)
+        for number, batch in enumerate(_batches(stream_on(connection, selection, on_unreadable))):
+            records = _records(connection, batch, names, on_unreadable, versions=versions)
+            mentioned = {name for record in records.values() for name in _mentioned(record)}
+            if number == 0 and selection == Selection():
+                mentioned |= _without_articles(connection)
+            sources = _source_records(connection, mentioned - described)
+            described |= mentioned
+            for article in batch:
+                yield article, records[article.id], sources
+                sources = []
+
+
+def _batches(articles: Iterator[StoredArticle]) -> Iterator[list[StoredArticle]]:
+    batch: list[StoredArticle] = []
+    for article in articles:
+        batch.append(article)
+        if len(batch) == STREAM_SIZE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _names(connection: sa.Connection) -> dict[int, str]:
+    try:
+        return {row.id: row.name for row in connection.execute(sa.select(_source.id, _source.name))}
+    except sa.exc.DBAPIError as error:
+        if not is_damage(error):
+            raise
+        return {}
+
+
+def _mentioned(record: ArticleRecord) -> Iterator[str]:
+    yield from (record.article["source"], record.article["revision_source"])
+    for values in (*record.versions, *record.sightings, *record.withdrawals):
+        yield values["source"]
+
+
+def _records(
+    connection: sa.Connection,
+    articles: Sequence[StoredArticle],
+    names: Mapping[int, str],
+    on_unreadable: Callable[[int], None],
+    *,
+    versions: bool,
+) -> dict[int, ArticleRecord]:
+    """The records of these articles by id. What cannot be read of an article is empty, and its id is reported."""
+    ids = [article.id for article in articles]
+    try:
+        return _read_records(connection, ids, names, versions=versions)
+    except sa.exc.DBAPIError as error:
+        if not is_damage(error):
+            raise
+    if len(articles) > 1:
+        half = len(articles) // 2
+        return {
+            article_id: record
+            for part in (articles[:half], articles[half:])
+            for article_id, record in _records(connection, part, names, on_unreadable, versions=versions).items()
+        }
+    (article,) = articles
+    on_unreadable(article.id)
+    row = {name: getattr(article, name, None) for name in exchanged_columns(tables.articles) if name not in TEXTS}
+    row |= {"revision": 1, "revision_seen_at": article.first_seen_at, "revision_source": article.source}
+    return {article.id: ArticleRecord(row, (), (), (), (), ())}
+
+
+def _read_records(
+    connection: sa.Connection, ids: Sequence[int], names: Mapping[int, str], *, versions: bool
+) -> dict[int, ArticleRecord]:
+    def rows(
+        table: sa.Table, key: str, order: Sequence[str], left_out: Collection[str] = ()
+    ) -> dict[int, list[Values]]:
+        columns = {name: column for name, column in exchanged_columns(table).items() if name not in left_out}
+        query = sa.select(table.c[key].label("key"), *(column.label(name) for name, column in columns.items()))
+        found: dict[int, list[Values]] = {}
+        for row in connection.execute(query.where(table.c[key].in_(ids)).order_by(*(table.c[each] for each in order))):
+            values = {
+                name: names.get(row._mapping[name], f"unknown-source-{row._mapping[name]}")
+                if column.foreign_keys
+                else row._mapping[name]
+                for name, column in columns.items()
+            }
+            found.setdefault(row.key, []).append(values)
+        return found
+
+    articles = rows(tables.articles, "id", ["id"], TEXTS)
+    older = rows(tables.revisions, "article_id", ["revision"], ["text"]) if versions else {}
+    sightings = rows(tables.sightings, "article_id", ["first_seen_at"])
+    withdrawals: dict[int, list[Values]] = {}
+    for each in sightings.values():  # ids of sources differ from database to database
+        each.sort(key=lambda sighting: (sighting["first_seen_at"], sighting["source"]))
+    media = rows(tables.media, "article_id", ["id"])
+    tags = rows(tables.tags, "article_id", ["id"])
+    return {
+        article_id: ArticleRecord(
+            articles[article_id][0],
+            *(tuple(each.get(article_id, ())) for each in (older, sightings, withdrawals, media, tags)),
+        )
+        for article_id in ids
+    }
+
+
+def _without_articles(connection: sa.Connection) -> set[str]:
+    sighted = sa.exists().where(tables.sightings.c.source_id == _source.id)
+    try:
+        return set(connection.execute(sa.select(_source.name).where(~sighted)).scalars())
+    except sa.exc.DBAPIError as error:
+        if not is_damage(error):
+            raise
+        return set()
+
+
+def _source_records(connection: sa.Connection, names: Collection[str]) -> list[SourceRecord]:
+    """The records of these sources, ordered by name. What is on damaged pages is left out."""
+    if not names:
+        return []
+    try:
+        columns = exchanged_columns(tables.sources)
+        query = sa.select(_source.id.label("source_id"), *columns.values()).where(_source.name.in_(sorted(names)))
+        found = connection.execute(query.order_by(_source.name)).all()
+        ids = [row.source_id for row in found]
+        addresses = _rows_of_sources(connection, tables.source_addresses, ids)
+        gaps = _rows_of_sources(connection, tables.gaps, ids)
+    except sa.exc.DBAPIError as error:
+        if not is_damage(error):
+            raise
+        return []
+    return [
+        SourceRecord(
+            {name: row._mapping[name] for name in columns},
+            tuple(addresses.get(row.source_id, ())),
+            tuple(gaps.get(row.source_id, ())),
+        )
+        for row in found
+    ]
+
+
+def _rows_of_sources(connection: sa.Connection, table: sa.Table, ids: Sequence[int]) -> dict[int, list[Values]]:
+    columns = exchanged_columns(table)
+    query = sa.select(table.c.source_id.label("key"), *columns.values()).where(table.c.source_id.in_(ids))
+    found: dict[int, list[Values]] = {}
+    for row in connection.execute(query.order_by(table.c.id)):
+        found.setdefault(row.key, []).append({name: row._mapping[name] for name in columns})
+    return found

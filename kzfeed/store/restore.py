@@ -1,0 +1,167 @@
+"""Restore of exported records: rows are inserted as they were, with the ids of this database.
+
+What the database has already stays unchanged, so that a restore can be repeated, also after it was killed.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from kzfeed.article.build import fingerprint
+from kzfeed.hosts import host_of
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from kzfeed.store.lookup import BODY_BATCH, in_batches
+from kzfeed.store.records import ArticleRecord, SourceRecord, Values, exchanged_columns
+from kzfeed.store.sources import ids_by_name
+
+_article, _revision = tables.articles.c, tables.revisions.c
+_UNPOLLED: dict[str, Any] = {
+    "enabled": False,
+    "auto": False,
+    "ask_in_full": False,
+    "failure_count": 0,
+    "moved_polls": 0,
+}
+
+
+Restored = Literal["new", "unchanged", "differing"]
+"""Whether an article was new, was there in all its versions, or is left as the database has it, in other versions."""
+
+
+def restore_sources(database: Database, records: Sequence[SourceRecord]) -> None:
+    """Insert the sources that the database does not have, with status `removed` until the operator configures them.
+
+    A source that it has gets what it lacks: title and addresses, where it has none, and gaps. Raises DatabaseError.
+    """
+    source = tables.sources.c
+    with database.write() as connection:
+        names = [record.source["name"] for record in records]
+        held = set(connection.execute(sa.select(source.name).where(source.name.in_(names))).scalars())
+        for values in (record.source for record in records):
+            if values["name"] in held:
+                empty = {name: sa.func.coalesce(source[name], values[name]) for name in ("title", "site_url")}
+                connection.execute(sa.update(tables.sources).where(source.name == values["name"]).values(empty))
+            else:
+                held.add(values["name"])
+                # A source without URL is one that only backfill knows.
+                state = {
+                    "status": "removed" if values["url"] else "active",
+                    "host": host_of(values["url"] or "") or None,
+                }
+                connection.execute(sa.insert(tables.sources), [values | _UNPOLLED | state])
+        ids = ids_by_name(connection, names)
+        for record in records:
+            source_id = ids[record.source["name"]]
+            _add_missing(connection, tables.source_addresses, source_id, record.addresses)
+            _add_missing(connection, tables.gaps, source_id, record.gaps)
+
+
+def _add_missing(connection: sa.Connection, table: sa.Table, source_id: int, rows: Iterable[Values]) -> None:
+    columns = exchanged_columns(table)
+    query = sa.select(*columns.values()).where(table.c.source_id == source_id)
+    held = {tuple(row) for row in connection.execute(query)}
+    missing = [row for row in rows if tuple(row[name] for name in columns) not in held]
+    if missing:
+        connection.execute(sa.insert(table), [row | {"source_id": source_id} for row in missing])
+
+
+def restore_articles(database: Database, records: Sequence[ArticleRecord]) -> list[Restored]:
+    """Insert the articles that the database does not have, with all that belongs to them, in one transaction.
+
+    Returns for each, in order, what became of it. Older versions that the export left out leave no hole: those that are
+    there are numbered from 1. Raises DatabaseError.
+    """
+    results: list[Restored] = []
+    new: dict[str, ArticleRecord] = {}
+    with database.write() as connection:
+        held = _held_versions(connection, {record.article["url_hash"] for record in records})
+        for record in records:
+            url_hash = record.article["url_hash"]
+            if url_hash not in held:
+                new[url_hash] = _renumbered(record)
+                held[url_hash] = _versions_of(record)
+                results.append("new")
+            else:
+                results.append("unchanged" if _holds(held[url_hash], record) else "differing")
+        _insert(connection, list(new.values()))
+    return results
+
+
+def _versions_of(record: ArticleRecord) -> set[tuple[str, str]]:
+    return {(each["title"], each["content"]) for each in (record.article, *record.versions)}
+
+
+def _held_versions(connection: sa.Connection, hashes: Iterable[str]) -> dict[str, set[tuple[str, str]]]:
+    """Title and content of every version of those of these articles that the database holds."""
+    newest = sa.select(_article.url_hash, _article.title, _article.content)
+    older = sa.select(_article.url_hash, _revision.title, _revision.content).join_from(
+        tables.articles, tables.revisions, _revision.article_id == _article.id
+    )
+    held: dict[str, set[tuple[str, str]]] = {}
+    for batch in in_batches(hashes, BODY_BATCH):
+        for query in (newest, older):
+            for url_hash, title, content in connection.execute(query.where(_article.url_hash.in_(batch))):
+                held.setdefault(url_hash, set()).add((title, content))
+    return held
+
+
+def _holds(held: set[tuple[str, str]], record: ArticleRecord) -> bool:
+    """Whether all versions of the record are held, at least with the same visible text."""
+    versions = _versions_of(record)
+    if versions <= held:
+        return True
+    visible = {fingerprint(*version) for version in held}
+    return all(fingerprint(*version) in visible for version in versions - held)
+
+
+def _renumbered(record: ArticleRecord) -> ArticleRecord:
+    """The record with its versions numbered from 1, and with a sighting by the source that had the article first."""
+    article = record.article
+    numbers = [*(row["revision"] for row in record.versions), article["revision"]]
+    new = {number: sum(each <= number for each in numbers) or 1 for number in range(1, numbers[-1] + 1)}
+    sightings = [row | {"revision": new[row["revision"]]} for row in record.sightings]
+    if article["source"] not in {row["source"] for row in sightings}:
+        empty = dict.fromkeys(exchanged_columns(tables.sightings))
+        shared = {name: article[name] for name in ("source", "first_seen_at", "last_seen_at")}
+        sightings.append({**empty, **shared, "revision": len(numbers)})
+    return replace(
+        record,
+        article=article | {"revision": len(numbers)},
+        versions=tuple(row | {"revision": new[row["revision"]]} for row in record.versions),
+        sightings=tuple(sightings),
+    )
+
+
+def _insert(connection: sa.Connection, records: Sequence[ArticleRecord]) -> None:
+    if not records:
+        return
+    mentioned = [row for record in records for row in (*record.versions, *record.sightings)]
+    names = {row["source"] for row in mentioned}
+    names |= {record.article[key] for record in records for key in ("source", "revision_source")}
+    source_ids = ids_by_name(connection, sorted(names))
+    statement = sa.insert(tables.articles).returning(_article.id, sort_by_parameter_order=True)
+    rows = [_row(tables.articles, record.article, source_ids) for record in records]
+    ids = connection.execute(statement, rows).scalars().all()
+    for table, key in (
+        (tables.revisions, "versions"),
+        (tables.sightings, "sightings"),
+        (tables.media, "media"),
+        (tables.tags, "tags"),
+    ):
+        belonging = [
+            _row(table, values, source_ids) | {"article_id": article_id}
+            for article_id, record in zip(ids, records, strict=True)
+            for values in getattr(record, key)
+        ]
+        if belonging:
+            connection.execute(sa.insert(table), belonging)
+
+
+def _row(table: sa.Table, values: Values, source_ids: Mapping[str, int]) -> Values:
+    return {
+        column.name: source_ids[values[name]] if column.foreign_keys else values[name]
+        for name, column in exchanged_columns(table).items()
+    }

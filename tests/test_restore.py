@@ -1,0 +1,374 @@
+"""An export comes back exactly: `backfill` of its folder restores every table, on and between both engines."""
+
+import json
+import os
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from kzfeed.backfill import Progress, backfill, by_host
+from kzfeed.errors import DocumentError
+from kzfeed.export import Layout, export
+from kzfeed.files import EXPORT_LIST, find_files
+from kzfeed.model import Document, Gap, Overlap, Poll, SourceConfig
+from kzfeed.sandbox.document import read
+from kzfeed.store import schema, sources, tables
+from kzfeed.store.commit import PollCommit, commit_polls
+from kzfeed.store.engine import Database
+from kzfeed.store.queries import Selection
+from kzfeed.store.verify import verify
+from tests.databases import Databases
+
+NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
+BOOKKEEPING = {
+    "articles": {"id"},
+    "sources": {column.name for column in tables.sources.c} - {"name", "title", "url", "site_url", "configured_url"},
+    "media": {"id"},
+    "tags": {"id"},
+    "gaps": {"id"},
+    "source_addresses": {"id"},
+}
+COMPARED = [table for table in tables.metadata.sorted_tables if table.name not in ("polls", "hosts", "row_counts")]
+
+Rows = dict[str, Counter[tuple[Any, ...]]]
+NewDatabase = Callable[[str], Database]
+
+
+@pytest.fixture
+def new(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
+    """Makes a new database on the engine named."""
+    made: list[tuple[Database, str]] = []
+    server = request.getfixturevalue("postgresql")
+    databases = Databases(tmp_path, server)
+
+    def make(engine: str) -> Database:
+        url = databases.new(engine)
+        database = Database(url)
+        schema.upgrade(database)
+        made.append((database, url))
+        return database
+
+    yield make
+    for database, url in made:
+        database.close()
+        databases.drop(url)
+
+
+def rows(database: Database) -> Rows:
+    """All rows of the compared tables, with url_hashes and names of sources instead of ids."""
+    with database.read() as connection:
+        names = dict(map(tuple, connection.execute(sa.select(tables.sources.c.id, tables.sources.c.name))))
+        of_articles = sa.select(tables.articles.c.id, tables.articles.c.url_hash)
+        hashes = dict(map(tuple, connection.execute(of_articles)))
+        keys = {"sources": names, "articles": hashes}
+        found: Rows = {}
+        for table in COMPARED:
+            columns = [column for column in table.c if column.name not in BOOKKEEPING.get(table.name, ())]
+            references = [{key.column.table.name for key in column.foreign_keys} for column in columns]
+            found[table.name] = Counter(
+                tuple(keys[next(iter(to))][value] if to else value for value, to in zip(row, references, strict=True))
+                for row in connection.execute(sa.select(*columns))
+            )
+    return found
+
+
+def assert_same(left: Rows, right: Rows) -> None:
+    for name, expected in left.items():
+        missing, extra = expected - right[name], right[name] - expected
+        assert not missing + extra, f"{name}: missing {list(missing)[:2]}, too many {list(extra)[:2]}"
+
+
+def show(database: Database, source: str, body: bytes, now: datetime, gap: Gap | None = None) -> int:
+    """A source shows this document; returns the number of its articles."""
+    configs = [SourceConfig(each.name, each.url) for each in sources.load(database)]
+    if source not in {config.name for config in configs}:
+        sources.configure(database, [*configs, SourceConfig(source, f"https://{source}.example/rss")], now)
+    (before,) = sources.load(database, [source])
+    feed, articles = read(Document(body, None, before.url, "Asia/Shanghai", now))
+    title = before.title or feed.title
+    after = replace(before, last_polled_at=now, last_document_at=now, title=title, site_url=feed.site_url)
+    poll = Poll(source_id=before.id, started_at=now, duration=timedelta(), outcome="unchanged", entries=len(articles))
+    (stored,) = commit_polls(database, [PollCommit(after, poll, articles, overlap=Overlap(gap=gap))])
+    assert isinstance(stored, Poll)
+    return len(articles)
+
+
+def rss(title: str, items: Sequence[str]) -> bytes:
+    media = 'xmlns:media="http://search.yahoo.com/mrss/"'
+    channel = f"<title>{title}</title><link>https://{title}.example/</link>{''.join(items)}"
+    return f'<rss version="2.0" {media}><channel>{channel}</channel></rss>'.encode()
+
+
+def podcast(number: int) -> str:
+    return (
+        f"<item><title>第{number}集</title><link>https://pod.example/show</link><guid>pod-{number}</guid>"
+        f"<pubDate>Tue, 11 Jan 2022 {number % 24:02}:39:03 +0800</pubDate><category>播客</category>"
+        f'<enclosure url="https://pod.example/{number}.mp3" type="audio/mpeg" length="{number}000"/>'
+        f"<description>第{number}集：灯塔的故事，{'海' * number}</description></item>"
+    )
+
+
+def news(number: int, wording: str = "", link: str = "") -> str:
+    address = link or f"https://news.example/{number}"
+    date = f"<pubDate>Tue, 11 Jan 2022 {number % 24:02}:00:01 GMT</pubDate>" if number % 3 else ""
+    return (
+        f"<item><title>标题 [{number}](x) 新闻</title><link>{address}</link>{date}"
+        f"<category>中国</category><category>a, b</category><author>记者 {number}</author>"
+        f'<description><![CDATA[<p>正文 {number} {wording}</p>\n<img src="https://img.example/{number}.jpg">]]></description>'
+        f"</item>"
+    )
+
+
+def fill(database: Database) -> None:
+    """A rich archive: podcasts under one link, entries without link or date, shared articles, revisions, gaps."""
+    at = [NOW + timedelta(hours=hour) for hour in range(6)]
+    show(database, "pod", rss("pod", [podcast(number) for number in range(1, 10)]), at[0])
+    without_link = [f"<item><guid isPermaLink='false'>tag:{n}</guid><title>无链接 {n}</title></item>" for n in range(4)]
+    show(
+        database,
+        "news",
+        rss("news", [*map(news, range(8)), *without_link, "<item><title>只有标题</title></item>"]),
+        at[1],
+    )
+    show(database, "mirror", rss("mirror", [news(1), news(2, "镜像的话"), news(30)]), at[2])
+    show(database, "news", rss("news", [news(number, "改了一次") for number in range(4)]), at[3])
+    show(database, "news", rss("news", [news(1, "又改了"), news(2)]), at[4], Gap(at[2], at[3]))
+    show(database, "empty", rss("empty", []), at[5])
+
+
+def export_to(database: Database, folder: Path, layout: Layout = "tree") -> Path:
+    export(database, folder, layout=layout, selection=Selection(), versions=True)
+    return folder
+
+
+def bring_back(database: Database, *paths: Path) -> Progress:
+    return backfill(database, find_files(paths), source_of=by_host, clock=lambda: NOW + timedelta(days=900))
+
+
+def findings(database: Database) -> list[Any]:
+    found: list[Any] = []
+    verify(database, found.append)
+    return found
+
+
+@pytest.mark.parametrize("layout", ["tree", "flat"])
+@pytest.mark.parametrize("engines", [("sqlite", "postgresql"), ("postgresql", "sqlite")], ids="-to-".join)
+def test_an_export_comes_back_row_for_row(
+    new: NewDatabase, engines: tuple[str, str], layout: Layout, tmp_path: Path
+) -> None:
+    original = new(engines[0])
+    fill(original)
+    before = rows(original)
+    folder = export_to(original, tmp_path / "out", layout)
+
+    for engine in ("same", *engines):
+        database = original if engine == "same" else new(engine)
+        for _ in range(2):
+            done = bring_back(database, folder)
+            assert done.refused == 0
+            assert_same(before, rows(database))
+        assert findings(database) == []
+        again = export_to(database, tmp_path / f"again-{engine}", layout)
+        assert contents(again) == contents(folder)
+    assert before["revisions"].total() > 4
+    assert min(before[name].total() for name in ("gaps", "media", "tags", "sightings")) > 0
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_the_lines_of_a_list_may_come_in_any_order(new: NewDatabase, tmp_path: Path) -> None:
+    original, database = new("sqlite"), new("sqlite")
+    fill(original)
+    listing = export_to(original, tmp_path / "out") / EXPORT_LIST
+    lines = listing.read_bytes().splitlines(keepends=True)
+    random.Random(7).shuffle(lines)
+    listing.write_bytes(b"".join(lines))
+
+    assert bring_back(database, tmp_path / "out").refused == 0
+    assert_same(rows(original), rows(database))
+
+
+def test_what_is_restored_is_left_alone_when_its_source_shows_it_again(new: NewDatabase, tmp_path: Path) -> None:
+    original, database = new("sqlite"), new("sqlite")
+    fill(original)
+    bring_back(database, export_to(original, tmp_path / "out"))
+    later = NOW + timedelta(days=1)
+    document = rss("pod", [podcast(number) for number in range(1, 10)])
+
+    for each in (original, database):
+        show(each, "pod", document, later)
+
+    assert_same(rows(original) | {"sources": Counter()}, rows(database) | {"sources": Counter()})
+
+
+def test_newest_versions_alone_leave_no_hole(new: NewDatabase, tmp_path: Path) -> None:
+    original, database = new("sqlite"), new("sqlite")
+    fill(original)
+    export(original, tmp_path / "out", layout="tree", selection=Selection())
+
+    done = bring_back(database, tmp_path / "out")
+
+    assert (done.refused, findings(database)) == (0, [])
+    assert rows(database)["articles"].total() == rows(original)["articles"].total()
+    assert {row[-3] for row in rows(database)["revisions"]} == set()
+
+
+# --- lists that do not fit -------------------------------------------------------------------------------------------
+
+
+def edited(folder: Path, edit: Callable[[dict[str, Any]], dict[str, Any] | str]) -> None:
+    """Change the last line of the list."""
+    listing = folder / EXPORT_LIST
+    *lines, last = listing.read_text("utf-8").splitlines()
+    changed = edit(json.loads(last))
+    lines.append(changed if isinstance(changed, str) else json.dumps(changed))
+    listing.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda line: "{not json",
+        lambda line: "[" * 100_000,
+        lambda line: json.dumps(line)[:-1] + ', "x": NaN}',
+        lambda line: "[]",
+        lambda line: "x" * (17 * 2**20),
+        lambda line: line | {"name": "../../secret.txt"},
+        lambda line: line | {"name": "/etc/passwd"},
+        lambda line: line | {"name": 7},
+        lambda line: line | {"sha256": "0" * 64},
+        lambda line: line | {"url_hash": "not a hash"},
+        lambda line: line | {"url": "https://elsewhere.example/"},
+        lambda line: line | {"published_at": "1999-01-01T00:00:00.000Z"},
+        lambda line: line | {"first_seen_at": "2022-02-30T00:00:00.000Z"},
+        lambda line: line | {"source": "../../etc"},
+        lambda line: line | {"revision": True},
+        lambda line: line | {"revision": 2**40},
+        lambda line: line | {"author": "nul\x00"},
+        lambda line: line | {"author": "\ud800"},
+        lambda line: line | {"tags": [1]},
+        lambda line: line | {"tags": {"a": 1}},
+        lambda line: line | {"media": [{"kind": "image"}]},
+        lambda line: line | {"sightings": line["sightings"] * 2},
+        lambda line: line | {"versions": [7]},
+        lambda line: line | {"sources": [{"name": "/x"}]},
+        lambda line: line | {"newest": False},
+    ],
+)
+def test_a_line_that_does_not_fit_is_refused_by_its_number_and_the_rest_is_restored(
+    new: NewDatabase,
+    edit: Callable[[dict[str, Any]], dict[str, Any] | str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    original, database = new("sqlite"), new("sqlite")
+    show(original, "news", rss("news", [news(number) for number in range(4)]), NOW)
+    folder = export_to(original, tmp_path / "out")
+    edited(folder, edit)
+    (tmp_path / "secret.txt").write_text("<!--1-->\n[t](https://e.example/secret)\n------\n\nx\n")
+
+    done = bring_back(database, folder)
+
+    assert done.refused >= 1
+    assert f"{folder / EXPORT_LIST}: line 4: " in capsys.readouterr().out
+    expected, found = rows(original)["articles"], rows(database)["articles"]
+    assert not found - expected
+    assert (expected - found).total() <= 1
+    assert findings(database) == []
+
+
+def test_an_edited_or_missing_file_is_refused_and_comes_back_when_it_is_mended(
+    new: NewDatabase, tmp_path: Path
+) -> None:
+    original, database = new("sqlite"), new("sqlite")
+    fill(original)
+    folder = export_to(original, tmp_path / "out")
+    version, newest = next(folder.rglob("*.v1.txt")), next(folder.glob("pod/**/*.txt"))
+    kept = {path: path.read_bytes() for path in (version, newest)}
+    version.unlink()
+    newest.write_bytes(kept[newest] + b"edited\n")
+
+    done = bring_back(database, folder)
+
+    assert done.refused >= 2
+    assert rows(database)["articles"].total() == rows(original)["articles"].total() - 2
+    for path, data in kept.items():
+        path.write_bytes(data)
+    assert bring_back(database, folder).refused == 0
+    assert_same(rows(original), rows(database))
+
+
+def test_a_link_out_of_the_folder_is_not_followed(new: NewDatabase, tmp_path: Path) -> None:
+    original, database = new("sqlite"), new("sqlite")
+    show(original, "news", rss("news", [news(1)]), NOW)
+    folder = export_to(original, tmp_path / "out")
+    file = next(folder.rglob("*.txt"))
+    shutil.move(file, tmp_path / "outside.txt")
+    file.symlink_to(tmp_path / "outside.txt")
+
+    assert bring_back(database, folder).refused == 1
+    assert rows(database)["articles"].total() == 0
+
+
+def test_a_list_that_is_no_regular_file_is_refused(new: NewDatabase, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / EXPORT_LIST)
+    assert bring_back(new("sqlite"), tmp_path).refused == 1
+
+
+def test_files_that_no_list_names_are_known_by_their_url(new: NewDatabase, tmp_path: Path) -> None:
+    original, database = new("sqlite"), new("sqlite")
+    show(original, "news", rss("news", [news(1)]), NOW)
+    folder = export_to(original, tmp_path / "out")
+    (folder / "mine.txt").write_text("<!--1-->\n[t](https://e.example/mine)\n------\n\nx\n")
+
+    done = bring_back(database, folder)
+
+    assert (done.tally.new, done.refused) == (2, 0)
+
+
+def test_an_export_of_one_source_beside_another_keeps_both_in_the_list(new: NewDatabase, tmp_path: Path) -> None:
+    original, database = new("sqlite"), new("sqlite")
+    fill(original)
+    for source in ("pod", "news", "mirror"):
+        export(original, tmp_path / "out", layout="tree", selection=Selection(source), versions=True)
+
+    assert bring_back(database, tmp_path / "out").refused == 0
+    for name in ("articles", "revisions", "sightings"):
+        assert rows(database)[name] == rows(original)[name]
+
+
+# --- foreign feeds ---------------------------------------------------------------------------------------------------
+
+
+def foreign_articles(shared: Path, database: Database) -> int:
+    """Every foreign feed that can be read, each as a source of its own."""
+    total = 0
+    for number, file in enumerate(sorted((shared / "corpus").rglob("*"))):
+        if file.suffix.lower() in (".xml", ".json", ".atom", ".rss", ".rdf") and file.is_file():
+            try:
+                total += show(database, f"foreign-{number}", file.read_bytes(), NOW + timedelta(minutes=number))
+            except DocumentError:
+                continue
+    return total
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_foreign_feeds_come_back_row_for_row(new: NewDatabase, engine: str, shared: Path, tmp_path: Path) -> None:
+    original = new("sqlite")
+    assert foreign_articles(shared, original) > 500
+    folder = export_to(original, tmp_path / "out")
+
+    for database in (new(engine), original):
+        assert bring_back(database, folder).refused == 0
+        assert_same(rows(original), rows(database))
