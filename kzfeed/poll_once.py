@@ -40,20 +40,16 @@ async def poll_once(
     names: Sequence[str],
     *,
     force: bool,
-    on_report: Callable[[PollReport], None] | None = None,
+    on_report: Callable[[PollReport, int], None] | None = None,
 ) -> list[PollReport]:
-    """Poll the named sources, or all that are configured, once; reports in the order of the sources' names.
+    """Poll the named sources once, or all of the configuration; reports in the order of the sources' names.
 
-    `on_report` is called with each report as soon as its poll has ended. A poll that could not be stored is reported
-    with the error kind `database`. Raises UsageError for a name that is not configured, and DatabaseError.
+    Adds the sources of the configuration to the database and removes none. Where the configuration names no sources,
+    those of the database are polled. `on_report` is called with each report and the number of all polls as soon as the
+    poll has ended. A poll that could not be stored is reported with the error kind `database`. Raises UsageError for a
+    name that no source has, and DatabaseError.
     """
-    sources.configure(database, settings.source_configs(), utc_now())
-    wanted = sources.hosts_by_name(database, names)
-    if unknown := set(names) - wanted.keys():
-        known = ", ".join(config.name for config in settings.source_configs()) or "none"
-        raise UsageError(
-            f"no source {', '.join(sorted(unknown))} is configured in {settings.origin}; there are: {known}"
-        )
+    wanted = _wanted(settings, database, names)
     slots = asyncio.Semaphore(settings.http.max_connections)
     reports: dict[str, PollReport] = {}
 
@@ -64,7 +60,7 @@ async def poll_once(
                 async with slots:
                     done = reports[name] = await _poll_source(polls, name, current)
                 if on_report:
-                    on_report(done)
+                    on_report(done, len(wanted))
 
         async with asyncio.TaskGroup() as group:
             # The sources of a host are polled one after another: the answer to the first may pause the whole host.
@@ -73,6 +69,27 @@ async def poll_once(
                 for _ in range(polls.host_queues.connections(host)):
                     group.create_task(poll_queue(queue))
     return [reports[name] for name in wanted]
+
+
+def _wanted(settings: Settings, database: Database, names: Sequence[str]) -> dict[str, str]:
+    """The sources to poll, each with its host. Raises UsageError for a name that no source has."""
+    if settings.names_sources:
+        sources.add(database, settings.source_configs(), utc_now())
+    else:
+        sources.add_first(database, settings.source_configs(), utc_now())
+    stored = sources.hosts_by_name(database)
+    if unknown := sorted(set(names) - stored.keys()):
+        known = ", ".join(stored) or "none"
+        raise UsageError(
+            f"no source {', '.join(unknown)} is configured in {settings.origin} or in the database; there are: {known}"
+        )
+    if names:
+        chosen = set(names)
+    elif settings.names_sources:
+        chosen = {source.name for source in settings.sources}
+    else:
+        chosen = set(stored)
+    return {name: host for name, host in stored.items() if name in chosen}
 
 
 SourceOrReason = Source | str

@@ -9,14 +9,21 @@ from kzfeed.config.settings import Settings
 from kzfeed.poll import utc_now
 from kzfeed.schedule.interval import IntervalBounds, spread_start
 from kzfeed.schedule.policy import Circumstances, replanned
-from kzfeed.store import sources
+from kzfeed.store import claims, sources
 from kzfeed.store.engine import Database
 
 log = structlog.get_logger()
 
 
 def apply(settings: Settings, database: Database, now: datetime) -> None:
-    """Make the sources those of the configuration. A new interval counts from the last poll of its source."""
+    """Make the sources those of the configuration. A new interval counts from the last poll of its source.
+
+    A configuration that names no sources leaves those of the database; a new database gets the built-in ones.
+    """
+    if not settings.names_sources:
+        sources.add_first(database, settings.source_configs(), now)
+        claims.spread_due(database, spread_start, now)
+        return
     before = {source.id: source for source in sources.load(database)}
     sources.configure(database, settings.source_configs(), now, spread=spread_start)
     at = Circumstances(now, interval_bounds(settings))
@@ -40,7 +47,7 @@ def reloader(
         on_reload(fresh)
         ours, theirs = (settings.model_dump(exclude={"sources", "defaults", "log"}) for settings in (in_force, fresh))
         changed = sorted(section for section in ours if ours[section] != theirs[section])
-        log.info("configuration reloaded", origin=fresh.origin, sources=len(fresh.sources))
+        log.info("configuration reloaded", origin=fresh.origin, sources=len(sources.hosts_by_name(database)))
         if changed:
             log.warning("settings changed that need a restart", sections=changed)
 

@@ -22,7 +22,7 @@ from kzfeed.fetch.proxy import ProxyRules, parse_proxy
 from kzfeed.poll import Poller, utc_now
 from kzfeed.reload import apply, interval_bounds, reloader
 from kzfeed.sandbox.pool import Workers
-from kzfeed.store import host_pauses, schema
+from kzfeed.store import host_pauses, schema, sources
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
@@ -70,7 +70,7 @@ async def _run(settings: Settings, database: Database, load: Callable[[], Settin
                 "version": __version__,
                 "configuration": settings.origin,
                 "database": settings.database.url,
-                "sources": len(settings.sources),
+                "sources": len(sources.hosts_by_name(database)),
             }
             await Daemon(polls, slots=settings.http.max_connections, reload=reload, described=described).run()
 

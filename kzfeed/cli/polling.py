@@ -35,9 +35,8 @@ def poll(
     session = replace(ctx.obj, without_poll_log=not as_json)
     with session.database(migrate=migrate) as database:
         _exempt_startup_objects_from_garbage_collection()
-        total = len(names or session.settings.sources)
         with contextlib.nullcontext() if as_json else progress_bar("poll", "source") as advance:
-            printer = _Printer(advance, total) if advance else None
+            printer = _Printer(advance) if advance else None
             reports = asyncio.run(poll_once(session.settings, database, names or [], force=force, on_report=printer))
     if as_json:
         print_json([asdict(report) for report in reports])
@@ -51,15 +50,14 @@ def poll(
 class _Printer:
     """Prints each poll as it ends. A closed pipe ends the printing and not the polls."""
 
-    def __init__(self, advance: "Advance", total: int) -> None:
+    def __init__(self, advance: "Advance") -> None:
         self._advance = advance
-        self._total = total
         self._done = 0
         self._is_open = True
 
-    def __call__(self, report: "PollReport") -> None:
+    def __call__(self, report: "PollReport", total: int) -> None:
         self._done += 1
-        self._advance(self._done, self._total)
+        self._advance(self._done, total)
         if self._is_open:
             try:
                 print_line(poll_line(report))

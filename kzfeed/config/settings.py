@@ -121,9 +121,10 @@ class Settings(_Section):
     parse: ParseSettings = ParseSettings()
     log: LogSettings = LogSettings()
     sources: tuple[SourceSettings, ...] = MIRRORS
-    """The built-in three, unless the file or KZFEED_SOURCES names others. `sources = []` means none."""
+    """The built-in three where no file was read. A file without `sources` has none."""
 
     _origin: str = PrivateAttr(default=BUILT_IN)
+    _leaves_sources: bool = PrivateAttr(default=False)
     _ignored: tuple[str, ...] = PrivateAttr(default=())
     _environment_proxies: ProxyUrls = PrivateAttr(default=ProxyUrls(direct=LOOPBACK))
 
@@ -131,6 +132,11 @@ class Settings(_Section):
     def origin(self) -> str:
         """The file that was read, or `built-in defaults`."""
         return self._origin
+
+    @property
+    def names_sources(self) -> bool:
+        """Whether the file or KZFEED_SOURCES says which sources there are. `sources = []` says that there are none."""
+        return "sources" in self.model_fields_set and not self._leaves_sources
 
     @property
     def ignored_variables(self) -> tuple[str, ...]:
@@ -218,9 +224,9 @@ def load(
 
     The file is `config`, else KZFEED_CONFIG, else `kzfeed.toml` in the working directory, else
     /etc/kzfeed/kzfeed.toml, else none. A value comes from `database`, else its KZFEED_ variable (KZFEED_SOURCES
-    and KZFEED_HOSTS are JSON), else the file, else the defaults. An empty variable counts as unset. A file without
-    `sources` leaves the built-in ones, `sources = []` has none. The variables HTTP_PROXY, HTTPS_PROXY,
-    ALL_PROXY and NO_PROXY, also in lower case, name the proxies where the file names none.
+    and KZFEED_HOSTS are JSON), else the file, else the defaults. An empty variable counts as unset. The
+    variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, also in lower case, name the proxies where the file names
+    none.
 
     Raises ConfigErrors for all mistakes together, ConfigFileError where the file cannot be read.
     """
@@ -238,6 +244,9 @@ def load(
         if isinstance(table, dict):
             table[place[-1]] = value
 
+    leaves_sources = file != BUILT_IN and "sources" not in document
+    if leaves_sources:
+        document["sources"] = []
     unknown = [
         name
         for name in sorted(environ)
@@ -261,6 +270,7 @@ def load(
     if mistakes:
         raise ConfigErrors(mistakes)
     settings._origin, settings._ignored = file, ignored  # noqa: SLF001 - the class is this module's own
+    settings._leaves_sources = leaves_sources  # noqa: SLF001 - the same
     settings._environment_proxies = proxies  # noqa: SLF001 - the same
     return settings
 

@@ -3,7 +3,7 @@
 `claims` says which daemon polls which source, `source_state` writes what polls change.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -36,18 +36,38 @@ def configure(
     """
     wanted = {config.name: config for config in configs}
     with database.write() as connection:
-        _remove_passwords(connection)
-        stored = {row.name: row for row in connection.execute(_CONFIGURATION).all()}
-        _add(connection, [config for name, config in wanted.items() if name not in stored], now)
-        for name in wanted.keys() & stored.keys():
-            _reconfigure(connection, stored[name], wanted[name], now)
-        left_out = [row.id for row in stored.values() if row.url and row.status != "removed" and row.name not in wanted]
+        stored = _add_or_change(connection, wanted, now)
+        left_out = [row.id for row in stored if row.url and row.status != "removed" and row.name not in wanted]
         if left_out:
             connection.execute(
                 sa.update(tables.sources).where(_source.id.in_(left_out)).values(status="removed", enabled=False)
             )
         if spread:
             spread_due_sources(connection, spread, now)
+
+
+def add(database: Database, configs: Iterable[SourceConfig], now: datetime) -> None:
+    """Add or change these sources as `configure` does, and leave all others unchanged."""
+    with database.write() as connection:
+        _add_or_change(connection, {config.name: config for config in configs}, now)
+
+
+def add_first(database: Database, configs: Iterable[SourceConfig], now: datetime) -> None:
+    """Add these sources to a database that has no source at all; leave any other database unchanged."""
+    with database.write() as connection:
+        if connection.execute(sa.select(_source.id).limit(1)).first() is None:
+            _add_or_change(connection, {config.name: config for config in configs}, now)
+
+
+def _add_or_change(connection: sa.Connection, wanted: Mapping[str, SourceConfig], now: datetime) -> Sequence[Any]:
+    """Add and change sources; returns the rows of all sources as they were before."""
+    _remove_passwords(connection)
+    rows = connection.execute(_CONFIGURATION).all()
+    stored = {row.name: row for row in rows}
+    _add(connection, [config for name, config in wanted.items() if name not in stored], now)
+    for name in wanted.keys() & stored.keys():
+        _reconfigure(connection, stored[name], wanted[name], now)
+    return rows
 
 
 def _remove_passwords(connection: sa.Connection) -> None:
@@ -134,11 +154,9 @@ def load(database: Database, names: Sequence[str] = ()) -> list[Source]:
         return list(map(source_from_row, connection.execute(query).all()))
 
 
-def hosts_by_name(database: Database, names: Sequence[str] = ()) -> dict[str, str]:
-    """The host of each enabled source that has an address, by the source's name; with `names`, only of those."""
+def hosts_by_name(database: Database) -> dict[str, str]:
+    """The host of each enabled source that has an address, by the source's name."""
     query = sa.select(_source.name, _source.host).where(_source.url.is_not(None), _source.enabled)
-    if names:
-        query = query.where(_source.name.in_(names))
     with database.read() as connection:
         return {row.name: row.host or "" for row in connection.execute(query.order_by(_source.name))}
 

@@ -155,9 +155,10 @@ def test_a_source_takes_from_the_defaults_what_it_does_not_say(read: Read) -> No
     assert bbc.title is None
 
 
-def test_a_file_without_sources_leaves_the_built_in_ones_and_an_empty_list_has_none(read: Read) -> None:
-    assert [source.name for source in read('[log]\nlevel = "error"').sources] == ["voa", "bbc", "rfi"]
-    assert read("sources = []").sources == ()
+def test_a_file_without_sources_has_none_and_says_nothing_about_them(read: Read) -> None:
+    without, empty, none = read('[log]\nlevel = "error"'), read("sources = []"), Settings()
+    assert without.source_configs() == empty.source_configs() == ()
+    assert [each.names_sources for each in (without, empty, none)] == [False, True, False]
 
 
 def test_settings_do_not_change_and_can_be_compared(read: Read) -> None:
