@@ -1,14 +1,14 @@
-"""Bytes come in, text goes out: which encoding a document is in, whatever its headers claim.
+"""Decoder of documents: bytes become text, whatever encoding their headers claim.
 
-The text that comes out has no byte order mark, no XML declaration and no character that XML 1.0 forbids, so that no
-parser can be misled by them. Nothing is lost silently: replaced bytes and guessed encodings are flagged.
+The text has no byte order mark, no XML declaration and no character that XML 1.0 forbids, so that no parser can be
+misled by them. Where bytes were replaced or the encoding is in doubt, the text is flagged.
 """
 
 import codecs
 import re
 from collections.abc import Iterable
 
-from kzfeed.feed.encoding_score import ABOVE_ASCII, CHINESE, EAST_ASIAN, ENOUGH, excerpt, naturalness, total
+from kzfeed.feed.encoding_score import ABOVE_ASCII, CHINESE, EAST_ASIAN, ENOUGH, naturalness, total
 from kzfeed.model import Decoded
 
 _BOMS = (
@@ -30,6 +30,10 @@ _EBCDIC = b"\x4c\x6f\xa7\x94"  # "<?xm"
 
 # Where a label is used for more than it says, the superset is meant; several are tried in turn.
 _MEANT = {
+    "iso8859-1": ("cp1252", "latin_1"),
+    "ascii": ("cp1252", "latin_1"),
+    "iso8859-9": ("cp1254", "iso8859_9"),
+    "koi8-r": ("koi8_u",),
     "gb2312": ("gb18030",),
     "gbk": ("gb18030",),
     "big5": ("big5hkscs", "cp950"),
@@ -48,8 +52,11 @@ _LABELS = {
     "x-cp1251": "cp1251",
     "x-cp1252": "cp1252",
     "windows-949": "cp949",
+    "iso-8859-8-i": "iso8859_8",
 }
-_NO_CHARSET = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"}) | frozenset(
+_NO_CHARSET = frozenset(
+    {"idna", "punycode", "unicode_escape", "unicode-escape", "raw_unicode_escape", "raw-unicode-escape", "undefined"}
+) | frozenset(
     {"base64", "bz2", "hex", "quopri", "rot-13", "uu", "zlib"}  # not even text comes out of these
 )
 _SEVEN_BIT = re.compile(r"utf-7|hz|iso2022_.*")
@@ -61,19 +68,27 @@ _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
 _FORBIDDEN = re.compile(f"[{re.escape(_CONTROLS.decode())}\ufffe\uffff\ud800-\udfff]")
 _REFERENCE = re.compile(r"&#(?:[0-9]+|[xX][0-9a-fA-F]+);")
 _REPLACED = re.compile("[\udc80-\udcff]+")
-_THREE_BYTES = re.compile("[\u0800-\U0010ffff]+")
 
-_ONE_BYTE = ["cp1252", "cp1251", "koi8_r", "cp1250", "iso8859_2", "cp1253", "cp1254", "cp1255", "cp1256", "cp874"]
+_SINGLE_BYTE = (
+    *("cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_u", "iso8859_5", "cp1253", "iso8859_7", "cp1254", "cp1257"),
+    *("iso8859_13", "cp1255", "iso8859_8", "cp1256", "iso8859_6", "cp874", "iso8859_15", "mac_roman", "cp866"),
+)
+"""Encodings that are guessed, the commoner first."""
+
+_NATURAL = 0.95
+"""A text that scores this is in its encoding without doubt."""
+_CLEARLY = 0.15
+"""A guess that scores so much more than what is declared is used instead of it."""
 
 
 def decode(body: bytes, content_type: str | None = None) -> Decoded:
     """Turn a body into text; `content_type` is the HTTP header as it came. Never raises.
 
-    In this order: byte order mark; UTF-8, also with a few damaged bytes; the HTTP charset and the XML declaration, each
-    strictly; detection; UTF-8 with U+FFFD for what it cannot be. Two declarations that contradict each other and could
-    both be meant are settled by which text reads naturally.
+    The order is: byte order mark; UTF-8, also with a few damaged bytes; the HTTP charset and the XML declaration, each
+    strictly; detection; UTF-8 with U+FFFD for what cannot be read. If header and declaration differ and both are
+    possible, the more natural text is used.
     """
-    # A page of another encoding may begin with this mark too, where it was put together from several files.
+    # A document in another encoding may begin with this mark too, if it was put together from several files.
     body = body.removeprefix(codecs.BOM_UTF8)
     text, encoding, flawed = (
         _by_mark(body)
@@ -133,7 +148,7 @@ def _without_declaration(text: str) -> str:
     return text[declaration.end() :].lstrip("\ufeff \t\r\n") if declaration else text
 
 
-# --- what the bytes themselves say -----------------------------------------------------------------------------------
+# --- encodings that the bytes show -----------------------------------------------------------------------------------
 
 _Decision = tuple[str, str, bool]
 
@@ -160,7 +175,7 @@ def _wide_text(body: bytes, encoding: str) -> _Decision:
 
 
 def _seven_bit(body: bytes, content_type: str | None) -> _Decision | None:
-    """ISO-2022, HZ and UTF-7 are pure ASCII to look at, and only a label or an escape sequence tells them from it."""
+    """ISO-2022, HZ and UTF-7: their bytes are ASCII, so that only a label or an escape sequence tells them from it."""
     if not body.isascii():
         return None
     labels = [codec for codec in _labels(body, content_type) if _SEVEN_BIT.fullmatch(codec)]
@@ -173,23 +188,23 @@ def _seven_bit(body: bytes, content_type: str | None) -> _Decision | None:
 
 
 def _utf8(body: bytes) -> _Decision | None:
-    """UTF-8, also where some of its bytes are damaged: text in another encoding does not look like that."""
+    """UTF-8, also with a few damaged bytes."""
     try:
         return body.decode(), "utf-8", False
     except UnicodeDecodeError as error:
         if error.reason == "unexpected end of data" and error.end == len(body):
             return body[: error.start].decode(), "utf-8", True
         text, damages = _lenient(body, "utf-8")
-    # Where other encodings happen to be UTF-8, it is two bytes of it, hardly ever three in the right order.
-    certain = total(_THREE_BYTES, text) - damages
-    return (text, "utf-8", True) if damages * 3 <= certain or _is_slight(damages, text) else None
+    # Text in other encodings has up to 1.3 characters of UTF-8 by accident for each place that is not UTF-8.
+    valid = total(ABOVE_ASCII, text) - damages
+    return (text, "utf-8", True) if valid >= 2 * damages else None
 
 
-# --- what is declared ------------------------------------------------------------------------------------------------
+# --- declared encodings ----------------------------------------------------------------------------------------------
 
 
 def _labels(body: bytes, content_type: str | None) -> list[str]:
-    """The codecs that HTTP and the XML declaration name, in this order, those that Python knows."""
+    """The codecs that HTTP and the XML declaration name, in this order, as far as Python has them."""
     head = body[:1024]
     if head.startswith(_EBCDIC):
         head = head.decode("cp037").encode("latin-1")
@@ -231,59 +246,63 @@ def _declared(body: bytes, content_type: str | None) -> _Decision | None:
             possible[codec] = text
     if not possible:
         return None
-    scores = {codec: naturalness(excerpt(text), codec) for codec, text in possible.items()}
+    sample = _sample(body)
+    scores = {codec: _score(sample, codec) for codec in possible}
     best = max(scores, key=scores.__getitem__)
-    if scores[best] < 0.6:
-        # Latin-1 fits any bytes, and GB 18030 fits most Big5: a label like that must not win over what is plain to see.
-        seen, score = _east_asian(body)
-        if seen is not None and score >= 0.75:
-            return _lenient(body, seen)[0], seen, True
-    return possible[best], best, False
+    is_alphabet = best not in EAST_ASIAN
+    in_doubt = scores[best] < 0.5 or any(text != possible[best] for text in possible.values())
+    if scores[best] < (_NATURAL if is_alphabet else 0.75) and not _is_little(sample):
+        # A declared alphabet is never taken for Chinese: a few letters with accents may look like it.
+        guess, score = _guess(sample, _SINGLE_BYTE if is_alphabet else (*EAST_ASIAN, *_SINGLE_BYTE))
+        guessed = _lenient(body, guess)[0]
+        if score >= max(0.75, scores[best] + _CLEARLY):
+            return guessed, guess, True
+        in_doubt |= score > scores[best] and guessed != possible[best]
+    return possible[best], best, in_doubt
 
 
 def _begins(text: str) -> bool:
     return text[:1024].lstrip("\ufeff\x00 \t\r\n")[:1] in {"<", "{"}
 
 
-# --- what can be guessed ---------------------------------------------------------------------------------------------
+# --- detection -------------------------------------------------------------------------------------------------------
 
 
 def _detected(body: bytes, content_type: str | None) -> _Decision | None:
-    """What reads naturally; else what is declared, if few bytes contradict it; else charset-normalizer's best guess."""
-    seen, score = _east_asian(body)
-    if seen is not None and score >= 0.5:
-        return _lenient(body, seen)[0], seen, True
+    """The declared encoding, if few bytes contradict it; else the encoding in which the text looks most natural."""
+    sample = _sample(body)
+    guess, score = _guess(sample, EAST_ASIAN if _is_little(sample) else (*EAST_ASIAN, *_SINGLE_BYTE))
     for codec in _labels(body, content_type):
         if codec != "utf-8":
-            text, damages = _lenient(body, codec)
-            if _is_slight(damages, text):
-                return text, codec, True
-    # Hardly any document needs it, and it takes a while to import.
-    from charset_normalizer import from_bytes
-
-    sample = _sample(body)
-    # A handful of bytes tells nothing apart: then it is what Western editors let slip in.
-    few = len(re.findall(rb"[\x80-\xff]", sample)) < 8
-    guess = None if few else from_bytes(sample, cp_isolation=_ONE_BYTE).best()
-    codec = guess.encoding if guess else "cp1252"
-    guessed = _strict(body, codec)
-    return None if guessed is None else (guessed, codec, True)
+            declared, damages = _lenient(body, codec)
+            if _is_slight(damages, declared) and _score(sample, codec) >= score - _CLEARLY:
+                return declared, codec, True
+    if score >= 0.5:
+        return _lenient(body, guess)[0], guess, True
+    text = _strict(body, "cp1252")
+    return None if text is None else (text, "cp1252", True)
 
 
-def _east_asian(body: bytes) -> tuple[str | None, float]:
-    """The East Asian encoding in which the body reads most naturally, and how naturally."""
-    sample = _sample(body)
-    scores: dict[str, float] = {}
-    for codec in EAST_ASIAN:
-        text, damages = _lenient(sample, codec)
-        above = max(1, total(ABOVE_ASCII, text))
-        scores[codec] = naturalness(text, codec) - 4 * damages / above + (0.05 if codec in CHINESE else 0)
-    best = max(scores, key=scores.__getitem__, default=None)
-    return best, 0 if best is None else scores[best]
+def _is_little(sample: bytes) -> bool:
+    """Whether the sample tells no alphabets apart: a few bytes are mostly what Western editors let slip in."""
+    return len(re.findall(rb"[\x80-\xff]", sample)) < 8
+
+
+def _guess(sample: bytes, codecs_in_question: Iterable[str]) -> tuple[str, float]:
+    """The encoding in which the sample looks most natural, the commoner one of several, and its score."""
+    scores = {codec: _score(sample, codec) for codec in codecs_in_question}
+    best = max(scores, key=scores.__getitem__)
+    return best, scores[best]
+
+
+def _score(sample: bytes, codec: str) -> float:
+    text, damages = _lenient(sample, codec)
+    advantage = 0.05 if codec in CHINESE else 0
+    return naturalness(text, codec) - 4 * damages / max(1, total(ABOVE_ASCII, text)) + advantage
 
 
 def _sample(body: bytes) -> bytes:
-    """Up to 8 KiB of the stretches that are not plain ASCII, cut where no East Asian encoding has half a character."""
+    """Up to 4 KiB of the lines that are not pure ASCII, cut where no East Asian encoding has half a character."""
     stretches: list[bytes] = []
     size = 0
     for match in re.finditer(rb"[^<>\r\n]*[\x80-\xff][^<>\r\n]*", body):
@@ -315,5 +334,5 @@ def _lenient(body: bytes, codec: str) -> tuple[str, int]:
 
 
 def _is_slight(damages: int, text: str) -> bool:
-    """Whether so few places are damaged that the codec is right all the same."""
+    """Whether so few places are damaged that the encoding is right all the same."""
     return damages == 0 or damages * 6 <= total(ABOVE_ASCII, text)

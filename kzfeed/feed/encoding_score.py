@@ -1,18 +1,37 @@
-"""Text in, and how much it looks like something that people write out: this is how East Asian encodings are told apart.
+"""Scores of how natural a text looks, by which encodings are told apart.
 
-Pure, and a judgement: by the characters in everyday use, which a wrong encoding hardly ever gives.
+A text in the wrong encoding has characters that nobody uses, letters of several scripts in one word, or letters that no
+language has together.
 """
 
 import re
+import unicodedata
+from collections import Counter
 from functools import cache
 
 CHINESE = ("gb18030", "big5hkscs")
 JAPANESE = ("euc_jp", "cp932")
 EAST_ASIAN = (*CHINESE, *JAPANESE, "cp949")
-ENOUGH = 8_192
-"""Bytes or characters: what more there is would change no judgement."""
+ENOUGH = 2_048
+"""Bytes of a document, or characters, that are enough for a judgement."""
 
 ABOVE_ASCII = re.compile("[^\x00-\x7f]+")
+
+
+def naturalness(text: str, codec: str) -> float:
+    """How natural the text above ASCII looks, from 0 to 1, if `codec` is its encoding; 1 for a text in ASCII."""
+    if text.isascii():
+        return 1.0
+    return _east_asian_score(text, codec) if codec in EAST_ASIAN else _alphabetic_score(text)
+
+
+def total(runs: re.Pattern[str], text: str) -> int:
+    """How many characters all the runs have together."""
+    # One run at a time: a body may have millions of them.
+    return sum(run.end() - run.start() for run in runs.finditer(text))
+
+
+# --- East Asian encodings: characters in everyday use ----------------------------------------------------------------
 
 # The commonest characters of simplified and of traditional Chinese text: in a wrong encoding they hardly ever appear.
 _COMMON = frozenset(
@@ -27,17 +46,16 @@ _COMMON = frozenset(
     "論處義幾認條係氣題爾別變總電數報結務場計區隊決馬書聽達強難權設記類據邊張該萬術領確傳師觀讓識帶導爭運網聞議濟"
     "灣選舉縣媒黨華語視頻標項價錢資訊稱將於著麼沒兒麗陸韓歐盟聯絡營運環境構團隊醫療衛檢驗"
 )
-# And the commonest syllables of Korean.
+# The commonest syllables of Korean.
 _COMMON_HANGUL = frozenset(
     "이다는을의에가은로고하한지도를사기대서해들시인자정국일장전부과스나었했있것라만으어수리아그제그원상주조보여와동구"
 )
 
 
-def naturalness(text: str, codec: str) -> float:
-    """How much the characters above ASCII look like a text that people write, from 0 to 1."""
-    points = [_points(char, codec) for run in ABOVE_ASCII.findall(text) for char in run]
-    if not points or (codec in JAPANESE and not re.search("[ぁ-んァ-ヶ]", text)):
+def _east_asian_score(text: str, codec: str) -> float:
+    if codec in JAPANESE and not re.search("[ぁ-んァ-ヶ]", text):
         return 0.0
+    points = [_points(char, codec) for run in ABOVE_ASCII.findall(text) for char in run]
     return max(0.0, sum(points) / len(points))
 
 
@@ -54,7 +72,7 @@ def _points(char: str, codec: str) -> float:
         return 1.0 if char in _COMMON_HANGUL else 0.4
     if "\ue000" <= char <= "\uf8ff" or char >= "\U00020000":
         return -1.0
-    return 0.5 if "\xa0" <= char <= "\u06ff" and codec not in EAST_ASIAN else 0.2
+    return 0.2
 
 
 @cache
@@ -66,19 +84,67 @@ def _everyday() -> frozenset[str]:
     return frozenset(simplified.decode("gb2312", "ignore") + traditional.decode("big5", "ignore"))
 
 
-def excerpt(text: str) -> str:
-    """Text enough to judge by, whatever the length of the whole."""
-    runs: list[str] = []
-    size = 0
-    for match in ABOVE_ASCII.finditer(text):
-        runs.append(match[0])
-        size += len(match[0])
-        if size >= ENOUGH:
-            break
-    return " ".join(runs)[: 2 * ENOUGH]
+# --- alphabets: letters that go together -----------------------------------------------------------------------------
+
+_LATIN = """
+    àâæçèéêëîïôœùûü  äöüß  áéíñóúü  áâãàçéêíóôõú  àèéìòù  àçèéíïòóúü  åäöé  åæøé  áéíóúýþæðö  äöüõšž  ąćęłńóśźż
+    áčďéěíňóřšťúůýžľôä  áéíóöőúüű  âăîşţșț  čćđšž  âçğıîöşüiû  ąčęėįšųūž  āčēģīķļņšūž
+"""
+_LANGUAGES = tuple(frozenset(alphabet) for alphabet in _LATIN.split())
+# The ten or so most frequent letters, and the least share of a text that they make up.
+_FREQUENT = {
+    "CYRILLIC": (frozenset("оеаинтсрвлі"), 0.55),
+    "GREEK": (frozenset("αοιετσνηυρπκςάόίέύή"), 0.75),
+    "HEBREW": (frozenset("יוהלאמרתבשנ"), 0.6),
+    "ARABIC": (frozenset("ايلمنرتوبةهعد"), 0.6),
+    "THAI": (frozenset("านรกเอมงยลวดทสตะ่้ัิี"), 0.6),
+}
+_MARKS = frozenset("«»“”„‘’‚‹›–—…•·°©®™€£§\xa0\xad¿¡½²³×№،؟؛ªº")
+_INSIDE_WORDS = frozenset("’·\xad")
+_WORD = re.compile(r"[A-Za-z0-9]*+[^\x00-\x7f](?:[A-Za-z0-9]|[^\x00-\x7f])*+")
 
 
-def total(runs: re.Pattern[str], text: str) -> int:
-    """How many characters all the runs have together."""
-    # One run at a time: a body may have millions of them.
-    return sum(run.end() - run.start() for run in runs.finditer(text))
+def _alphabetic_score(text: str) -> float:
+    points = 0.0
+    count = 0
+    letters: dict[str, Counter[str]] = {}
+    for match in _WORD.finditer(text):
+        word = match[0]
+        above = [char for char in word if char > "\x7f"]
+        count += len(above)
+        core = word.strip("".join(_MARKS))
+        points += sum(char in _MARKS for char in above) - sum(char in _MARKS for char in core)
+        core_letters = [char for char in core if char not in _INSIDE_WORDS]
+        scripts = {_script(char) for char in core_letters}
+        points += sum(char in _INSIDE_WORDS for char in core)
+        if len(scripts) == 1 and _is_word(core):
+            letters.setdefault(scripts.pop(), Counter()).update(char.lower() for char in core_letters if char > "\x7f")
+    for script, found in letters.items():
+        points += _share(script, found) * found.total() if found else 0.0
+    return max(0.0, points / count)
+
+
+def _is_word(core: str) -> bool:
+    """Whether upper and lower case stand as in a word, and Latin letters with diacritics are not most of it."""
+    if core[1:] != core[1:].lower():
+        return False
+    latin = [char for char in core if char > "\x7f" and _script(char) == "LATIN"]
+    return len(latin) < 3 or len(latin) * 3 <= len(core) * 2
+
+
+def _share(script: str, found: Counter[str]) -> float:
+    """How well the letters fit together: those of the best language in Latin script, frequent ones in others."""
+    if script == "LATIN":
+        return max(sum(found[letter] for letter in language) for language in _LANGUAGES) / found.total()
+    if script not in _FREQUENT:
+        return 0.0
+    frequent, least = _FREQUENT[script]
+    return min(1.0, sum(found[letter] for letter in frequent) / found.total() / least)
+
+
+@cache
+def _script(char: str) -> str:
+    if char.isascii():
+        return "LATIN" if char.isalpha() else "DIGIT"
+    name = unicodedata.name(char, "").partition(" ")[0]
+    return name if char.isalpha() or name in _FREQUENT else ""

@@ -2,6 +2,7 @@
 
 import codecs
 import time
+from pathlib import Path
 
 import pytest
 
@@ -186,3 +187,56 @@ def test_a_large_body_takes_linear_time(unit: bytes) -> None:
     decode(body, "text/xml; charset=iso-8859-1")
     # In quadratic time it would be hours.
     assert time.process_time() - started < 30
+
+
+# --- transcodings of texts in many languages -------------------------------------------------------------------------
+
+LANGUAGES = [
+    line.split("\t")
+    for line in (Path(__file__).parents[1] / "data" / "languages.tsv").read_text("utf-8").splitlines()
+    if not line.startswith("#")
+]
+TRANSCODINGS = [(language, codec, text) for language, codecs_, text in LANGUAGES for codec in codecs_.split()]
+LABELS = sorted({codec for _, codec, _ in TRANSCODINGS})
+
+
+def transcoded(text: str, codec: str, declared: str | None) -> tuple[bytes, str]:
+    """The document in the encoding, without what it cannot express, and the text that it should be read as."""
+    text = text.encode(codec, "ignore").decode(codec)
+    return feed(text, declared).encode(codec), feed(text)
+
+
+@pytest.mark.parametrize(("language", "codec", "text"), TRANSCODINGS)
+def test_a_right_declaration_is_believed_without_a_flag(language: str, codec: str, text: str) -> None:
+    for declared, content_type in (
+        (codec, None),
+        (None, f"text/xml; charset={codec}"),
+        (codec, f"a/b;charset={codec}"),
+    ):
+        body, expected = transcoded(text, codec, declared)
+        decoded = decode(body, content_type)
+        assert (decoded.text, decoded.flawed) == (expected, False), language
+
+
+@pytest.mark.parametrize(("language", "codec", "text"), TRANSCODINGS)
+def test_a_text_is_never_wrong_without_a_flag(language: str, codec: str, text: str) -> None:
+    for declared in (None, "utf-8", *LABELS):
+        body, expected = transcoded(text, codec, declared)
+        decoded = decode(body, "text/xml")
+        assert decoded.flawed or decoded.text == expected, (language, declared, decoded.encoding)
+
+
+@pytest.mark.parametrize(("language", "codec", "text"), TRANSCODINGS)
+def test_a_wrong_header_does_not_win_over_a_right_declaration(language: str, codec: str, text: str) -> None:
+    body, expected = transcoded(text, codec, codec)
+    decoded = decode(body, "text/xml; charset=iso-8859-1")
+    assert decoded.text == expected, language
+
+
+@pytest.mark.parametrize(("language", "text"), [(language, text) for language, _, text in LANGUAGES])
+def test_a_stray_byte_in_utf8_costs_one_character(language: str, text: str) -> None:
+    for header in (None, "text/xml; charset=iso-8859-1", "text/xml; charset=utf-8"):
+        body = feed(text, "utf-8").encode()
+        decoded = decode(body.replace(b" ", b" \xe9 ", 3).replace(b" \xe9 ", b" ", 2), header)
+        assert (decoded.text.count("\ufffd"), decoded.flawed) == (1, True), language
+        assert decoded.text.replace("\ufffd ", "", 1) == feed(text), language
