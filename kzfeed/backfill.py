@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from itertools import chain, count
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from kzfeed.errors import UsageError
 from kzfeed.files import EXPORT_LIST, FoundFile, read_files
 from kzfeed.hosts import host_of
 from kzfeed.model import Article, Tally
-from kzfeed.restore import ExportList, OnRefused
+from kzfeed.restore import ExportList
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 
@@ -71,7 +70,6 @@ def backfill(
     transaction. Raises DatabaseError; earlier batches stay stored.
     """
     progress = Progress()
-    refuse = partial(_refuse, quarantine)
     with ThreadPoolExecutor(1, thread_name_prefix="writer") as writer:
 
         def restore(exported: ExportList) -> None:
@@ -82,7 +80,7 @@ def backfill(
                 on_batch(progress)
 
         # The next batch is read while one is written.
-        batches = _batches(_unlisted(files, restore, refuse), source_of, refuse, progress.leniencies)
+        batches = _batches(_unlisted(files, restore), source_of, quarantine, progress.leniencies)
         upcoming: _Batch | None = next(batches)
         while upcoming:
             batch = upcoming
@@ -98,14 +96,12 @@ def backfill(
     return progress
 
 
-def _unlisted(
-    files: Iterable[FoundFile], restore: Callable[[ExportList], None], refuse: OnRefused
-) -> Iterator[FoundFile]:
+def _unlisted(files: Iterable[FoundFile], restore: Callable[[ExportList], None]) -> Iterator[FoundFile]:
     """The files that no list of an export names. Each list is restored as soon as it is found."""
     lists: list[ExportList] = []
     for found in files:
         if found.path.name == EXPORT_LIST and found.refusal is None:
-            lists.append(ExportList(found.path, refuse))
+            lists.append(ExportList(found.path, _log_refusal))
             restore(lists[-1])
         elif not any(exported.names(found.path) for exported in lists):
             refusals = (exported.refusal_of(found.path) for exported in lists)
@@ -113,7 +109,7 @@ def _unlisted(
 
 
 def _batches(
-    files: Iterable[FoundFile], source_of: SourceOf, refuse: OnRefused, leniencies: dict[str, list[Path]]
+    files: Iterable[FoundFile], source_of: SourceOf, quarantine: Path | None, leniencies: dict[str, list[Path]]
 ) -> Iterator[_Batch]:
     """The files as batches, the last of which may be empty."""
     batch = _Batch([], 0, 0)
@@ -123,7 +119,9 @@ def _batches(
         batch.files += 1
         if read.article is None:
             batch.refused += 1
-            refuse(path, read.refusal or "")
+            _log_refusal(read.refusal or "")
+            if quarantine and not found.refusal:
+                _quarantine(path, quarantine)
             continue
         if read.leniencies:
             for leniency in read.leniencies:
@@ -137,10 +135,8 @@ def _batches(
     yield batch
 
 
-def _refuse(quarantine: Path | None, path: Path, reason: str) -> None:
+def _log_refusal(reason: str) -> None:
     log.warning("file refused", error=reason)
-    if quarantine and path.is_file():
-        _quarantine(path, quarantine)
 
 
 def _quarantine(path: Path, quarantine: Path) -> None:

@@ -22,8 +22,8 @@ BATCH_ARTICLES = 100
 BATCH_CHARACTERS = 8 * 2**20
 BATCH_SOURCES = 50
 
-OnRefused = Callable[[Path, str], None]
-"""A function that is told of each file that is refused, or of the list itself, and why."""
+OnRefused = Callable[[str], None]
+"""A function that is told why something is refused: which file, which line of the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class ExportList:
         except KzfeedError as error:
             if type(error) is not KzfeedError:
                 raise
-            yield self._refuse(self.path, str(error))
+            yield self._refuse(str(error))
 
     # --- the first reading: names and sources ------------------------------------------------------------------------
 
@@ -73,13 +73,13 @@ class ExportList:
         for line in read_lines(self.path):
             if line.refusal:
                 self._unreadable_line = self._unreadable_line or line.number
-                yield self._refuse(self.path, self._at(line.number, line.refusal))
+                yield self._refuse(self._at(line.number, line.refusal))
                 continue
             self._learn_names(line)
             try:
                 sources += map(source_of_json, _list(line.given, "sources"))
             except ValueError as error:
-                yield self._refuse(self.path, self._at(line.number, str(error)))
+                yield self._refuse(self._at(line.number, str(error)))
             if len(sources) >= BATCH_SOURCES:
                 restore_sources(database, sources)
                 sources = []
@@ -108,7 +108,7 @@ class ExportList:
             try:
                 record = _restorable(listed, read)
             except ValueError as error:
-                yield self._refuse(self._folder / listed.file.name, self._at(listed.line, str(error)), len(read))
+                yield self._refuse(self._at(listed.line, f"{listed.file.name}: {error}"), len(read))
                 continue
             batch.append((listed, record))
             size += sum(len(each["content"]) for each in (record.article, *record.versions))
@@ -128,7 +128,7 @@ class ExportList:
                 try:
                     listed = self._listed(line)
                 except ValueError as error:
-                    refused.append(self._refuse(self.path, self._at(line.number, str(error))))
+                    refused.append(self._refuse(self._at(line.number, str(error))))
                     continue
                 if listed:
                     waiting.append(listed)
@@ -163,13 +163,13 @@ class ExportList:
         for (listed, _), result in zip(batch, results, strict=True):
             files = len(listed.versions) + 1
             if result == "differing":
-                reason = "the archive holds this article in other versions, and keeps those"
-                yield self._refuse(self._folder / listed.file.name, self._at(listed.line, reason), files)
+                reason = f"{listed.file.name}: the archive holds this article in other versions, and keeps those"
+                yield self._refuse(self._at(listed.line, reason), files)
             else:
                 yield RestoreStep(files, 0, _tally(result, files))
 
-    def _refuse(self, path: Path, reason: str, files: int = 1) -> RestoreStep:
-        self._on_refused(path, reason)
+    def _refuse(self, reason: str, files: int = 1) -> RestoreStep:
+        self._on_refused(reason)
         return RestoreStep(files=files, refused=files)
 
     def _at(self, line: int, reason: str) -> str:

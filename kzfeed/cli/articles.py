@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +13,7 @@ from kzfeed.errors import UsageError
 from kzfeed.text import printable_lines
 
 if TYPE_CHECKING:
-    from kzfeed.model import StoredVersion
+    from kzfeed.model import StoredArticle, StoredVersion
 
 ArticleReference = Annotated[
     str, typer.Argument(metavar="URL|HASH|ID", help="The article's address, its url_hash, or its id.")
@@ -42,6 +42,7 @@ def show(
     form: Annotated[
         ShowFormat, typer.Option("--format", help="The archive file, the plain text, or all that the database holds.")
     ] = ShowFormat.FILE,
+    revision: Annotated[int | None, typer.Option(help="Show this version. Default: the newest one.")] = None,
 ) -> None:
     """Show one article. On a terminal, characters that would control it are shown as escapes."""
     from kzfeed.export import archive_file
@@ -49,11 +50,13 @@ def show(
 
     with ctx.obj.database(migrate=False) as database:
         found = find(database, article)
+        held = versions(database, found.id)
+        if revision is not None:
+            found = _in_revision(found, held, revision)
         if form == ShowFormat.JSON:
             rows = article_rows(database, found.id)
             tags = [row["tag"] for row in rows["tags"]]
-            all_versions = [asdict(version) for version in versions(database, found.id)]
-            print_json({**asdict(found), **rows, "tags": tags, "versions": all_versions})
+            print_json({**asdict(found), **rows, "tags": tags, "versions": [asdict(version) for version in held]})
             return
     match form:
         case ShowFormat.FILE if sys.stdout.isatty():
@@ -62,6 +65,17 @@ def show(
             sys.stdout.buffer.write(archive_file(found))
         case ShowFormat.TEXT:
             print_text(found.title, found.text)
+
+
+def _in_revision(article: "StoredArticle", held: "Sequence[StoredVersion]", revision: int) -> "StoredArticle":
+    """The article as it was in this revision."""
+    for version in held:
+        if version.revision == revision:
+            shown = {each.name: getattr(version, each.name) for each in fields(version)}
+            names = {each.name for each in fields(article)} - {"source"}
+            return replace(article, **{name: value for name, value in shown.items() if name in names})
+    known = ", ".join(str(version.revision) for version in held)
+    raise UsageError(f"cannot show revision {revision}: the archive holds {known}")
 
 
 def diff(

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from kzfeed.article.strings import is_storable
 from kzfeed.store import tables
-from kzfeed.store.records import TEXTS, ArticleRecord, SourceRecord, Values, exchanged_columns
+from kzfeed.store.records import BELONGING, TEXTS, ArticleRecord, SourceRecord, Values, exchanged_columns, key_of_row
 from kzfeed.text import without_userinfo
 
 _HASH = re.compile("[0-9a-f]{64}")
@@ -25,13 +25,8 @@ _FINGERPRINT = re.compile(r"(?:[1-9][0-9]{0,3}:)?[0-9a-f]{64}")
 
 def json_of_article(record: ArticleRecord) -> dict[str, Any]:
     """The record as a JSON object, without its versions and without the columns in `TEXTS`."""
-    return {
-        **_json_of(record.article),
-        "tags": [row["tag"] for row in record.tags],
-        "media": [_json_of(row) for row in record.media],
-        "sightings": [_json_of(row) for row in record.sightings],
-        "withdrawals": [_json_of(row) for row in record.withdrawals],
-    }
+    belonging: dict[str, Any] = {name: [_json_of(row) for row in rows] for name, rows in record.belonging.items()}
+    return {**_json_of(record.article), **belonging, "tags": [row["tag"] for row in record.belonging.get("tags", ())]}
 
 
 def json_of_version(values: Values) -> dict[str, Any]:
@@ -66,25 +61,21 @@ def article_of_json(given: Mapping[str, Any]) -> ArticleRecord:
     if not _FINGERPRINT.fullmatch(article["fingerprint"]):
         raise ValueError(f"fingerprint is {article['fingerprint']!r:.80}: expected 64 hexadecimal digits")
     versions = _rows(tables.revisions, given, "versions", TEXTS)
-    sightings = _rows(tables.sightings, given, "sightings")
     numbers = [row["revision"] for row in versions]
     if numbers != sorted(set(numbers)) or not all(1 <= number < article["revision"] for number in numbers):
         raise ValueError(f"the revisions in versions are {numbers}: expected some of 1 to {article['revision'] - 1}")
-    if len({row["source"] for row in sightings}) < len(sightings):
-        raise ValueError("sightings names a source twice")
-    if not all(1 <= row["revision"] <= article["revision"] for row in sightings):
-        raise ValueError(f"a sighting's revision is not one of 1 to {article['revision']}")
     tags = given.get("tags", [])
     if not isinstance(tags, list):
         raise ValueError("tags is not a list")
-    return ArticleRecord(
-        article,
-        versions,
-        sightings,
-        (),
-        _rows(tables.media, given, "media"),
-        tuple(_values(tables.tags, {"tag": tag}) for tag in tags),
-    )
+    rows_of = {**given, "tags": [{"tag": tag} for tag in tags]}
+    belonging = {name: _rows(table, rows_of, name) for name, table in BELONGING.items()}
+    for name, rows in belonging.items():
+        key = key_of_row(BELONGING[name])
+        if key and len({tuple(row[column] for column in key) for row in rows}) < len(rows):
+            raise ValueError(f"{name} has two rows with the same {' and '.join(key)}")
+    if not all(1 <= row["revision"] <= article["revision"] for row in belonging["sightings"]):
+        raise ValueError(f"a sighting's revision is not one of 1 to {article['revision']}")
+    return ArticleRecord(article, versions, belonging)
 
 
 def source_of_json(given: Any) -> SourceRecord:

@@ -28,16 +28,29 @@ _SOURCE_COLUMNS = ("name", "title", "url", "configured_url", "site_url")
 _source = tables.sources.c
 
 
+BELONGING = {
+    table.name: table
+    for table in tables.metadata.sorted_tables
+    if "article_id" in table.c and table is not tables.revisions
+}
+"""The tables whose rows belong to articles, except that of older versions."""
+
+
 @dataclass(frozen=True, slots=True)
 class ArticleRecord:
-    """An article: its row, its older versions (the first one first), and the rows that belong to it."""
+    """An article: its row, its older versions (the first one first), and the rows of other tables that belong to it."""
 
     article: Values
     versions: tuple[Values, ...]
-    sightings: tuple[Values, ...]
-    withdrawals: tuple[Values, ...]
-    media: tuple[Values, ...]
-    tags: tuple[Values, ...]
+    belonging: Mapping[str, tuple[Values, ...]]
+    """By table."""
+
+    def with_sources(self) -> Iterator[Values]:
+        """All rows that name a source, except the article's own."""
+        yield from self.versions
+        for name, rows in self.belonging.items():
+            if "source" in exchanged_columns(BELONGING[name]):
+                yield from rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +121,7 @@ def _names(connection: sa.Connection) -> dict[int, str]:
 
 def _mentioned(record: ArticleRecord) -> Iterator[str]:
     yield from (record.article["source"], record.article["revision_source"])
-    for values in (*record.versions, *record.sightings, *record.withdrawals):
-        yield values["source"]
+    yield from (values["source"] for values in record.with_sources())
 
 
 def _records(
@@ -138,43 +150,48 @@ def _records(
     on_unreadable(article.id)
     row = {name: getattr(article, name, None) for name in exchanged_columns(tables.articles) if name not in TEXTS}
     row |= {"revision": 1, "revision_seen_at": article.first_seen_at, "revision_source": article.source}
-    return {article.id: ArticleRecord(row, (), (), (), (), ())}
+    return {article.id: ArticleRecord(row, (), {})}
 
 
 def _read_records(
     connection: sa.Connection, ids: Sequence[int], names: Mapping[int, str], *, versions: bool
 ) -> dict[int, ArticleRecord]:
-    def rows(
-        table: sa.Table, key: str, order: Sequence[str], left_out: Collection[str] = ()
-    ) -> dict[int, list[Values]]:
+    def rows(table: sa.Table, key: str, left_out: Collection[str] = ()) -> dict[int, list[Values]]:
         columns = {name: column for name, column in exchanged_columns(table).items() if name not in left_out}
         query = sa.select(table.c[key].label("key"), *(column.label(name) for name, column in columns.items()))
         found: dict[int, list[Values]] = {}
-        for row in connection.execute(query.where(table.c[key].in_(ids)).order_by(*(table.c[each] for each in order))):
-            values = {
-                name: names.get(row._mapping[name], f"unknown-source-{row._mapping[name]}")
-                if column.foreign_keys
-                else row._mapping[name]
+        for row in connection.execute(query.where(table.c[key].in_(ids)).order_by(*table.primary_key)):
+            values = {name: row._mapping[name] for name in columns}
+            values |= {
+                name: names.get(values[name], f"unknown-source-{values[name]}")
                 for name, column in columns.items()
+                if column.foreign_keys
             }
             found.setdefault(row.key, []).append(values)
         return found
 
-    articles = rows(tables.articles, "id", ["id"], TEXTS)
-    older = rows(tables.revisions, "article_id", ["revision"], ["text"]) if versions else {}
-    sightings = rows(tables.sightings, "article_id", ["first_seen_at"])
-    withdrawals: dict[int, list[Values]] = {}
-    for each in sightings.values():  # ids of sources differ from database to database
-        each.sort(key=lambda sighting: (sighting["first_seen_at"], sighting["source"]))
-    media = rows(tables.media, "article_id", ["id"])
-    tags = rows(tables.tags, "article_id", ["id"])
+    articles = rows(tables.articles, "id", TEXTS)
+    older = rows(tables.revisions, "article_id", ["text"]) if versions else {}
+    belonging = {name: rows(table, "article_id") for name, table in BELONGING.items()}
     return {
         article_id: ArticleRecord(
             articles[article_id][0],
-            *(tuple(each.get(article_id, ())) for each in (older, sightings, withdrawals, media, tags)),
+            tuple(older.get(article_id, ())),
+            {name: _in_order(BELONGING[name], found.get(article_id, ())) for name, found in belonging.items()},
         )
         for article_id in ids
     }
+
+
+def key_of_row(table: sa.Table) -> tuple[str, ...]:
+    """The columns of a record that tell the rows of one article apart; none where the table numbers its rows."""
+    return tuple(name for name, column in exchanged_columns(table).items() if column.primary_key)
+
+
+def _in_order(table: sa.Table, rows: Sequence[Values]) -> tuple[Values, ...]:
+    """The rows in the same order in every database: by names of sources, not by their ids."""
+    key = key_of_row(table)
+    return tuple(sorted(rows, key=lambda values: [values[name] for name in key]))
 
 
 def _without_articles(connection: sa.Connection) -> set[str]:

@@ -14,7 +14,7 @@ from kzfeed.hosts import host_of
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.lookup import BODY_BATCH, in_batches
-from kzfeed.store.records import ArticleRecord, SourceRecord, Values, exchanged_columns
+from kzfeed.store.records import BELONGING, ArticleRecord, SourceRecord, Values, exchanged_columns
 from kzfeed.store.sources import ids_by_name
 
 _article, _revision = tables.articles.c, tables.revisions.c
@@ -122,7 +122,7 @@ def _renumbered(record: ArticleRecord) -> ArticleRecord:
     article = record.article
     numbers = [*(row["revision"] for row in record.versions), article["revision"]]
     new = {number: sum(each <= number for each in numbers) or 1 for number in range(1, numbers[-1] + 1)}
-    sightings = [row | {"revision": new[row["revision"]]} for row in record.sightings]
+    sightings = [row | {"revision": new[row["revision"]]} for row in record.belonging["sightings"]]
     if article["source"] not in {row["source"] for row in sightings}:
         empty = dict.fromkeys(exchanged_columns(tables.sightings))
         shared = {name: article[name] for name in ("source", "first_seen_at", "last_seen_at")}
@@ -131,33 +131,38 @@ def _renumbered(record: ArticleRecord) -> ArticleRecord:
         record,
         article=article | {"revision": len(numbers)},
         versions=tuple(row | {"revision": new[row["revision"]]} for row in record.versions),
-        sightings=tuple(sightings),
+        belonging={**record.belonging, "sightings": tuple(sightings)},
     )
 
 
 def _insert(connection: sa.Connection, records: Sequence[ArticleRecord]) -> None:
     if not records:
         return
-    mentioned = [row for record in records for row in (*record.versions, *record.sightings)]
-    names = {row["source"] for row in mentioned}
+    names = {row["source"] for record in records for row in record.with_sources()}
     names |= {record.article[key] for record in records for key in ("source", "revision_source")}
     source_ids = ids_by_name(connection, sorted(names))
     statement = sa.insert(tables.articles).returning(_article.id, sort_by_parameter_order=True)
     rows = [_row(tables.articles, record.article, source_ids) for record in records]
     ids = connection.execute(statement, rows).scalars().all()
-    for table, key in (
-        (tables.revisions, "versions"),
-        (tables.sightings, "sightings"),
-        (tables.media, "media"),
-        (tables.tags, "tags"),
-    ):
-        belonging = [
-            _row(table, values, source_ids) | {"article_id": article_id}
-            for article_id, record in zip(ids, records, strict=True)
-            for values in getattr(record, key)
-        ]
-        if belonging:
-            connection.execute(sa.insert(table), belonging)
+    with_ids = list(zip(ids, records, strict=True))
+    _insert_belonging(connection, tables.revisions, source_ids, [(key, each.versions) for key, each in with_ids])
+    for name, table in BELONGING.items():
+        _insert_belonging(connection, table, source_ids, [(key, each.belonging[name]) for key, each in with_ids])
+
+
+def _insert_belonging(
+    connection: sa.Connection,
+    table: sa.Table,
+    source_ids: Mapping[str, int],
+    by_article: Iterable[tuple[int, Sequence[Values]]],
+) -> None:
+    rows = [
+        _row(table, values, source_ids) | {"article_id": article_id}
+        for article_id, belonging in by_article
+        for values in belonging
+    ]
+    if rows:
+        connection.execute(sa.insert(table), rows)
 
 
 def _row(table: sa.Table, values: Values, source_ids: Mapping[str, int]) -> Values:

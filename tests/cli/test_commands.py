@@ -348,6 +348,22 @@ def test_an_article_is_found_by_its_address_its_hash_and_its_id(kzfeed: Run) -> 
     assert kzfeed("show", "https://nowhere.example/").returncode == 2
 
 
+def test_show_and_export_give_every_version(kzfeed: Run, tmp_path: Path) -> None:
+    files = [f"<!--1641922743000-->\n[t](https://e.example/1)\n------\n\n{body}\n" for body in ("first", "second")]
+    for number, text in enumerate(files, 1):
+        (tmp_path / f"{number}.txt").write_text(text)
+        kzfeed("backfill", tmp_path / f"{number}.txt")
+
+    kzfeed("export", tmp_path / "out", "--versions")
+    missing = kzfeed("show", "1", "--revision", "3")
+
+    assert [kzfeed("show", "1", "--revision", str(number)).stdout for number in (1, 2)] == files
+    assert kzfeed("show", "1").stdout == files[1]
+    assert contents(tmp_path / "out") == sorted(text.encode() for text in files)
+    assert [path.name[16:] for path in sorted((tmp_path / "out").rglob("*.txt"))] == [".txt", ".v1.txt"]
+    assert (missing.returncode, missing.stderr) == (2, "kzfeed: cannot show revision 3: the archive holds 1, 2\n")
+
+
 def test_list_and_export_keep_to_the_source_and_the_time_that_were_asked_for(kzfeed: Run, tmp_path: Path) -> None:
     for number, stamp in enumerate([1640995200000, 1641081600000, 1641168000000, "NaN"]):  # 2022-01-01, -02, -03
         text = f"<!--{stamp}-->\n[{number}](https://s{number % 2}.example/{number})\n------\n\nx\n"
