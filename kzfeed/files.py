@@ -90,6 +90,19 @@ def find_files(
     )
 
 
+def lists_above(paths: Iterable[Path]) -> list[Path]:
+    """The lists of exports that lie in folders above these paths, so that `find_files` does not find them."""
+    return sorted(
+        {
+            folder / EXPORT_LIST
+            for path in paths
+            if not (path / EXPORT_LIST).is_file() and path.name != EXPORT_LIST
+            for folder in path.absolute().parents
+            if (folder / EXPORT_LIST).is_file()
+        }
+    )
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()

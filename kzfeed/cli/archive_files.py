@@ -52,6 +52,11 @@ def backfill(
         backfilling.make_quarantine(quarantine)
     find_files = partial(files_on_disk.find_files, excluded=quarantine, follow_links=follow_links)
     files = find_files(paths)
+    for listing in files_on_disk.lists_above(paths):
+        print(
+            f"{listing} is not used, because you did not name its folder: these files are known by their URLs alone",
+            file=sys.stderr,
+        )
     total = (
         sum(1 for each in find_files(paths) if each.path.name != files_on_disk.EXPORT_LIST)
         if sys.stderr.isatty()

@@ -356,12 +356,14 @@ def test_show_and_export_give_every_version(kzfeed: Run, tmp_path: Path) -> None
 
     kzfeed("export", tmp_path / "out", "--versions")
     missing = kzfeed("show", "1", "--revision", "3")
+    without_list = kzfeed("backfill", tmp_path / "out" / "e.example")
 
     assert [kzfeed("show", "1", "--revision", str(number)).stdout for number in (1, 2)] == files
     assert kzfeed("show", "1").stdout == files[1]
     assert contents(tmp_path / "out") == sorted(text.encode() for text in files)
-    assert [path.name[16:] for path in sorted((tmp_path / "out").rglob("*.txt"))] == [".txt", ".v1.txt"]
+    assert sorted(path.name[16:] for path in (tmp_path / "out").rglob("*.txt")) == [".txt", ".v1.txt"]
     assert (missing.returncode, missing.stderr) == (2, "kzfeed: cannot show revision 3: the archive holds 1, 2\n")
+    assert f"{tmp_path}/out/{EXPORT_LIST} is not used" in without_list.stderr
 
 
 def test_list_and_export_keep_to_the_source_and_the_time_that_were_asked_for(kzfeed: Run, tmp_path: Path) -> None:
