@@ -14,11 +14,14 @@ import sqlalchemy as sa
 
 from kzfeed.model import Source
 from kzfeed.store import tables
+from kzfeed.store.due_sources import Columns, Condition, due_source_ids
 from kzfeed.store.engine import Database
 from kzfeed.store.source_rows import SELECT_SOURCES, source_from_row
 
 LONGEST_LEASE = timedelta(hours=1)
 """The longest claim that any daemon makes, whatever its configuration."""
+ATTEMPTS = 3
+"""How often a claim searches again where other daemons have claimed everything that it had found."""
 RESOLUTION = timedelta(milliseconds=1)
 """Instants are stored in milliseconds."""
 
@@ -47,54 +50,53 @@ def claim_due(
     """Claim up to `limit` due sources for `owner`, the longest due first, until `now + lease`.
 
     Skips sources on hosts that are paused, busy, or claimed by another owner. A source that `owner` has claimed but
-    does not list as busy is due again: its poll could not be stored.
+    does not list as busy is due again: its poll could not be stored. The writer's lock is held only for the sources
+    that are claimed, not while they are searched.
     """
     may_be_claimed = _may_be_claimed(owner, now, lease, busy)
-    with database.read() as connection:
-        if connection.execute(sa.select(_source.id).where(may_be_claimed).limit(1)).first() is None:
-            return []
-    rank = sa.func.row_number().over(partition_by=_source.host, order_by=(_source.next_poll_at, _source.id))
-    ranked = sa.select(_source.id, _source.host, rank.label("rank")).where(may_be_claimed).subquery()
-    slots = sa.case(dict(busy.slots), value=ranked.c.host, else_=1) if busy.slots else sa.literal(1)
-    due = (
-        SELECT_SOURCES.join(ranked, ranked.c.id == _source.id)
-        .where(ranked.c.rank <= slots)
-        .order_by(_source.next_poll_at, _source.id)
-        .limit(limit)
-    )
-    with database.write() as connection:
-        claimed = connection.execute(due).all()
-        if claimed:
-            connection.execute(
-                sa.update(tables.sources)
-                .where(_source.id.in_([row.id for row in claimed]))
-                .values(claimed_by=owner, claimed_until=now + lease)
-            )
-    return list(map(source_from_row, claimed))
+    for _ in range(ATTEMPTS):
+        with database.read() as connection:
+            found = due_source_ids(connection, now, may_be_claimed, busy.slots, limit)
+        if not found:
+            break
+        # Another daemon may have claimed some of them since they were found, or others on their hosts.
+        still_free = SELECT_SOURCES.where(_source.id.in_(found), may_be_claimed(_source))
+        with database.write() as connection:
+            claimed = connection.execute(still_free.order_by(_source.next_poll_at, _source.id)).all()
+            if claimed:
+                is_claimed = _source.id.in_([row.id for row in claimed])
+                claim = {"claimed_by": owner, "claimed_until": now + lease}
+                connection.execute(sa.update(tables.sources).where(is_claimed).values(claim))
+                return list(map(source_from_row, claimed))
+    return []
 
 
-def _may_be_claimed(owner: str, now: datetime, lease: timedelta, busy: Busy) -> sa.ColumnElement[bool]:
+def _may_be_claimed(owner: str, now: datetime, lease: timedelta, busy: Busy) -> Condition:
     host, other = tables.hosts.c, tables.sources.alias().c
-    is_paused = sa.exists().where(host.host == _source.host, host.paused_until > now)
     # A claim that ends later than any daemon could have set was made before the clock went back: it does not count.
     is_held = sa.and_(
         other.claimed_by != owner, other.claimed_until.between(now + RESOLUTION, now + lease + LONGEST_LEASE)
     )
-    return sa.and_(
-        _is_due(now),
-        _source.id.not_in(list(busy.source_ids)),
-        _source.host.not_in(list(busy.hosts)),
-        _source.host.not_in(sa.select(other.host).where(is_held)),
-        ~is_paused,
-    )
+
+    def condition(source: Columns) -> sa.ColumnElement[bool]:
+        return sa.and_(
+            _is_due(source, now),
+            source.id.not_in(list(busy.source_ids)),
+            source.host.not_in(list(busy.hosts)),
+            source.host.not_in(sa.select(other.host).where(is_held)),
+            source.host.not_in(sa.select(host.host).where(host.paused_until > now)),
+        )
+
+    return condition
 
 
-def _is_due(now: datetime) -> sa.ColumnElement[bool]:
+def _is_due(source: Columns, now: datetime) -> sa.ColumnElement[bool]:
+    # No index fits the first expression: one on due sources would lead through all of them, also where only a few that
+    # were found before are checked.
     return sa.and_(
-        _source.enabled,
-        _source.status.in_(["active", "failing"]),
-        _source.next_poll_at <= now,
-        sa.or_(_source.not_before.is_(None), _source.not_before <= now),
+        sa.case((source.enabled, source.next_poll_at)) <= now,
+        source.status.in_(["active", "failing"]),
+        sa.or_(source.not_before.is_(None), source.not_before <= now),
     )
 
 
@@ -123,7 +125,7 @@ def spread_due_sources(connection: sa.Connection, spread: Spread, now: datetime)
     """`spread_due` within a transaction."""
     is_unclaimed = sa.or_(_source.claimed_until.is_(None), _source.claimed_until <= now)
     due = connection.execute(
-        sa.select(_source.id, _source.name, _source.every_seconds).where(_is_due(now), is_unclaimed)
+        sa.select(_source.id, _source.name, _source.every_seconds).where(_is_due(_source, now), is_unclaimed)
     ).all()
     times = [
         {"source_id": row.id, "at": spread(row.name, timedelta(seconds=row.every_seconds), len(due), now)}

@@ -98,7 +98,8 @@ sources = sa.Table(
     sa.Column("skip_days", sa.Text),
     sa.Column("claimed_by", sa.Text),
     sa.Column("claimed_until", Instant),
-    sa.Index(None, "next_poll_at"),
+    sa.Index(None, "enabled", "next_poll_at"),
+    sa.Index(None, "enabled", "host", "next_poll_at"),
     sa.Index(None, "claimed_until"),
 )
 

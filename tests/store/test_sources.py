@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from kzfeed.model import Poll, Source, SourceConfig
-from kzfeed.store import claims, host_pauses, sources
+from kzfeed.store import claims, due_sources, host_pauses, sources
 from kzfeed.store.engine import Database
 from tests.store.commits import commit_poll
 
@@ -123,6 +123,16 @@ def test_the_longest_due_come_first(database: Database) -> None:
         settled(database, source, NOW - timedelta(minutes=int(source.name[1:])))
 
     assert due(database, limit=3) == ["s6", "s7", "s8"]
+
+
+def test_a_host_with_very_many_sources_does_not_hold_up_the_others(database: Database) -> None:
+    many = [SourceConfig(f"m{number}", f"https://many.example/{number}") for number in range(due_sources.HEAD + 100)]
+    sources.configure(database, many, NOW - timedelta(days=1))
+    others = [SourceConfig(f"o{number}", f"https://o{number}.example/rss") for number in range(60)]
+    sources.add(database, others, NOW)
+
+    assert len(due(database, limit=100)) == 61
+    assert due(database, owner="two", limit=100) == []
 
 
 def test_a_source_left_out_is_removed_with_its_history_and_comes_back_with_it(database: Database) -> None:
