@@ -75,6 +75,7 @@ _SINGLE_BYTE = (
 )
 """Encodings that are guessed, the commoner first."""
 
+_DEFAULTS = frozenset({"cp1252", "latin_1", "iso8859-1"})
 _NATURAL = 0.95
 """A text that scores this is in its encoding without doubt."""
 _CLEARLY = 0.15
@@ -252,8 +253,10 @@ def _declared(body: bytes, content_type: str | None) -> _Decision | None:
     is_alphabet = best not in EAST_ASIAN
     in_doubt = scores[best] < 0.5 or any(text != possible[best] for text in possible.values())
     if scores[best] < (_NATURAL if is_alphabet else 0.75) and not _is_little(sample):
-        # A declared alphabet is never taken for Chinese: a few letters with accents may look like it.
-        guess, score = _guess(sample, _SINGLE_BYTE if is_alphabet else (*EAST_ASIAN, *_SINGLE_BYTE))
+        # A few accented letters may look like Chinese, so a declared alphabet is never taken for it; except for Latin-1,
+        # which many servers declare by default, if the text does not look like Latin at all.
+        is_default = best in _DEFAULTS and scores[best] < 0.2
+        guess, score = _guess(sample, (*EAST_ASIAN, *_SINGLE_BYTE) if is_default or not is_alphabet else _SINGLE_BYTE)
         guessed = _lenient(body, guess)[0]
         if score >= max(0.75, scores[best] + _CLEARLY):
             return guessed, guess, True
