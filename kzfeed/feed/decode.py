@@ -253,8 +253,8 @@ def _declared(body: bytes, content_type: str | None) -> _Decision | None:
     is_alphabet = best not in EAST_ASIAN
     in_doubt = scores[best] < 0.5 or any(text != possible[best] for text in possible.values())
     if scores[best] < (_NATURAL if is_alphabet else 0.75) and not _is_little(sample):
-        # A few accented letters may look like Chinese, so a declared alphabet is never taken for it; except for Latin-1,
-        # which many servers declare by default, if the text does not look like Latin at all.
+        # A few accented letters may look like Chinese, so a declared alphabet is never taken for it. The exception is
+        # Latin-1, which many servers declare by default, if the text does not look like Latin at all.
         is_default = best in _DEFAULTS and scores[best] < 0.2
         guess, score = _guess(sample, (*EAST_ASIAN, *_SINGLE_BYTE) if is_default or not is_alphabet else _SINGLE_BYTE)
         guessed = _lenient(body, guess)[0]
