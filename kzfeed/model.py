@@ -111,6 +111,12 @@ class Source:
     last_polled_at: datetime | None = None
     last_success_at: datetime | None = None
     last_document_at: datetime | None = None
+    window_at: datetime | None = None
+    """The time of the document with which the next one is compared: the last one that had entries."""
+    flaw: str | None = None
+    """What was wrong with the last document that could be read."""
+    refused_validators: str | None = None
+    """The validators that the server gave and kzfeed does not keep, and why."""
     failing_since: datetime | None = None
     failure_count: int = 0
     last_error: str | None = None
@@ -366,9 +372,10 @@ class Gap:
 class Overlap:
     """A source's window compared with the one before it.
 
-    `entries` counts its articles, `shared` those that the window before held too. `span` is the time between its
-    oldest and newest article, None if fewer than two have dates. `withdrawn` holds the url_hashes of articles that
-    vanished while older ones stayed.
+    `entries` counts its articles without those that are pinned, `shared` those of them that the window before held too.
+    `span` is the time between its oldest and newest article, None if fewer than two have dates. `withdrawn` holds the
+    url_hashes of articles that vanished while older ones stayed. `is_next_window` says whether the next window is
+    compared with this one: a document without entries is none, nor is one that is cut off and shares nothing.
     """
 
     entries: int = 0
@@ -376,6 +383,7 @@ class Overlap:
     span: timedelta | None = None
     gap: Gap | None = None
     withdrawn: frozenset[str] = frozenset()
+    is_next_window: bool = False
 
 
 # --- what is written down --------------------------------------------------------------------------------------------
@@ -394,6 +402,7 @@ class Poll:
     entries: int = 0
     new_articles: int = 0
     revised_articles: int = 0
+    flaw: str | None = None
     error_kind: FailureKind | None = None
     error: str | None = None
 

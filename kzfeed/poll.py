@@ -14,7 +14,7 @@ from functools import partial
 
 import structlog
 
-from kzfeed.article.change import overlap
+from kzfeed.article.window import overlap
 from kzfeed.batching import Batcher
 from kzfeed.errors import DocumentError
 from kzfeed.fetch.client import Fetcher
@@ -36,7 +36,7 @@ from kzfeed.model import (
 )
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds
-from kzfeed.schedule.policy import Circumstances, VisitResult, next_state, parse_failure, visit_to
+from kzfeed.schedule.policy import Circumstances, VisitResult, flaw_of, next_state, parse_failure, visit_to
 from kzfeed.store.commit import PollCommit
 from kzfeed.store.engine import Database
 
@@ -89,10 +89,10 @@ class Poller:
             pause=after.host_pause,
             paused_host=after.paused_host,
         )
-        feed, window = visit.feed, visit.window
+        window = visit.window
         del outcome, visit  # a document is large, and the commit may have to wait
         record = await self.commits.ask(commit)
-        _log_poll(source, record, after.source, feed, window)
+        _log_poll(source, record, after.source, window)
         return record
 
     async def _fetch(self, source: Source) -> tuple[datetime, Outcome]:
@@ -132,9 +132,9 @@ class Poller:
 
     async def _compare(self, source: Source, feed: Feed, articles: Sequence[Article], now: datetime) -> Overlap:
         """How the window of the source overlaps the last one."""
-        before = await self.windows.ask(source) if source.last_document_at else []
+        before = await self.windows.ask(source) if source.window_at else []
         whole = not feed.cut_off and not feed.dropped
-        return overlap(before, articles, before_at=source.last_document_at, now=now, whole=whole)
+        return overlap(before, articles, before_at=source.window_at, now=now, whole=whole)
 
 
 def _read_harmless(document: Document) -> ParsedDocument | None:
@@ -154,10 +154,11 @@ def _record(source: Source, visit: VisitResult, started: datetime, ended: dateti
             return record(outcome="not-modified")
         case Fetched() as fetched:
             entries = len(visit.feed.entries) if visit.feed else 0
-            return record(outcome="unchanged", body_bytes=len(fetched.body), entries=entries)
+            flaw = flaw_of(source, visit)
+            return record(outcome="unchanged", body_bytes=len(fetched.body), entries=entries, flaw=flaw)
 
 
-def _log_poll(source: Source, poll: Poll, after: Source, feed: Feed | None, window: Overlap | None) -> None:
+def _log_poll(source: Source, poll: Poll, after: Source, window: Overlap | None) -> None:
     """Log one event for the poll, and one for each thing that an operator should look at."""
     event = log.bind(
         source=source.name,
@@ -168,8 +169,8 @@ def _log_poll(source: Source, poll: Poll, after: Source, feed: Feed | None, wind
         revised=poll.revised_articles,
         duration_ms=poll.duration_ms,
     )
-    if feed and feed.flaw:
-        event = event.bind(flaw=feed.flaw)
+    if poll.flaw:
+        event = event.bind(flaw=poll.flaw)
     if poll.outcome == "failed":
         event.warning("poll", error_kind=poll.error_kind, error=poll.error, failures=after.failure_count)
     else:

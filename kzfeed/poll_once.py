@@ -32,6 +32,7 @@ class PollReport:
     error: str | None = None
     error_kind: str | None = None
     duration_ms: int = 0
+    flaw: str | None = None
 
 
 async def poll_once(
@@ -144,4 +145,5 @@ def _report(source: Source, poll: Poll) -> PollReport:
         error=poll.error,
         error_kind=poll.error_kind,
         duration_ms=poll.duration_ms,
+        flaw=poll.flaw,
     )

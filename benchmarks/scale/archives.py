@@ -155,7 +155,8 @@ _IN_WINDOW = (
 )
 _VISITED = (
     "UPDATE sources SET last_polled_at = {mark}, last_success_at = {mark}, last_document_at = {mark}, "
-    "next_poll_at = {mark}, validators_url = url, etag = '\"one\"', body_hash = name WHERE id <= {mark}"
+    "window_at = {mark}, next_poll_at = {mark}, validators_url = url, etag = '\"one\"', body_hash = name "
+    "WHERE id <= {mark}"
 )
 
 
@@ -194,7 +195,7 @@ def _fill(connection: Any, dialect: str, shape: Shape) -> None:
     numbers = [(source, number) for source, window in shape.windows.items() for number in window]
     cursor.executemany(_IN_WINDOW[0].format(mark=mark), [(filled, number) for _, number in numbers])
     cursor.executemany(_IN_WINDOW[1].format(mark=mark), [(filled, number, source) for source, number in numbers])
-    cursor.execute(_VISITED.format(mark=mark), [filled] * 4 + [shape.busy + shape.rare])
+    cursor.execute(_VISITED.format(mark=mark), [filled] * 5 + [shape.busy + shape.rare])
     connection.commit()
 
 

@@ -113,7 +113,7 @@ def configure(database: Database, urls: Sequence[str]) -> None:
         database, [SourceConfig(f"s{place}", url) for place, url in enumerate(urls)], now := datetime.now(UTC)
     )
     with database.write() as connection:
-        visited = dict.fromkeys(("last_polled_at", "last_success_at", "last_document_at"), now)
+        visited = dict.fromkeys(("last_polled_at", "last_success_at", "last_document_at", "window_at"), now)
         connection.execute(sa.update(tables.sources).values(**visited))
     put_due(database, (), now)
 

@@ -16,7 +16,7 @@ from benchmarks.scale import archives
 from benchmarks.scale.archives import STRETCH, WINDOW, Shape, listed
 from benchmarks.scale.cost import Clock
 from kzfeed.article.build import FeedContext, articles_of_feed
-from kzfeed.article.change import overlap
+from kzfeed.article.window import overlap
 from kzfeed.model import Article, Entry, Feed, Media, Overlap, Poll, PollOutcome, Source
 from kzfeed.store.commit import PollCommit, commit_polls, store_files
 from kzfeed.store.engine import Database
@@ -74,7 +74,7 @@ def one_new(archive: Archive, many: int) -> Work:
         windows = last_windows(archive.database, sources)
         commits = []
         for source, articles, window in zip(sources, documents, windows, strict=True):
-            moved = overlap(window, articles, before_at=source.last_document_at, now=now, whole=True)
+            moved = overlap(window, articles, before_at=source.window_at, now=now, whole=True)
             commits.append(commit_of(source, now, "unchanged", articles, moved))
         store(archive, commits, new=1)
         if any(commit.overlap.shared != WINDOW - 1 for commit in commits):
@@ -131,6 +131,7 @@ def commit_of(
         last_polled_at=now,
         last_success_at=now,
         last_document_at=now if articles else source.last_document_at,
+        window_at=now if articles else source.window_at,
         next_poll_at=now + source.every,
         next_poll_reason="its interval",
         body_hash=archives.digest(str(now)) if articles else source.body_hash,

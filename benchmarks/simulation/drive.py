@@ -118,12 +118,12 @@ def _next_state(
 
 
 def _window(source: Source, publisher: Publisher, end: int, now: float, record: Record) -> Overlap:
-    """What `article.change.overlap` says of such windows."""
+    """What `article.window.overlap` says of such windows."""
     shared, entries = record.see(publisher, end, now)
     oldest, newest = publisher.published[publisher.first(end)], publisher.published[end - 1]
     span = timedelta(seconds=newest - oldest) if publisher.dated and entries > 1 else None
     gap = None
-    if source.last_document_at and not shared:
-        gap = Gap(source.last_document_at, START + timedelta(seconds=now))
+    if source.window_at and not shared:
+        gap = Gap(source.window_at, START + timedelta(seconds=now))
         record.gaps += 1
-    return Overlap(entries, shared, span, gap)
+    return Overlap(entries, shared, span, gap, is_next_window=True)

@@ -1,15 +1,10 @@
-"""Decisions on what articles change in the archive. Nothing is stored here.
+"""Decision which articles are new, the same or revised. Nothing is stored here."""
 
-`compare` decides which articles are new, the same or revised; `overlap` compares two windows of a source, for articles
-it withdrew and for gaps.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from kzfeed.article.build import has_fingerprint
-from kzfeed.model import Article, Gap, Overlap, WindowEntry
+from kzfeed.model import Article
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,36 +113,3 @@ def identify(article: Article, known: Mapping[str, Known]) -> str:
         if alone or (article.guid is not None and known[article.link_hash].guid == article.guid):
             return article.link_hash
     return article.url_hash
-
-
-def overlap(
-    before: Sequence[WindowEntry],
-    articles: Sequence[Article],
-    *,
-    before_at: datetime | None,
-    now: datetime,
-    whole: bool,
-) -> Overlap:
-    """What the window that a source shows `now` has to do with the one it showed at `before_at`.
-
-    A document that is not `whole` (cut off, or with too many entries) says nothing of what it does not show.
-    """
-    here = {each for article in articles for each in (article.url_hash, article.link_hash, article.joint_hash)}
-    dates = sorted(article.published_at for article in articles if article.published_at)
-    stayed = [shown for shown in before if shown.url_hash in here]
-    gone = [shown for shown in before if shown.url_hash not in here]
-    # A window moves on at its old end: only what vanished from in front of something that stayed was taken back.
-    oldest = min((shown.published_at for shown in stayed if shown.published_at), default=now)
-    withdrawn = [shown.url_hash for shown in gone if shown.published_at and shown.published_at > oldest]
-    gap = None
-    if before and articles and not stayed and before_at:
-        newest = max((shown.published_at for shown in before if shown.published_at), default=before_at)
-        start = min(newest, before_at)
-        gap = Gap(start, dates[0] if dates and dates[0] > start else now)
-    return Overlap(
-        entries=len(articles),
-        shared=len(stayed),
-        span=dates[-1] - dates[0] if len(dates) > 1 else None,
-        gap=gap if whole else None,
-        withdrawn=frozenset(withdrawn) if whole else frozenset(),
-    )

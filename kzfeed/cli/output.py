@@ -44,6 +44,8 @@ def poll_line(report: "PollReport") -> str:
         return f"{report.source}: {report.outcome}{status}{kind}: {report.error}"
     entries = plural(report.entries, "entry", "entries")
     counts = f"{entries}, {report.new} new, {report.revised} revised"
+    if report.flaw:
+        counts += f", flaw: {report.flaw}"
     return f"{report.source}: {report.outcome}{status}, {counts} ({report.duration_ms} ms)"
 
 
@@ -79,7 +81,8 @@ def print_sources(sources: Sequence[Mapping[str, Any]]) -> None:
         print_line(
             f"{source['name']:<{width}}  {source['status']:<7} {plural(source['articles'], 'article'):>16}  {polls}"
         )
-        for detail in (source["url"], source["last_error"]):
+        flaw = source["flaw"] and f"flaw: {source['flaw']}"
+        for detail in (source["url"], source["last_error"], flaw):
             if detail:
                 print_line(f"  {redacted(detail)}")
 

@@ -53,6 +53,8 @@ def _failures(source: Source) -> Iterator[str]:
         yield f"It last succeeded at {moment(source.last_success_at)}."
     elif source.last_polled_at:
         yield "It has never succeeded."
+    if source.flaw:
+        yield f"Its last document has a flaw: {_plain(source.flaw)}."
 
 
 def _interval(source: Source) -> Iterator[str]:
@@ -90,11 +92,12 @@ def _validators(source: Source) -> Iterator[str]:
         yield f"{why}: the next request is for the whole document."
     elif source.not_modified_since:
         yield f"{stuck}."
-    elif source.last_success_at and source.validators is None:
-        yield (
-            "There are no validators: its server sends none, or none that kzfeed can send back or that belong to a "
-            "complete document. While the document stays the same, polls become rarer."
-        )
+    if source.refused_validators:
+        refused = _plain(source.refused_validators)
+        instead = "it sends other ones" if source.validators else "every poll asks for the whole document"
+        yield f"kzfeed does not keep these validators of the last document: {refused}. Instead, {instead}."
+    elif source.last_success_at and source.validators is None and not source.ask_in_full:
+        yield "Its server gives no validators: while the document stays the same, polls become rarer."
 
 
 def _addresses(source: Source) -> Iterator[str]:
@@ -117,7 +120,8 @@ def poll_line(poll: Mapping[str, Any]) -> str:
     if poll["outcome"] == "not-modified":
         return f"{line} ({poll['duration_ms']} ms)"
     brought = f"{poll['new_articles']} new, {poll['revised_articles']} revised"
-    return f"{line}, {poll['entries']} entries, {brought} ({poll['duration_ms']} ms)"
+    flaw = f", flaw: {_plain(poll['flaw'])}" if poll["flaw"] else ""
+    return f"{line}, {poll['entries']} entries, {brought}{flaw} ({poll['duration_ms']} ms)"
 
 
 def _plain(text: str) -> str:

@@ -98,11 +98,11 @@ def adapt_intervals(source: Source, window: Overlap | None, now: datetime, bound
 
 def _change(source: Source, window: Overlap | None, now: datetime) -> _Change:
     elapsed = max(now - (source.last_success_at or now), _NO_TIME)
-    fresh = window.entries - window.shared if window and source.last_document_at else 0
-    if window is None or source.last_document_at is None or fresh <= 0:
+    fresh = window.entries - window.shared if window and source.window_at else 0
+    if window is None or source.window_at is None or fresh <= 0:
         return _Change(elapsed)
     most_new = _most_new(window.entries) if source.auto else window.entries / 2
-    since_moved = max(now - source.last_document_at, _NO_TIME)
+    since_moved = max(now - source.window_at, _NO_TIME)
     return _Change(
         elapsed,
         fits=elapsed * (most_new / fresh),

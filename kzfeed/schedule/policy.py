@@ -31,6 +31,7 @@ UNCHANGED_BACK_OFF = 4
 ROUNDING = timedelta(milliseconds=10)
 """The database rounds times to milliseconds."""
 
+_VALIDATOR_NAMES = {b"etag": "ETag", b"last-modified": "Last-Modified"}
 _DOUBTFUL: tuple[FailureKind, ...] = ("not-a-feed", "empty", "unexpected-status")
 _NO_TIME = timedelta()
 
@@ -93,6 +94,17 @@ def _is_html(fetched: Fetched) -> bool:
     return media_type in ("text/html", "application/xhtml+xml") or b"<!doctype html" in start or b"<html" in start
 
 
+def flaw_of(source: Source, visit: VisitResult) -> str | None:
+    """What is wrong with the fetched document, though it could be read; None without one."""
+    if not isinstance(visit.outcome, Fetched):
+        return None
+    if visit.feed is None:
+        return source.flaw  # the same bytes as last time
+    if visit.feed.entries or source.window_at is None:
+        return visit.feed.flaw
+    return "; ".join(filter(None, ("it has no entries, but had some before", visit.feed.flaw)))
+
+
 def next_state(source: Source, visit: VisitResult, at: Circumstances) -> NextState:
     """The state of the source after the visit."""
     if isinstance(visit.outcome, Failed):
@@ -125,10 +137,10 @@ def _timing(source: Source) -> tuple[object, ...]:
 
 def _after_success(before: Source, outcome: Fetched | NotModified, visit: VisitResult, at: Circumstances) -> Source:
     now, feed = at.now, visit.feed
-    source = _with_feed_facts(adapt_intervals(before, visit.window, now, at.bounds), feed, now)
+    source = _with_document(adapt_intervals(before, visit.window, now, at.bounds), visit, now)
     source = _with_address(source, outcome.permanent_url, now)
     # Rule 4: the validators of a document that is cut off or was read in part would vouch for entries not stored.
-    incomplete = feed is not None and bool(feed.cut_off or feed.dropped)
+    incomplete = _why_incomplete(feed)
     validators = before.validators if incomplete else _validators(before, outcome)
     not_modified_since = before.not_modified_since or now if isinstance(outcome, NotModified) else None
     waits = [
@@ -147,6 +159,7 @@ def _after_success(before: Source, outcome: Fetched | NotModified, visit: VisitR
     return replace(
         source,
         validators=validators,
+        refused_validators=_refused_validators(before, outcome, incomplete),
         not_modified_since=not_modified_since,
         # Rule 18: validators that match for ever may have lost touch with the document.
         ask_in_full=not_modified_since is not None and now - not_modified_since >= STUCK_AFTER,
@@ -174,8 +187,9 @@ def _unchanged(source: Source, now: datetime, bounds: IntervalBounds) -> Wait:
     return Wait(min(since_change, longest), "the same body again, without validators")
 
 
-def _with_feed_facts(source: Source, feed: Feed | None, now: datetime) -> Source:
-    """The source with what the feed says of itself and of polling times (rules 6 and 15)."""
+def _with_document(source: Source, visit: VisitResult, now: datetime) -> Source:
+    """The source with what its document says of itself and of polling times (rules 6 and 15)."""
+    feed = visit.feed
     if feed is None:
         return source
     own_wait = min(max(feed.ttl or _NO_TIME, feed.update_every or _NO_TIME), MAX_FRESHNESS)
@@ -187,6 +201,8 @@ def _with_feed_facts(source: Source, feed: Feed | None, now: datetime) -> Source
         skip_hours=feed.skip_hours,
         skip_days=feed.skip_days,
         last_document_at=now,
+        window_at=now if visit.window and visit.window.is_next_window else source.window_at,
+        flaw=flaw_of(source, visit),
     )
 
 
@@ -211,6 +227,28 @@ def _validators(source: Source, outcome: Fetched | NotModified) -> Validators | 
     if before is None or not (etag or last_modified):
         return before
     return Validators(before.url, etag or before.etag, last_modified or before.last_modified)
+
+
+def _why_incomplete(feed: Feed | None) -> str | None:
+    """Why not all entries of the document are stored; None if they are, or if there is no new document."""
+    if feed is None or not (feed.cut_off or feed.dropped):
+        return None
+    return "the document breaks off" if feed.cut_off else "not all of its entries are stored yet"
+
+
+def _refused_validators(source: Source, outcome: Fetched | NotModified, incomplete: str | None) -> str | None:
+    """The validators of the answer that are not kept, each with the reason; None if there are none."""
+    if isinstance(outcome, NotModified):
+        return source.refused_validators
+    refused = {}
+    for name, value in outcome.head.fields if outcome.head else ():
+        known = _VALIDATOR_NAMES.get(name.lower())
+        if known and value and known.lower() not in outcome.headers:
+            has_controls = any(byte < 32 or byte == 127 for byte in value)
+            refused[known] = "it has control characters" if has_controls else f"it is {len(value):,} bytes long"
+    if incomplete:
+        refused |= {name: incomplete for name in _VALIDATOR_NAMES.values() if outcome.headers.get(name.lower())}
+    return "; ".join(f"{name} ({why})" for name, why in refused.items()) or None
 
 
 # --- after a failure -------------------------------------------------------------------------------------------------

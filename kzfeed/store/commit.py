@@ -146,9 +146,18 @@ def _commit(connection: sa.Connection, commits: Sequence[PollCommit]) -> list[Po
 
 def _record_windows(connection: sa.Connection, commits: Iterable[PollCommit]) -> None:
     for commit in commits:
-        windows.mark_withdrawn(connection, commit.source.id, commit.overlap.withdrawn, _now(commit))
+        windows.begin_withdrawals(connection, commit.source.id, commit.overlap.withdrawn, _now(commit))
+    windows.end_withdrawals(connection, [(each.source.id, _now(each)) for each in commits if each.articles])
+    windows.see_windows_again(connection, [(each.source, _now(each)) for each in commits if _shows_last_window(each)])
     gaps = [(commit.source.id, commit.overlap.gap, _now(commit)) for commit in commits if commit.overlap.gap]
     windows.record_gaps(connection, gaps)
+
+
+def _shows_last_window(commit: PollCommit) -> bool:
+    """Whether the server says that its document is still the one of the last window: by 304, or the same bytes."""
+    if commit.poll.outcome == "failed" or commit.articles or commit.source.window_at is None:
+        return False
+    return commit.source.window_at == commit.source.last_document_at
 
 
 def _now(commit: PollCommit) -> datetime:
@@ -171,6 +180,7 @@ def _poll_row(poll: Poll) -> dict[str, Any]:
         "entries": poll.entries,
         "new_articles": poll.new_articles,
         "revised_articles": poll.revised_articles,
+        "flaw": poll.flaw,
         "error_kind": poll.error_kind,
         "error": poll.error,
     }

@@ -296,6 +296,7 @@ _HEALTH: dict[str, Any] = {
     "last_success_at": tables.Instant(),
     "failure_count": sa.Integer(),
     "last_error": sa.Text(),
+    "flaw": sa.Text(),
     "next_poll_at": tables.Instant(),
     "articles": sa.Integer(),
     "articles_24h": sa.Integer(),

@@ -98,6 +98,9 @@ sources = sa.Table(
     sa.Column("skip_days", sa.Text),
     sa.Column("claimed_by", sa.Text),
     sa.Column("claimed_until", Instant),
+    sa.Column("window_at", Instant),
+    sa.Column("flaw", sa.Text),
+    sa.Column("refused_validators", sa.Text),
     sa.Index(None, "enabled", "next_poll_at"),
     sa.Index(None, "enabled", "host", "next_poll_at"),
     sa.Index(None, "claimed_until"),
@@ -174,6 +177,16 @@ sightings = sa.Table(
     sa.Index(None, "source_id", "first_seen_at"),
 )
 
+withdrawals = sa.Table(
+    "withdrawals",
+    metadata,
+    _references("article_id", "articles.id", primary_key=True),
+    _references("source_id", "sources.id", primary_key=True),
+    sa.Column("from_at", Instant, primary_key=True),
+    sa.Column("to_at", Instant),
+    sa.Index(None, "source_id", "to_at"),
+)
+
 media = sa.Table(
     "media",
     metadata,
@@ -209,6 +222,7 @@ polls = sa.Table(
     sa.Column("revised_articles", sa.Integer, nullable=False),
     sa.Column("error_kind", sa.Text),
     sa.Column("error", sa.Text),
+    sa.Column("flaw", sa.Text),
     sa.Index(None, "source_id", "started_at"),
 )
 
@@ -235,7 +249,7 @@ FROM articles AS a JOIN sources AS s ON s.id = a.source_id
 """
 
 SOURCE_HEALTH = """
-SELECT s.id, s.name, s.status, s.last_success_at, s.failure_count, s.last_error, s.next_poll_at,
+SELECT s.id, s.name, s.status, s.last_success_at, s.failure_count, s.last_error, s.flaw, s.next_poll_at,
   (SELECT count(*) FROM sightings AS g WHERE g.source_id = s.id) AS articles,
   (SELECT count(*) FROM sightings AS g WHERE g.source_id = s.id AND g.first_seen_at >= {day_ago}) AS articles_24h,
   (SELECT count(*) FROM sightings AS g WHERE g.source_id = s.id AND g.first_seen_at >= {week_ago}) AS articles_7d,

@@ -11,42 +11,95 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
 _article, _sighting, _source = tables.articles.c, tables.sightings.c, tables.sources.c
+_withdrawal = tables.withdrawals.c
 
 
 def select_last_window(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """Selects these columns of the articles that sources showed in their last documents."""
-    is_in_last_document = sa.and_(_sighting.source_id == _source.id, _sighting.last_seen_at == _source.last_document_at)
-    joined = sa.select(*columns).join_from(tables.sources, tables.sightings, is_in_last_document)
+    """Selects these columns of the articles in the last windows of sources.
+
+    They were seen at `window_at` or again since then. Those that only a document cut off later showed are left out.
+    """
+    is_in_window = sa.and_(
+        _sighting.source_id == _source.id,
+        _sighting.last_seen_at >= _source.window_at,
+        _sighting.first_seen_at <= _source.window_at,
+    )
+    joined = sa.select(*columns).join_from(tables.sources, tables.sightings, is_in_window)
     return joined.join(tables.articles, _article.id == _sighting.article_id)
 
 
 def last_windows(database: Database, sources: Sequence[Source]) -> list[list[WindowEntry]]:
-    """The window of each source, in the order of `sources`: the articles in its last document.
+    """The window of each source, in the order of `sources`: the articles in its last document that had entries.
 
     A window is empty before the first document, and if another poll has stored a newer document since the source was
     loaded.
     """
-    ids = sorted({source.id for source in sources if source.last_document_at})
+    ids = sorted({source.id for source in sources if source.window_at})
     windows: dict[tuple[int, datetime | None], list[WindowEntry]] = {}
     if ids:
-        query = select_last_window(_source.id, _source.last_document_at, _article.url_hash, _article.published_at)
+        query = select_last_window(_source.id, _source.window_at, _article.url_hash, _article.published_at)
         with database.read() as connection:
             for row in connection.execute(query.where(_source.id.in_(ids))):
                 shown = WindowEntry(row.url_hash, row.published_at)
-                windows.setdefault((row.id, row.last_document_at), []).append(shown)
-    return [windows.get((source.id, source.last_document_at), []) for source in sources]
+                windows.setdefault((row.id, row.window_at), []).append(shown)
+    return [windows.get((source.id, source.window_at), []) for source in sources]
 
 
-def mark_withdrawn(connection: sa.Connection, source_id: int, url_hashes: Collection[str], now: datetime) -> None:
-    """Record that the source no longer shows these articles. A later sighting clears the mark."""
+_SEE_WINDOW_AGAIN = (
+    sa.update(tables.sightings)
+    .where(
+        _sighting.source_id == sa.bindparam("by_source_id"),
+        _sighting.last_seen_at >= sa.bindparam("window_at", type_=tables.Instant()),
+        _sighting.first_seen_at <= sa.bindparam("window_at", type_=tables.Instant()),
+    )
+    .values(last_seen_at=sa.bindparam("now", type_=tables.Instant()))
+)
+
+
+def see_windows_again(connection: sa.Connection, unchanged: Sequence[tuple[Source, datetime]]) -> None:
+    """Record that sources showed their last windows again, each at the time given with it."""
+    rows = [{"by_source_id": source.id, "window_at": source.window_at, "now": now} for source, now in unchanged]
+    if rows:
+        connection.execute(_SEE_WINDOW_AGAIN, rows)
+
+
+def begin_withdrawals(connection: sa.Connection, source_id: int, url_hashes: Collection[str], now: datetime) -> None:
+    """Record that from now on the source no longer shows these articles."""
     if not url_hashes:
         return
-    ids = sa.select(_article.id).where(_article.url_hash.in_(sorted(url_hashes)))
+    withdrawn = sa.select(_sighting.article_id).join(tables.articles, _article.id == _sighting.article_id)
+    withdrawn = withdrawn.where(_sighting.source_id == source_id, _article.url_hash.in_(sorted(url_hashes)))
+    ids = connection.execute(withdrawn.where(_sighting.withdrawn_at.is_(None))).scalars().all()
+    if not ids:
+        return
     connection.execute(
         sa.update(tables.sightings)
         .where(_sighting.source_id == source_id, _sighting.article_id.in_(ids))
         .values(withdrawn_at=now)
     )
+    rows = [{"article_id": article_id, "source_id": source_id, "from_at": now} for article_id in ids]
+    connection.execute(sa.insert(tables.withdrawals), rows)
+
+
+_END_WITHDRAWALS = (
+    sa.update(tables.withdrawals)
+    .where(
+        _withdrawal.source_id == sa.bindparam("by_source_id"),
+        _withdrawal.to_at.is_(None),
+        _withdrawal.article_id.in_(
+            sa.select(_sighting.article_id).where(
+                _sighting.source_id == _withdrawal.source_id, _sighting.withdrawn_at.is_(None)
+            )
+        ),
+    )
+    .values(to_at=sa.bindparam("now", type_=tables.Instant()))
+)
+
+
+def end_withdrawals(connection: sa.Connection, documents: Sequence[tuple[int, datetime]]) -> None:
+    """Record that articles are back: those that sources, by id, showed again at the time given."""
+    if documents:
+        connection.execute(_END_WITHDRAWALS, [{"by_source_id": source_id, "now": now} for source_id, now in documents])
 
 
 def record_gaps(connection: sa.Connection, gaps: Sequence[tuple[int, Gap, datetime]]) -> None:

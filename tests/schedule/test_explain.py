@@ -80,8 +80,7 @@ def test_a_source_that_is_well_says_when_why_and_how_often() -> None:
         ({"ask_in_full": True}, "The last answer was doubtful: the next request is for the whole document."),
         (
             {"validators": None},
-            "There are no validators: its server sends none, or none that kzfeed can send back or that belong to a "
-            "complete document. While the document stays the same, polls become rarer.",
+            "Its server gives no validators: while the document stays the same, polls become rarer.",
         ),
         (
             {"url": "https://new.example/"},
@@ -175,8 +174,10 @@ def test_a_name_that_is_not_there_is_a_mistake_of_usage(kzfeed_explain: Explain)
 
 
 def test_a_poll_that_brought_something_says_what() -> None:
-    poll = {"started_at": NOW, "outcome": "new", "http_status": 200, "entries": 20, "new_articles": 3}
+    poll = {"started_at": NOW, "outcome": "new", "http_status": 200, "entries": 20, "new_articles": 3, "flaw": None}
 
     line = poll_line(poll | {"revised_articles": 1, "duration_ms": 250})
+    flawed = poll_line(poll | {"revised_articles": 1, "duration_ms": 250, "flaw": "the document breaks off"})
 
+    assert flawed.endswith("1 revised, flaw: the document breaks off (250 ms)")
     assert line == "2022-01-11 18:00:00 UTC  new 200, 20 entries, 3 new, 1 revised (250 ms)"

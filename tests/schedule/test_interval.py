@@ -26,7 +26,7 @@ GAP = Gap(NOW - HOUR, NOW)
 
 def source(elapsed: timedelta = HOUR, **state: Any) -> Source:
     """One that was polled with success `elapsed` ago, when its document was another one too."""
-    before = {"last_success_at": NOW - elapsed, "last_document_at": NOW - elapsed}
+    before = {"last_success_at": NOW - elapsed, "window_at": NOW - elapsed}
     return Source(1, "voa", "https://e.example/", **(before | state))
 
 
@@ -141,9 +141,9 @@ def test_auto_begins_as_often_as_allowed_and_then_with_every() -> None:
         ("a gap: by half, and hurried besides", 30, {}, Overlap(40, 0, None, GAP)),
         ("never below a quarter at once", 360, {"auto_interval": DAY}, Overlap(40, 2)),
         ("never below the minimum interval", 15, {"auto_interval": 15 * MINUTE, "elapsed": MINUTE}, Overlap(40, 0)),
-        ("a day's entries at once", 1440, {"auto_interval": DAY, "last_document_at": NOW - 2 * DAY}, Overlap(40, 12)),
+        ("a day's entries at once", 1440, {"auto_interval": DAY, "window_at": NOW - 2 * DAY}, Overlap(40, 12)),
         ("never above the longest interval", 1440, {"auto_interval": DAY, "elapsed": DAY}, None),
-        ("a first document teaches nothing", 60.2, {"last_document_at": None}, Overlap(40, 0)),
+        ("a first document teaches nothing", 60.2, {"window_at": None}, Overlap(40, 0)),
     ],
 )
 def test_auto_keeps_half_of_the_window_in_place(
@@ -173,7 +173,7 @@ def test_auto_does_not_grow_by_the_time_that_a_server_was_away() -> None:
 
 @pytest.mark.parametrize(("shared", "expected"), [(38, None), (10, 40), (0, 30)])
 def test_auto_hurries_after_less_than_a_gap(shared: int, expected: float | None) -> None:
-    assert hurried(source(auto=True, last_document_at=NOW - DAY), Overlap(40, shared)) == expected
+    assert hurried(source(auto=True, window_at=NOW - DAY), Overlap(40, shared)) == expected
 
 
 @pytest.mark.parametrize(("entries", "may_go"), [(100, 50), (32, 16), (18, 7), (10, 3), (5, 1), (1, 0)])

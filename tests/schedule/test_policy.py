@@ -28,6 +28,7 @@ def source(**state: Any) -> Source:
         "last_polled_at": NOW - HOUR,
         "last_success_at": NOW - HOUR,
         "last_document_at": NOW - HOUR,
+        "window_at": NOW - HOUR,
     }
     return Source(1, "voa", **({"url": URL} | before | state))
 

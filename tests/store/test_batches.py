@@ -36,7 +36,7 @@ def configured(database: Database, names: Sequence[str] = NAMES) -> list[Source]
 
 
 def commit(source: Source, articles: Sequence[Article] = (), now: datetime = NOW, **more: Any) -> PollCommit:
-    after = replace(source, last_polled_at=now, last_document_at=now, next_poll_at=now + HOUR)
+    after = replace(source, last_polled_at=now, last_document_at=now, window_at=now, next_poll_at=now + HOUR)
     return PollCommit(after, Poll(source.id, now, timedelta(seconds=1), "unchanged"), articles, **more)
 
 
@@ -257,6 +257,7 @@ def _commit(drawn: dict[str, Any], source: Source, number: int) -> PollCommit:
         configured_url="https://another.example/" if drawn["reconfigured"] and number % 5 == 0 else source.url,
         last_polled_at=now,
         last_document_at=now if drawn["document"] else source.last_document_at,
+        window_at=now if drawn["document"] else source.window_at,
         next_poll_at=now + HOUR,
         validators=Validators(source.url, etag=f'"{number}"'),
         body_hash=str(number),

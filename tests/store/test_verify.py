@@ -54,6 +54,7 @@ def poll(database: Database, name: str, entries: tuple[Entry, ...], at: datetime
         validators=Validators(of.url, etag='"1"'),
         body_hash="0" * 64,
         last_document_at=at,
+        window_at=at,
         last_polled_at=at,
         last_success_at=at,
     )

@@ -1,0 +1,129 @@
+"""Comparison of two windows of a source: which articles it withdrew, and whether there is a gap between the windows."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from kzfeed.model import Article, Gap, Overlap, WindowEntry
+
+_FAR = 3
+"""A pinned article is farther away from the window than so many times the length of the window."""
+
+
+def overlap(
+    before: Sequence[WindowEntry],
+    articles: Sequence[Article],
+    *,
+    before_at: datetime | None,
+    now: datetime,
+    whole: bool,
+) -> Overlap:
+    """Compare the window that a source shows `now` with the last one, `before`, which it showed at `before_at`.
+
+    Pinned articles count in neither, because they stay while the window moves on. A document that is not `whole` (cut
+    off, or with too many entries) says nothing of what it does not show.
+    """
+    places = _places(articles)
+    gone = [entry for entry in before if entry.url_hash not in places]
+    stayed = {places[entry.url_hash]: entry for entry in before if entry.url_hash in places}
+    pinned = _pinned(stayed, gone, articles)
+    proof = [entry for place, entry in stayed.items() if place not in pinned]
+    # A window moves on at its old end: only what vanished from in front of something that stayed was withdrawn.
+    oldest = min((entry.published_at for entry in proof if entry.published_at), default=now)
+    withdrawn = [entry.url_hash for entry in gone if entry.published_at and entry.published_at > oldest]
+    moving = [article for place, article in enumerate(articles) if place not in pinned]
+    dates = sorted(article.published_at for article in moving if article.published_at)
+    gap = None
+    if whole and before and before_at and articles and not proof:
+        gap = _gap(before, dates, before_at, now)
+    return Overlap(
+        entries=len(moving),
+        shared=len(proof),
+        span=dates[-1] - dates[0] if len(dates) > 1 else None,
+        gap=gap,
+        withdrawn=frozenset(withdrawn) if whole else frozenset(),
+        is_next_window=bool(articles) and (whole or bool(proof) or not before),
+    )
+
+
+def _places(articles: Sequence[Article]) -> Mapping[str, int]:
+    """The place in the document of each article, by every hash under which the archive may hold it."""
+    places: dict[str, int] = {}
+    for place, article in enumerate(articles):
+        for url_hash in (article.url_hash, article.link_hash, article.joint_hash):
+            if url_hash:
+                places.setdefault(url_hash, place)
+    return places
+
+
+def _gap(before: Sequence[WindowEntry], dates: Sequence[datetime], before_at: datetime, now: datetime) -> Gap:
+    """The gap from the newest article of the window before to the oldest one of this window, if their dates say so."""
+    newest = max((entry.published_at for entry in before if entry.published_at), default=before_at)
+    start = min(newest, before_at)
+    return Gap(start, dates[0] if dates and dates[0] > start else now)
+
+
+# --- pinned articles -------------------------------------------------------------------------------------------------
+
+
+def _pinned(
+    stayed: Mapping[int, WindowEntry], gone: Sequence[WindowEntry], articles: Sequence[Article]
+) -> frozenset[int]:
+    """The places of pinned articles among those that stayed, given by their places.
+
+    Where an article stayed while newer ones vanished, it is pinned or they were withdrawn. It is pinned if it is out of
+    document order, or older than the window by its date.
+    """
+    newest_gone = max((entry.published_at for entry in gone if entry.published_at), default=None)
+    doubtful = {
+        place
+        for place, entry in stayed.items()
+        if newest_gone and (entry.published_at is None or entry.published_at < newest_gone)
+    }
+    if not doubtful:
+        return frozenset()
+    dated = [(place, article.published_at) for place, article in enumerate(articles) if article.published_at]
+    ordered, from_the_end = _longest_newest_first(dated), _longest_newest_first(dated[::-1])
+    # Two entries in the order of their dates do not make a feed that begins with its oldest entry.
+    is_oldest_first = len(from_the_end) > len(ordered) + 1
+    in_order = dict(from_the_end if is_oldest_first else ordered)
+    new = [place for place in range(len(articles)) if place not in stayed]
+    oldest = _oldest_of_window(sorted(in_order.values(), reverse=True))
+
+    def is_pinned(place: int) -> bool:
+        date = articles[place].published_at
+        if date is not None:
+            return place not in in_order or (oldest is not None and date < oldest)
+        # In a document in the order of dates, new entries stand before those that stayed.
+        return bool(in_order and new) and (place > min(new) if is_oldest_first else place < max(new))
+
+    return frozenset(filter(is_pinned, doubtful))
+
+
+def _longest_newest_first(dated: Sequence[tuple[int, datetime]]) -> list[tuple[int, datetime]]:
+    """The longest subsequence in which no date is newer than the one before it; of several, one with newer dates."""
+    ages: list[float] = []  # the youngest age with which a subsequence of each length can end
+    ends: list[int] = []
+    previous: list[int | None] = []
+    for number, (_, date) in enumerate(dated):
+        age = -date.timestamp()
+        length = bisect_right(ages, age)
+        previous.append(ends[length - 1] if length else None)
+        ages[length : length + 1], ends[length : length + 1] = [age], [number]
+    found: list[tuple[int, datetime]] = []
+    at = ends[-1] if ends else None
+    while at is not None:
+        found.append(dated[at])
+        at = previous[at]
+    return found[::-1]
+
+
+def _oldest_of_window(dates: Sequence[datetime]) -> datetime | None:
+    """The oldest date of the window, given all dates with the newest first; None if no date is older than the window.
+
+    The window is most of the entries. It ends before a stretch without entries that is far longer than itself.
+    """
+    for count in range(max(2, len(dates) // 2 + 1), len(dates)):
+        if dates[count - 1] - dates[count] > _FAR * (dates[0] - dates[count - 1]):
+            return dates[count - 1]
+    return None
