@@ -138,6 +138,9 @@ def _timing(source: Source) -> tuple[object, ...]:
 def _after_success(before: Source, outcome: Fetched | NotModified, visit: VisitResult, at: Circumstances) -> Source:
     now, feed = at.now, visit.feed
     source = _with_document(adapt_intervals(before, visit.window, now, at.bounds), visit, now)
+    if isinstance(outcome, NotModified) and before.body_hash is None:
+        # The validators are those of the document before the incomplete one: that one is the present document again.
+        source = replace(source, flaw=None, refused_validators=None)
     source = _with_address(source, outcome.permanent_url, now)
     # Rule 4: the validators of a document that is cut off or was read in part would vouch for entries not stored.
     incomplete = _why_incomplete(feed)
@@ -159,11 +162,12 @@ def _after_success(before: Source, outcome: Fetched | NotModified, visit: VisitR
     return replace(
         source,
         validators=validators,
-        refused_validators=_refused_validators(before, outcome, incomplete),
+        refused_validators=_refused_validators(source, outcome, incomplete),
         not_modified_since=not_modified_since,
         # Rule 18: validators that match for ever may have lost touch with the document.
         ask_in_full=not_modified_since is not None and now - not_modified_since >= STUCK_AFTER,
-        body_hash=before.body_hash if incomplete else visit.body_hash or before.body_hash,
+        # Without a hash the next document is read, even if it has the same bytes as this one or the one before.
+        body_hash=None if incomplete else visit.body_hash or before.body_hash,
         status="active",
         last_polled_at=now,
         last_success_at=now,

@@ -102,7 +102,16 @@ def test_rule_1_no_validators_no_conditions() -> None:
 def test_rule_4_a_document_that_breaks_off_does_not_vouch_for_what_it_did_not_show(flaw: dict[str, Any]) -> None:
     torn = after(source(), fetched({"etag": '"2"'}), Feed("rss", **flaw), body_hash="2").source
 
-    assert (torn.validators, torn.body_hash) == (source().validators, "1")
+    assert (torn.validators, torn.body_hash) == (source().validators, None)
+
+
+def test_a_304_after_a_document_that_breaks_off_says_that_the_whole_one_is_back() -> None:
+    torn = after(source(), fetched({"etag": '"2"'}), Feed("rss", cut_off=True, flaw="it breaks off")).source
+    back = after(torn, not_modified()).source
+
+    assert torn.flaw
+    assert torn.refused_validators == "ETag (the document breaks off)"
+    assert (back.flaw, back.refused_validators) == (None, None)
 
 
 def test_rule_3_a_new_etag_over_the_same_body_is_stored_and_nothing_else_moves() -> None:
