@@ -1,1 +1,1 @@
-"""One visit to a server, bounded in time, bytes and addresses: the only room that imports httpx."""
+"""HTTP visits to feeds, bounded in time, bytes and addresses. Only this package imports httpx."""

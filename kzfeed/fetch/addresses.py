@@ -1,7 +1,7 @@
-"""A host in, the addresses that may be dialled for it out. No answer is cached: every request looks and checks anew.
+"""Look-up of host names, and the rule which of their addresses may be dialled.
 
-A private address is given out only for a host that the caller trusts; a look-up that hangs delays nobody else and does
-not keep the process from ending.
+Private addresses are allowed only for a host that the caller trusts. Nothing is cached: every request looks its host up
+again. A look-up that hangs delays no other one and does not keep the process from ending.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from kzfeed.fetch.errors import VisitError
 
 Lookup = Callable[[str, int], Sequence[str]]
-"""Blocking: a host name and a port give addresses in order of preference, or raise OSError."""
+"""Blocking function from a host name and a port to addresses in order of preference; raises OSError."""
 
 MAX_LOOKUPS = 1000
 
@@ -25,7 +25,7 @@ _DOCUMENTATION = IPv6Network("3fff::/20")  # RFC 9637, unknown to Python 3.11
 
 @functools.lru_cache(maxsize=1000)
 def address_of(host: str) -> IPv4Address | IPv6Address | None:
-    """The address that a URL's host (as WHATWG serialises it, without brackets) writes out; None for a name."""
+    """The address that a host is, written as in `kzfeed.hosts`; None for a name."""
     try:
         return ip_address(host)
     except ValueError:
@@ -33,14 +33,14 @@ def address_of(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def is_forbidden(address: IPv4Address | IPv6Address) -> bool:
-    """Whether a public feed has no business at this address: it is not one of the open internet.
+    """Whether the address is outside the public internet, so that only the operator may name it.
 
-    An IPv6 address that stands for an IPv4 address (mapped, NAT64, 6to4) is judged as that one.
+    An IPv6 address that embeds an IPv4 address (mapped, NAT64, 6to4) is judged as that IPv4 address.
     """
     if isinstance(address, IPv6Address):
         inner = _inner_address(address)
         if inner is None:
-            # Python's is_global follows the registries of its day; beyond 2000::/3 nothing is given out (RFC 3513).
+            # Python's is_global knows the registries of its release. Outside 2000::/3 nothing is assigned (RFC 3513).
             return address not in _GLOBAL_UNICAST or address in _DOCUMENTATION or not address.is_global
         address = inner
     return not address.is_global or address.is_multicast or address.is_reserved
@@ -53,7 +53,7 @@ def _inner_address(address: IPv6Address) -> IPv4Address | None:
 
 
 def allowed_addresses(host: str, found: Sequence[str], *, trusted: bool) -> tuple[str, ...]:
-    """Those of the found addresses that may be dialled. Raises VisitError when there is none."""
+    """The addresses among `found` that may be dialled. Raises VisitError if there are none."""
     parsed = [(text, address_of(text)) for text in found]
     allowed = tuple(text for text, address in parsed if address and (trusted or not is_forbidden(address)))
     if allowed:
@@ -65,16 +65,17 @@ def allowed_addresses(host: str, found: Sequence[str], *, trusted: bool) -> tupl
 
 
 def system_lookup(host: str, port: int) -> list[str]:
-    """Ask the system's resolver (blocking). The name goes as bytes: the idna codec would refuse some that exist."""
+    """Ask the system's resolver (blocking)."""
+    # As bytes: for text, Python applies its idna codec, which refuses some names that exist.
     answers = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
 class Resolver:
-    """Look-ups in threads of their own. At most MAX_LOOKUPS run at once; those for one host are shared.
+    """Asynchronous look-ups, each in a thread of its own. Concurrent look-ups of one host share a thread.
 
-    The threads are daemons, for a look-up that hangs cannot be stopped: a ThreadPoolExecutor would wait for it at exit,
-    and the event loop's own executor would run out of threads for everybody else.
+    At most `max_lookups` run at once. The threads are daemon threads because a look-up that hangs cannot be stopped: a
+    ThreadPoolExecutor would wait for it at exit, and the event loop's executor would run out of threads.
     """
 
     def __init__(self, lookup: Lookup = system_lookup, *, max_lookups: int = MAX_LOOKUPS) -> None:
@@ -89,13 +90,13 @@ class Resolver:
             running = self._running.get(key)
             if running is None:
                 await self._slots.acquire()
-                # Another visit may have started the same one meanwhile.
+                # Another visit may have started the same look-up meanwhile.
                 running = self._running.get(key)
                 if running is None:
                     running = self._start(key)
                 else:
                     self._slots.release()
-            # A visit that gives up must not take the answer away from the others.
+            # A visit that gives up must not cancel the look-up for the others.
             return await asyncio.shield(running)
         except socket.gaierror as exc:
             raise VisitError("dns", f"{host} does not resolve: {exc.strerror}") from exc
@@ -116,19 +117,19 @@ class Resolver:
                 future.set_result(list(found))
             else:
                 future.set_exception(error)
-                future.exception()  # nobody may be waiting any more
+                future.exception()  # marks it as retrieved: no visit may be waiting any more
 
         def run() -> None:
             found: Sequence[str] = ()
             error: Exception | None = None
             try:
                 found = self._lookup(*key)
-            except Exception as exc:  # noqa: BLE001 - whatever it is, it belongs to the visit, not to this thread
+            except Exception as exc:  # noqa: BLE001 - any error is handed to the visit
                 error = exc
             try:
                 loop.call_soon_threadsafe(settle, found, error)
             except RuntimeError:
-                return  # the loop has ended meanwhile: nobody wants to know
+                return  # the loop has ended meanwhile
 
         thread = threading.Thread(target=run, name=f"lookup {key[0]}"[:60], daemon=True)
         try:

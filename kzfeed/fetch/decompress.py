@@ -1,6 +1,6 @@
-"""An encoded body in, piece by piece; the decoded body out, whole. It never holds more than its limit and a few MiB.
+"""Decompression of response bodies under a bound. A decoder never holds more than its limit and a few MiB.
 
-A stream that is cut off, or is not what Content-Encoding says, is an error and never a short body.
+A stream that is cut off, or that is not what Content-Encoding says, is an error and never a short body.
 """
 
 import zlib
@@ -22,36 +22,36 @@ _BROTLI_OUTPUT = 256 << 10
 _ZSTD_WINDOW = 8 * _MIB  # RFC 9659 §3
 _ZSTD_WRITE = 32 << 10
 
-# How much input a step may take, so that its output stays within 9 MiB whatever is in it: deflate gives 1,032 bytes for
-# one at the most; a zstd block of 4 bytes gives 128 KiB (RFC 8878 §3.1.1.2.3).
+# The input of one step, small enough that its output stays within 9 MiB: deflate expands a byte to 1,032 bytes at most,
+# and a zstd block of 4 bytes to 128 KiB (RFC 8878 §3.1.1.2.3).
 _DEFLATE_STEP = 4 << 10
 _ZSTD_STEP = 256
 
 
 class BodyDecoder:
-    """Undoes Content-Encoding (RFC 9110 §8.4) under a bound.
+    """Decoder of one body by its Content-Encoding (RFC 9110 §8.4).
 
-    `limit` is the most decoded bytes there may be, at every stage of a chain such as `gzip, gzip`. Raises VisitError:
+    `limit` is the greatest number of decoded bytes, at every stage of a chain such as `gzip, gzip`. Raises VisitError:
     "bad-encoding" (unknown, false, cut off, more than MAX_CODINGS) or "too-large".
     """
 
     def __init__(self, content_encoding: str, *, limit: int) -> None:
         self._coding = content_encoding
         self._limit = limit
-        # The coding that was applied last stands last and is undone first.
+        # Codings are listed in the order in which they were applied.
         self._stages = [_stage(name) for name in reversed(_codings(content_encoding))]
         self._sizes = [0] * (len(self._stages) + 1)
         self._pieces: list[bytes] = []
 
     def feed(self, data: bytes) -> None:
-        """Take the next piece of the body as it came."""
+        """Decode the next piece of the body."""
         try:
             self._push(0, data)
         except (zlib.error, zstandard.ZstdError, brotli.error) as exc:
             raise VisitError("bad-encoding", f"the body is not {self._coding}: {exc}") from exc
 
     def finish(self) -> bytes:
-        """The decoded body, once the last piece has been fed. Nothing fed at all is an empty body."""
+        """The decoded body, after the last piece. It is empty if no piece had a byte."""
         if self._sizes[0] and not all(stage.complete for stage in self._stages):
             raise VisitError("bad-encoding", f"the {self._coding} body is cut off")
         return b"".join(self._pieces)
@@ -62,7 +62,7 @@ class BodyDecoder:
             raise VisitError("too-large", f"the body has more than {self._limit:,} bytes")
         if depth == len(self._stages):
             self._pieces.append(data)
-            # A piece takes more than its bytes: a body that drips in byte by byte must not.
+            # Every bytes object has an overhead, which must not multiply a body that comes byte by byte.
             if len(self._pieces) > _MAX_PIECES:
                 self._pieces = [b"".join(self._pieces)]
             return
@@ -73,14 +73,14 @@ class BodyDecoder:
 class _Stage(Protocol):
     @property
     def complete(self) -> bool:
-        """Whether the stream has come to its own end."""
+        """Whether the stream has reached its end mark."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Give what the data unpacks to, in pieces of bounded size."""
+        """The decoded data, in pieces of bounded size."""
 
 
 class _Decompressor(Protocol):
-    """What zlib and zstandard have in common."""
+    """The common interface of zlib's and zstandard's decompressors."""
 
     @property
     def eof(self) -> bool: ...
@@ -90,9 +90,9 @@ class _Decompressor(Protocol):
 
 
 class _Frames:
-    """One or more frames (gzip calls them members) end to end.
+    """Decoder of frames (gzip calls them members) that follow each other.
 
-    After a whole frame, bytes that do not begin another one are ignored, as browsers do: some servers pad.
+    After a whole frame, bytes that do not begin another one are ignored, as in browsers: some servers add padding.
     """
 
     def __init__(self, new: Callable[[], _Decompressor], *, step: int, magics: tuple[bytes, ...]) -> None:
@@ -123,7 +123,7 @@ class _Frames:
                 yield piece
 
     def _begin_frame(self, ahead: bytes) -> bool:
-        """Start another frame if one follows; what may be the first bytes of one is held until there is more."""
+        """Start another frame if one follows. Bytes that may begin one are kept until more of them have come."""
         if any(ahead.startswith(magic) for magic in self._magics):
             self._frames += 1
             if self._frames > _MAX_FRAMES:
@@ -139,7 +139,10 @@ class _Frames:
 
 
 class _Deflate:
-    """HTTP's deflate is zlib's format (RFC 9110 §8.4.1.2), but some servers send the bare stream: the header tells."""
+    """Decoder of deflate: zlib's format (RFC 9110 §8.4.1.2) or, from some servers, the raw stream inside it.
+
+    The two bytes of zlib's header tell them apart.
+    """
 
     def __init__(self) -> None:
         self._head = b""
@@ -161,7 +164,7 @@ class _Deflate:
 
 
 class _Brotli:
-    """Brotli has no frames, and the library takes nothing after the end: what follows it is an error."""
+    """Decoder of Brotli. It has no frames, so bytes after the end are an error."""
 
     def __init__(self) -> None:
         self._stream = brotli.Decompressor()
@@ -175,7 +178,7 @@ class _Brotli:
             raise VisitError("bad-encoding", "the br body goes on after its end")
         while not self._stream.is_finished():
             piece = self._stream.process(data, output_buffer_limit=_BROTLI_OUTPUT)
-            # It accepts more as soon as its input is used up, though there may be output that it still holds.
+            # It accepts more data as soon as its input is used up, even while it still holds output.
             if not piece and self._stream.can_accept_more_data():
                 return
             yield piece
@@ -188,7 +191,7 @@ def _gzip() -> _Stage:
 
 def _zstd() -> _Stage:
     decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    # A frame, or one of the sixteen kinds that are to be skipped (RFC 8878 §3.1.2).
+    # A frame, or one of the sixteen kinds of skippable frames (RFC 8878 §3.1.2).
     magics = (b"\x28\xb5\x2f\xfd", *(bytes((kind, 0x2A, 0x4D, 0x18)) for kind in range(0x50, 0x60)))
     return _Frames(lambda: decompressor.decompressobj(write_size=_ZSTD_WRITE), step=_ZSTD_STEP, magics=magics)
 
