@@ -1,6 +1,6 @@
 """One poll of one source: fetch, read, compare, decide the next state, commit.
 
-Every poll ends in a record: what fails costs this poll and nothing else.
+Every poll that can be stored ends in a record. A failed poll affects no other poll.
 """
 
 import asyncio
@@ -9,13 +9,14 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 import structlog
 
 from kzfeed.article.window import overlap
 from kzfeed.batching import Batcher
+from kzfeed.clock import utc_now
 from kzfeed.errors import DocumentError
 from kzfeed.fetch.client import Fetcher
 from kzfeed.fetch.host_queue import HostQueues
@@ -41,11 +42,6 @@ from kzfeed.store.commit import PollCommit
 from kzfeed.store.engine import Database
 
 log = structlog.get_logger()
-
-
-def utc_now() -> datetime:
-    """The current time."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

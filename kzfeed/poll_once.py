@@ -1,4 +1,4 @@
-"""Every source, or those named, polled once: what `kzfeed poll` does."""
+"""The command `kzfeed poll`: polls all sources, or the named ones, once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -9,11 +9,12 @@ from datetime import datetime
 from itertools import groupby
 
 from kzfeed.batching import Batcher
+from kzfeed.clock import utc_now
 from kzfeed.config.settings import Settings
 from kzfeed.errors import DatabaseError, UsageError
 from kzfeed.hosts import host_of
 from kzfeed.model import Poll, Source
-from kzfeed.poll import Poller, utc_now
+from kzfeed.poll import Poller
 from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database
 from kzfeed.wiring import poller

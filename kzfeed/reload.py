@@ -1,13 +1,13 @@
-"""Configuration put into force in the database: when the daemon starts, and again at each SIGHUP."""
+"""Applying the configuration to the database: when the daemon starts, and at each SIGHUP."""
 
 from collections.abc import Callable
 from datetime import datetime
 
 import structlog
 
+from kzfeed.clock import utc_now
 from kzfeed.config.settings import Settings
-from kzfeed.poll import utc_now
-from kzfeed.schedule.interval import IntervalBounds, spread_start
+from kzfeed.schedule.interval import spread_start
 from kzfeed.schedule.policy import Circumstances, replanned
 from kzfeed.store import claims, sources
 from kzfeed.store.engine import Database
@@ -26,7 +26,7 @@ def apply(settings: Settings, database: Database, now: datetime) -> None:
         return
     before = {source.id: source for source in sources.load(database)}
     sources.configure(database, settings.source_configs(), now, spread=spread_start)
-    at = Circumstances(now, interval_bounds(settings))
+    at = Circumstances(now, settings.interval_bounds())
     for source in sources.load(database):
         next_poll_at = replanned(before[source.id], source, at) if source.id in before else None
         if next_poll_at:
@@ -45,15 +45,10 @@ def reloader(
         fresh = load()
         apply(fresh, database, utc_now())
         on_reload(fresh)
-        ours, theirs = (settings.model_dump(exclude={"sources", "defaults", "log"}) for settings in (in_force, fresh))
-        changed = sorted(section for section in ours if ours[section] != theirs[section])
+        before, after = (settings.model_dump(exclude={"sources", "defaults", "log"}) for settings in (in_force, fresh))
+        changed = sorted(section for section in before if before[section] != after[section])
         log.info("configuration reloaded", origin=fresh.origin, sources=len(sources.hosts_by_name(database)))
         if changed:
             log.warning("settings changed that need a restart", sections=changed)
 
     return reload
-
-
-def interval_bounds(settings: Settings) -> IntervalBounds:
-    """The bounds of the intervals of all sources."""
-    return IntervalBounds(min_interval=settings.http.min_interval, max_interval=settings.http.max_interval)

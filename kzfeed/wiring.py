@@ -11,6 +11,7 @@ import structlog
 
 from kzfeed import __version__
 from kzfeed.batching import Batcher
+from kzfeed.clock import utc_now
 from kzfeed.config.proxies import ProxyUrls
 from kzfeed.config.settings import HostSettings, Settings
 from kzfeed.daemon import Daemon
@@ -19,8 +20,8 @@ from kzfeed.fetch.addresses import Lookup, system_lookup
 from kzfeed.fetch.client import Fetcher, FetchLimits, ProxiesOf
 from kzfeed.fetch.host_queue import HostQueues, HostRule
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
-from kzfeed.poll import Poller, utc_now
-from kzfeed.reload import apply, interval_bounds, reloader
+from kzfeed.poll import Poller
+from kzfeed.reload import apply, reloader
 from kzfeed.sandbox.pool import Workers
 from kzfeed.store import host_pauses, schema, sources
 from kzfeed.store.commit import PollCommit, commit_polls
@@ -100,7 +101,7 @@ async def poller(
                 workers=workers,
                 database=database,
                 host_queues=host_queues(settings, _lately_visited(settings, database, clock())),
-                bounds=interval_bounds(settings),
+                bounds=settings.interval_bounds(),
                 commits=commits,
                 windows=windows,
                 reader=reader,

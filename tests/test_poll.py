@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from kzfeed import wiring as service
+from kzfeed.clock import utc_now
 from kzfeed.config.settings import HttpSettings, Settings, SourceSettings
-from kzfeed.poll import utc_now
 from kzfeed.poll_once import PollReport, poll_once
 from kzfeed.sandbox.pool import COMMAND, Workers
 from kzfeed.store import schema, sources

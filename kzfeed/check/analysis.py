@@ -20,17 +20,17 @@ from kzfeed.check.report import (
 )
 from kzfeed.feed.dates.parse import instant
 from kzfeed.feed.decode import decode
-from kzfeed.model import Article, Decoded, Feed, FeedLink, FeedLinks, Fetched, Outcome, ParsedDocument
+from kzfeed.model import Article, Feed, FeedLink, FeedLinks, Fetched, Outcome, ParsedDocument
 from kzfeed.schedule.explain import length
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.response_headers import MAX_FRESHNESS, freshness
-from kzfeed.text import plural, redacted
+from kzfeed.text import redacted
 
 MAX_RAW_DATES = 10
 SUMMARY_LETTERS = 400
-"""A body of at most so many letters counts as a summary. One Chinese character counts as three letters."""
+"""The longest body, in letters, that counts as a summary. One Chinese character counts as three letters."""
 MIN_DATED = 4
-"""An interval can be suggested from so many dates on."""
+"""The fewest dates from which an interval is suggested."""
 
 _ROUND_INTERVALS = [
     timedelta(minutes=each) for each in (1, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1440)
@@ -108,10 +108,9 @@ def _redacted(links: Sequence[FeedLink]) -> tuple[FeedLink, ...]:
 
 
 def _document(fetched: Fetched, feed: Feed, articles: Sequence[Article]) -> DocumentFacts:
-    decoded = decode(fetched.body, fetched.headers.get("content-type"))
     return DocumentFacts(
         bytes=len(fetched.body),
-        encoding=decoded.encoding,
+        encoding=decode(fetched.body, fetched.headers.get("content-type")).encoding,
         format=feed.format,
         title=feed.title,
         site_url=feed.site_url,
@@ -121,7 +120,7 @@ def _document(fetched: Fetched, feed: Feed, articles: Sequence[Article]) -> Docu
         skip_days=tuple(sorted(feed.skip_days)),
         entries=len(feed.entries),
         articles=len(articles),
-        flaws=tuple(_flaws(decoded, feed)),
+        flaws=tuple(_flaws(feed)),
         remarks=tuple(_remarks(feed, articles)),
     )
 
@@ -130,13 +129,9 @@ def _own_wait(feed: Feed) -> timedelta:
     return min(max(feed.ttl or _NO_TIME, feed.update_every or _NO_TIME), MAX_FRESHNESS)
 
 
-def _flaws(decoded: Decoded, feed: Feed) -> Iterator[str]:
-    if decoded.flawed:
-        yield f"its encoding is guessed, or bytes were replaced: read as {decoded.encoding}"
+def _flaws(feed: Feed) -> Iterator[str]:
     if feed.flaw:
         yield feed.flaw
-    if feed.dropped:
-        yield f"{plural(feed.dropped, 'entry', 'entries')} over `max_entries` would be left out"
     if not feed.entries:
         yield "it has no entries"
 

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from kzfeed.check.report import DateFacts, DocumentFacts, FeedReport, FirstArticle
 from kzfeed.model import FeedLink, FeedLinks
-from kzfeed.schedule.explain import length, moment
+from kzfeed.schedule.explain import WEEKDAYS, length, moment
+from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
 from kzfeed.text import plural, printable
 
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _LONGEST = 1000
 
 
@@ -23,7 +23,8 @@ def _visit(report: FeedReport) -> Iterator[str]:
     for redirect in report.redirects:
         yield f"  {redirect.status} to     {redirect.url}"
     if report.moved_to:
-        yield "             all redirects are permanent: after 3 polls over a day this becomes its address"
+        when = f"after {MOVED_POLLS} polls over {length(MOVED_AFTER)}"
+        yield f"             all redirects are permanent: {when} this becomes its address"
     if report.error:
         yield f"failed       {report.error_kind}: {report.error}"
     if report.http_status:
@@ -106,7 +107,7 @@ def _requested_pauses(report: FeedReport, document: DocumentFacts) -> str:
     if document.skip_hours:
         requests.append(f"no polls in these hours (GMT): {', '.join(map(str, document.skip_hours))}")
     if document.skip_days:
-        requests.append(f"no polls on {', '.join(_WEEKDAYS[day] for day in document.skip_days)}")
+        requests.append(f"no polls on {', '.join(WEEKDAYS[day] for day in document.skip_days)}")
     return "; ".join(requests) or "none"
 
 

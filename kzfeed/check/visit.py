@@ -2,14 +2,13 @@
 
 from kzfeed.check.analysis import CheckSettings, report
 from kzfeed.check.report import FeedReport, Redirect
+from kzfeed.clock import utc_now
 from kzfeed.config import values
 from kzfeed.config.settings import Settings
 from kzfeed.errors import DocumentError, UsageError
 from kzfeed.fetch.client import Hop
 from kzfeed.hosts import host_of
 from kzfeed.model import Document, Failed, FeedLinks, Fetched, Outcome, Page, ParsedDocument, Visit
-from kzfeed.poll import utc_now
-from kzfeed.reload import interval_bounds
 from kzfeed.text import redacted
 from kzfeed.wiring import document_workers, fetcher, host_queues
 
@@ -17,7 +16,7 @@ from kzfeed.wiring import document_workers, fetcher, host_queues
 async def check_feed(settings: Settings, url: str, timezone: str | None = None) -> FeedReport:
     """Visit a feed once, as a poll would, and report on it. Where it is an HTML page, find the feeds that it names.
 
-    Raises UsageError where the URL or the zone is none.
+    Raises UsageError where the URL or the time zone is not valid.
     """
     try:
         values.feed_url(url)
@@ -25,7 +24,7 @@ async def check_feed(settings: Settings, url: str, timezone: str | None = None) 
     except ValueError as error:
         raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}") from None
     outcome, redirects = await _visit(settings, url)
-    checking = CheckSettings(url, zone, utc_now(), interval_bounds(settings))
+    checking = CheckSettings(url, zone, utc_now(), settings.interval_bounds())
     if not isinstance(outcome, Fetched):
         return report(checking, outcome, redirects, None)
     content_type = outcome.headers.get("content-type")

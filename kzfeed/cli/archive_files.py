@@ -42,7 +42,7 @@ def backfill(
     from kzfeed import backfill as backfilling
     from kzfeed import files as files_on_disk
     from kzfeed.cli.progress import progress_bar
-    from kzfeed.poll import utc_now
+    from kzfeed.clock import utc_now
 
     if source is not None:
         source_of = backfilling.by_name(source)

@@ -46,7 +46,7 @@ def explain(
 ) -> None:
     """Explain when the next poll of a source is, and what its last ten polls brought."""
     from kzfeed.cli.explain import explain_source
-    from kzfeed.poll import utc_now
+    from kzfeed.clock import utc_now
 
     with ctx.obj.database(migrate=False) as database:
         told = explain_source(database, name, utc_now())

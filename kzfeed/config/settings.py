@@ -21,6 +21,7 @@ from kzfeed.config import values
 from kzfeed.config.proxies import LOOPBACK, ProxyUrls, proxies_of_environment
 from kzfeed.errors import ConfigError
 from kzfeed.model import SourceConfig
+from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.text import without_userinfo
 
 BUILT_IN: Final = "built-in defaults"
@@ -40,7 +41,7 @@ class DatabaseSettings(_Section):
 
 
 class HttpSettings(_Section):
-    """Limits and manners of HTTP. Sizes are in bytes; `max_body` bounds the decoded body."""
+    """Limits of HTTP requests. Sizes are in bytes; `max_body` bounds the decoded body."""
 
     contact: values.Contact = ""
     """An address in the User-Agent for the operators of servers; may be empty."""
@@ -121,7 +122,7 @@ class Settings(_Section):
     parse: ParseSettings = ParseSettings()
     log: LogSettings = LogSettings()
     sources: tuple[SourceSettings, ...] = MIRRORS
-    """The built-in three where no file was read. A file without `sources` has none."""
+    """The three built-in sources where no file was read; none where the file has no `sources` (see `names_sources`)."""
 
     _origin: str = PrivateAttr(default=BUILT_IN)
     _leaves_sources: bool = PrivateAttr(default=False)
@@ -150,6 +151,10 @@ class Settings(_Section):
         if (general := self.http.proxy) is not None:
             return ProxyUrls(general or None, general or None, self._environment_proxies.direct)
         return self._environment_proxies
+
+    def interval_bounds(self) -> IntervalBounds:
+        """The bounds of the intervals of all sources."""
+        return IntervalBounds(min_interval=self.http.min_interval, max_interval=self.http.max_interval)
 
     def source_configs(self) -> tuple[SourceConfig, ...]:
         """The sources in order, with the defaults filled in and without passwords in their URLs.

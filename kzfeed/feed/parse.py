@@ -1,7 +1,7 @@
 """Parser of feeds: the text of a JSON, RSS, RDF, Atom or CDF document becomes a Feed.
 
-Every complete entry is kept, of a broken document too; an entry in which the document breaks off is left out. Nothing
-but the text itself is read. Whatever is not right with the document is said in `Feed.flaw`.
+Every complete entry is kept, of a broken document too; an entry in which the document breaks off is left out. It reads
+no other file or address. `Feed.flaw` says what is wrong with the document.
 """
 
 from dataclasses import replace
@@ -31,7 +31,9 @@ def parse(document: Decoded, *, url: str, max_entries: int = 5000) -> Feed:
     except Exception as error:
         raise DocumentError("parse", f"the document cannot be read: {type(error).__name__}: {error}"[:200]) from error
     if feed.dropped:
-        feed = _with_flaw(feed, f"{feed.dropped} entries beyond {max_entries} were dropped")
+        entries = "1 entry" if feed.dropped == 1 else f"{feed.dropped} entries"
+        verb = "was" if feed.dropped == 1 else "were"
+        feed = _with_flaw(feed, f"{entries} beyond {max_entries} {verb} dropped")
     if document.flawed:
         feed = _with_flaw(feed, f"its encoding was guessed ({document.encoding}), or bytes were replaced")
     return feed

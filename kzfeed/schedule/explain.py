@@ -11,7 +11,7 @@ from kzfeed.model import Source
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
 from kzfeed.text import printable, redacted
 
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def explain(source: Source, paused_until: datetime | None, now: datetime) -> list[str]:
@@ -81,7 +81,7 @@ def _requests(source: Source, paused_until: datetime | None, now: datetime) -> I
         hours = ", ".join(map(str, sorted(source.skip_hours)))
         yield f"The feed asks not to be polled in these hours, in GMT: {hours} (skipHours)."
     if source.skip_days:
-        days = ", ".join(_DAYS[day] for day in sorted(source.skip_days))
+        days = ", ".join(WEEKDAYS[day] for day in sorted(source.skip_days))
         yield f"The feed asks not to be polled on {days} (skipDays)."
 
 

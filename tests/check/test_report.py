@@ -100,7 +100,7 @@ def test_a_date_that_names_no_zone_is_told_from_one_that_does_in_every_zone(zone
     [
         (feed(), "it has no entries"),
         (feed(item(1), item(2))[:-60], "breaks off"),
-        (feed(item(1)).replace("正文".encode(), b"\xff", 1), "its encoding is guessed"),
+        (feed(item(1)).replace("正文".encode(), b"\xff", 1), "its encoding was guessed"),
     ],
 )
 def test_flaws_are_named(body: bytes, flaw: str) -> None:
@@ -108,6 +108,13 @@ def test_flaws_are_named(body: bytes, flaw: str) -> None:
 
     assert document
     assert any(flaw in each for each in document.flaws), document.flaws
+
+
+def test_a_flaw_is_named_once() -> None:
+    document = reported(feed(item(1)).replace("正文".encode(), b"\xff", 1)).document
+
+    assert document
+    assert len(document.flaws) == 1, document.flaws
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kzfeed import backfill
+from kzfeed.clock import utc_now
 from kzfeed.files import FoundFile, find_files
-from kzfeed.poll import utc_now
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from tests.faults.processes import kzfeed
