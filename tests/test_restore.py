@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from kzfeed.article.url import url_hash
 from kzfeed.backfill import Progress, backfill, by_host
 from kzfeed.errors import DocumentError
 from kzfeed.export import Layout, export
@@ -30,6 +31,7 @@ from tests.databases import Databases
 NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
 COLUMNS_OF_SOURCES = ("name", "title", "url", "site_url", "configured_url")
 """The others are configuration and bookkeeping of polls."""
+NOTHING_SHARED = Overlap()
 COMPARED = [table for table in tables.metadata.sorted_tables if table.name not in ("polls", "hosts", "row_counts")]
 
 Rows = dict[str, Counter[tuple[Any, ...]]]
@@ -82,7 +84,7 @@ def assert_same(left: Rows, right: Rows) -> None:
         assert not missing + extra, f"{name}: missing {list(missing)[:2]}, too many {list(extra)[:2]}"
 
 
-def show(database: Database, source: str, body: bytes, now: datetime, gap: Gap | None = None) -> int:
+def show(database: Database, source: str, body: bytes, now: datetime, overlap: Overlap = NOTHING_SHARED) -> int:
     """A source shows this document; returns the number of its articles."""
     configs = [SourceConfig(each.name, each.url) for each in sources.load(database)]
     if source not in {config.name for config in configs}:
@@ -92,7 +94,7 @@ def show(database: Database, source: str, body: bytes, now: datetime, gap: Gap |
     title = before.title or feed.title
     after = replace(before, last_polled_at=now, last_document_at=now, title=title, site_url=feed.site_url)
     poll = Poll(source_id=before.id, started_at=now, duration=timedelta(), outcome="unchanged", entries=len(articles))
-    (stored,) = commit_polls(database, [PollCommit(after, poll, articles, overlap=Overlap(gap=gap))])
+    (stored,) = commit_polls(database, [PollCommit(after, poll, articles, overlap=overlap)])
     assert isinstance(stored, Poll)
     return len(articles)
 
@@ -136,7 +138,14 @@ def fill(database: Database) -> None:
     )
     show(database, "mirror", rss("mirror", [news(1), news(2, "镜像的话"), news(30)]), at[2])
     show(database, "news", rss("news", [news(number, "改了一次") for number in range(4)]), at[3])
-    show(database, "news", rss("news", [news(1, "又改了"), news(2)]), at[4], Gap(at[2], at[3]))
+    taken_down = frozenset({url_hash("https://news.example/3")})
+    show(
+        database,
+        "news",
+        rss("news", [news(1, "又改了"), news(2)]),
+        at[4],
+        Overlap(gap=Gap(at[2], at[3]), withdrawn=taken_down),
+    )
     show(database, "empty", rss("empty", []), at[5])
 
 
@@ -175,7 +184,7 @@ def test_an_export_comes_back_row_for_row(
         again = export_to(database, tmp_path / f"again-{engine}", layout)
         assert contents(again) == contents(folder)
     assert before["revisions"].total() > 4
-    assert min(before[name].total() for name in ("gaps", "media", "tags", "sightings")) > 0
+    assert min(before[name].total() for name in ("gaps", "media", "tags", "sightings", "withdrawals")) > 0
 
 
 def contents(folder: Path) -> dict[str, bytes]:
