@@ -18,11 +18,12 @@ from kzfeed.daemon import Daemon
 from kzfeed.errors import ConfigError, DatabaseFileReplaced
 from kzfeed.fetch.addresses import Lookup, system_lookup
 from kzfeed.fetch.client import Fetcher, FetchLimits, ProxiesOf
-from kzfeed.fetch.host_queue import HostQueues, HostRule
+from kzfeed.fetch.host_queue import HostQueues, HostRule, SharedLocks
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
 from kzfeed.poll import Poller
 from kzfeed.reload import apply, reloader
 from kzfeed.sandbox.pool import Workers
+from kzfeed.shared_hosts import shared_hosts
 from kzfeed.store import host_pauses, schema, sources
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
@@ -95,12 +96,13 @@ async def poller(
             document_workers(settings) as workers,
             Batcher(partial(commit_polls, database), writer, most=BATCH_WEIGHT, weight=_weight) as commits,
             Batcher(partial(last_windows, database), writer) as windows,
+            shared_hosts(database) as locks,
         ):
             yield Poller(
                 fetcher=visits,
                 workers=workers,
                 database=database,
-                host_queues=host_queues(settings, _lately_visited(settings, database, clock())),
+                host_queues=host_queues(settings, _lately_visited(settings, database, clock()), locks),
                 bounds=settings.interval_bounds(),
                 commits=commits,
                 windows=windows,
@@ -153,10 +155,10 @@ def document_workers(settings: Settings) -> Workers:
     return Workers(timeout=settings.parse.timeout, memory=settings.parse.memory)
 
 
-def host_queues(settings: Settings, visited: Mapping[str, float]) -> HostQueues:
+def host_queues(settings: Settings, visited: Mapping[str, float], locks: SharedLocks | None = None) -> HostQueues:
     """The queues at hosts; `visited` says how many seconds ago another process visited which hosts."""
     rules = {host: HostRule(_gap(settings, each), each.connections) for host, each in settings.hosts.items()}
-    return HostQueues(settings.http.host_gap, rules, visited)
+    return HostQueues(settings.http.host_gap, rules, visited, locks)
 
 
 def _lately_visited(settings: Settings, database: Database, now: datetime) -> dict[str, float]:

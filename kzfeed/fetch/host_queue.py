@@ -5,12 +5,16 @@ for each other in a circle.
 """
 
 import asyncio
+import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Protocol
 
+LOCK_RETRY_S = 0.1
+"""The time between two attempts to lock a host that another process has locked."""
 _TIDY_FROM = 1000
 _NO_RULES: Mapping[str, "HostRule"] = {}
 _NO_VISITS: Mapping[str, float] = {}
@@ -24,9 +28,22 @@ class HostRule:
     connections: int = 1
 
 
+class SharedLocks(Protocol):
+    """Locks on hosts that several processes share."""
+
+    def try_lock(self, host: str) -> Awaitable[bool]:
+        """Lock the host, unless another process has locked it; tells whether it is locked now."""
+
+    def unlock(self, host: str) -> None:
+        """Give one lock on the host up, soon."""
+
+
 @dataclass(slots=True)
 class _Host:
+    name: str
     gap: float
+    is_wide: bool
+    """Whether it allows several visits at a time."""
     slots: asyncio.Semaphore
     free_at: float = 0.0
     """When its gap is over, in the monotonic clock's seconds."""
@@ -38,13 +55,21 @@ class _Host:
 class HostQueues:
     """The queues of one process. `rules` are those of single hosts, `gap` is that of all others.
 
+    With `locks`, a host is locked during each request and for the gap after it, so that the gaps hold for all processes
+    that share the locks. A host that allows several visits at a time is locked for the gap after each start only.
+
     `visited` says how many seconds ago another process visited which hosts: their gaps began then. Hosts are written
     as `kzfeed.hosts` writes them.
     """
 
     def __init__(
-        self, gap: timedelta, rules: Mapping[str, HostRule] = _NO_RULES, visited: Mapping[str, float] = _NO_VISITS
+        self,
+        gap: timedelta,
+        rules: Mapping[str, HostRule] = _NO_RULES,
+        visited: Mapping[str, float] = _NO_VISITS,
+        locks: SharedLocks | None = None,
     ) -> None:
+        self._locks = locks
         self._rule = HostRule(gap)
         self._rules = rules
         self._hosts: dict[str, _Host] = {}
@@ -80,21 +105,43 @@ class HostQueues:
             async with host.queue:
                 await host.slots.acquire()
                 try:
-                    # Another visit may end meanwhile, and then the gap begins anew.
-                    while (wait := host.free_at - time.monotonic()) > 0:  # noqa: ASYNC110 - a time that moves, no event
-                        await asyncio.sleep(wait)
-                except asyncio.CancelledError:
+                    await self._wait_for_turn(host)
+                except BaseException:
                     host.slots.release()
                     raise
                 host.free_at = time.monotonic() + host.gap
-        except asyncio.CancelledError:
+        except BaseException:
             host.visits -= 1
             raise
         return host
 
+    async def _wait_for_turn(self, host: _Host) -> None:
+        has_waited = False
+        # Another visit may end meanwhile, and then the gap begins anew.
+        while (wait := host.free_at - time.monotonic()) > 0:
+            has_waited = True
+            await asyncio.sleep(wait)
+        if self._locks is None:
+            return
+        if has_waited:
+            # This process has just unlocked the host. Others, who look from time to time, must have a chance too.
+            await asyncio.sleep(2 * LOCK_RETRY_S * random.random())  # noqa: S311 - no secret
+        try:
+            while not await self._locks.try_lock(host.name):  # noqa: ASYNC110 - the other process sends no event
+                await asyncio.sleep(LOCK_RETRY_S)
+        except asyncio.CancelledError:
+            self._locks.unlock(host.name)  # the attempt may succeed after all
+            raise
+        if host.is_wide:
+            self._unlock_after_gap(host)
+
+    def _unlock_after_gap(self, host: _Host) -> None:
+        if self._locks is not None:
+            asyncio.get_running_loop().call_later(host.gap, self._locks.unlock, host.name)
+
     def _host(self, name: str) -> _Host:
         rule = self._rules.get(name, self._rule)
-        return _Host(rule.gap.total_seconds(), asyncio.Semaphore(rule.connections))
+        return _Host(name, rule.gap.total_seconds(), rule.connections > 1, asyncio.Semaphore(rule.connections))
 
     def _remember(self, name: str, seconds: float) -> None:
         """Begin the gap of a host that was visited so many seconds ago; a visit in the future counts as one now."""
@@ -109,6 +156,8 @@ class HostQueues:
         host.free_at = now + host.gap
         host.slots.release()
         host.visits -= 1
+        if not host.is_wide:
+            self._unlock_after_gap(host)
         if len(self._hosts) > self._tidy_from:
             self._hosts = {name: each for name, each in self._hosts.items() if each.visits or each.free_at > now}
             self._tidy_from = max(_TIDY_FROM, 2 * len(self._hosts))

@@ -70,7 +70,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection that sees the database as of one moment."""
-        with _driver_errors("reading", self.file), self._connect() as connection:
+        with driver_errors("reading", self.file), self._connect() as connection:
             if self.dialect == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
@@ -82,7 +82,7 @@ class Database:
         Rows that it inserts are counted (`row_counts`). Raises DatabaseFileReplaced if the file of an SQLite database
         is no longer in its place, also when this happens before the commit is done.
         """
-        with _driver_errors("writing", self.file), self._writer:
+        with driver_errors("writing", self.file), self._writer:
             connection = self._connect().execution_options(kzfeed_write=True)
             with connection, connection.begin():
                 if self.dialect == "postgresql":
@@ -258,7 +258,8 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 
 @contextmanager
-def _driver_errors(doing: str, file: Path | None) -> Iterator[None]:
+def driver_errors(doing: str, file: Path | None) -> Iterator[None]:
+    """Raises errors of SQLAlchemy and of drivers as DatabaseError."""
     try:
         yield
     except SQLAlchemyError as error:

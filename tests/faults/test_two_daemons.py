@@ -53,6 +53,23 @@ def test_two_daemons_on_one_postgresql_poll_each_source_once_an_interval(
         assert all(after - before >= 0.95 for before, after in pairwise(times)), (host, times)
 
 
+def test_the_gap_of_a_host_holds_for_all_processes_of_a_postgresql_database(
+    databases: Databases, tmp_path: Path
+) -> None:
+    url = databases.new("postgresql")
+    with FeedServer(lambda request: Reply(200, document("s", 0), pause=0.2), HOSTS[:1]) as server:
+        address = server.addresses[HOSTS[0]]
+        urls = {f"s{number}": f"{address}/{number}" for number in range(4)}
+        configure(tmp_path, urls, http='host_gap = "400ms"')
+        with Running(tmp_path, url, "poll") as first, Running(tmp_path, url, "poll") as second:
+            assert (first.process.wait(60), second.process.wait(60)) == (0, 0)
+        times = [request.at for request in server.requests]
+
+    assert len(times) == 8
+    # The gap begins when the answer has ended.
+    assert min(after - before for before, after in pairwise(times)) >= 0.59, times
+
+
 @pytest.mark.slow
 def test_the_sources_of_a_killed_daemon_are_taken_over_within_15_seconds(databases: Databases, tmp_path: Path) -> None:
     url = databases.new("postgresql")

@@ -1,0 +1,60 @@
+"""Locks on hosts for all processes that share a PostgreSQL database, as the queues of hosts use them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from kzfeed.batching import Batcher
+from kzfeed.store.engine import Database
+from kzfeed.store.host_locks import HostLocks, LockRequest
+
+LONGEST_END = timedelta(seconds=2)
+"""How long a process that ends waits for the gaps of the hosts that it has asked."""
+
+
+class SharedHosts:
+    """The locks of this process. Requests that come at the same moment take one round trip to the database."""
+
+    def __init__(self, requests: Batcher[LockRequest, bool]) -> None:
+        self._requests = requests
+        self._held = 0
+
+    async def try_lock(self, host: str) -> bool:
+        """Lock the host, unless another process has locked it; tells whether it is locked now."""
+        locked = await self._requests.ask(LockRequest(host, "lock"))
+        self._held += locked
+        return locked
+
+    def unlock(self, host: str) -> None:
+        """Give one lock on the host up, soon."""
+        self._held = max(0, self._held - 1)
+        # If this fails, the connection has ended, and all locks with it.
+        self._requests.ask(LockRequest(host, "unlock")).add_done_callback(
+            lambda done: done.cancelled() or done.exception()
+        )
+
+    async def wait_for_gaps(self) -> None:
+        """Wait until no host is locked any more, for `LONGEST_END` at most: all locks end with the process."""
+        until = time.monotonic() + LONGEST_END.total_seconds()
+        while self._held and time.monotonic() < until:  # noqa: ASYNC110 - ends at a time too
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def shared_hosts(database: Database) -> AsyncIterator[SharedHosts | None]:
+    """The locks of this process; None for SQLite, which has only one daemon."""
+    if database.dialect != "postgresql":
+        yield None
+        return
+    locks = HostLocks(database)
+    with ThreadPoolExecutor(1, thread_name_prefix="hosts") as thread:
+        try:
+            async with Batcher[LockRequest, bool](locks.carry_out, thread, most=500) as requests:
+                hosts = SharedHosts(requests)
+                yield hosts
+                await hosts.wait_for_gaps()
+        finally:
+            locks.close()
