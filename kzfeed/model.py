@@ -325,7 +325,8 @@ class Article:
 
     `content` is the archive file's body, `text` its plain text, one paragraph a line. `fingerprint` is the hash of
     what a reader sees: two articles with one fingerprint are the same version. `link_hash` is the hash of the link
-    alone, `joint_hash` that of link and guid together: `url_hash` is one of the two.
+    alone, `own_hashes` are those of the link together with what tells the entry from others with that link:
+    its guid, or else title, enclosures and words. `url_hash` is one of them.
     """
 
     url_hash: str
@@ -342,7 +343,7 @@ class Article:
     tags: tuple[str, ...] = ()
     media: tuple[Media, ...] = ()
     link_hash: str | None = None
-    joint_hash: str | None = None
+    own_hashes: tuple[str, ...] = ()
 
 
 class ParsedDocument(NamedTuple):

@@ -164,7 +164,7 @@ def small(shape: Shape, number: int) -> Article:
         language="en",
         media=() if number % 2 else (image,),
         link_hash=archives.digest(f"article {number}"),
-        joint_hash=archives.digest(f"joint {number}"),
+        own_hashes=(archives.digest(f"joint {number}"),),
     )
 
 
@@ -179,7 +179,7 @@ def large(number: int) -> Article:
         fingerprint=archives.digest(f"visible {number}"),
         published_at=datetime.now(UTC),
         link_hash=archives.digest(f"article {number}"),
-        joint_hash=archives.digest(f"joint {number}"),
+        own_hashes=(archives.digest(f"joint {number}"),),
     )
 
 
@@ -187,7 +187,7 @@ def from_file(number: int, age: timedelta) -> Article:
     """A new article of 19 KB from an archive file."""
     published = archives.FILLED - age
     stamp = f"<!--{published.timestamp() * 1000:.0f}-->"
-    bare = replace(large(number), guid=None, language=None, link_hash=None, joint_hash=None)
+    bare = replace(large(number), guid=None, language=None, link_hash=None, own_hashes=())
     return replace(bare, published_at=published, published_raw=stamp)
 
 

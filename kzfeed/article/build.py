@@ -5,9 +5,8 @@ Every entry becomes an article that both engines can store; what it lacks is Non
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from kzfeed.article import url
@@ -19,7 +18,7 @@ from kzfeed.article.html.visible_text import words_alone
 from kzfeed.article.strings import is_storable as can_be_stored
 from kzfeed.article.strings import storable, trim
 from kzfeed.feed.dates.parse import instant
-from kzfeed.model import Article, Entry, Feed
+from kzfeed.model import Article, Entry, Feed, Media
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DERIVATION_VERSION = 2
@@ -27,6 +26,7 @@ DERIVATION_VERSION = 2
 URN = "urn:kzfeed:"
 """The URL scheme and namespace by which an archive file names an article without an address; its url_hash follows."""
 
+_ENCLOSED = frozenset({"audio", "video", "enclosure"})
 _FINGERPRINT = re.compile(r"(?:([1-9][0-9]{0,3}):)?[0-9a-f]{64}")
 _URN = re.compile(re.escape(URN) + r"([0-9a-f]{64})")
 # In an archive file the address begins after the last of these.
@@ -44,18 +44,12 @@ class FeedContext:
 
 
 def articles_of_feed(feed: Feed, context: FeedContext) -> tuple[Article, ...]:
-    """The articles of one document, in its order, without duplicates.
+    """The articles of one document, in its order, without exact duplicates.
 
-    If several entries share a link, each is identified by its link together with its guid (or title).
+    Their `url_hash` is that of the link. Entries that share a link are told apart by `article.identity`, which knows
+    what the archive holds.
     """
-    articles = [_from_entry(entry, feed, context) for entry in feed.entries]
-    keys_of_links = Counter(link for link, _ in {(each.link_hash, each.joint_hash) for each in articles})
-    unique: dict[tuple[str, str], Article] = {}
-    for article in articles:
-        if article.link_hash and keys_of_links[article.link_hash] > 1 and article.joint_hash:
-            article = replace(article, url_hash=article.joint_hash)
-        unique.setdefault((article.url_hash, article.fingerprint), article)
-    return tuple(unique.values())
+    return tuple(dict.fromkeys(_from_entry(entry, feed, context) for entry in feed.entries))
 
 
 def _from_entry(entry: Entry, feed: Feed, context: FeedContext) -> Article:
@@ -70,14 +64,17 @@ def _from_entry(entry: Entry, feed: Feed, context: FeedContext) -> Article:
         address = _LOOKS_LIKE_A_HEADER.sub("%5D(", address)
     derived = html.derive(content, address or context.base_url)
     enclosed = [enclosure_media(each, context.base_url) for each in entry.enclosures]
-    key = guid or title
+    media = tuple(dict.fromkeys([*derived.media, *(each for each in enclosed if each)]))
     canonical = url.canonical(address) if address else None
     link_hash = url.canonical_hash(canonical) if canonical else None
-    evidence = ("guid", guid) if guid else ("content", _hash_of(title, words_alone(derived.comparison_text)))
+    words = _hash_of(title, words_alone(derived.comparison_text))
+    evidence = ("guid", guid) if guid else ("content", words)
+    # Older versions of kzfeed told entries without a guid apart by their titles alone.
+    keys = [guid] if guid else list(dict.fromkeys([*own_keys(title, enclosures_of(media), words), title]))
     return Article(
         url_hash=link_hash or url.identity_hash(*evidence),
         link_hash=link_hash,
-        joint_hash=url.canonical_hash(canonical, key) if canonical and key else None,
+        own_hashes=tuple(url.canonical_hash(canonical, key) for key in keys) if canonical else (),
         url=address,
         title=title,
         content=content,
@@ -89,8 +86,22 @@ def _from_entry(entry: Entry, feed: Feed, context: FeedContext) -> Article:
         author=_optional(entry.author),
         language=_optional(entry.language) or _optional(feed.language),
         tags=tuple(storable(tag) for tag in entry.tags),
-        media=tuple(dict.fromkeys([*derived.media, *(each for each in enclosed if each)])),
+        media=media,
     )
+
+
+def enclosures_of(media: Iterable[Media]) -> frozenset[str]:
+    """The addresses of sounds, films and other files. Images are left out: mirrors change their addresses."""
+    return frozenset(each.url for each in media if each.kind in _ENCLOSED)
+
+
+def own_keys(title: str, enclosures: Iterable[str], words: str) -> list[str]:
+    """What tells an entry without a guid from others with its link, in the order in which a new article takes it.
+
+    `words` is the hash of title and words that `first_fingerprint` gives.
+    """
+    described = "\n".join([title, *sorted(enclosures)])
+    return [described, f"{described}\n{words}"]
 
 
 def _published(dates: Iterable[str], context: FeedContext) -> datetime | None:

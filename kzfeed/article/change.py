@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from kzfeed.article.build import has_fingerprint
 from kzfeed.model import Article
@@ -13,7 +14,9 @@ class Known:
 
     `versions` are the fingerprints of its revisions, by number, the newest included. `shown` is the revision that the
     source showed last and `guid` the one it gave the article, both None where this source never carried it.
-    `stored_fingerprint` is the newest version's as it was written, maybe by an older kzfeed.
+    `stored_fingerprint` is the newest version's as it was written, maybe by an older kzfeed. `url` is the address if
+    the source showed the article in its last window, otherwise None. `dated_by` is the id of the source that had the
+    article first: it may correct `published_at`.
     """
 
     url_hash: str
@@ -22,6 +25,9 @@ class Known:
     shown: int | None = None
     guid: str | None = None
     stored_fingerprint: str | None = None
+    url: str | None = None
+    published_at: datetime | None = None
+    dated_by: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,18 @@ def _change(article: Article, before: Known | None, live: bool) -> Change:
     return Revised(article, before.revision + 1)
 
 
+def takes_date(article: Article, known: Known, source_id: int) -> bool:
+    """Whether the article's date replaces the one that the archive has: it had none, or the first source corrects it.
+
+    Two sources that date an article differently do not take turns. Dates are stored in milliseconds.
+    """
+    if article.published_at is None:
+        return False
+    if known.published_at is None:
+        return True
+    return source_id == known.dated_by and abs(article.published_at - known.published_at) >= timedelta(milliseconds=1)
+
+
 def _in_order(articles: Iterable[Article], live: bool) -> list[tuple[Article, bool]]:
     """Where one document holds an article in several wordings, its first place is what the source shows now."""
     if not live:
@@ -98,18 +116,3 @@ def _in_order(articles: Iterable[Article], live: bool) -> list[tuple[Article, bo
     first: dict[str, Article] = {}
     others = [article for article in articles if first.setdefault(article.url_hash, article) is not article]
     return [(article, False) for article in others] + [(article, True) for article in first.values()]
-
-
-def identify(article: Article, known: Mapping[str, Known]) -> str:
-    """The url_hash under which the archive has the article, or will have it.
-
-    A link that several entries share in one document may stand alone in the next: the article keeps the identity that
-    it has. `known` must answer for the article's `link_hash` and `joint_hash`.
-    """
-    if article.joint_hash in known and article.joint_hash is not None:
-        return article.joint_hash
-    if article.link_hash in known and article.link_hash is not None:
-        alone = article.url_hash == article.link_hash
-        if alone or (article.guid is not None and known[article.link_hash].guid == article.guid):
-            return article.link_hash
-    return article.url_hash

@@ -50,7 +50,7 @@ def _places(articles: Sequence[Article]) -> Mapping[str, int]:
     """The place in the document of each article, by every hash under which the archive may hold it."""
     places: dict[str, int] = {}
     for place, article in enumerate(articles):
-        for url_hash in (article.url_hash, article.link_hash, article.joint_hash):
+        for url_hash in (article.url_hash, article.link_hash, *article.own_hashes):
             if url_hash:
                 places.setdefault(url_hash, place)
     return places

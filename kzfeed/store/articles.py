@@ -9,13 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kzfeed.article import change as changes
-from kzfeed.article.build import fingerprint
-from kzfeed.article.change import Change, Known, New, Revised, Same
+from kzfeed.article.build import enclosures_of, fingerprint
+from kzfeed.article.change import Change, Known, New, Revised, Same, compare, takes_date
 from kzfeed.article.html import content as html
+from kzfeed.article.identity import Words, contested, identify
 from kzfeed.model import Tally
 from kzfeed.store import tables
-from kzfeed.store.lookup import BODY_BATCH, ArticleBatch, find_known, in_batches
+from kzfeed.store.lookup import BODY_BATCH, ArticleBatch, find_known, find_words, in_batches
 
 Row = dict[str, Any]
 
@@ -31,18 +31,22 @@ def store_articles(connection: sa.Connection, batches: Sequence[ArticleBatch]) -
     if not batches:
         return []
     stored = find_known(connection, batches)
-    changes_by_batch = [_changes(batch, stored.known) for batch in batches]
+    known = stored.known
+    undecided = {url_hash for batch in batches for url_hash in contested(batch.articles, known)}
+    words = find_words(connection, {url_hash: stored.ids[url_hash] for url_hash in undecided})
+    changes_by_batch = [_changes(batch, known, words) for batch in batches]
     new = [change.article for each in changes_by_batch for change in each if isinstance(change, New)]
     new_ids = zip((article.url_hash for article in new), _next_ids(connection, len(new)), strict=True)
     ids = {**stored.ids, **dict(new_ids)}
     steps = [
-        _Step(change, ids[change.article.url_hash], stored.known.get(change.article.url_hash), batch)
+        _Step(change, ids[change.article.url_hash], known.get(change.article.url_hash), batch)
         for batch, batch_changes in zip(batches, changes_by_batch, strict=True)
         for change in batch_changes
     ]
     _insert(connection, tables.articles, [_article_row(step) for step in steps if isinstance(step.change, New)])
     _update_derived_text(connection, [step for step in steps if step.known])
     _revise(connection, [step for step in steps if isinstance(step.change, Revised)])
+    _correct_dates(connection, [step for step in steps if isinstance(step.change, Same) and step.known])
     _add_media_and_tags(connection, steps)
     _update_last_seen(connection, [step for step in steps if isinstance(step.change, Same) and step.known])
     _record_sightings(connection, steps)
@@ -59,13 +63,12 @@ class _Step:
     batch: ArticleBatch
 
 
-def _changes(batch: ArticleBatch, known: Mapping[str, Known]) -> list[Change]:
-    identified = ((article, changes.identify(article, known)) for article in batch.articles)
+def _changes(batch: ArticleBatch, known: Mapping[str, Known], words: Mapping[str, Words]) -> list[Change]:
     articles = [
         article if article.url_hash == url_hash else replace(article, url_hash=url_hash)
-        for article, url_hash in identified
+        for article, url_hash in zip(batch.articles, identify(batch.articles, known, words), strict=True)
     ]
-    return changes.compare(articles, known, live=batch.is_live)
+    return compare(articles, known, live=batch.is_live)
 
 
 def _tally(batch_changes: Iterable[Change]) -> Tally:
@@ -156,14 +159,56 @@ def _update_derived_text(connection: sa.Connection, steps: Sequence[_Step]) -> N
             connection.execute(_UPDATE_ARTICLE, rows)
 
 
+def _takes_date_of(step: _Step) -> bool:
+    # An article that this document is the first to hold has the date of its first version.
+    return bool(step.known and step.batch.is_live and takes_date(step.change.article, step.known, step.batch.source_id))
+
+
+_CORRECT_DATE = _UPDATE_ARTICLE.values(
+    published_at=sa.bindparam("given_published_at", type_=_article.published_at.type),
+    published_raw=sa.bindparam("given_published_raw", type_=_article.published_raw.type),
+)
+_KEEP_FORMER_DATE = sa.insert(tables.former_dates).from_select(
+    ["article_id", "published_at", "published_raw", "replaced_at", "source_id"],
+    sa.select(
+        *(_article.id, _article.published_at, _article.published_raw),
+        sa.bindparam("replaced_at", type_=_article.last_seen_at.type),
+        sa.bindparam("by_source_id", type_=sa.Integer),
+    ).where(_article.id == sa.bindparam("article_id")),
+)
+
+
+def _correct_dates(connection: sa.Connection, steps: Sequence[_Step]) -> None:
+    """Take dates that arrive later or are corrected, where the words stay; the former date becomes a row."""
+    rows = {
+        step.id: {
+            "article_id": step.id,
+            "given_published_at": step.change.article.published_at,
+            "given_published_raw": step.change.article.published_raw,
+            "replaced_at": step.batch.seen_at,
+            "by_source_id": step.batch.source_id,
+        }
+        for step in steps
+        if step.known and step.change.revision == step.known.revision and _takes_date_of(step)
+    }
+    if rows:
+        connection.execute(_KEEP_FORMER_DATE, list(rows.values()))
+        connection.execute(_CORRECT_DATE, list(rows.values()))
+
+
 _COPY_NEWEST_TO_REVISIONS = sa.insert(tables.revisions).from_select(
-    ["article_id", "revision", "title", "content", "text", "seen_at", "source_id"],
+    [
+        *("article_id", "revision", "title", "content", "text"),
+        *("published_at", "published_raw", "seen_at", "source_id"),
+    ],
     sa.select(
         _article.id,
         _article.revision,
         _article.title,
         _article.content,
         _article.text,
+        _article.published_at,
+        _article.published_raw,
         _article.revision_seen_at,
         _article.revision_source_id,
     ).where(_article.id == sa.bindparam("article_id")),
@@ -174,10 +219,11 @@ def _given(column: sa.Column[Any]) -> sa.BindParameter[Any]:
     return sa.bindparam(f"given_{column.name}", type_=column.type)
 
 
+_takes_date = sa.bindparam("takes_date", type_=sa.Boolean)
 _REPLACE_NEWEST = _UPDATE_ARTICLE.values(
-    # Keep a date that is known: mirrors give an edited article the date of the edit.
-    published_at=sa.func.coalesce(_article.published_at, _given(_article.published_at)),
-    published_raw=sa.func.coalesce(_article.published_raw, _given(_article.published_raw)),
+    # Both columns of the date belong together.
+    published_at=sa.case((_takes_date, _given(_article.published_at)), else_=_article.published_at),
+    published_raw=sa.case((_takes_date, _given(_article.published_raw)), else_=_article.published_raw),
     author=sa.func.coalesce(_given(_article.author), _article.author),
     language=sa.func.coalesce(_given(_article.language), _article.language),
 )
@@ -214,6 +260,7 @@ def _newest_row(step: _Step) -> Row:
         "revision_seen_at": now,
         "revision_source_id": step.batch.source_id,
         "last_seen_at": now,
+        "takes_date": _takes_date_of(step),
         "given_published_at": article.published_at,
         "given_published_raw": article.published_raw,
         "given_author": article.author,
@@ -225,13 +272,12 @@ def _newest_row(step: _Step) -> Row:
 
 
 def _add_media_and_tags(connection: sa.Connection, steps: Sequence[_Step]) -> None:
-    """Insert the media and tags of new articles, and those that a revision adds to an article."""
-    stored = _stored_media_and_tags(connection, {step.id for step in steps if isinstance(step.change, Revised)})
+    """Insert the media and tags of new articles, those that a revision adds, and enclosures added later."""
+    steps = [step for step in steps if not isinstance(step.change, Same) or _may_add_enclosures(step)]
+    stored = _stored_media_and_tags(connection, {step.id for step in steps if not isinstance(step.change, New)})
     media: list[Row] = []
     tags: list[Row] = []
     for step in steps:
-        if isinstance(step.change, Same):
-            continue
         article, is_new = step.change.article, isinstance(step.change, New)
         seen = stored.setdefault(step.id, set())
         media += [
@@ -250,6 +296,10 @@ def _add_media_and_tags(connection: sa.Connection, steps: Sequence[_Step]) -> No
         seen |= {(each.kind, each.url) for each in article.media} | {("", tag) for tag in article.tags}
     _insert(connection, tables.media, media)
     _insert(connection, tables.tags, tags)
+
+
+def _may_add_enclosures(step: _Step) -> bool:
+    return step.batch.is_live and bool(enclosures_of(step.change.article.media))
 
 
 def _stored_media_and_tags(connection: sa.Connection, article_ids: Iterable[int]) -> dict[int, set[tuple[str, str]]]:
@@ -294,8 +344,16 @@ def _renewed_sighting_row(step: _Step) -> Row:
     return {
         "sighted_article_id": step.id,
         "by_source_id": step.batch.source_id,
-        "guid": step.change.article.guid,
+        "guid": _guid_of(step),
         "last_seen_at": step.batch.seen_at,
         "revision": step.change.revision,
         "withdrawn_at": None,
     }
+
+
+def _guid_of(step: _Step) -> str | None:
+    article = step.change.article
+    if step.known and article.link_hash and article.url_hash not in {article.link_hash, *article.own_hashes}:
+        # An edit under a new guid: `verify` needs the guid that made the hash.
+        return step.known.guid
+    return article.guid

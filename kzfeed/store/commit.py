@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from kzfeed.article.identity import candidate_hashes
 from kzfeed.errors import DatabaseError
 from kzfeed.hosts import host_of
 from kzfeed.model import Article, Overlap, Poll, Source, Tally
@@ -18,7 +19,7 @@ from kzfeed.store import tables, windows
 from kzfeed.store.articles import store_articles
 from kzfeed.store.engine import Database, is_database_failure
 from kzfeed.store.host_pauses import pause_hosts
-from kzfeed.store.lookup import ArticleBatch, hashes_of
+from kzfeed.store.lookup import ArticleBatch
 from kzfeed.store.source_state import current_rows, end_overtaken_polls, save_states
 from kzfeed.store.sources import ids_by_name
 
@@ -108,7 +109,7 @@ def _independent(items: Iterable[Item], touched: Callable[[Item], Collection[obj
 
 
 def _hashes(articles: Iterable[Article]) -> set[str]:
-    return {url_hash for article in articles for url_hash in hashes_of(article)}
+    return {url_hash for article in articles for url_hash in candidate_hashes(article)}
 
 
 def _touched(commit: PollCommit) -> set[object]:

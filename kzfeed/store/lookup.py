@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from kzfeed.article.build import derivation_version_of, fingerprint, first_fingerprint, has_fingerprint
 from kzfeed.article.change import Known
+from kzfeed.article.identity import Words, candidate_hashes
 from kzfeed.model import Article
 from kzfeed.store import tables
 from kzfeed.store.windows import select_last_window
@@ -21,6 +22,11 @@ BODY_BATCH = 200
 Value = TypeVar("Value", int, str)
 
 _article, _revision, _sighting = tables.articles.c, tables.revisions.c, tables.sightings.c
+_media = tables.media.c
+_COLUMNS = (
+    *(_article.id, _article.url_hash, _article.revision, _article.fingerprint, _article.published_at),
+    _article.source_id.label("dated_by"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +58,17 @@ class _StoredRow:
     url_hash: str
     revision: int
     fingerprint: str
+    published_at: datetime | None
+    dated_by: int
     shown: int | None = None
     guid: str | None = None
+    url: str | None = None
 
 
 def in_batches(values: Iterable[Value], size: int = BATCH) -> Iterable[list[Value]]:
     """The values, sorted, in lists of at most `size`."""
     ordered = sorted(values)
     return (ordered[start : start + size] for start in range(0, len(ordered), size))
-
-
-def hashes_of(article: Article) -> Iterable[str]:
-    """Every hash under which the archive may hold the article."""
-    return filter(None, (article.url_hash, article.link_hash, article.joint_hash))
 
 
 def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> KnownArticles:
@@ -76,14 +80,16 @@ def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> Kn
     source_ids: dict[str, int] = {}
     for batch in batches:
         for article in batch.articles:
-            for url_hash in hashes_of(article):
+            for url_hash in candidate_hashes(article):
                 expected.setdefault(url_hash, []).append(article)
                 source_ids[url_hash] = batch.source_id
     # A source's last window lies together in the table; a hash can lie anywhere, so that its look-up costs more.
-    rows = _rows_in_last_windows(connection, {batch.source_id for batch in batches if batch.is_live}, source_ids)
+    rows = _rows_in_last_windows(connection, [batch for batch in batches if batch.is_live])
     rows += _rows_by_hash(connection, source_ids.keys() - {row.url_hash for row in rows}, source_ids)
     differing = [
-        row for row in rows if not all(has_fingerprint(each, row.fingerprint) for each in expected[row.url_hash])
+        row
+        for row in rows
+        if not all(has_fingerprint(each, row.fingerprint) for each in expected.get(row.url_hash, ()))
     ]
     versions = _versions(connection, differing)
     known = {
@@ -94,31 +100,54 @@ def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> Kn
             shown=row.shown,
             guid=row.guid,
             stored_fingerprint=row.fingerprint,
+            url=row.url,
+            published_at=row.published_at,
+            dated_by=row.dated_by,
         )
         for row in rows
     }
     return KnownArticles(known, {row.url_hash: row.id for row in rows})
 
 
-def _rows_in_last_windows(
-    connection: sa.Connection, live_source_ids: Iterable[int], source_ids: Mapping[str, int]
-) -> list[_StoredRow]:
-    """Rows of the hashes in `source_ids` that their own source showed in its last document."""
+def find_words(connection: sa.Connection, ids: Mapping[str, int]) -> dict[str, Words]:
+    """Titles, texts and enclosures of the articles with these ids, by the url_hash that each id stands beside."""
+    url_hashes = {article_id: url_hash for url_hash, article_id in ids.items()}
+    enclosures: dict[int, set[str]] = {article_id: set() for article_id in url_hashes}
+    select_media = sa.select(_media.article_id, _media.url).where(_media.kind != "image")
+    words: dict[str, Words] = {}
+    for batch in in_batches(url_hashes, BODY_BATCH):
+        for article_id, url in connection.execute(select_media.where(_media.article_id.in_(batch))):
+            enclosures[article_id].add(url)
+        query = sa.select(_article.id, _article.title, _article.text).where(_article.id.in_(batch))
+        for article_id, title, text in connection.execute(query):
+            words[url_hashes[article_id]] = Words(title, text, frozenset(enclosures[article_id]))
+    return words
+
+
+def _rows_in_last_windows(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> list[_StoredRow]:
+    """Rows that the source of a batch showed in its last document, under a hash or an address of the batch."""
     query = select_last_window(
-        *(_sighting.source_id, _article.id, _article.url_hash, _article.revision, _article.fingerprint),
-        *(_sighting.revision.label("shown"), _sighting.guid),
+        *(_sighting.source_id, *_COLUMNS),
+        *(_sighting.revision.label("shown"), _sighting.guid, _article.url),
     )
+    wanted = {
+        batch.source_id: {
+            *(url_hash for article in batch.articles for url_hash in candidate_hashes(article)),
+            *(article.url for article in batch.articles),
+        }
+        for batch in batches
+    }
     return [
         _StoredRow(*row[1:])
-        for ids in in_batches(live_source_ids)
+        for ids in in_batches(wanted)
         for row in connection.execute(query.where(tables.sources.c.id.in_(ids)))
-        if source_ids.get(row.url_hash) == row.source_id
+        if row.url_hash in wanted[row.source_id] or row.url in wanted[row.source_id]
     ]
 
 
 def _rows_by_hash(connection: sa.Connection, hashes: Iterable[str], source_ids: Mapping[str, int]) -> list[_StoredRow]:
     """Rows of these hashes, whichever source has shown them."""
-    query = sa.select(_article.id, _article.url_hash, _article.revision, _article.fingerprint)
+    query = sa.select(*_COLUMNS)
     found = [
         row for batch in in_batches(hashes) for row in connection.execute(query.where(_article.url_hash.in_(batch)))
     ]

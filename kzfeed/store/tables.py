@@ -161,6 +161,19 @@ revisions = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("seen_at", Instant, nullable=False),
     _references("source_id", "sources.id"),
+    sa.Column("published_at", Instant),
+    sa.Column("published_raw", sa.Text),
+)
+
+former_dates = sa.Table(
+    "former_dates",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _references("article_id", "articles.id", index=True),
+    sa.Column("published_at", Instant),
+    sa.Column("published_raw", sa.Text),
+    sa.Column("replaced_at", Instant, nullable=False),
+    _references("source_id", "sources.id"),
 )
 
 sightings = sa.Table(

@@ -19,6 +19,7 @@ from kzfeed.article.build import (
     derivation_version_of,
     file_of_article,
     first_fingerprint,
+    own_keys,
 )
 from kzfeed.article.html.content import plain_text
 from kzfeed.errors import ArchiveFileError
@@ -32,6 +33,7 @@ BATCH = 20
 _HASH = re.compile("[0-9a-f]{64}")
 
 _article, _revision, _sighting = tables.articles.c, tables.revisions.c, tables.sightings.c
+_media = tables.media.c
 
 Findings = Iterator[Finding]
 
@@ -111,27 +113,47 @@ def _hashes(connection: sa.Connection, batch: Sequence[_Checkable]) -> Findings:
     if not odd:
         return
     ids = [each.id for each in odd]
+    enclosures = _enclosures(connection, ids)
     guids = _evidence(connection, _sighting.article_id, _sighting.guid, ids)
     titles = _evidence(connection, _revision.article_id, _revision.title, ids)
     for article in odd:
         url_hash, address = article.stored["url_hash"], article.stored["url"]
         seen = guids.get(article.id, set())
+        enclosed = enclosures.get(article.id, frozenset())
         # A file may name an article by a hash that nothing in it makes, and takes no guid along; a link is different.
-        is_certain = bool(seen) and (address is not None or None not in seen)
+        # Of several enclosures it is not known which the entry had when it was new.
+        is_certain = bool(seen) and (None not in seen or (address is not None and len(enclosed) < 2))
         if not _HASH.fullmatch(url_hash):
             yield finding("hash", article.row, f"url_hash is {url_hash!r}: expected 64 hexadecimal digits")
-        elif url_hash not in _identities(article, seen, titles.get(article.id, set())):
+        elif url_hash not in _identities(article, seen, titles.get(article.id, set()), enclosed):
             said = f"url_hash is {url_hash}: expected {_expected(article)}"
             yield finding("hash" if is_certain else "unchecked", article.row, said)
 
 
-def _identities(article: _Checkable, guids: Iterable[str | None], titles: Iterable[str | None]) -> set[str]:
+def _identities(
+    article: _Checkable, guids: Iterable[str | None], titles: Iterable[str | None], enclosures: frozenset[str]
+) -> set[str]:
     """Every hash by which the article may be known (archive-format.md, "Identity")."""
     address, title = article.stored["url"], article.stored["title"]
     if address is None:
         evidence = url.identity_hash("content", first_fingerprint(title, article.stored["content"]))
         return {evidence} | {url.identity_hash("guid", guid) for guid in guids if guid}
-    return {url.url_hash(address, key) for key in {*guids, *titles, title} if key}
+    words = first_fingerprint(title, article.stored["content"])
+    described = {
+        key
+        for each in {*titles, title}
+        for enclosed in (frozenset[str](), enclosures, *(frozenset({one}) for one in enclosures))
+        for key in own_keys(each or "", enclosed, words)
+    }
+    return {url.url_hash(address, key) for key in {*guids, *described} if key is not None}
+
+
+def _enclosures(connection: sa.Connection, ids: Sequence[int]) -> dict[int, frozenset[str]]:
+    found: dict[int, set[str]] = {}
+    query = sa.select(_media.article_id, _media.url).where(_media.article_id.in_(ids), _media.kind != "image")
+    for article_id, address in connection.execute(query):
+        found.setdefault(article_id, set()).add(address)
+    return {article_id: frozenset(addresses) for article_id, addresses in found.items()}
 
 
 def _expected(article: _Checkable) -> str:

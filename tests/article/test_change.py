@@ -1,8 +1,6 @@
 """What is new, the same or revised: decided from articles and what is known of them, with no database in sight."""
 
-from dataclasses import replace
-
-from kzfeed.article.change import Change, Known, New, Revised, Same, compare, identify
+from kzfeed.article.change import Change, Known, New, Revised, Same, compare
 from kzfeed.model import Article
 
 
@@ -66,17 +64,3 @@ def test_an_article_twice_in_one_document_ends_with_its_first_wording_there() ->
     assert [change.article.fingerprint for change in changes] == ["old", "new"]
     assert named(changes) == [("New", 1), ("Revised", 2)]
     assert named(compare(document, known("old", "new", shown=2), live=True)) == [("Same", 1), ("Same", 2)]
-
-
-def test_an_article_known_by_link_and_guid_keeps_that_identity_when_its_link_stands_alone() -> None:
-    alone = replace(article("link"), link_hash="link", joint_hash="h")
-
-    assert identify(alone, known("a")) == "h"
-
-
-def test_an_article_known_by_its_link_keeps_that_identity_when_others_share_the_link() -> None:
-    shared = replace(article("joint"), link_hash="h", joint_hash="joint", guid="g")
-
-    assert identify(shared, known("a", guid="g")) == "h"
-    assert identify(shared, known("a", guid="other")) == "joint"
-    assert identify(shared, {}) == "joint"

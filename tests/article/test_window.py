@@ -83,7 +83,7 @@ def test_a_document_that_is_not_whole_says_nothing_of_what_it_does_not_show() ->
 
 
 def test_an_article_under_another_of_its_names_is_the_same() -> None:
-    joint = replace(article("joint"), link_hash="5", joint_hash="joint", published_at=at(5))
+    joint = replace(article("joint"), link_hash="5", own_hashes=("joint",), published_at=at(5))
 
     found = overlap(shown(5, 4), [joint, *window(4)], before_at=MORNING, now=NOON, whole=True)
 

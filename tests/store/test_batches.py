@@ -224,7 +224,7 @@ def _entry(number: int, wording: int, kind: str) -> Article:
     if kind == "plain":
         return plain
     own = joint if kind == "joint" else link
-    return replace(plain, url_hash=own, link_hash=link, joint_hash=joint, guid=f"g{number}")
+    return replace(plain, url_hash=own, link_hash=link, own_hashes=(joint,), guid=f"g{number}")
 
 
 def _link(entry: Article) -> int:
