@@ -39,7 +39,7 @@ def poll(database: Database, name: str, entries: Sequence[Entry], hour: int) -> 
     (source,) = sources.load(database, [name])
     context = FeedContext(base_url=source.url, zone=UTC, now=now)
     articles = articles_of_feed(Feed("rss", entries=tuple(entries)), context)
-    after = replace(source, last_document_at=now, last_polled_at=now, last_success_at=now)
+    after = replace(source, last_document_at=now, window_at=now, last_polled_at=now, last_success_at=now)
     record = Poll(source.id, now, timedelta(), "unchanged", http_status=200, entries=len(entries))
     return commit_poll(database, after, record, articles)
 
