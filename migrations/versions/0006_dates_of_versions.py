@@ -1,13 +1,13 @@
 """A date for each older version of an article, and the dates that articles had before they were corrected.
 
-Revision 0005, after 0004.
+Revision 0006, after 0005.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 Id = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 Instant = sa.Text().with_variant(sa.TIMESTAMP(timezone=True), "postgresql")
