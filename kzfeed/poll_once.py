@@ -17,7 +17,7 @@ from kzfeed.model import Poll, Source
 from kzfeed.poll import Poller
 from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database
-from kzfeed.wiring import poller
+from kzfeed.wiring import connections, poller
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ async def poll_once(
     name that no source has, and DatabaseError.
     """
     wanted = _wanted(settings, database, names)
-    slots = asyncio.Semaphore(settings.http.max_connections)
+    slots = asyncio.Semaphore(connections(settings))
     reports: dict[str, PollReport] = {}
 
     async with poller(settings, database) as polls, _current_sources(polls, force=force) as current:

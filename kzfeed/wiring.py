@@ -20,6 +20,7 @@ from kzfeed.fetch.addresses import Lookup, system_lookup
 from kzfeed.fetch.client import Fetcher, FetchLimits, ProxiesOf
 from kzfeed.fetch.host_queue import HostQueues, HostRule, SharedLocks
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
+from kzfeed.file_limit import allowed_connections
 from kzfeed.poll import Poller
 from kzfeed.reload import apply, reloader
 from kzfeed.sandbox.pool import Workers
@@ -74,7 +75,16 @@ async def _run(settings: Settings, database: Database, load: Callable[[], Settin
                 "database": settings.database.url,
                 "sources": len(sources.hosts_by_name(database)),
             }
-            await Daemon(polls, slots=settings.http.max_connections, reload=reload, described=described).run()
+            await Daemon(polls, slots=connections(settings), reload=reload, described=described).run()
+
+
+def connections(settings: Settings) -> int:
+    """How many connections there may be at a time: as many as are configured, or fewer where open files are limited."""
+    wanted = settings.http.max_connections
+    allowed = allowed_connections(wanted)
+    if allowed < wanted:
+        log.warning("fewer connections than configured: too few open files allowed", wanted=wanted, allowed=allowed)
+    return allowed
 
 
 def _weight(commit: PollCommit) -> int:
