@@ -109,12 +109,15 @@ def _reconfigure(connection: sa.Connection, row: Any, config: SourceConfig, now:
     if row.url and row.host != host_of(row.url):
         changed["host"] = host_of(row.url)  # Earlier versions stored the name as the operator wrote it.
     if "configured_url" in changed:
-        # Another document: the validators and the server's wishes belong to the old one.
+        # Another document: the validators, the failures and the server's wishes belong to the old one.
         changed |= {"url": config.url, "host": host_of(config.url), "body_hash": None, "not_before": None}
         changed |= {"moved_to": None, "moved_since": None, "moved_polls": 0}
+        changed |= dict.fromkeys(("validators_url", "etag", "last_modified", "not_modified_since", "own_wait_seconds"))
+        changed |= dict.fromkeys(("failing_since", "last_error", "gone_at", "skip_hours", "skip_days"))
+        changed |= {"status": "active", "failure_count": 0, "ask_in_full": False}
         changed |= {"next_poll_at": now, "next_poll_reason": "a new address"}
         record_address(connection, row.id, config.url, now, "configured")
-    if row.status == "removed" or (row.status == "gone" and "configured_url" in changed):
+    elif row.status == "removed":
         changed |= {"status": "active", "gone_at": None, "next_poll_at": row.next_poll_at or now}
     if changed:
         connection.execute(sa.update(tables.sources).where(_source.id == row.id).values(changed))

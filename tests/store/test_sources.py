@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from kzfeed.model import Poll, Source, SourceConfig
+from kzfeed.model import Poll, Source, SourceConfig, Validators
 from kzfeed.store import claims, due_sources, host_pauses, sources
 from kzfeed.store.engine import Database
 from tests.store.commits import commit_poll
@@ -156,6 +156,27 @@ def test_a_new_address_is_due_at_once_and_another_interval_is_not(database: Data
 
     sources.configure(database, [replace(RFI, url="https://new.example/rss")], NOW)
     assert due(database) == ["rfi"]
+
+
+def test_a_removed_source_that_comes_back_with_another_address_starts_afresh(database: Database) -> None:
+    sources.configure(database, [RFI], NOW)
+    failed = replace(
+        sources.load(database)[0],
+        status="gone",
+        validators=Validators(RFI.url, '"old"', None),
+        failure_count=9,
+        failing_since=NOW,
+        last_error="gone: 410",
+        gone_at=NOW,
+    )
+    settled(database, failed, NOW + timedelta(days=7))
+    sources.configure(database, [], NOW)
+
+    sources.configure(database, [replace(RFI, url="https://new.example/rss")], NOW)
+
+    (fresh,) = sources.load(database)
+    assert (fresh.status, fresh.validators, fresh.failure_count, fresh.failing_since) == ("active", None, 0, None)
+    assert (fresh.last_error, fresh.gone_at, fresh.next_poll_at, due(database)) == (None, None, NOW, ["rfi"])
 
 
 def test_a_poll_that_ends_after_its_source_was_removed_does_not_bring_it_back(database: Database) -> None:
