@@ -455,6 +455,8 @@ class StoredVersion:
     text: str
     seen_at: datetime
     source: str
+    published_at: datetime | None = None
+    published_raw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ def fill(database: Database) -> None:
     show(
         database,
         "news",
-        rss("news", [news(1, "又改了"), news(2)]),
+        rss("news", [news(1, "又改了"), news(2), news(5).replace("11 Jan", "10 Jan")]),
         at[4],
         Overlap(gap=Gap(at[2], at[3]), withdrawn=taken_down),
     )

@@ -202,9 +202,10 @@ def _begins_with(digits: str) -> sa.ColumnElement[bool]:
 def versions(database: Database, article_id: int) -> list[StoredVersion]:
     """All versions of an article, the oldest first."""
     older = tables.revisions.c
-    columns = (older.revision, older.title, older.content, older.text, older.seen_at, older.source_id)
+    names = ("revision", "title", "content", "text", "published_at", "published_raw")
+    columns = (*(older[name] for name in names), older.seen_at, older.source_id)
     newest = (
-        *(_article[name] for name in ("revision", "title", "content", "text")),
+        *(_article[name] for name in names),
         _article.revision_seen_at.label("seen_at"),
         _article.revision_source_id.label("source_id"),
     )
