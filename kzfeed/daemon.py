@@ -24,7 +24,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from kzfeed.errors import ConfigError, DatabaseError, DatabaseFileReplaced
 from kzfeed.hosts import host_of
-from kzfeed.model import Source
+from kzfeed.model import Poll, Source
 from kzfeed.poll import Poller
 from kzfeed.schedule.interval import spread_start
 from kzfeed.store import claims
@@ -88,6 +88,8 @@ class Daemon:
     """Whether a poll has ended since the last claim began."""
     _paused_hosts: dict[str, float] = field(default_factory=dict)
     """Hosts whose poll could not be stored, and until when (by the event loop's clock) they are left alone."""
+    _was_offline: bool = True
+    """Whether a poll has failed for lack of a connection since the last success; perhaps one before the start."""
     _reload_wanted: bool = False
     _database_available: bool = True
     _file_replaced: DatabaseFileReplaced | None = None
@@ -197,7 +199,7 @@ class Daemon:
 
     async def _poll(self, source: Source) -> None:
         try:
-            await self.poller.poll(source)
+            await self._bring_forward_after(await self.poller.poll(source))
         except DatabaseError as error:
             log.error("poll not stored", source=source.name, error=str(error))
         except Exception:
@@ -209,6 +211,14 @@ class Daemon:
         # The source stays due. No server must suffer for a fault of ours: its host is left alone for a while.
         pause = min(source.every, max(self.poller.bounds.min_interval, MIN_HOST_PAUSE))
         self._paused_hosts[host_of(source.url)] = asyncio.get_running_loop().time() + pause.total_seconds()
+
+    async def _bring_forward_after(self, poll: Poll) -> None:
+        """After the first success since this machine had no connection, poll soon what failed for lack of it."""
+        if poll.error_kind == "offline":
+            self._was_offline = True
+        elif poll.outcome != "failed" and self._was_offline:
+            await asyncio.to_thread(claims.bring_forward, self.poller.database, spread_start, self.poller.clock())
+            self._was_offline = False
 
     def _claim_soon(self) -> None:
         """Fill the slot that has become free. A claim that is running now must be followed by another one."""

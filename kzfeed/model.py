@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 FailureKind = Literal[
     "timeout",  # the whole visit took longer than allowed
     "dns",  # the host's name did not resolve
+    "offline",  # this machine has no resolver or no route: no fault of the host
     "connect",  # no connection: refused, unreachable, broken off
     "tls",
     "forbidden-address",  # the host resolves to an address that only the operator may name

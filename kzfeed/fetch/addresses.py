@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from kzfeed.fetch.errors import VisitError
+from kzfeed.model import FailureKind
 
 Lookup = Callable[[str, int], Sequence[str]]
 """Blocking function from a host name and a port to addresses in order of preference; raises OSError."""
@@ -84,7 +85,7 @@ class Resolver:
         self._slots = asyncio.Semaphore(max_lookups)
 
     async def find(self, host: str, port: int) -> list[str]:
-        """The addresses of a host name, unchecked. Raises VisitError("dns")."""
+        """The addresses of a host name, unchecked. Raises VisitError("dns"), or "offline" if no resolver answers."""
         key = (host, port)
         try:
             running = self._running.get(key)
@@ -99,7 +100,8 @@ class Resolver:
             # A visit that gives up must not cancel the look-up for the others.
             return await asyncio.shield(running)
         except socket.gaierror as exc:
-            raise VisitError("dns", f"{host} does not resolve: {exc.strerror}") from exc
+            kind: FailureKind = "offline" if exc.errno == socket.EAI_AGAIN else "dns"
+            raise VisitError(kind, f"{host} does not resolve: {exc.strerror}") from exc
         except (OSError, UnicodeError, RuntimeError) as exc:
             # RuntimeError: no thread could be started.
             raise VisitError("dns", f"{host} could not be looked up: {exc}") from exc

@@ -139,7 +139,7 @@ class Transport(httpx2.AsyncBaseTransport):
         error = exc if isinstance(exc, VisitError) else self._translated(exc, network)
         return VisitError(error.kind, f"{error.words} (proxy {route.proxy})") if route.proxy else error
 
-    def _translated(self, exc: Exception, network: GuardedNetwork) -> VisitError:
+    def _translated(self, exc: Exception, network: GuardedNetwork) -> VisitError:  # noqa: C901 - one case for each error
         match exc.args[0] if exc.args else None:
             case ssl.SSLCertVerificationError(verify_message=words):
                 hint = "" if _has_authorities(self._tls) else _NO_AUTHORITIES
@@ -148,6 +148,8 @@ class Transport(httpx2.AsyncBaseTransport):
                 return VisitError("tls", f"TLS failed: {words or cause}")
             case OSError(errno=errno.EMFILE | errno.ENFILE):
                 return VisitError("internal", "this process has too many files open for another connection")
+            case OSError(errno=errno.ENETUNREACH | errno.ENETDOWN, strerror=words):
+                return VisitError("offline", f"no route from this machine: {words}")
             case TimeoutError():
                 return VisitError("connect", "no connection within the time for connecting")
             case OSError(strerror=words) as cause if isinstance(exc, httpcore2.ConnectError):

@@ -260,12 +260,15 @@ def _refused_validators(source: Source, outcome: Fetched | NotModified, incomple
 
 def _after_failure(source: Source, failed: Failed, at: Circumstances) -> NextState:
     now = at.now
-    failing_since, failures = source.failing_since or now, source.failure_count + 1
+    is_ours = failed.kind == "offline"
+    failing_since, failures = source.failing_since or now, source.failure_count + (not is_ours)
     fires_at = cron_firing(source, now)
     interval = max(fires_at - now, at.bounds.min_interval) if fires_at else base_interval(source, at.bounds)
     asked = _asked(failed, now)
     waits = [
-        Wait(_back_off(interval, failures, now - failing_since, at.jitter), _after(failures)),
+        Wait(interval, "no connection from this machine")
+        if is_ours
+        else Wait(_back_off(interval, failures, now - failing_since, at.jitter), _after(failures)),
         Wait(CHALLENGE_BACK_OFF if failed.kind == "challenge" else _NO_TIME, "back-off after a bot challenge"),
         Wait(asked, "Retry-After"),
         Wait(poll_interval(failed.headers), "X-Poll-Interval of the answer"),
@@ -281,7 +284,7 @@ def _after_failure(source: Source, failed: Failed, at: Circumstances) -> NextSta
         status="gone" if gone else "failing",
         gone_at=(source.gone_at or now) if gone else None,
         last_polled_at=now,
-        failing_since=failing_since,
+        failing_since=source.failing_since if is_ours else failing_since,
         failure_count=failures,
         last_error=f"{failed.kind}: {failed.error}",
         not_before=max(pauses, default=None),

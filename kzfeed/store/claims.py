@@ -121,6 +121,25 @@ def spread_due(database: Database, spread: Spread, now: datetime) -> None:
         spread_due_sources(connection, spread, now)
 
 
+def bring_forward(database: Database, spread: Spread, now: datetime) -> None:
+    """Poll the sources soon, spread, whose last poll failed because this machine had no connection."""
+    is_waiting = sa.and_(_source.last_error.like("offline:%"), _source.next_poll_at > now)
+    with database.write() as connection:
+        waiting = sa.select(_source.id, _source.name, _source.every_seconds)
+        rows = connection.execute(waiting.where(is_waiting, _source.enabled, _source.claimed_by.is_(None))).all()
+        times = [
+            {"source_id": row.id, "at": spread(row.name, timedelta(seconds=row.every_seconds), len(rows), now)}
+            for row in rows
+        ]
+        if times:
+            values = {"next_poll_at": sa.bindparam("at"), "next_poll_reason": "this machine has a connection again"}
+            # A source that would be polled earlier anyway stays.
+            update = sa.update(tables.sources).where(
+                _source.id == sa.bindparam("source_id"), _source.next_poll_at > sa.bindparam("at")
+            )
+            connection.execute(update.values(values), times)
+
+
 def spread_due_sources(connection: sa.Connection, spread: Spread, now: datetime) -> None:
     """`spread_due` within a transaction."""
     is_unclaimed = sa.or_(_source.claimed_until.is_(None), _source.claimed_until <= now)

@@ -324,6 +324,12 @@ def test_the_next_visit_after_failure(rule: str, expected: float, state: dict[st
     assert found.source.status == "failing"
 
 
+def test_a_failure_for_lack_of_a_connection_of_ours_does_not_lengthen_the_back_off() -> None:
+    found = after(source(failure_count=3, failing_since=NOW - HOUR), failed(None, "offline"))
+
+    assert (wait(found), found.source.failure_count, found.source.failing_since) == (HOUR, 3, NOW - HOUR)
+
+
 def test_rule_7_jitter_lengthens_a_back_off_and_never_beyond_its_limit() -> None:
     waits = [wait(after(source(), failed(503), jitter=number / 10)) / HOUR for number in range(10)]
     dead = [wait(after(source(failure_count=9), failed(503), jitter=number / 10)) / HOUR for number in range(10)]

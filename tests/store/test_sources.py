@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from kzfeed.model import Poll, Source, SourceConfig, Validators
+from kzfeed.schedule.interval import spread_start
 from kzfeed.store import claims, due_sources, host_pauses, sources
 from kzfeed.store.engine import Database
 from tests.store.commits import commit_poll
@@ -177,6 +178,17 @@ def test_a_removed_source_that_comes_back_with_another_address_starts_afresh(dat
     (fresh,) = sources.load(database)
     assert (fresh.status, fresh.validators, fresh.failure_count, fresh.failing_since) == ("active", None, 0, None)
     assert (fresh.last_error, fresh.gone_at, fresh.next_poll_at, due(database)) == (None, None, NOW, ["rfi"])
+
+
+def test_sources_that_failed_for_lack_of_a_connection_are_brought_forward_and_no_others(database: Database) -> None:
+    sources.configure(database, [RFI, BBC], NOW)
+    bbc, rfi = sources.load(database)
+    settled(database, replace(rfi, status="failing", last_error="offline: no route"), NOW + timedelta(hours=1))
+    settled(database, replace(bbc, status="failing", last_error="dns: no such name"), NOW + timedelta(hours=1))
+
+    claims.bring_forward(database, spread_start, NOW)
+
+    assert due(database) == ["rfi"]
 
 
 def test_a_poll_that_ends_after_its_source_was_removed_does_not_bring_it_back(database: Database) -> None:
