@@ -44,12 +44,16 @@ def show(
     ] = ShowFormat.FILE,
     revision: Annotated[int | None, typer.Option(help="Show this version. Default: the newest one.")] = None,
 ) -> None:
-    """Show one article. On a terminal, characters that would control it are shown as escapes."""
+    """Show one article, or list those that share an address. Characters that control a terminal become escapes."""
     from kzfeed.export import archive_file
-    from kzfeed.store.queries import article_rows, find, versions
+    from kzfeed.store.queries import article_rows, find, sharing_address, versions
 
     with ctx.obj.database(migrate=False) as database:
-        found = find(database, article)
+        sharing = sharing_address(database, article)
+        if len(sharing) > 1:
+            print_json(sharing) if form == ShowFormat.JSON else print_articles(sharing)
+            return
+        found = find(database, str(sharing[0]["id"]) if sharing else article)
         held = versions(database, found.id)
         if revision is not None:
             found = _in_revision(found, held, revision)

@@ -183,6 +183,22 @@ def find(database: Database, reference: str) -> StoredArticle:
     return StoredArticle(*found[0])
 
 
+def sharing_address(database: Database, reference: str) -> list[dict[str, Any]]:
+    """The articles with this URL, in the order in which they came, with the columns of `article_list`.
+
+    No index holds addresses, because they may be of any length: this reads those of all articles.
+    """
+    address = url.href(reference.strip())
+    if address is None:
+        return []
+    columns = (_article.id, _article.url_hash, _source.name.label("source"), _article.title, _article.url)
+    query = sa.select(*columns, _article.published_at, _article.first_seen_at, _article.revision)
+    joined = query.join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+    with database.read() as connection:
+        rows = connection.execute(joined.where(_article.url == address).order_by(_article.id))
+        return [dict(row._mapping) for row in rows]
+
+
 def _refers(reference: str) -> sa.ColumnElement[bool]:
     if re.fullmatch(r"[0-9a-f]{64}", reference):
         return _article.url_hash == reference

@@ -348,6 +348,22 @@ def test_an_article_is_found_by_its_address_its_hash_and_its_id(kzfeed: Run) -> 
     assert kzfeed("show", "https://nowhere.example/").returncode == 2
 
 
+def test_show_lists_the_articles_that_share_an_address(kzfeed: Run, served: tuple[Path, str], tmp_path: Path) -> None:
+    folder, address = served
+    items = "".join(
+        f"<item><title>Episode {n}</title><link>https://e.example/show</link><guid>{n}</guid></item>" for n in (1, 2)
+    )
+    (folder / "feed.xml").write_text(f"<rss version='2.0'><channel><title>Show</title>{items}</channel></rss>")
+    (tmp_path / "kzfeed.toml").write_text(f'[[sources]]\nname = "show"\nurl = "{address}/feed.xml"\n')
+    assert kzfeed("poll").returncode == 0
+
+    lines = kzfeed("show", "https://e.example/show").stdout.splitlines()
+
+    assert [line.split()[-2:] for line in lines] == [["Episode", "1"], ["Episode", "2"]]
+    shown = kzfeed("show", lines[1].split()[0], "--format", "text")
+    assert shown.stdout.startswith("Episode 2")
+
+
 def test_show_and_export_give_every_version(kzfeed: Run, tmp_path: Path) -> None:
     files = [f"<!--1641922743000-->\n[t](https://e.example/1)\n------\n\n{body}\n" for body in ("first", "second")]
     for number, text in enumerate(files, 1):
