@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kzfeed.errors import ArchiveFileError
+from kzfeed.feed.decode import decode_undeclared_east_asian
 
 # Python reads no integers beyond 4,300 digits.
 STAMP = r"<!--(NaN|0|-?[1-9][0-9]{0,3999})-->"
@@ -111,15 +112,17 @@ def _decode(data: bytes, path: Path | str) -> tuple[str, list[str]]:
     except UnicodeDecodeError as not_utf8:
         line = data.count(b"\n", 0, not_utf8.start) + 1
         found = data[not_utf8.start : not_utf8.start + 8].hex(" ")
-        refusal = ArchiveFileError(path, line=line, expected="UTF-8 or GB18030 text", found=f"bytes {found}")
+        expected = "text in UTF-8, GB18030, Big5 or Shift_JIS"
+        refusal = ArchiveFileError(path, line=line, expected=expected, found=f"bytes {found}")
         # GB18030 takes almost any bytes, so a damaged UTF-8 file would be read as other Chinese text.
         guess = data.decode("utf-8", "replace")
         if sum(character > "\x7f" for character in guess) > 2 * guess.count("\ufffd"):
             raise refusal from not_utf8
-        try:
-            return data.decode("gb18030"), ["GB18030 instead of UTF-8"]
-        except UnicodeDecodeError:
+        decoded = decode_undeclared_east_asian(data)
+        if decoded is None:
             raise refusal from not_utf8
+        text, encoding = decoded
+        return text, [f"{encoding} instead of UTF-8"]
 
 
 def _metadata(front_matter: str) -> tuple[str | None, tuple[str, ...]]:

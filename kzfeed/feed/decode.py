@@ -106,6 +106,19 @@ def decode(body: bytes, content_type: str | None = None) -> Decoded:
     )
 
 
+def decode_undeclared_east_asian(data: bytes) -> tuple[str, str] | None:
+    """The text of an archive file that is not UTF-8, with the name of its encoding: GB18030, Big5 or Shift_JIS.
+
+    The encoding is the one in which the text looks most natural; None if the bytes are valid in none of them.
+    """
+    names = {"gb18030": "GB18030", "big5hkscs": "Big5", "cp932": "Shift_JIS"}
+    texts = {codec: text for codec in names if (text := _strict(data, codec)) is not None and "\0" not in text}
+    if not texts:
+        return None
+    best, _ = _guess(_sample(data), texts)
+    return texts[best], names[best]
+
+
 def clean(text: str) -> str:
     """Text without what XML 1.0 §2.2 forbids.
 
