@@ -28,7 +28,7 @@ from kzfeed.store.engine import Database
 BATCH_FILES = 100
 BATCH_CHARACTERS = 8 * 2**20
 LENIENT_FILES_NAMED = 10
-"""The warning about a leniency names so many files; the debug log names all."""
+"""The most files that a warning about lenient reading names; the debug log names all."""
 
 log = structlog.get_logger()
 

@@ -44,7 +44,7 @@ class Batcher(Generic[Item, Answer]):
             await self._working
 
     def ask(self, item: Item) -> "asyncio.Future[Answer]":
-        """Give the item's answer, later. The work is done even if the caller is cancelled."""
+        """A future of the item's answer. The work is done even if the caller is cancelled."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append((item, self._weight(item), answer))

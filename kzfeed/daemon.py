@@ -39,11 +39,11 @@ GRACE = timedelta(seconds=3)
 LONGEST_STOP = timedelta(seconds=6)
 """How long after a signal the process ends in any case."""
 CLOCK_SLACK = timedelta(seconds=5)
-"""The clock may be corrected by so much without any consequence."""
+"""A smaller correction of the clock is ignored."""
 MIN_HOST_PAUSE = timedelta(minutes=1)
 """The least pause of a host after a poll that could not be stored, unless the source's interval is shorter."""
 CHECKS_AFTER_JUMP = 60
-"""How many ticks look for times in the future: polls that began before the clock went back may still be stored."""
+"""How many ticks look for times in the future after a jump: polls that began before it may still be stored."""
 
 log = structlog.get_logger()
 

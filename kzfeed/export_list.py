@@ -74,7 +74,7 @@ def lines_of_article(
 
 
 def _guid(record: ArticleRecord) -> str | None:
-    """The guid that the source gave the article which had it first."""
+    """The guid given by the source that had the article first."""
     guids = {row["source"]: row["guid"] for row in record.belonging.get("sightings", ())}
     guid: str | None = guids.get(record.article["source"])
     return guid

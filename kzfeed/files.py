@@ -28,10 +28,10 @@ EXPORT_LIST = "kzfeed-export.jsonl"
 """The name of the list that an export writes of its files."""
 MAX_FILE_BYTES = 64 * 2**20
 READ_WITHOUT_PROCESSES = 500
-"""So many files are read before a process has started."""
+"""The number of files that are read without starting processes."""
 CHUNK_FILES = 50
 CHUNK_BYTES = 4 * 2**20
-"""A process reads so many files at a time, or fewer with so many bytes."""
+"""A process reads at most this many files, or this many bytes, at a time."""
 MAX_PROCESSES = 4
 
 _KINDS = {
@@ -75,9 +75,9 @@ def find_files(
     """The archive files under these paths, folder by folder in the order of their names, without the folder `excluded`.
 
     A path that is itself a file is found whatever its name, and the list of an export before all files that it may
-    name. A symbolic link that leads out of the paths is refused,
-    unless `follow_links`: otherwise a folder of somebody else's could show a private file. So is a folder that cannot
-    be read. Raises UsageError where a path does not exist.
+    name. A symbolic link that leads out of the paths is refused, unless `follow_links`: otherwise a folder of somebody
+    else's could show a private file. A folder that cannot be read is refused too. Raises UsageError where a path does
+    not exist.
     """
     roots = list(paths)
     for root in roots:

@@ -21,13 +21,13 @@ def host_of(url: str) -> str:
 
 
 def parse_host(text: str) -> str:
-    """A host that stands by itself, in the one spelling. Raises ValueError where the text is not a host.
+    """A single host, normalised as `host_of` does it. Raises ValueError where the text is not a host.
 
     IPv6 addresses may have brackets.
     """
     inner = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     is_ipv6 = ":" in inner
-    if not _DELIMITER.search(inner) and is_ipv6 >= (inner != text):
+    if not _DELIMITER.search(inner) and (is_ipv6 or inner == text):
         host = host_of(f"http://[{inner}]/" if is_ipv6 else f"http://{inner}/")
         if host:
             return host

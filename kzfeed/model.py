@@ -42,7 +42,7 @@ MediaKind = Literal["image", "audio", "video", "enclosure"]
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What vouches for the document last stored (RFC 9110 §8.8), byte for byte as the server wrote it.
+    """ETag and Last-Modified of the last stored document (RFC 9110 §8.8), byte for byte as the server wrote them.
 
     `url` is the address that answered with them: they say nothing about another one.
     """
@@ -56,7 +56,8 @@ class Validators:
 class SourceConfig:
     """A feed as the operator configured it.
 
-    `cron` sets its rhythm, or `every`; `auto` lets the feed's own rhythm set it, with `every` to begin with.
+    It is polled by `cron`, or at the interval `every`. With `auto` the interval adapts to the feed, and `every` is the
+    first one.
     """
 
     name: str
@@ -70,7 +71,7 @@ class SourceConfig:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source as the database knows it: what the operator configured and what its polls left behind."""
+    """A source as the database knows it: its configuration and its state after the last poll."""
 
     id: int
     name: str
@@ -87,26 +88,26 @@ class Source:
     status: SourceStatus = "active"
     validators: Validators | None = None
     ask_in_full: bool = False
-    """The next visit goes without conditions: what vouches for the stored document is in doubt."""
+    """The next request is unconditional, because the stored validators are in doubt."""
     not_modified_since: datetime | None = None
     """Since when the server has answered 304 and nothing else but failures."""
     body_hash: str | None = None
     auto_interval: timedelta | None = None
-    """What `auto` has learned of the source's own rhythm."""
+    """The interval that `auto` has learned from the source's documents."""
     hurried_interval: timedelta | None = None
-    """After a gap: how often to come until windows overlap by half again."""
+    """After a gap: the interval until windows overlap by half again."""
     own_wait: timedelta | None = None
-    """How long the feed itself asks to be left alone between two visits (ttl, sy:updatePeriod)."""
+    """The pause between two visits that the feed itself asks for (ttl, sy:updatePeriod)."""
     skip_hours: frozenset[int] = frozenset()
     skip_days: frozenset[int] = frozenset()
     moved_to: str | None = None
-    """Where permanent redirects lead of late, on `moved_polls` polls since `moved_since`."""
+    """The target of permanent redirects on the last `moved_polls` polls, since `moved_since`."""
     moved_since: datetime | None = None
     moved_polls: int = 0
     gone_at: datetime | None = None
     next_poll_at: datetime | None = None
     next_poll_reason: str | None = None
-    """Why it is then and not sooner, in a short phrase."""
+    """The rule that set `next_poll_at`, as a short phrase."""
     not_before: datetime | None = None
     """The server said so (Retry-After): not even a poll by hand comes earlier."""
     last_polled_at: datetime | None = None
@@ -174,7 +175,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class NotModified:
-    """A 304 to a conditional request. The last three are as with Fetched."""
+    """A 304 to a conditional request. `permanent_url`, `redirect_retry_after` and `head` are as in Fetched."""
 
     url: str
     headers: Mapping[str, str]
@@ -186,7 +187,7 @@ class NotModified:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A visit that brought nothing: why, in a named kind and in words that are safe to log.
+    """A failed visit: its kind, and a message that is safe to log.
 
     `url` is the address that answered so or did not answer, None for the one that was asked for first.
     """
@@ -284,10 +285,10 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A document as its publisher meant it: what it says of itself, and its entries in document order.
+    """A parsed feed: what it says about itself, and its entries in document order.
 
-    `dropped` counts the entries beyond the limit. `cut_off` says that its end is missing, `flaw` in words what was
-    wrong with a document that could still be read.
+    `dropped` counts the entries beyond the limit. `cut_off` says that its end is missing; `flaw` says what
+    was wrong with a document that could still be read.
     """
 
     format: str
@@ -410,7 +411,7 @@ class Poll:
 
     @property
     def duration_ms(self) -> int:
-        """The duration, as it is stored and told: in four bytes, though clocks may leap by years meanwhile."""
+        """The duration, as it is stored: limited to what a 32-bit column holds, in case the clock jumps."""
         return min(round(self.duration.total_seconds() * 1000), 2**31 - 1)
 
 
@@ -462,7 +463,7 @@ class StoredVersion:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check of the database found. It is damage, or else a note: what may be right and cannot be shown to be.
+    """What a check of the database found. It is damage, or a note: something that may be right.
 
     `row` names what it is about, `found` says what is there and what was expected, `advice` what to do.
     """

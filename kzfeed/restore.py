@@ -23,7 +23,7 @@ BATCH_CHARACTERS = 8 * 2**20
 BATCH_SOURCES = 50
 
 OnRefused = Callable[[str], None]
-"""A function that is told why something is refused: which file, which line of the list."""
+"""A callback with the reason why a file or a line of the list is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class ExportList:
             yield from self._store(database, batch)
 
     def _read(self, refused: list[RestoreStep]) -> Iterator[tuple[ListedArticle, list[FileRead]]]:
-        """The articles of the list with their files read, the newest version last. Adds to `refused` what is not."""
+        """The articles of the list with their files read, the newest version last. Appends the others to `refused`."""
         waiting: deque[ListedArticle] = deque()
 
         def files() -> Iterator[FoundFile]:

@@ -1,4 +1,4 @@
-"""Objects made from the settings: the daemon, and what polls need."""
+"""Builder of the daemon and of the poller, from the settings."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -95,7 +95,7 @@ def _weight(commit: PollCommit) -> int:
 async def poller(
     settings: Settings, database: Database, *, clock: Callable[[], datetime] = utc_now, lookup: Lookup = system_lookup
 ) -> AsyncIterator[Poller]:
-    """What polls need."""
+    """A Poller with everything that it needs; an async context manager."""
     with (
         # One thread each: the database has one writer at a time, and more readers would take time from the event loop.
         ThreadPoolExecutor(1, thread_name_prefix="writer") as writer,

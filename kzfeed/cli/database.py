@@ -1,4 +1,4 @@
-"""Commands about the database as a whole: `db upgrade`, `db current`, `db backup` and `verify`."""
+"""Commands about the database as a whole: `db upgrade`, `db current`, `db backup`, `db rescue` and `verify`."""
 
 import json
 import sys

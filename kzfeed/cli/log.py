@@ -32,7 +32,7 @@ def configure(
 ) -> None:
     """Write every event of at least `level` to `stream` (default: standard error). A second call replaces the first.
 
-    Events called as in `left_out` are not written.
+    `left_out` has the names of events that are not written.
 
     `auto` is `console` on a terminal and `json` elsewhere. Colours need a terminal, and no NO_COLOR. Other libraries'
     records are written from WARNING up, or from `level` where that is higher.

@@ -60,7 +60,7 @@ Until = Annotated[datetime | None, typer.Option(help="Only articles published be
 
 
 def folder_or_file(text: str) -> Path:
-    """A path on the command line. An empty one would mean the working directory, which nobody asked for."""
+    """A path on the command line. An empty one is refused: it would mean the working directory."""
     if not text:
         raise UsageError("an empty path: give the name of a file or folder (the working directory is .)")
     return Path(text)

@@ -10,7 +10,7 @@ from kzfeed.text import plural
 PLAIN_LINE_EVERY_S = 10
 
 Advance = Callable[[int, int | None], None]
-"""A function that is told how many things are done, and of how many."""
+"""A callback with the number of things done and their total, None where that is unknown."""
 
 
 @contextmanager

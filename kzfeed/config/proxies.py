@@ -14,7 +14,7 @@ LOOPBACK = ("localhost", "127.0.0.0/8", "::1")
 class ProxyUrls:
     """The proxies for http and for https URLs, and the hosts that are reached without one, as NO_PROXY names them.
 
-    The URLs may hold passwords: neither is part of the representation.
+    The URLs may hold passwords, so `repr` leaves them out.
     """
 
     http: str | None = field(default=None, repr=False)
@@ -23,9 +23,9 @@ class ProxyUrls:
 
 
 def proxies_of_environment(environ: Mapping[str, str]) -> ProxyUrls:
-    """What HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say, in lower case first. Raises ConfigError.
+    """The proxies that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY name. Raises ConfigError.
 
-    A proxy without a scheme is an HTTP proxy.
+    A variable in lower case takes precedence. A proxy without a scheme is an HTTP proxy.
     """
     found = {name: _proxy_url(name, environ) for name in ("http_proxy", "https_proxy", "all_proxy")}
     return ProxyUrls(

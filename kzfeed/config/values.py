@@ -109,7 +109,7 @@ def source_name(value: object) -> str:
 
 
 def host_name(value: object) -> str:
-    """The host in its one spelling (`kzfeed.hosts`)."""
+    """The host, normalised (see `kzfeed.hosts`)."""
     with suppress(ValueError):
         return parse_host(value if isinstance(value, str) else "")
     if isinstance(value, str) and value.count(":") > 1 and "/" not in value:
@@ -192,10 +192,10 @@ def timezone(value: object) -> str:
 
 
 def cron(value: object) -> str:
-    """A cron expression: five fields of crontab(5) that come true some day."""
+    """A cron expression: five fields of crontab(5) that match some date."""
     with suppress(ValueError):
         return parsed(value if isinstance(value, str) else "")
-    raise ValueError('crontab fields (minute, hour, day, month, weekday) that come true, such as "7 * * * *"')
+    raise ValueError('crontab fields (minute, hour, day, month, weekday) that match some date, such as "7 * * * *"')
 
 
 # --- several values together -----------------------------------------------------------------------------------------

@@ -1,1 +1,1 @@
-"""A document becomes entries: bytes to text to entries. Pure: no clock, no network, no files."""
+"""Parsing of feeds: from bytes to text, and from text to entries. Pure: no clock, no network, no files."""

@@ -1,6 +1,6 @@
-"""Rules for what a feed says about itself: its site, and how often to come back.
+"""Rules for what a feed says about itself: its title, its site, and how often it may be polled.
 
-What cannot be understood counts as not said, since a wrong interval is worse than none.
+A malformed value counts as absent, since a wrong interval is worse than none.
 """
 
 import html

@@ -1,4 +1,4 @@
-"""Decoder of documents: bytes become text, whatever encoding their headers claim.
+"""Decoder of documents: finds the encoding, even where the headers are wrong.
 
 The text has no byte order mark, no XML declaration and no character that XML 1.0 forbids, so that no parser can be
 misled by them. Where bytes were replaced or the encoding is in doubt, the text is flagged.
@@ -57,7 +57,7 @@ _LABELS = {
 _NO_CHARSET = frozenset(
     {"idna", "punycode", "unicode_escape", "unicode-escape", "raw_unicode_escape", "raw-unicode-escape", "undefined"}
 ) | frozenset(
-    {"base64", "bz2", "hex", "quopri", "rot-13", "uu", "zlib"}  # not even text comes out of these
+    {"base64", "bz2", "hex", "quopri", "rot-13", "uu", "zlib"}  # they give bytes, not text
 )
 _SEVEN_BIT = re.compile(r"utf-7|hz|iso2022_.*")
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:()-]{0,39}")

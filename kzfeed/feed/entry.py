@@ -61,7 +61,7 @@ def entry_of(item: Element, *, is_atom: bool) -> Entry:
 
 
 def dates_of(item: Element) -> tuple[str, ...]:
-    """The dates of an entry, without all the rest."""
+    """Only the dates of an entry."""
     return _Fields(item, is_atom=False).dates()
 
 
@@ -101,7 +101,7 @@ class _Fields:
         return [element for name in names if name in self._by_name for element in self._by_name[name]]
 
     def last(self, *names: str) -> str:
-        """The text of the last element that has one, of the first of these names that has one."""
+        """The last text under the first of these names that has a text; "" if none has."""
         return next((text for name in names for each in self._by_name.get(name, [])[::-1] if (text := each.text())), "")
 
     def title(self) -> Text:
@@ -208,7 +208,7 @@ def _itunes_categories(element: Element) -> Iterator[str]:
 
 
 def _person(element: Element) -> tuple[str, str]:
-    """An author's name, and the whole of what is said."""
+    """An author's name, and the full text of the element."""
     name = next((text for each in element.named("name", "itunes:name") if (text := each.text())), "")
     email = next((text for each in element.named("email", "itunes:email") if (text := each.text())), "")
     if name or email:
@@ -280,7 +280,7 @@ def _from_base64(text: str) -> str:
 
 
 def link_of(element: Element) -> Link | None:
-    """What a `link` or an `enclosure` points to, if to anything."""
+    """What a `link` or an `enclosure` points to; None if it points nowhere."""
     address = next(filter(None, map(element.attribute, ("href", "url", "uri"))), "")
     text = element.text()
     if text and (not address or (element.attribute("href") is None and _HTTP.match(text))):
@@ -292,7 +292,7 @@ def link_of(element: Element) -> Link | None:
 
 
 def page_of(links: list[Link]) -> str | None:
-    """The address of the HTML page: the last of several, as feeds put the better one there."""
+    """The address of the HTML page: the last of several, because feeds put the better one last."""
     pages = [link.href for link in links if link.rel == "alternate" and link.type in ("", "html", _HTML, _XHTML)]
     return pages[-1] if pages else None
 

@@ -1,4 +1,4 @@
-"""XML namespaces of feeds, and the prefix that each of them goes by in this package.
+"""XML namespaces of feeds, and the prefix for each of them in this package.
 
 Elements and attributes are known by a prefix and a local name in lower case, such as `media:content`. RSS and Atom have
 no prefix: `item`, `entry`, `title`.

@@ -12,8 +12,9 @@ _END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC) - AHEAD - timedelta(days=1)
 
 
 class NewestEntries:
-    """The newest entries of a document, `most` at most. Those without a date count as older than the others, and as the
-    older the later they stand. `dropped` counts the rest.
+    """The newest entries of a document, at most `most` of them; `dropped` counts the others.
+
+    Entries without a date count as older than dated ones; among them, the later one counts as the older.
     """
 
     def __init__(self, most: int) -> None:
@@ -37,6 +38,7 @@ class NewestEntries:
             heapq.heapreplace(self._by_age, (age, -number, read()))
 
     def in_document_order(self) -> tuple[Entry, ...]:
+        """The newest entries, in the order of the document."""
         if not self.dropped:
             return tuple(self._in_order)
         return tuple(entry for _, _, entry in sorted(self._by_age, key=lambda each: -each[1]))

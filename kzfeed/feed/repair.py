@@ -1,4 +1,4 @@
-"""Repair of XML that is not well-formed, and the guard that keeps dangerous declarations from every parser.
+"""Repair of XML that is not well-formed, and removal of dangerous declarations before any parser sees them.
 
 Repair keeps what the document's writer meant, complete entries above all. Nothing outside the document is read.
 """
@@ -36,7 +36,7 @@ _PREDEFINED = frozenset({"amp", "lt", "gt", "quot", "apos"})
 
 @dataclass(frozen=True, slots=True)
 class Doctype:
-    """Document type declaration without anything that a parser could be harmed by, and the entities it declares."""
+    """Document type declaration without its dangerous parts, and the entities it declares."""
 
     declaration: str = ""
     entities: frozenset[str] = frozenset()
@@ -121,7 +121,7 @@ _NAMESPACES = {
 
 
 def repair(body: str, entities: frozenset[str]) -> tuple[str, bool]:
-    """The document as its writer meant it, and whether it was cut off: an entry that is torn by that is left out.
+    """The document as its writer meant it, and whether it was cut off. The entry in which it breaks off is left out.
 
     Ampersands and HTML entities become references, undeclared prefixes are declared, elements are closed. What a server
     put before the feed is left out. The result may still not be well-formed.
@@ -224,7 +224,7 @@ class _Repairer:
         return not self._open
 
     def finish(self) -> bool:
-        """Leave the torn entry out and close what is open; whether anything was."""
+        """Drop the incomplete entry and close open elements. Returns whether there were any."""
         cut_off = bool(self._open)
         entries = [at for at, (name, _) in enumerate(self._open) if _ENTRY_NAME.fullmatch(name)]
         if entries:

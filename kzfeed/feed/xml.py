@@ -1,7 +1,7 @@
 """XML reader on expat: a well-formed document becomes elements, one entry at a time.
 
-It reads nothing outside the document, and takes time in proportion to it. It knows of names, languages, base addresses
-and markup; what the elements of a feed mean is known to rss_atom.py and entry.py.
+It reads nothing outside the document, and takes time in proportion to it. The meaning of a
+feed's elements is in rss_atom.py and entry.py.
 """
 
 import re
@@ -77,7 +77,7 @@ class Element:
         return join_addresses(self.base, address) if self.base and address else address
 
     def only_div(self) -> "Element | None":
-        """The `div` that all the rest is in, if there is one."""
+        """The single `div` that contains all other content; None without one."""
         inside = [child for child in self.children if isinstance(child, Element) or child.strip()]
         only = inside[0] if len(inside) == 1 else None
         return only if isinstance(only, Element) and only.tag.lower() == "div" else None
@@ -119,7 +119,7 @@ def join_addresses(base: str, address: str) -> str:
 
 
 def read_xml(text: str, *, url: str, on_entry: Callable[[Element, Element], None]) -> tuple[Element, int]:
-    """Read a document that came from `url`; the root without the entries, and how many elements are named like one.
+    """Read a document from `url`: its root without the entries, and the number of elements named `item` or `entry`.
 
     `on_entry` is given the root and an entry, `item` or `entry` of RSS, Atom or a namespace of its own, as soon as
     the entry ends. Raises ExpatError for what is not well-formed, DocumentError for nesting and attributes without end.

@@ -26,14 +26,14 @@ def parsed(expression: str) -> str:
     line = " ".join(expression.lower().split())
     # A crontab names no year, so any start shows whether it ever fires: 30 February does not.
     if not _EXPRESSION.fullmatch(line) or next_firing(line, "UTC", datetime(2024, 1, 1, tzinfo=UTC)) is None:
-        raise ValueError("expected five crontab fields (minute, hour, day, month, weekday) that come true on some day")
+        raise ValueError("expected five crontab fields (minute, hour, day, month, weekday) that match some date")
     return line
 
 
 def next_firing(expression: str, timezone: str, after: datetime) -> datetime | None:
     """The first time after `after`, in UTC, at which the expression fires on clocks of the time zone, or None.
 
-    In an hour that clocks repeat it fires both times. A time that clocks skip fires once, as much later as they skip.
+    In an hour that clocks repeat it fires both times. A time that clocks skip fires once, later by the skipped time.
     """
     zone, trigger = ZoneInfo(timezone), _trigger(expression)
 
@@ -53,7 +53,7 @@ def next_firing(expression: str, timezone: str, after: datetime) -> datetime | N
     found = times(reading)[0]
     set_back = _offset(after, zone) - _offset(after + timedelta(hours=3), zone)
     if set_back > timedelta():
-        # Readings that are past by now come once more.
+        # Clock times that have passed come again.
         again = next_reading(local - set_back)
         while again and not times(again):
             again = next_reading(again)

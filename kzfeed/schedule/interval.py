@@ -13,7 +13,7 @@ from kzfeed.schedule.cron import next_firing
 from kzfeed.schedule.response_headers import Wait
 
 AUTO_DOUBLES_IN = timedelta(days=7)
-"""How long `auto` takes to double an interval: a quiet weekend must not make it forget Monday."""
+"""How long `auto` takes to double an interval: a quiet weekend must not lengthen it much."""
 OFFSET_SHARE = 30
 """A source is polled later than its interval by up to this fraction of it, so that many with one interval spread."""
 _NO_TIME = timedelta()
@@ -63,9 +63,9 @@ def interval_wait(source: Source, now: datetime, bounds: IntervalBounds) -> Wait
 class _Change:
     """How much of the window is new since the last success, which was `elapsed` ago.
 
-    `fits` is the interval at which no more would be new than may be (`_most_new`), if entries keep coming at this pace;
-    None where nothing is new. `lasting` is the same, but at the pace since the window last changed: a day's entries all
-    at once are no reason to poll every few minutes for weeks.
+    `fits` is the longest interval at which at most `_most_new` entries are new, at the pace since the last success;
+    None where nothing is new. `lasting` is the same at the pace since the window last changed: a day's entries all at once
+    are not a reason to poll every few minutes for weeks.
     """
 
     elapsed: timedelta
@@ -123,7 +123,7 @@ def _most_new(entries: int) -> float:
 def _auto(source: Source, change: _Change, bounds: IntervalBounds) -> timedelta:
     interval = base_interval(source, bounds)
     if change.too_much and change.lasting is not None:
-        # Not below a quarter at once: `hurried_interval` covers a single burst.
+        # One poll shortens the interval to a quarter at most: `hurried_interval` covers a single burst.
         learned = max(min(change.lasting, interval), interval / 4)
     else:
         learned = interval * 2.0 ** (min(change.elapsed, 2 * interval) / AUTO_DOUBLES_IN)

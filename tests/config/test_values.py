@@ -19,7 +19,7 @@ SOME_URL = "an http or https URL with a host"
 SOME_PROXY = 'a proxy such as "http://proxy.example:3128" or "socks5h://NAME:PASSWORD@HOST:1080", or ""'
 SOME_HOST = 'a host such as "feedx.net", without scheme and port'
 SOME_NAME = "1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or a digit first"
-SOME_CRON = 'crontab fields (minute, hour, day, month, weekday) that come true, such as "7 * * * *"'
+SOME_CRON = 'crontab fields (minute, hour, day, month, weekday) that match some date, such as "7 * * * *"'
 SOME_ZONE = 'an IANA time zone such as "UTC" or "Asia/Shanghai"'
 
 from_0 = partial(values.number, least=0)
