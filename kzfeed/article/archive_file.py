@@ -1,7 +1,7 @@
-"""Archive file ↔ article: bytes in, an ArchiveFile out, and back, as the archive format says.
+"""Archive file format (docs/archive-format.md): parser and renderer.
 
-Promises `render(parse(data)) == data` for every file in strict form; what is read leniently says so in `warnings`, and
-what is no archive file is refused with its line.
+They promise `render(parse(data)) == data` for every file in strict form. `warnings` says what was read leniently;
+anything that is not an archive file raises ArchiveFileError with the line.
 """
 
 import re
@@ -19,7 +19,8 @@ _STRICT_START = re.compile(STAMP + r"\n\[")
 _STRICT_END = re.compile(r"\)\n------\n\n")
 _LENIENT_START = re.compile(r"\s*" + STAMP + r"[ \t]*\n\s*\[")
 _LENIENT_END = re.compile(r"\)[ \t]*\n(?:[ \t]*\n)*[ \t]*------[ \t]*(?:\n[ \t]*(?:\n|\Z)|\n|\Z)")
-_LINK_START = re.compile(r"\]\((?=[A-Za-z][A-Za-z0-9+.-]*:)")
+LINK_START = re.compile(r"\]\((?=[A-Za-z][A-Za-z0-9+.-]*:)")
+"""The address begins after the last of these."""
 _FRONT_MATTER = re.compile(r"\s*---[ \t]*\n(.*?)^---[ \t]*\n", re.DOTALL | re.MULTILINE)
 _FRONT_MATTER_KEY = re.compile(r"(author|tags|categories):[ \t]*(.*)")
 
@@ -41,7 +42,7 @@ class ArchiveFile:
 
 
 def render(file: ArchiveFile) -> bytes:
-    """The file in strict form. A pure renderer: it changes nothing."""
+    """The file in strict form."""
     stamp = "NaN" if file.stamp is None else file.stamp
     return f"<!--{stamp}-->\n[{file.title}]({file.url})\n------\n\n{file.body}\n".encode()
 
@@ -66,7 +67,7 @@ def _split(text: str, start: re.Pattern[str], end: re.Pattern[str], at: int = 0)
         return None
     header = text[opening.end() : closing.start()]
     # Nothing is escaped: a title may hold "](" too, so the last one that a URL scheme follows ends it.
-    links = list(_LINK_START.finditer(header))
+    links = list(LINK_START.finditer(header))
     if not links:
         return None
     return ArchiveFile(
@@ -126,7 +127,7 @@ def _decode(data: bytes, path: Path | str) -> tuple[str, list[str]]:
 
 
 def _metadata(front_matter: str) -> tuple[str | None, tuple[str, ...]]:
-    """Author and tags. A line reader and no YAML parser: real titles there hold unescaped quotes that YAML refuses."""
+    """Author and tags, read line by line: real titles there hold unescaped quotes, which a YAML parser refuses."""
     author: str | None = None
     tags: dict[str, None] = {}
     key = ""
@@ -151,7 +152,7 @@ def _unquoted(value: str) -> str:
 
 
 def _refusal(text: str, at: int, path: Path | str) -> ArchiveFileError:
-    """Which line broke the grammar."""
+    """The error for the first line that is wrong."""
     lines = text[at:].split("\n")
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     before = text.count("\n", 0, at) + 1

@@ -1,4 +1,4 @@
-"""Articles: built from the entries of a feed and from archive files, by the rules of archive-format.md.
+"""Articles: built from the entries of a feed and from archive files, by the rules of docs/archive-format.md.
 
 Every entry becomes an article that both engines can store; what it lacks is None.
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from kzfeed.article import url
-from kzfeed.article.archive_file import STAMP, ArchiveFile
+from kzfeed.article.archive_file import LINK_START, STAMP, ArchiveFile
 from kzfeed.article.html import content as html
 from kzfeed.article.html.line_breaks import trim_lines
 from kzfeed.article.html.media import enclosure_media
@@ -29,8 +29,6 @@ URN = "urn:kzfeed:"
 _ENCLOSED = frozenset({"audio", "video", "enclosure"})
 _FINGERPRINT = re.compile(r"(?:([1-9][0-9]{0,3}):)?[0-9a-f]{64}")
 _URN = re.compile(re.escape(URN) + r"([0-9a-f]{64})")
-# In an archive file the address begins after the last of these.
-_LOOKS_LIKE_A_HEADER = re.compile(r"\]\((?=[A-Za-z][A-Za-z0-9+.-]*:)")
 _RAW_STAMP = re.compile(STAMP)
 
 
@@ -61,7 +59,7 @@ def _from_entry(entry: Entry, feed: Feed, context: FeedContext) -> Article:
     if address is None and guid is not None:
         address = url.href(guid)
     if address is not None:
-        address = _LOOKS_LIKE_A_HEADER.sub("%5D(", address)
+        address = LINK_START.sub("%5D(", address)
     derived = html.derive(content, address or context.base_url)
     enclosed = [enclosure_media(each, context.base_url) for each in entry.enclosures]
     media = tuple(dict.fromkeys([*derived.media, *(each for each in enclosed if each)]))

@@ -110,7 +110,7 @@ def takes_date(article: Article, known: Known, source_id: int) -> bool:
 
 
 def _in_order(articles: Iterable[Article], live: bool) -> list[tuple[Article, bool]]:
-    """Where one document holds an article in several wordings, its first place is what the source shows now."""
+    """If one document holds an article in several wordings, the first one is what the source shows now."""
     if not live:
         return [(article, False) for article in articles]
     first: dict[str, Article] = {}

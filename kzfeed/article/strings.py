@@ -1,4 +1,4 @@
-"""Rules for single strings: what the archive format calls "trimmed", the title rule, text that both engines can store.
+"""Rules for single strings: white space and trimming, the title rule, text that both engines can store.
 
 Every function accepts any string and takes time in proportion to its length.
 """
@@ -9,7 +9,7 @@ WHITE_SPACE = (
     "\t\n\x0b\x0c\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-"""What "trimmed" removes (archive-format.md). `str.strip()` removes another set."""
+"""The characters that trimming removes (docs/archive-format.md). `str.strip()` removes another set."""
 
 # Han with its punctuation, kana and bopomofo; full-width forms. Not Hangul, which is written with spaces.
 UNSPACED = (
@@ -20,7 +20,7 @@ UNSPACED = (
 
 _RUN = re.compile(f"[{WHITE_SPACE}]+")
 _LINE_BREAK = re.compile("\r\n|[\n-\r\u2028\u2029]")
-"""The line breaks among WHITE_SPACE. U+0085 is not one of the set, hence none here."""
+"""The line breaks among WHITE_SPACE. U+0085 is not white space in the archive format."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 

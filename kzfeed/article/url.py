@@ -1,6 +1,6 @@
-"""Links as feeds give them come in; addresses as the archive writes them, and the hashes that identify, go out.
+"""Article URLs: the address that a link means, its canonical form, and the hash that identifies an article.
 
-Nothing here raises, whatever the string, and nothing here looks a name up.
+No function raises, whatever the string, and none uses the network.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ from ada_url import URL, join_url
 
 from kzfeed.article.strings import well_formed
 
+URL_HASH = re.compile("[0-9a-f]{64}")
 _C0_CONTROL_OR_SPACE = "".join(map(chr, range(0x21)))
 _DEFAULT_PORTS = frozenset({":80", ":443"})
 
@@ -55,8 +56,8 @@ _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 def href(link: str, base: str | None = None) -> str | None:
     """The address that a link means, as `new URL(link, base).href` writes it (WHATWG URL Standard).
 
-    None where it means none, or one that is not http(s). A blank link means none, though the standard would give the
-    base; an absolute link keeps its meaning beside a base that is no URL.
+    None for a blank link, for which the standard would give the base, and for any address that is not http(s). An
+    absolute link is resolved even if `base` is not a URL.
     """
     if not link.strip(_C0_CONTROL_OR_SPACE):
         return None
@@ -69,10 +70,10 @@ def href(link: str, base: str | None = None) -> str | None:
 
 
 def canonical(url: str) -> str:
-    """The canonical URL of archive-format.md ("Identity"), for comparing only. Idempotent.
+    """The canonical URL (docs/archive-format.md, "Identity"), for comparing only. Idempotent.
 
-    It is written with https and without port 80 or 443: where http and https count as one, both are the default.
-    What is no http(s) URL comes back stripped and otherwise as it is.
+    It is written with https and without port 80 or 443, because http and https count as one scheme. Any text that is
+    not an http(s) URL is only stripped.
     """
     address = href(url)
     if address is None:
@@ -92,7 +93,7 @@ def canonical(url: str) -> str:
 
 
 def url_hash(url: str, guid: str | None = None) -> str:
-    """What identifies an article: the SHA-256 of its canonical URL, joined by its guid where one is given."""
+    """The identity of an article: the SHA-256 of its canonical URL, joined by its guid where one is given."""
     return canonical_hash(canonical(url), guid)
 
 
@@ -102,7 +103,7 @@ def canonical_hash(address: str, guid: str | None = None) -> str:
 
 
 def identity_hash(*parts: str) -> str:
-    """What identifies an article that has no link, by the kind of evidence and the evidence: `("guid", guid)`.
+    """The identity of an article without a link, from a kind of evidence and the evidence: `("guid", guid)`.
 
     Never the hash of a URL: no canonical URL begins with a space.
     """

@@ -40,15 +40,15 @@ _PERMANENT = (301, 308)
 _UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 # Fields that have a single value: of several, the last one counts.
 _SINGLE = frozenset(("age", "content-type", "date", "etag", "expires", "last-modified", "location", "retry-after"))
-# httpx reads and writes URLs by rules of its own, not by WHATWG's, and takes long for URLs and headers: the transport
-# gets ours beside this URL, which is never dialled.
+# httpx gets this placeholder, which is never dialled; the transport gets the real target in the request's extensions.
+# httpx reads and writes URLs by rules of its own, not by WHATWG's, and takes long for URLs and headers.
 _URL = httpx2.URL("http://target.invalid/")
 _NO_CONTENT = httpx2.ByteStream(b"")
 
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """What a visit may cost. `timeout` is for all of it; sizes are in bytes, `max_body` counts decoded ones."""
+    """Limits of a visit. `timeout` is for all of it; sizes are in bytes, `max_body` counts decoded ones."""
 
     timeout: timedelta = timedelta(seconds=30)
     connect_timeout: timedelta = timedelta(seconds=10)
@@ -75,7 +75,7 @@ ProxiesOf = Callable[[str], ProxyRules]
 
 
 async def _do_nothing(_: Hop) -> None:
-    """The `on_hop` of a visit that nobody watches."""
+    """The default `on_hop`, which does nothing."""
 
 
 PasswordUrlOf = Callable[[str], str | None]
@@ -98,7 +98,7 @@ class _Redirect:
 
 @dataclass(slots=True)
 class _VisitState:
-    """How far a visit has come, for what its failure says."""
+    """Progress of a visit, for the message if it fails."""
 
     visit: Visit
     url: str

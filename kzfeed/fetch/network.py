@@ -1,8 +1,8 @@
-"""The network as a single request may use it, behind httpcore's interface for network backends.
+"""Network backend for httpcore, one for each request.
 
 Connections lead to checked addresses only, whatever host httpcore asks for. The bytes that come in are bounded: the
-head of the response has a limit, and everything beside the head and the body has another. TLS, proxies and HTTP run
-over this without a way around it.
+head of the response has a limit, and everything beside the head and the body has another. TLS, proxies and HTTP
+all use it.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _INTERIM = re.compile(rb"HTTP/1\.1 +1(?!01)[0-9][0-9]")
 _VALIDATOR = re.compile(
     rb"^(?:etag|last-modified)[ \t]*:([^\n]*\n(?:(?!\r?\n)(?:[ \t][^\n]*|[^\n:]*)\n)*)", re.IGNORECASE | re.MULTILINE
 )
-_CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,9 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
         self._stream: _GuardedStream | None = None
         self._allowance = _OVERHEAD
         self.connect_by = 0.0
-        """Until when the request is to be on its way, by the event loop's clock."""
+        """The time by which the request must have been sent, by the event loop's clock."""
         self.is_reached = False
-        """Whether the request has been sent, after whatever a proxy and TLS needed."""
+        """Whether the HTTP request itself has been sent, after the handshakes with the proxy and of TLS."""
         self.head = b""
         """The head of the final response as it was received, to the empty line."""
 
@@ -205,4 +205,4 @@ def _without_broken_validators(head: bytes) -> bytes:
 
 def _can_be_echoed(value: bytes) -> bool:
     value = value.removesuffix(b"\r").strip(b" \t")
-    return len(value) <= MAX_VALIDATOR and not _CONTROLS.search(value)
+    return len(value) <= MAX_VALIDATOR and not CONTROLS.search(value)

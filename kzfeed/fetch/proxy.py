@@ -1,4 +1,4 @@
-"""Proxies: what one is, and which one a request goes through.
+"""Proxies, and the choice of the proxy for a request.
 
 A proxy resolves the names of the hosts it is asked for: an HTTP proxy by the protocol, a SOCKS5 proxy because it is
 given the name (`socks5` means the same as `socks5h`).

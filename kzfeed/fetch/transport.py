@@ -6,7 +6,6 @@ httpcore and h11 judge the framing of the response (RFC 9112); `kzfeed.fetch.net
 import asyncio
 import errno
 import functools
-import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -18,11 +17,10 @@ import httpx2
 import socksio
 
 from kzfeed.fetch.errors import VisitError
-from kzfeed.fetch.network import GuardedNetwork, NetworkLimits
+from kzfeed.fetch.network import CONTROLS, GuardedNetwork, NetworkLimits
 from kzfeed.fetch.proxy import Proxy
 from kzfeed.fetch.target import Target
 
-_CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _CORE_ERRORS = (
     httpcore2.TimeoutException,
     httpcore2.NetworkError,
@@ -60,7 +58,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What came of a request before its body: the head as received, the status, and the fields in their order."""
+    """The head of a response: its bytes as received, the status, and the fields in their order."""
 
     head: bytes
     status: int
@@ -192,7 +190,7 @@ class _Body(httpx2.AsyncByteStream):
 
 def _core_request(sent: Sent) -> httpcore2.Request:
     route = sent.route
-    if any(_CONTROLS.search(value) for _, value in sent.headers):
+    if any(CONTROLS.search(value) for _, value in sent.headers):
         raise VisitError("internal", "the request has control characters where HTTP allows none")
     # httpcore takes the name for TLS from the URL's host, which has brackets where that is an IPv6 address.
     name = {"sni_hostname": route.target.host} if route.proxy else {}

@@ -1,7 +1,7 @@
 """Messages between kzfeed and its workers: a frame is the length of a pickle, and the pickle.
 
-A Document goes to the worker and an Answer comes back. A hostile document may control its worker, so an answer is not
-trusted: decoding it runs no code, and makes only the classes that an answer consists of.
+A Document or a Page goes to the worker, and an Answer comes back. A hostile document may control its worker, so an
+answer is not trusted: decoding it runs no code, and makes only the classes that an answer consists of.
 """
 
 import io
@@ -20,7 +20,7 @@ LENGTH = struct.Struct(">Q")
 """The length in front of a frame."""
 
 READY = LENGTH.pack(0)
-"""An empty frame, which a worker sends once when it has imported everything. What that takes counts for no document."""
+"""An empty frame, which a worker sends once when it has imported everything. Starting counts for no document's time."""
 
 Request = Document | Page
 Answer = ParsedDocument | FeedLinks | DocumentError

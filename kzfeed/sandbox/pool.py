@@ -24,7 +24,7 @@ COMMAND = (sys.executable, "-P", "-m", "kzfeed.sandbox.worker")
 START_TIMEOUT = timedelta(seconds=30)
 """How long a worker may take to start. On an idle machine it takes a third of a second."""
 QUICK_READING = timedelta(seconds=0.5)
-"""How long a document may keep a place that others wait for: ten times what a feed of 375 KB takes at its slowest."""
+"""The time for the first attempt to read a document: ten times the slowest reading of a feed of 375 KB."""
 BUFFER_SIZE = 2**20
 """Bytes of the kernel's socket buffer and of our buffer for an answer: most messages fit into one."""
 
@@ -37,9 +37,9 @@ class Workers:
     """A small pool of workers; an async context manager.
 
     `timeout` and `memory` (bytes) limit the reading of one document. A worker starts when a document needs it. At most
-    `processes` documents are read at a time, and each gets QUICK_READING. A document that takes longer starts again
-    when no other long one is being read, and fails if it has to wait for that longer than `timeout`.
-    `command` starts a worker; memory and seconds are added as arguments.
+    `processes` documents are read at a time, and each first gets QUICK_READING. A slower one is read again from the
+    beginning, one slow document at a time; it fails if its turn does not come within `timeout`. `command`
+    starts a worker; memory and seconds are added as arguments.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Rules for the processes that kzfeed starts: they leave signals to their parent, and end with it."""
+"""Set-up of child processes: they ignore signals, which their parent handles, and end with their parent."""
 
 import ctypes
 import os

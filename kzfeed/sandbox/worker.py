@@ -1,7 +1,7 @@
-"""A process of its own that reads documents, so that a hostile one can be killed: frames on standard input and output.
+"""Worker process: reads documents, and can be killed.
 
-A Document comes in, an Answer goes out (see frames.py). It ends when its input does, when its parent does, or when
-reading has left it too big.
+It reads requests from standard input and writes answers to standard output (see messages.py). It ends when its input or
+its parent ends, or when it has grown too large.
 """
 
 import gc
@@ -34,7 +34,7 @@ Reader = Callable[[Document], ParsedDocument]
 MIB = 2**20
 
 _GRACE_SECONDS = 1.0
-"""How long after `seconds` the kernel ends this process, should the parent not have done so."""
+"""The kernel kills this process so long after the time limit, if the parent has not."""
 
 
 def main(reader: Reader = read) -> None:

@@ -64,8 +64,8 @@ class _Change:
     """How much of the window is new since the last success, which was `elapsed` ago.
 
     `fits` is the longest interval at which at most `_most_new` entries are new, at the pace since the last success;
-    None where nothing is new. `lasting` is the same at the pace since the window last changed: a day's entries all at once
-    are not a reason to poll every few minutes for weeks.
+    None where nothing is new. `lasting` is the same at the pace since the window last changed: a day's entries all at
+    once are not a reason to poll every few minutes for weeks.
     """
 
     elapsed: timedelta

@@ -137,8 +137,8 @@ def _update_last_seen(connection: sa.Connection, steps: Sequence[_Step]) -> None
 def _update_derived_text(connection: sa.Connection, steps: Sequence[_Step]) -> None:
     """Update text and fingerprint of articles whose text another version of kzfeed extracted in another way.
 
-    They are derived from what is stored: the document may show the same text in other markup. An article that differs
-    from the document only in what the newer derivation sees keeps its fingerprint: that is no change of its text.
+    Both are derived again from the stored content. They are updated only if the result has the document's fingerprint;
+    otherwise the stored fingerprint stays.
     """
     outdated = {
         step.id: step.change.article.fingerprint

@@ -58,7 +58,7 @@ def _scan(connection: sa.Connection, query: str) -> tuple[set[int], bool]:
 def read_around(
     read: Callable[[Sequence[int]], Mapping[int, Row]], ids: Sequence[int], on_lost: Callable[[int], None]
 ) -> Iterator[Row]:
-    """The rows of these ids, in order. `read` reads some of them at once; `on_lost` hears of each that it cannot."""
+    """The rows of these ids, in order. `read` reads some of them at once; `on_lost` gets the ids that it cannot."""
     try:
         rows = read(ids)
     except sa.exc.DBAPIError as error:

@@ -32,7 +32,7 @@ SQLITE_CACHE_KB = 16_000
 WRITER_LOCK = 5_021_747_902
 """Number of PostgreSQL's advisory lock of the writer. Other programs in the same database must not use it."""
 RECONNECT_S = 1.0
-"""For so long after a failed attempt, PostgreSQL is not asked again."""
+"""The time after a failed attempt before PostgreSQL is asked again."""
 POSTGRESQL_TIMEOUTS = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
@@ -63,7 +63,7 @@ class Database:
         except (SQLAlchemyError, ValueError) as error:
             raise _database_error("cannot use this database", error) from error
         self.dialect = self.engine.dialect.name
-        # SQLite waits for its lock by polling; a lock of this process is fair and wakes up at once.
+        # SQLite waits for its lock by polling; a lock within the process wakes the next writer at once.
         self._writer = threading.Lock()
         self._file_id: tuple[int, int] | None = None
 
@@ -144,7 +144,7 @@ def _sqlite_file(url: sa.URL) -> Path | None:
 
 
 def _file_id(file: Path) -> tuple[int, int] | None:
-    """What tells a file from others, whatever their names; None if there is none."""
+    """The identity of a file, whatever its name: device and inode. None if there is no such file."""
     try:
         found = file.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -210,7 +210,7 @@ def _lock_file(path: Path) -> int:
     return file
 
 
-# docs/decisions/two-engines.md. Only if the server has lz4, and its operator has not chosen a compression.
+# Compress with lz4 if the server has it and its operator has chosen nothing (docs/decisions/two-engines.md).
 _LZ4_COMPRESSION = """
 SELECT set_config(name, 'lz4', false) FROM pg_settings
 WHERE name = 'default_toast_compression' AND source = 'default' AND 'lz4' = ANY (enumvals)

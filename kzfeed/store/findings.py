@@ -42,7 +42,7 @@ def finding(kind: str, row: str, found: str) -> Finding:
     return Finding(kind, is_damage, row, found, (_DAMAGE if is_damage else _NOTES)[kind])
 
 
-# --- queries that no value stops -------------------------------------------------------------------------------------
+# --- queries that read any value -------------------------------------------------------------------------------------
 
 
 def stream(connection: sa.Connection, query: sa.Select[Any], size: int = 1000) -> sa.CursorResult[Any]:

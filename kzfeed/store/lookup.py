@@ -170,8 +170,8 @@ def _versions(connection: sa.Connection, rows: Iterable[_StoredRow]) -> dict[int
     """The fingerprints of all versions of these articles, by revision, computed from what is stored.
 
     They are computed because a later kzfeed may extract text from HTML in another way, which is no change of the text.
-    Versions that an older kzfeed may have archived get the fingerprint by which it compared them, so that its way of
-    joining lines is no change either.
+    Versions of derivation 1 get the fingerprint of derivation 1, so that its way of joining lines does not count as a
+    change either.
     """
     is_first = {row.id: derivation_version_of(row.fingerprint) == 1 for row in rows}
     newest = sa.select(_article.id, _article.revision, _article.title, _article.content)

@@ -62,8 +62,8 @@ def stream(
 ) -> Iterator[StoredArticle]:
     """The selected articles ordered by publication, the undated last, as of one moment, a few in memory at a time.
 
-    `on_unreadable` hears the id of each article that is on a damaged page of an SQLite file; the others go on, after
-    damage to an index in order of their ids. Without it, damage raises DatabaseError.
+    `on_unreadable` is called with the id of each article on a damaged page of an SQLite file. The other articles
+    follow; if an index is damaged, in order of their ids. Without it, damage raises DatabaseError.
     """
     with database.read() as connection:
         yield from stream_on(connection, selection, on_unreadable)
@@ -200,7 +200,7 @@ def sharing_address(database: Database, reference: str) -> list[dict[str, Any]]:
 
 
 def _refers(reference: str) -> sa.ColumnElement[bool]:
-    if re.fullmatch(r"[0-9a-f]{64}", reference):
+    if url.URL_HASH.fullmatch(reference):
         return _article.url_hash == reference
     if re.fullmatch(r"[0-9]{1,15}", reference):
         is_id = _article.id == int(reference)

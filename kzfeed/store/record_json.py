@@ -11,16 +11,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kzfeed.article.build import derivation_version_of
 from kzfeed.article.strings import is_storable
+from kzfeed.article.url import URL_HASH
 from kzfeed.store import tables
 from kzfeed.store.records import BELONGING, TEXTS, ArticleRecord, SourceRecord, Values, exchanged_columns, key_of_row
 from kzfeed.text import without_userinfo
 
-_HASH = re.compile("[0-9a-f]{64}")
 _NAME = re.compile(r"\w[\w.-]{0,79}")
 """Names of sources, which become names of folders."""
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
-_FINGERPRINT = re.compile(r"(?:[1-9][0-9]{0,3}:)?[0-9a-f]{64}")
 
 
 def json_of_article(record: ArticleRecord) -> dict[str, Any]:
@@ -56,10 +56,12 @@ def _json_value(value: Any) -> Any:
 def article_of_json(given: Mapping[str, Any]) -> ArticleRecord:
     """The record in a JSON object, without the columns in `TEXTS`. Raises ValueError, which says what is wrong."""
     article = _values(tables.articles, given, TEXTS)
-    if not _HASH.fullmatch(article["url_hash"]):
+    if not URL_HASH.fullmatch(article["url_hash"]):
         raise ValueError(f"url_hash is {article['url_hash']!r:.80}: expected 64 hexadecimal digits")
-    if not _FINGERPRINT.fullmatch(article["fingerprint"]):
-        raise ValueError(f"fingerprint is {article['fingerprint']!r:.80}: expected 64 hexadecimal digits")
+    if derivation_version_of(article["fingerprint"]) is None:
+        raise ValueError(
+            f"fingerprint is {article['fingerprint']!r:.80}: expected a version, `:` and 64 hexadecimal digits"
+        )
     versions = _rows(tables.revisions, given, "versions", TEXTS)
     numbers = [row["revision"] for row in versions]
     if numbers != sorted(set(numbers)) or not all(1 <= number < article["revision"] for number in numbers):

@@ -23,7 +23,7 @@ TEXTS = ("title", "content", "text")
 """Columns of articles and revisions whose values archive files hold, or that are derived from them."""
 
 _SOURCE_COLUMNS = ("name", "title", "url", "configured_url", "site_url")
-"""All that is no configuration and no state of polling."""
+"""The columns that describe the source itself, without its configuration and its state of polling."""
 
 _source = tables.sources.c
 

@@ -27,7 +27,7 @@ _NOT_COPIED = ("row_counts",)
 def rescue(database: Database, file: Path, report: Callable[[str], None]) -> dict[str, int]:
     """Write all that can be read of `database` to the new database `file`; return the number of rows by table.
 
-    `report` hears of everything that is lost, in sentences. Raises UsageError if `file` exists or the database is not
+    `report` is called with a sentence for each loss. Raises UsageError if `file` exists or the database is not
     an SQLite file, and DatabaseError if not even its schema can be read.
     """
     if database.file is None:

@@ -28,7 +28,7 @@ _UNPOLLED: dict[str, Any] = {
 
 
 Restored = Literal["new", "unchanged", "differing"]
-"""Whether an article was new, was there in all its versions, or is left as the database has it, in other versions."""
+"""Whether an article is new, is in the database with the same versions, or with other versions, which stay."""
 
 
 def restore_sources(database: Database, records: Sequence[SourceRecord]) -> None:

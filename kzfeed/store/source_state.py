@@ -1,6 +1,6 @@
 """The state of sources after their polls: next poll, validators, failures, address.
 
-The operator or another poll may have changed a source meanwhile. Its row tells, and takes precedence.
+The operator or another poll may have changed a source meanwhile. Its row in the database takes precedence.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

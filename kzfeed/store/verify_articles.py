@@ -3,7 +3,6 @@
 A hash is compared with all hashes that the stored values can make, text and fingerprint with what this kzfeed derives.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from kzfeed.article.build import (
     own_keys,
 )
 from kzfeed.article.html.content import plain_text
+from kzfeed.article.url import URL_HASH
 from kzfeed.errors import ArchiveFileError
 from kzfeed.model import Article, Finding
 from kzfeed.store import tables
@@ -29,8 +29,6 @@ from kzfeed.store.findings import finding, is_broken, key, named, raw, stream
 
 BATCH = 20
 """The most bodies that are in memory at a time."""
-
-_HASH = re.compile("[0-9a-f]{64}")
 
 _article, _revision, _sighting = tables.articles.c, tables.revisions.c, tables.sightings.c
 _media = tables.media.c
@@ -120,10 +118,10 @@ def _hashes(connection: sa.Connection, batch: Sequence[_Checkable]) -> Findings:
         url_hash, address = article.stored["url_hash"], article.stored["url"]
         seen = guids.get(article.id, set())
         enclosed = enclosures.get(article.id, frozenset())
-        # A file may name an article by a hash that nothing in it makes, and takes no guid along; a link is different.
+        # An archive file has no guid, so a missing guid proves nothing of an article without a link.
         # Of several enclosures it is not known which the entry had when it was new.
         is_certain = bool(seen) and (None not in seen or (address is not None and len(enclosed) < 2))
-        if not _HASH.fullmatch(url_hash):
+        if not URL_HASH.fullmatch(url_hash):
             yield finding("hash", article.row, f"url_hash is {url_hash!r}: expected 64 hexadecimal digits")
         elif url_hash not in _identities(article, seen, titles.get(article.id, set()), enclosed):
             said = f"url_hash is {url_hash}: expected {_expected(article)}"
@@ -133,7 +131,7 @@ def _hashes(connection: sa.Connection, batch: Sequence[_Checkable]) -> Findings:
 def _identities(
     article: _Checkable, guids: Iterable[str | None], titles: Iterable[str | None], enclosures: frozenset[str]
 ) -> set[str]:
-    """Every hash by which the article may be known (archive-format.md, "Identity")."""
+    """Every hash by which the article may be known (docs/archive-format.md, "Identity")."""
     address, title = article.stored["url"], article.stored["title"]
     if address is None:
         evidence = url.identity_hash("content", first_fingerprint(title, article.stored["content"]))

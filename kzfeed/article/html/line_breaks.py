@@ -1,4 +1,4 @@
-"""The body rule of the archive format: lines trimmed and joined (archive-format.md, "Joining lines").
+"""Trimming and joining the lines of a body, by the rule of docs/archive-format.md.
 
 Every function takes time in proportion to its input, and raises nothing.
 """

@@ -29,7 +29,7 @@ _ADDRESSES = (
     "data-original",
     "data-lazy-src",
     "srcset",
-)  # of lazy loading, src is only set by a script
+)
 _CANDIDATE = re.compile(r"([^\s,]\S*+)(?:(?<=,)|\s*+([0-9]{1,6}(?:\.[0-9]{1,3})?)?[^,]*+)")
 _PIXEL = re.compile(r"\s*[01](?:px)?\s*", re.IGNORECASE)
 

@@ -65,8 +65,8 @@ class VisibleText:
     """The visible text of one document, read tag by tag."""
 
     def __init__(self) -> None:
-        self._skipping = ""  # the element whose content nobody sees
-        self._open: Counter[str] = Counter()  # the elements that are open since then, that one included
+        self._skipping = ""  # the element whose content is not visible
+        self._open: Counter[str] = Counter()  # that element and the open elements inside it
         self._preformatted = 0
         self._in_time = False
         self._in_svg_text = False
