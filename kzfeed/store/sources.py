@@ -109,7 +109,7 @@ def _reconfigure(connection: sa.Connection, row: Any, config: SourceConfig, now:
     if row.url and row.host != host_of(row.url):
         changed["host"] = host_of(row.url)  # Earlier versions stored the name as the operator wrote it.
     if "configured_url" in changed:
-        # Another document: the validators, the failures and the server's wishes belong to the old one.
+        # Another document: the validators, the failures and what the server asked for belong to the old one.
         changed |= {"url": config.url, "host": host_of(config.url), "body_hash": None, "not_before": None}
         changed |= {"moved_to": None, "moved_since": None, "moved_polls": 0}
         changed |= dict.fromkeys(("validators_url", "etag", "last_modified", "not_modified_since", "own_wait_seconds"))
