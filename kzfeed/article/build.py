@@ -175,7 +175,7 @@ def has_fingerprint(article: Article, stored: str) -> bool:
 
 
 def derivation_version_of(fingerprint: str) -> int | None:
-    """The DERIVATION_VERSION that made the fingerprint; None if it is no fingerprint."""
+    """The DERIVATION_VERSION that made the fingerprint; None if it is not a fingerprint."""
     # Derivation 1 wrote no version.
     made = _FINGERPRINT.fullmatch(fingerprint)
     return int(made[1] or 1) if made else None

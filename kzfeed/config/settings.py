@@ -141,7 +141,7 @@ class Settings(_Section):
 
     @property
     def ignored_variables(self) -> tuple[str, ...]:
-        """The KZFEED_ variables that Kubernetes sets for a service called kzfeed, and that are no settings."""
+        """The KZFEED_ variables that Kubernetes sets for a service called kzfeed, and that are not settings."""
         return self._ignored
 
     def proxies(self, own: str | None = None) -> ProxyUrls:

@@ -135,7 +135,7 @@ def feed_url(value: object) -> str:
 
 
 def proxy_url(value: object) -> str:
-    """The URL of a proxy, as it was written; an empty text is no proxy."""
+    """The URL of a proxy, as it was written; an empty text means no proxy."""
     url = value.strip() if isinstance(value, str) else " "
     with suppress(ValueError):  # a port that is not a number, a host that is not one
         parts = urlsplit(url)

@@ -222,7 +222,7 @@ def _person(element: Element) -> tuple[str, str]:
 
 
 def text_of(element: Element, *, is_atom: bool) -> Text:
-    """The text of a title, summary or content (RFC 4287 §3.1, §4.1.3); empty where it is no text."""
+    """The text of a title, summary or content (RFC 4287 §3.1, §4.1.3); empty where it is not text."""
     by_default = _HTML if element.name in _HTML_BY_DEFAULT else _XHTML if element.name in _XHTML_BY_DEFAULT else _PLAIN
     given = (element.attribute("type") or by_default).lower()
     kind = _TYPES.get(given, given)
@@ -232,7 +232,7 @@ def text_of(element: Element, *, is_atom: bool) -> Text:
     elif element.has_markup or is_xhtml:
         div = element.only_div()
         if div and kind == _XHTML and element.namespace != ATOM_03:
-            element = div  # It is no part of the content (RFC 4287 §3.1.1.3).
+            element = div  # It is not part of the content (RFC 4287 §3.1.1.3).
         if div and kind == _HTML and not div.has_markup:
             value = div.text()  # Some software wraps escaped HTML in a div.
         else:

@@ -73,7 +73,7 @@ class Element:
         return "".join(child for child in self.children if isinstance(child, str)).strip()
 
     def absolute(self, address: str) -> str:
-        """The address, resolved where the document names a base; "" for one that is no address."""
+        """The address, resolved where the document names a base; "" for one that is not an address."""
         return join_addresses(self.base, address) if self.base and address else address
 
     def only_div(self) -> "Element | None":
@@ -109,7 +109,7 @@ def _start_tag(element: Element) -> str:
 
 
 def join_addresses(base: str, address: str) -> str:
-    """The address as it reads from `base`; "" where it is no address or longer than any that is in use."""
+    """The address as it reads from `base`; "" where it is not an address or longer than any that is in use."""
     if len(address) > _MAX_ADDRESS:
         return ""
     try:

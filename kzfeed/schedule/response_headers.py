@@ -30,7 +30,7 @@ class Wait(NamedTuple):
 def freshness(headers: Mapping[str, str], now: datetime) -> Wait:
     """How long an answer stays fresh, at most 24 h (rule 6, RFC 9111 §4.2.1): max-age, else Expires − Date, minus Age.
 
-    An answer without Date is dated `now` (RFC 9110 §6.6.1). A max-age that is no number counts as 0, whatever Expires
+    An answer without Date is dated `now` (RFC 9110 §6.6.1). A max-age that is not a number is 0, whatever Expires
     says.
     """
     directives = _cache_control(headers.get("cache-control", ""))

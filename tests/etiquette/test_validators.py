@@ -208,7 +208,7 @@ def test_3_a_304_changes_nothing_of_the_articles_but_when_they_were_seen(world: 
 def test_4_a_document_that_cannot_be_read_leaves_the_old_validators(
     world: World, server: RecordingServer, body: bytes, conditional: bool
 ) -> None:
-    """What is no feed at all also casts doubt on them: the visit after it is unconditional (hostile.md, 7)."""
+    """What is no feed at all also casts doubt on them: the visit after it is unconditional."""
     page = server.page(
         "/feed",
         Reply(200, said(b'"1"', LAST_MODIFIED), rss([1])),

@@ -1,4 +1,4 @@
-"""Which addresses a visit dials (hostile.md 5): what the operator named, the open internet, and nothing else."""
+"""Which addresses a visit dials: what the operator named, the open internet, and nothing else."""
 
 import asyncio
 

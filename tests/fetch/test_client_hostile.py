@@ -1,4 +1,4 @@
-"""Servers that mean no good, and faults (hostile.md 1-9): every visit ends as a named failure, soon and small."""
+"""Hostile servers and faults: every visit ends as a named failure, soon and small."""
 
 import asyncio
 import gzip

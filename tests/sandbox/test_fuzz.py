@@ -31,7 +31,7 @@ SHARED = ROOT.parent / "shared"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MOST_ENTRIES = 50
 MOST_SECONDS = 10.0
-"""What hostile.md allows for one document."""
+"""The limits for reading one document."""
 
 FAILURES = {"parse", "not-a-feed", "empty"}
 

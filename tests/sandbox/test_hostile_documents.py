@@ -1,4 +1,4 @@
-"""What hostile.md says of XML, encodings and entries, line by line: through the workers, and through `kzfeed poll`."""
+"""Hostile XML, encodings and entries, through the workers and through `kzfeed poll`."""
 
 import asyncio
 import json

@@ -127,7 +127,7 @@ class MediaCollector:
 
 
 def enclosure_media(enclosure: Enclosure, base_url: str | None) -> Media | None:
-    """The medium that an enclosure is; None where its address is no http(s) URL. RSS writes an unknown size as 0."""
+    """The medium that an enclosure is; None if its address is not an http(s) URL. RSS writes an unknown size as 0."""
     family = trim(enclosure.mime_type or "").lower().partition("/")[0]
     kind = "image" if family == "image" else _PLAYERS.get(family, "enclosure")
     medium = _medium(kind, enclosure.url, base_url, enclosure.mime_type)

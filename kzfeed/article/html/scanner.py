@@ -62,7 +62,7 @@ _HUGE_NUMBER = re.compile(r"&#[0-9]{100,}+;?")
 def tokens(html: str) -> Iterator[tuple[Tag | None, str]]:
     """Every tag of the markup with the text after it; None stands for a comment, and before the first text.
 
-    The content of a raw element (`<script>`) is no text.
+    The content of a raw element (`<script>`) is not text.
     """
     rest: str | None = html
     while rest is not None:

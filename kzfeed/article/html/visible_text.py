@@ -34,7 +34,7 @@ _UNDISPLAYED = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _DELETED = frozenset({"del", "s", "strike"})
 _INVISIBLE = "\x00\u00ad\u200b\u2060\ufeff"  # NUL, soft hyphen, zero-width space, word joiner, BOM
 
-# Marks in the comparison text: control characters that HTML cannot contain and that are no white space.
+# Marks in the comparison text: control characters that HTML cannot contain and that are not white space.
 _CELL = "\x10"
 _DELETION_START, _DELETION_END = "\x0e\x0f"
 _SVG_START, _SVG_END = "\x11\x12"
