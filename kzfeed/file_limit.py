@@ -19,7 +19,7 @@ def allowed_connections(wanted: int) -> int:
 
 
 def connections_within(limit: int, wanted: int) -> int:
-    """How many connections, `wanted` at most and 1 at least, so many open files allow."""
+    """The number of connections that this limit of open files allows: at least 1, at most `wanted`."""
     return max(1, min(wanted, (limit - OTHER_FILES) // FILES_PER_CONNECTION))
 
 

@@ -87,7 +87,7 @@ def _change(article: Article, before: Known | None, live: bool) -> Change:
         return New(article)
     if has_fingerprint(article, before.versions[before.revision]):
         return Same(article, before.revision)
-    # Two sources may carry one article in two wordings: what a source goes on showing is no news each time.
+    # Two sources may carry one article in two wordings: what a source goes on showing is not a revision each time.
     if before.shown is not None and has_fingerprint(article, before.versions.get(before.shown, "")):
         return Same(article, before.shown)
     if not live:

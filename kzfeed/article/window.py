@@ -7,7 +7,7 @@ from datetime import datetime
 from kzfeed.model import Article, Gap, Overlap, WindowEntry
 
 _FAR = 3
-"""A pinned article is farther away from the window than so many times the length of the window."""
+"""A pinned article is farther away from the window than this many lengths of the window."""
 
 
 def overlap(

@@ -144,7 +144,7 @@ class HostQueues:
         return _Host(name, rule.gap.total_seconds(), rule.connections > 1, asyncio.Semaphore(rule.connections))
 
     def _remember(self, name: str, seconds: float) -> None:
-        """Begin the gap of a host that was visited so many seconds ago; a visit in the future counts as one now."""
+        """Begin the gap of a host that was visited `seconds` ago; a visit in the future counts as one now."""
         host = self._host(name)
         left = host.gap - max(seconds, 0.0)
         if left > 0:

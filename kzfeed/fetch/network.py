@@ -91,7 +91,7 @@ class GuardedNetwork(httpcore2.AsyncNetworkBackend):
             self._stream.abort()
 
     def allow(self, size: int) -> None:
-        """Let so many more bytes come in."""
+        """Allow this many more bytes to come in."""
         self._allowance += size
 
     def count(self, size: int) -> None:

@@ -169,7 +169,7 @@ def _rows_by_hash(connection: sa.Connection, hashes: Iterable[str], source_ids: 
 def _versions(connection: sa.Connection, rows: Iterable[_StoredRow]) -> dict[int, dict[int, str]]:
     """The fingerprints of all versions of these articles, by revision, computed from what is stored.
 
-    They are computed because a later kzfeed may extract text from HTML in another way, which is no change of the text.
+    They are computed because a later kzfeed may extract text from HTML in another way, which does not change the text.
     Versions of derivation 1 get the fingerprint of derivation 1, so that its way of joining lines does not count as a
     change either.
     """
