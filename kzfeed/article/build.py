@@ -65,10 +65,13 @@ def _from_entry(entry: Entry, feed: Feed, context: FeedContext) -> Article:
     media = tuple(dict.fromkeys([*derived.media, *(each for each in enclosed if each)]))
     canonical = url.canonical(address) if address else None
     link_hash = url.canonical_hash(canonical) if canonical else None
-    words = _hash_of(title, words_alone(derived.comparison_text))
-    evidence = ("guid", guid) if guid else ("content", words)
-    # Older versions of kzfeed told entries without a guid apart by their titles alone.
-    keys = [guid] if guid else list(dict.fromkeys([*own_keys(title, enclosures_of(media), words), title]))
+    if guid:
+        evidence, keys = ("guid", guid), [guid]
+    else:
+        words = _hash_of(title, words_alone(derived.comparison_text))
+        # Older versions of kzfeed told entries without a guid apart by their titles alone.
+        keys = list(dict.fromkeys([*own_keys(title, enclosures_of(media), words), title]))
+        evidence = ("content", words)
     return Article(
         url_hash=link_hash or url.identity_hash(*evidence),
         link_hash=link_hash,

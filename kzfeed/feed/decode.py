@@ -100,10 +100,20 @@ def decode(body: bytes, content_type: str | None = None) -> Decoded:
         or _detected(body, content_type)
         or (_lenient(body, "utf-8")[0], "utf-8", True)
     )
+    return Decoded(_document(body, text, encoding), encoding, flawed)
+
+
+def decode_utf8(body: bytes, content_type: str | None = None) -> Decoded | None:
+    """What `decode` makes of a body that is valid UTF-8, without guessing; None for any other body."""
+    body = body.removeprefix(codecs.BOM_UTF8)
+    text = None if _wide(body) or _seven_bit(body, content_type) else _strict(body, "utf-8")
+    return None if text is None else Decoded(_document(body, text, "utf-8"), "utf-8", flawed=False)
+
+
+def _document(body: bytes, text: str, encoding: str) -> str:
+    """The text of a body without its declaration and without what XML forbids."""
     text = _without_declaration(text)
-    return Decoded(
-        _with_possible_references(text) if _is_clean(body, text, encoding) else clean(text), encoding, flawed
-    )
+    return _with_possible_references(text) if _is_clean(body, text, encoding) else clean(text)
 
 
 def decode_undeclared_east_asian(data: bytes) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from kzfeed.article.build import FeedContext, articles_of_feed
 from kzfeed.errors import DocumentError
-from kzfeed.feed.decode import decode
+from kzfeed.feed.decode import decode, decode_utf8
 from kzfeed.feed.parse import parse, parse_well_formed
 from kzfeed.model import Document, Entry, Feed, ParsedDocument
 
@@ -35,19 +35,15 @@ def read_harmless(document: Document) -> ParsedDocument | None:
     if len(document.body) > _HARMLESS_BYTES or not _is_harmless(document.body):
         return None
     try:
-        decoded = decode(document.body, document.content_type)
+        decoded = decode_utf8(document.body, document.content_type)
         most = min(document.max_entries, _HARMLESS_ENTRIES)
-        feed = parse_well_formed(decoded, url=document.url, max_entries=most)
+        feed = parse_well_formed(decoded, url=document.url, max_entries=most) if decoded else None
         return _articles(feed, document) if feed else None
     except Exception:  # noqa: BLE001 - `read` raises the right error, in a worker
         return None
 
 
 def _is_harmless(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
     lower = body.lower()
     return all(lower.count(what) <= most for what, most in _HARMLESS_COUNTS)
 

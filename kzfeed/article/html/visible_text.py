@@ -121,7 +121,7 @@ class VisibleText:
         kept = [
             line
             for line in compared
-            if len(line) > _LONGEST_RELATIVE_TIME or not _RELATIVE_TIME.fullmatch(line.translate(_WITHOUT_MARKS))
+            if len(line) > _LONGEST_RELATIVE_TIME or not _RELATIVE_TIME.fullmatch(_without_marks(line))
         ]
         # A line break separates words as a space does, but not in scripts that put no spaces between them.
         comparison_text = _SPACE_WITHOUT_MEANING.sub("", " ".join(kept))
@@ -191,11 +191,16 @@ def _lines(pieces: Iterable[str]) -> list[str]:
     return list(filter(None, map(" ".join, map(str.split, text.split("\n")))))
 
 
+def _without_marks(line: str) -> str:
+    # Nearly no line has marks, and to translate one takes far longer than to look for them.
+    return line if line.isprintable() else line.translate(_WITHOUT_MARKS)
+
+
 def _without_footer(lines: list[str]) -> list[str]:
     """The lines without the footer that the mirror adds at the end: a label, then bare links, one of them its own."""
     is_mirror = False
     for at in range(len(lines) - 1, max(-1, len(lines) - 1 - _MOST_FOOTER_LINES), -1):
-        line = lines[at].translate(_WITHOUT_MARKS).strip()
+        line = _without_marks(lines[at]).strip()
         if len(line) > _LONGEST_FOOTER_LINE:
             break
         label = _FOOTER_LABEL.match(line)
