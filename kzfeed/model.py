@@ -209,7 +209,11 @@ Outcome = Fetched | NotModified | Failed
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A body and what is needed to understand it. `timezone` is for dates that name none (IANA name)."""
+    """A body and what is needed to understand it. `timezone` is for dates that name none (IANA name).
+
+    `archived` are the keys of entries that are archived already (`article.build.entry_key`): of more than `max_entries`
+    entries those come last.
+    """
 
     body: bytes
     content_type: str | None
@@ -217,6 +221,7 @@ class Document:
     timezone: str | None
     now: datetime
     max_entries: int = 5000
+    archived: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,8 +292,8 @@ class Entry:
 class Feed:
     """A parsed feed: what it says about itself, and its entries in document order.
 
-    `dropped` counts the entries beyond the limit. `cut_off` says that its end is missing; `flaw` says what
-    was wrong with a document that could still be read.
+    Of the entries beyond the limit, `dropped` counts those that are not archived yet, `skipped` those that are.
+    `cut_off` says that its end is missing; `flaw` says what was wrong with a document that could still be read.
     """
 
     format: str
@@ -303,6 +308,7 @@ class Feed:
     """From sy:updatePeriod and sy:updateFrequency."""
     entries: tuple[Entry, ...] = ()
     dropped: int = 0
+    skipped: int = 0
     cut_off: bool = False
     flaw: str | None = None
 

@@ -40,6 +40,7 @@ from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import Circumstances, VisitResult, flaw_of, next_state, parse_failure, visit_to
 from kzfeed.store.commit import PollCommit
 from kzfeed.store.engine import Database
+from kzfeed.store.windows import archived_keys
 
 log = structlog.get_logger()
 
@@ -113,6 +114,10 @@ class Poller:
         )
         try:
             feed, articles = await self._read_document(document)
+            if feed.dropped and source.last_document_at:
+                # Of a document with too many entries, those come first that are not archived yet.
+                archived = await asyncio.to_thread(archived_keys, self.database, source.id)
+                feed, articles = await self.workers.read(replace(document, archived=archived))
         except DocumentError as error:
             return VisitResult(parse_failure(source, outcome, error.kind, str(error))), ()
         return VisitResult(outcome, feed, body_hash=body_hash), articles
@@ -129,7 +134,7 @@ class Poller:
     async def _compare(self, source: Source, feed: Feed, articles: Sequence[Article], now: datetime) -> Overlap:
         """How the window of the source overlaps the last one."""
         before = await self.windows.ask(source) if source.window_at else []
-        whole = not feed.cut_off and not feed.dropped
+        whole = not (feed.cut_off or feed.dropped or feed.skipped)
         return overlap(before, articles, before_at=source.window_at, now=now, whole=whole)
 
 

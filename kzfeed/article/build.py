@@ -55,11 +55,7 @@ def _from_entry(entry: Entry, feed: Feed, context: FeedContext) -> Article:
     content = entry.content if entry.content_type == "html" else html.from_plain(entry.content)
     content = storable(trim_lines(content))
     guid = _optional(entry.guid)
-    address = url.href(entry.link or "", context.base_url) if entry.link else None
-    if address is None and guid is not None:
-        address = url.href(guid)
-    if address is not None:
-        address = LINK_START.sub("%5D(", address)
+    address = _address(entry, guid, context.base_url)
     derived = html.derive(content, address or context.base_url)
     enclosed = [enclosure_media(each, context.base_url) for each in entry.enclosures]
     media = tuple(dict.fromkeys([*derived.media, *(each for each in enclosed if each)]))
@@ -89,6 +85,33 @@ def _from_entry(entry: Entry, feed: Feed, context: FeedContext) -> Article:
         tags=tuple(storable(tag) for tag in entry.tags),
         media=media,
     )
+
+
+def _address(entry: Entry, guid: str | None, base_url: str) -> str | None:
+    address = url.href(entry.link or "", base_url) if entry.link else None
+    if address is None and guid is not None:
+        address = url.href(guid)
+    return None if address is None else LINK_START.sub("%5D(", address)
+
+
+def key_of_entry(entry: Entry, context: FeedContext) -> bytes:
+    """The `entry_key` of the article that the entry becomes."""
+    guid = _optional(entry.guid)
+    address = _address(entry, guid, context.base_url)
+    if address is None and guid is None:
+        return entry_key(_from_entry(entry, Feed(""), context).url_hash, None, None, "")
+    return entry_key("", address, guid, storable(html.title_text(entry.title, entry.title_type == "html")))
+
+
+def entry_key(url_hash: str, address: str | None, guid: str | None, title: str) -> bytes:
+    """A hash by which an entry is found among the archived ones of its source: of its link, guid and title.
+
+    Without link and guid it is of the `url_hash`, which is that of the content then.
+    """
+    if address is None and guid is None:
+        return bytes.fromhex(url_hash)[:16]
+    canonical = url.canonical(address) if address else None
+    return hashlib.sha256(repr((canonical, guid, title)).encode()).digest()[:16]
 
 
 def enclosures_of(media: Iterable[Media]) -> frozenset[str]:

@@ -27,8 +27,11 @@ def _any_date(_raw: str) -> tuple[int, ...]:
 feedparser.registerDateHandler(_any_date)
 
 
-def read_leniently(text: str, *, url: str, max_entries: int) -> Feed:
-    """Read a broken document that came from `url`. Raises DocumentError "not-a-feed"."""
+def read_leniently(text: str, *, url: str, newest: NewestEntries) -> Feed:
+    """Read a broken document that came from `url`; `newest` chooses of its entries.
+
+    Raises DocumentError "not-a-feed".
+    """
     # In memory, because feedparser opens strings and bytes that look like a path or an address.
     parsed: _Parsed = feedparser.parse(
         io.BytesIO(text.encode()),
@@ -39,7 +42,6 @@ def read_leniently(text: str, *, url: str, max_entries: int) -> Feed:
     version = str(parsed.get("version") or "")
     if not version and not parsed["entries"]:
         raise DocumentError("not-a-feed", "the document is broken, and no feed can be made out in it")
-    newest = NewestEntries(max_entries)
     for raw in parsed["entries"]:
         newest.add(partial(_dates, raw), partial(_entry, raw, is_atom=version.startswith("atom")))
     head = parsed["feed"]
@@ -54,6 +56,7 @@ def read_leniently(text: str, *, url: str, max_entries: int) -> Feed:
         update_every=channel.update_interval(_text(head, "sy_updateperiod"), _text(head, "sy_updatefrequency")),
         entries=newest.in_document_order(),
         dropped=newest.dropped,
+        skipped=newest.skipped,
     )
 
 

@@ -21,8 +21,8 @@ ANY_IMAGE = "image/*"
 _Object = dict[str, Any]
 
 
-def read_json_feed(text: str, *, url: str, max_entries: int) -> Feed:
-    """Read a JSON Feed that came from `url`.
+def read_json_feed(text: str, *, url: str, newest: NewestEntries) -> Feed:
+    """Read a JSON Feed that came from `url`; `newest` chooses of its entries.
 
     Raises DocumentError "parse" for broken JSON, "not-a-feed" for any other JSON.
     """
@@ -38,7 +38,6 @@ def read_json_feed(text: str, *, url: str, max_entries: int) -> Feed:
         raise DocumentError("parse", "the JSON Feed has no list of items")
     objects = [item for item in items if isinstance(item, dict)]
     wrong = len(items) - len(objects)
-    newest = NewestEntries(max_entries)
     for item in objects:
         newest.add(partial(_dates, item), partial(_entry, item))
     return Feed(
@@ -48,6 +47,7 @@ def read_json_feed(text: str, *, url: str, max_entries: int) -> Feed:
         language=_string(document, "language") or None,
         entries=newest.in_document_order(),
         dropped=newest.dropped,
+        skipped=newest.skipped,
         flaw=f"{wrong} {'item is no object' if wrong == 1 else 'items are no objects'}" if wrong else None,
     )
 

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from kzfeed.feed.dates.parse import AHEAD, instant
 from kzfeed.model import Entry
@@ -10,40 +11,56 @@ from kzfeed.model import Entry
 # Which dates lie in the future does not matter here.
 _END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC) - AHEAD - timedelta(days=1)
 
+_Rank = tuple[bool, float, int]
+
 
 class NewestEntries:
-    """The newest entries of a document, at most `most` of them; `dropped` counts the others.
+    """The newest entries of a document, at most `most` of them; those that are not archived yet come before all others.
 
-    Entries without a date count as older than dated ones; among them, the later one counts as the older.
+    Entries without a date count as older than dated ones; among them, the later one counts as the older. Of the others,
+    `dropped` counts those that are not archived, `skipped` those that are.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, is_archived: Callable[[Entry], bool] | None = None) -> None:
         self.dropped = 0
+        self.skipped = 0
         self._most = most
+        self._is_archived = is_archived
         self._in_order: list[Entry] = []
-        self._by_age: list[tuple[float, int, Entry]] = []
+        self._by_rank: list[tuple[_Rank, Entry]] = []
 
     def add(self, dates: Callable[[], tuple[str, ...]], read: Callable[[], Entry]) -> None:
-        """Add an entry: `dates` gives its dates, `read` the entry, which is read only if it is one of the newest."""
+        """Add an entry: `dates` gives its dates, `read` the entry. It is read only if that is needed to choose."""
         if len(self._in_order) < self._most:
             self._in_order.append(read())
             return
-        if not self._by_age:
-            self._by_age = [(_age(entry.dates), -number, entry) for number, entry in enumerate(self._in_order)]
-            heapq.heapify(self._by_age)
-        number = self._most + self.dropped
-        self.dropped += 1
-        age = _age(dates())
-        if self._by_age and (age, -number) > self._by_age[0][:2]:
-            heapq.heapreplace(self._by_age, (age, -number, read()))
+        if not self._by_rank:
+            self._by_rank = [
+                (_rank(number, entry.dates, is_new=self._is_new(partial(_itself, entry))), entry)
+                for number, entry in enumerate(self._in_order)
+            ]
+            heapq.heapify(self._by_rank)
+        number = self._most + self.dropped + self.skipped
+        left_out = rank = _rank(number, dates(), is_new=self._is_new(read))
+        if self._by_rank and rank > self._by_rank[0][0]:
+            left_out, _ = heapq.heapreplace(self._by_rank, (rank, read()))
+        is_new = left_out[0]
+        self.dropped += is_new
+        self.skipped += not is_new
 
     def in_document_order(self) -> tuple[Entry, ...]:
-        """The newest entries, in the order of the document."""
-        if not self.dropped:
+        if not self._by_rank:
             return tuple(self._in_order)
-        return tuple(entry for _, _, entry in sorted(self._by_age, key=lambda each: -each[1]))
+        return tuple(entry for _, entry in sorted(self._by_rank, key=lambda each: -each[0][2]))
+
+    def _is_new(self, read: Callable[[], Entry]) -> bool:
+        return self._is_archived is None or not self._is_archived(read())
 
 
-def _age(dates: tuple[str, ...]) -> float:
+def _itself(entry: Entry) -> Entry:
+    return entry
+
+
+def _rank(number: int, dates: tuple[str, ...], *, is_new: bool) -> _Rank:
     understood = (instant(raw, now=_END_OF_TIME) for raw in dates)
-    return next((date.timestamp() for date in understood if date), 0.0)
+    return is_new, next((date.timestamp() for date in understood if date), 0.0), -number

@@ -4,18 +4,29 @@ Every complete entry is kept, of a broken document too; an entry in which the do
 no other file or address. `Feed.flaw` says what is wrong with the document.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from xml.parsers import expat
 
 from kzfeed.errors import DocumentError
 from kzfeed.feed.json import read_json_feed
+from kzfeed.feed.newest import NewestEntries
 from kzfeed.feed.repair import FEED_TAG, FIRST_TAG, repair, safe_document
 from kzfeed.feed.rss_atom import read_feed
-from kzfeed.model import Decoded, Feed
+from kzfeed.model import Decoded, Entry, Feed
 
 
-def parse(document: Decoded, *, url: str, max_entries: int = 5000) -> Feed:
+def parse(
+    document: Decoded,
+    *,
+    url: str,
+    max_entries: int = 5000,
+    is_archived: Callable[[Entry], bool] | None = None,
+) -> Feed:
     """Read a feed that came from `url`. Of more than `max_entries` entries the newest are kept.
+
+    With `is_archived` those that are not archived yet come first.
 
     Raises DocumentError: "empty"; "not-a-feed" for HTML, other XML and other JSON; "parse" for what cannot be read, or
     must not be (entities that unfold or reach outside, nesting without end).
@@ -24,8 +35,9 @@ def parse(document: Decoded, *, url: str, max_entries: int = 5000) -> Feed:
     if not text:
         raise DocumentError("empty", "the document is empty")
     try:
-        read = read_json_feed if text[0] in "{[" else _read_xml_feed
-        feed = read(text, url=url, max_entries=max_entries)
+        choice = partial(NewestEntries, max_entries, is_archived)
+        is_json = text[0] in "{["
+        feed = read_json_feed(text, url=url, newest=choice()) if is_json else _read_xml_feed(text, url, choice)
     except DocumentError:
         raise
     except Exception as error:
@@ -49,13 +61,13 @@ def parse_well_formed(document: Decoded, *, url: str, max_entries: int = 5000) -
         return None
     doctype, body = safe_document(text)
     try:
-        feed = read_feed(body, url=url, max_entries=max_entries) if doctype is None else None
+        feed = read_feed(body, url=url, newest=NewestEntries(max_entries)) if doctype is None else None
     except expat.ExpatError:
         return None
     return None if feed is None or feed.dropped else feed
 
 
-def _read_xml_feed(text: str, *, url: str, max_entries: int) -> Feed:
+def _read_xml_feed(text: str, url: str, choice: Callable[[], NewestEntries]) -> Feed:
     doctype, body = safe_document(text)
     root = FIRST_TAG.search(body)
     name = root[1].rpartition(":")[2].lower() if root else ""
@@ -63,11 +75,11 @@ def _read_xml_feed(text: str, *, url: str, max_entries: int) -> Feed:
         raise DocumentError("not-a-feed", "the document is HTML" if name == "html" else "the document is no feed")
     declaration, entities = (doctype.declaration, doctype.entities) if doctype else ("", frozenset())
     try:
-        feed = read_feed(declaration + body, url=url, max_entries=max_entries)
+        feed = read_feed(declaration + body, url=url, newest=choice())
     except expat.ExpatError as error:
         problem = expat.ErrorString(error.code)
         repaired, cut_off = repair(body, entities)
-        feed = _read_repaired_feed(declaration + repaired, url=url, max_entries=max_entries)
+        feed = _read_repaired_feed(declaration + repaired, url, choice)
         flaw = f"the document {'breaks off' if cut_off else 'is broken'}: {problem}"
         feed = replace(_with_flaw(feed, flaw), cut_off=cut_off)
     if doctype and doctype.is_netscape and feed.format == "rss091u":
@@ -75,14 +87,14 @@ def _read_xml_feed(text: str, *, url: str, max_entries: int) -> Feed:
     return feed
 
 
-def _read_repaired_feed(text: str, *, url: str, max_entries: int) -> Feed:
+def _read_repaired_feed(text: str, url: str, choice: Callable[[], NewestEntries]) -> Feed:
     try:
-        return read_feed(text, url=url, max_entries=max_entries)
+        return read_feed(text, url=url, newest=choice())
     except expat.ExpatError:
         # Hardly any document needs feedparser, which takes a while to import.
         from kzfeed.feed.feedparser_fallback import read_leniently
 
-        return read_leniently(text, url=url, max_entries=max_entries)
+        return read_leniently(text, url=url, newest=choice())
 
 
 def _with_flaw(feed: Feed, flaw: str) -> Feed:

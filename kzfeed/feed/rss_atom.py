@@ -14,13 +14,12 @@ _ROOTS = frozenset({"rss", "feed", "rdf", "channel", "item", "entry"})
 _RSS_VERSIONS = {"0.91": "rss091u", "0.92": "rss092", "0.93": "rss093", "0.94": "rss094"}
 
 
-def read_feed(text: str, *, url: str, max_entries: int) -> Feed:
-    """Read a well-formed document that came from `url`.
+def read_feed(text: str, *, url: str, newest: NewestEntries) -> Feed:
+    """Read a well-formed document that came from `url`; `newest` chooses of its entries.
 
     Raises ExpatError for what is not well-formed, DocumentError "not-a-feed" for other XML, "parse" for nesting and
     attributes without end.
     """
-    newest = NewestEntries(max_entries)
 
     def add_entry(root: Element, element: Element) -> None:
         newest.add(lambda: dates_of(element), lambda: entry_of(element, is_atom=_is_atom(root)))
@@ -31,7 +30,7 @@ def read_feed(text: str, *, url: str, max_entries: int) -> Feed:
     if kind not in _ROOTS and (kind in {"html", "head", "body"} or not entries):
         raise DocumentError("not-a-feed", f"the document is XML, but no feed (its root is {root.tag[:40]!r})")
     flaw = "it has items or entries, but none that could be read" if named_like_entries and not entries else None
-    feed = Feed(format=_format(root), entries=entries, dropped=newest.dropped, flaw=flaw)
+    feed = Feed(format=_format(root), entries=entries, dropped=newest.dropped, skipped=newest.skipped, flaw=flaw)
     # An Atom entry may be a document (RFC 4287 §4.1.2).
     return feed if kind in {"item", "entry"} else _with_channel(feed, next(root.named("channel"), root), root, url)
 

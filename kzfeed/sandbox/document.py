@@ -6,7 +6,7 @@ It is pure, so that it can run in any process; the document carries everything t
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from kzfeed.article.build import FeedContext, articles_of_feed
+from kzfeed.article.build import FeedContext, articles_of_feed, key_of_entry
 from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import decode, decode_utf8
 from kzfeed.feed.parse import parse, parse_well_formed
@@ -24,7 +24,13 @@ _HARMLESS_COUNTS = ((b"<", 12_000), (b"&", 25_000), (b"src", 1_000), (b"style", 
 def read(document: Document) -> ParsedDocument:
     """Read a feed and its articles, in document order. Raises DocumentError."""
     decoded = decode(document.body, document.content_type)
-    return _articles(parse(decoded, url=document.url, max_entries=document.max_entries), document)
+    context = _context(document)
+
+    def is_archived(entry: Entry) -> bool:
+        return key_of_entry(entry, context) in document.archived
+
+    known = is_archived if document.archived else None
+    return _articles(parse(decoded, url=document.url, max_entries=document.max_entries, is_archived=known), document)
 
 
 def read_harmless(document: Document) -> ParsedDocument | None:
@@ -48,9 +54,12 @@ def _is_harmless(body: bytes) -> bool:
     return all(lower.count(what) <= most for what, most in _HARMLESS_COUNTS)
 
 
+def _context(document: Document) -> FeedContext:
+    return FeedContext(base_url=document.url, zone=ZoneInfo(document.timezone or "UTC"), now=document.now)
+
+
 def _articles(feed: Feed, document: Document) -> ParsedDocument:
-    context = FeedContext(base_url=document.url, zone=ZoneInfo(document.timezone or "UTC"), now=document.now)
-    articles = articles_of_feed(feed, context)
+    articles = articles_of_feed(feed, _context(document))
     if sum(len(article.media) + len(article.tags) for article in articles) > MOST_MEDIA_AND_TAGS:
         raise DocumentError("parse", f"it has more than {MOST_MEDIA_AND_TAGS:,} images, enclosures and tags")
     return ParsedDocument(replace(feed, entries=tuple(Entry(dates=entry.dates) for entry in feed.entries)), articles)

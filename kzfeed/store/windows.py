@@ -6,12 +6,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kzfeed.article.build import entry_key
 from kzfeed.model import Gap, Source, WindowEntry
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
 _article, _sighting, _source = tables.articles.c, tables.sightings.c, tables.sources.c
-_withdrawal = tables.withdrawals.c
+_revision, _withdrawal = tables.revisions.c, tables.withdrawals.c
+
+_KEYS_AT_A_TIME = 1_000
 
 
 def select_last_window(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -43,6 +46,21 @@ def last_windows(database: Database, sources: Sequence[Source]) -> list[list[Win
                 shown = WindowEntry(row.url_hash, row.published_at)
                 windows.setdefault((row.id, row.window_at), []).append(shown)
     return [windows.get((source.id, source.window_at), []) for source in sources]
+
+
+def archived_keys(database: Database, source_id: int) -> frozenset[bytes]:
+    """The `entry_key` of every entry that the source has shown, as it showed it last."""
+    older = sa.and_(_revision.article_id == _article.id, _revision.revision == _sighting.revision)
+    title = sa.func.coalesce(_revision.title, _article.title)
+    query = (
+        sa.select(_article.url_hash, _article.url, _sighting.guid, title)
+        .join_from(tables.sightings, tables.articles, _article.id == _sighting.article_id)
+        .outerjoin(tables.revisions, older)
+        .where(_sighting.source_id == source_id)
+    )
+    with database.read() as connection:
+        rows = connection.execute(query, execution_options={"yield_per": _KEYS_AT_A_TIME})
+        return frozenset(entry_key(*row) for row in rows)
 
 
 _SEE_WINDOW_AGAIN = (

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
@@ -61,6 +61,10 @@ class World:
         url = page if isinstance(page, str) else page.url
         self._configs[name] = SourceConfig(name=name, url=url, **settings)
         sources.configure(self.database, self._configs.values(), self.clock.now)
+
+    def limit_entries(self, most: int) -> None:
+        """Take at most so many entries of a document."""
+        self._poller = replace(self._poller, max_entries=most)
 
     def advance(self, length: timedelta) -> None:
         """Advance the clock, and poll every source when it becomes due."""
