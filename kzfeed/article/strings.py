@@ -54,10 +54,10 @@ def well_formed(text: str) -> str:
 def is_storable(text: str) -> bool:
     """Whether both engines can store the text: PostgreSQL takes no U+0000, UTF-8 no surrogates."""
     try:
-        text.encode()
+        # To look for a byte takes far less time than to look for a character.
+        return b"\x00" not in text.encode()
     except UnicodeEncodeError:
         return False
-    return "\x00" not in text
 
 
 def storable(text: str) -> str:

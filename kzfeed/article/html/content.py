@@ -6,7 +6,7 @@ No function here raises, and each takes time and memory in proportion to its inp
 from dataclasses import dataclass
 from html import escape
 
-from kzfeed.article.html.media import MEDIA_TAGS, MediaCollector
+from kzfeed.article.html.media import MediaCollector
 from kzfeed.article.html.scanner import decoded, tokens
 from kzfeed.article.html.visible_text import BREAKS, VisibleText
 from kzfeed.article.strings import one_line, split_lines, trim, well_formed
@@ -51,13 +51,9 @@ def derive(html: str, base_url: str | None) -> Derived:
     The body must be storable (see `strings.storable`).
     """
     visible_text, collector = VisibleText(), MediaCollector(base_url)
-    for tag, text in tokens(html.replace("\r\n", "\n").replace("\r", "\n")):
-        if tag:
-            if tag[0] in MEDIA_TAGS:
-                collector.tag(tag)
-            visible_text.tag(tag)
-        if text:
-            visible_text.text(text)
+    if "\r" in html:
+        html = html.replace("\r\n", "\n").replace("\r", "\n")
+    visible_text.read(tokens(html), collector)
     text, comparison_text = visible_text.result()
     return Derived(text=text, comparison_text=comparison_text, media=collector.media())
 

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
+from kzfeed.article.html.media import MEDIA_TAGS, MediaCollector
 from kzfeed.article.html.scanner import VOID, Tag, attributes_of, decoded
 from kzfeed.article.strings import UNSPACED
 
@@ -32,6 +33,8 @@ _SPECIAL = _UNSEEN | {"pre", "time"}
 _ENDED_BY_BLOCK = frozenset({"p", "svg"})
 _UNDISPLAYED = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _DELETED = frozenset({"del", "s", "strike"})
+_WITH_RULES = _SPECIAL | _DELETED | {"td", "th"}
+"""The tags that do more than break a line."""
 _INVISIBLE = "\x00\u00ad\u200b\u2060\ufeff"  # NUL, soft hyphen, zero-width space, word joiner, BOM
 
 # Marks in the comparison text: control characters that HTML cannot contain and that are not white space.
@@ -62,7 +65,7 @@ _LONGEST_FOOTER_LINE = 300
 
 
 class VisibleText:
-    """The visible text of one document, read tag by tag."""
+    """The visible text of one document."""
 
     def __init__(self) -> None:
         self._skipping = ""  # the element whose content is not visible
@@ -73,8 +76,27 @@ class VisibleText:
         self._pieces: list[str] = []
         self._compared: dict[int, str] = {}  # pieces that are others in the comparison text
 
-    def tag(self, tag: Tag) -> None:
-        """Read a tag."""
+    def read(self, tokens: Iterable[tuple[Tag | None, str]], media: MediaCollector) -> None:
+        """Read a document, and have its media collected."""
+        add = self._pieces.append
+        for tag, text in tokens:
+            if tag:
+                name, attributes, _, _ = tag
+                if name in MEDIA_TAGS:
+                    media.tag(tag)
+                if attributes or self._skipping or self._in_time or name in _WITH_RULES:
+                    self._tag(tag)
+                elif name in BREAKS:
+                    add("\n")
+            if text and self._skipping:
+                self._add_svg_text(decoded(text))
+            elif text:
+                if self._in_time:
+                    self._compared[len(self._pieces)] = ""
+                text = decoded(text)
+                add(text if self._preformatted else text.replace("\n", " "))
+
+    def _tag(self, tag: Tag) -> None:
         name, attributes, closing, empty = tag
         if self._skipping and not self._leaves(tag):
             if name == "text":
@@ -90,18 +112,9 @@ class VisibleText:
         if name in _SPECIAL or (attributes and _may_hide(attributes)):
             self._enter_or_leave(tag)
 
-    def text(self, text: str) -> None:
-        """Read the text after a tag, as the markup has it."""
-        text = decoded(text)
-        if self._skipping:
-            if self._in_svg_text and (words := " ".join(text.split())):
-                self._add_compared(f"{_SVG_START} {words} {_SVG_END}")
-            return
-        if not self._preformatted:
-            text = text.replace("\n", " ")
-        if self._in_time:
-            self._compared[len(self._pieces)] = ""
-        self._pieces.append(text)
+    def _add_svg_text(self, text: str) -> None:
+        if self._in_svg_text and (words := " ".join(text.split())):
+            self._add_compared(f"{_SVG_START} {words} {_SVG_END}")
 
     def _add_compared(self, text: str) -> None:
         """Add to the comparison text alone."""
