@@ -188,6 +188,26 @@ def test_an_upgrade_keeps_every_row_and_so_does_the_way_back(database_url: str) 
     database.close()
 
 
+def test_an_upgrade_carries_withdrawals_and_windows_over_and_reads_documents_again_that_were_stored_in_part(
+    database_url: str,
+) -> None:
+    moment = datetime(2022, 1, 11, 17, 39, 3, tzinfo=UTC)
+    database = Database(database_url)
+    migrate(database, command.upgrade, "0004")
+    fill(database, first_columns(database))
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE polls SET entries = 5000")
+
+    schema.upgrade(database)
+
+    source = tables.sources.c
+    with database.read() as connection:
+        assert [tuple(row) for row in connection.execute(sa.select(tables.withdrawals))] == [(1, 1, moment, None)]
+        state = connection.execute(sa.select(source.window_at, source.etag, source.body_hash, source.flaw)).one()
+        assert tuple(state) == (moment, None, None, None)
+    database.close()
+
+
 def test_without_migrating_an_old_schema_is_refused(database_url: str) -> None:
     database = Database(database_url)
 
