@@ -196,7 +196,7 @@ def test_progress_bars_leave_one_line_of_result(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
-        (["export", "file/below"], 1, "file/below/f.example/undated: Not a directory"),
+        (["export", "file/below"], 1, "file/below: Not a directory"),
         (["export", ""], 2, "an empty path: give the name of a file or folder"),
         (["backfill", ""], 2, "an empty path: give the name of a file or folder"),
         (["list", "--source", "f.exampel"], 2, "no source 'f.exampel' in this database: the nearest is f.example"),

@@ -31,13 +31,19 @@ def known(seen: RecordedRequest) -> Reply:
     return Reply(200, [("ETag", ETAG)], rss([1, 2, 3], site=f"{seen.host}.example"))
 
 
-def test_two_runs_cost_a_304_server_one_conditional_request_each_and_touch_no_article(
+def test_two_runs_cost_a_304_server_one_conditional_request_each_and_move_only_when_articles_were_last_seen(
     program: Program, server: RecordingServer
 ) -> None:
     pages = {f"s{number}": server.page("/feed", known, host=host) for number, host in enumerate(HOSTS)}
     program.configure({name: page.url for name, page in pages.items()})
     first = program.poll()
-    before = [program.query(f"SELECT * FROM {table}") for table in ("articles", "sightings", "revisions", "media")]
+    queries = (
+        "SELECT id, url_hash, url, title, content, text, first_seen_at, source_id, revision, fingerprint FROM articles",
+        "SELECT article_id, source_id, guid, first_seen_at, withdrawn_at, revision FROM sightings",
+        *("SELECT * FROM revisions", "SELECT * FROM media"),
+    )
+    before = [program.query(query) for query in queries]
+    seen_before = program.query("SELECT max(last_seen_at) FROM sightings")
 
     runs = [program.poll(), program.poll()]
 
@@ -47,8 +53,8 @@ def test_two_runs_cost_a_304_server_one_conditional_request_each_and_touch_no_ar
         conditions = (ETAG.encode("latin-1"), None)
         assert [seen.conditions for seen in page.seen] == [(None, None), conditions, conditions]
     assert server.connections == 3 * len(HOSTS)
-    after = [program.query(f"SELECT * FROM {table}") for table in ("articles", "sightings", "revisions", "media")]
-    assert after == before
+    assert [program.query(query) for query in queries] == before
+    assert [*program.query("SELECT min(last_seen_at) FROM sightings")] > [*seen_before]
     assert len(before[0]) == 3 * len(HOSTS)
 
 

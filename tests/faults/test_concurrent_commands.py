@@ -74,7 +74,9 @@ def test_a_slow_visit_that_another_overtook_changes_nothing_that_the_other_store
     url, feeds = databases.new(engine), GrowingFeeds(["one"])
     address = "127.0.7.1"
     with FeedServer(feeds, [address]) as server:
-        configure(tmp_path, {"one": f"{server.addresses[address]}/one"})
+        # With one connection, no other process would visit the host meanwhile.
+        more = f'[hosts."{address}"]\nconnections = 2'
+        configure(tmp_path, {"one": f"{server.addresses[address]}/one"}, more=more)
         assert [launcher.run(url, "poll") for _ in range(3)] == [0, 0, 0]
 
         # The third version goes on its way to the one, and reaches the other first, which brings the fourth back too.

@@ -65,4 +65,4 @@ def test_ten_thousand_sources_that_are_not_due_cost_next_to_nothing(tmp_path: Pa
     assert share < 0.02
     assert memory < 250e6
     assert question < 0.02
-    assert "USING INDEX ix_sources_next_poll_at" in str(plan)
+    assert "ix_sources_enabled_next_poll_at" in str(plan)
