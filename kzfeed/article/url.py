@@ -6,7 +6,7 @@ No function raises, whatever the string, and none uses the network.
 import hashlib
 import re
 
-from ada_url import URL, join_url
+from ada_url import join_url, normalize_url
 
 from kzfeed.article.strings import well_formed
 
@@ -63,7 +63,11 @@ def href(link: str, base: str | None = None) -> str | None:
         return None
     link = well_formed(link)
     try:
-        address = URL(link).href if base is None else join_url(well_formed(base), link)
+        # A base means nothing to a link that has a scheme and a host.
+        if base is None or link.startswith(("https://", "http://")):
+            address = normalize_url(link)
+        else:
+            address = join_url(well_formed(base), link)
     except ValueError:
         return None if base is None else href(link)
     return address if address.startswith(("https://", "http://")) else None

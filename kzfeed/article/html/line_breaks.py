@@ -13,7 +13,7 @@ from kzfeed.article.strings import UNSPACED, WHITE_SPACE, trim
 _KEEPS_LINES = re.compile("<(?=[pt])(?:pre|textarea)", re.IGNORECASE)
 _TAG_NAME = re.compile(r"</?([A-Za-z][A-Za-z0-9]*)(?:[^\S\n]|[/>])")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
-# The line breaks that have neither a character of a script without spaces nor one of the commonest tags beside them.
+# The line breaks without a character of a script without spaces on either side and without a breaking tag after them.
 _NOT_SURELY_GLUED = re.compile(
     rf"\n(?<![{UNSPACED}]\n)(?![{UNSPACED}]|</?(?:{'|'.join(sorted(BREAKS, key=len))})[ />])"
 )
