@@ -109,7 +109,8 @@ class _Link:
         for entry in entries:
             self._take(entry, self._by_guid(entry))
         for entry in self._open():
-            self._take(entry, next((each for each in self.archived if self._is_same(entry, each)), None))
+            same = [each for each in self.archived if self._is_same(entry, each)]
+            self._take(entry, min(same, key=lambda each: self._enclosures_changed(entry, each), default=None))
         for entry in self._open():
             self._take(entry, self._by_edited_words(entry))
         self._become_new()
@@ -133,10 +134,20 @@ class _Link:
         return len(self.archived) == 1 and same and not enclosures_of(entry.media)
 
     def _is_same(self, entry: Article, archived: Known) -> bool:
+        return not self._differs_in_enclosures(entry, archived) and has_fingerprint(
+            entry, archived.versions[archived.revision]
+        )
+
+    def _differs_in_enclosures(self, entry: Article, archived: Known) -> bool:
+        """Whether both have enclosures, and other ones. One that is added or taken away makes no other article."""
         held = self.words.get(archived.url_hash)
-        if held and held.enclosures != enclosures_of(entry.media):
-            return False
-        return has_fingerprint(entry, archived.versions[archived.revision])
+        return bool(held and held.enclosures and enclosures_of(entry.media)) and self._enclosures_changed(
+            entry, archived
+        )
+
+    def _enclosures_changed(self, entry: Article, archived: Known) -> bool:
+        held = self.words.get(archived.url_hash)
+        return held is not None and held.enclosures != enclosures_of(entry.media)
 
     def _by_edited_words(self, entry: Article) -> Known | None:
         guids, taken = {each.guid for each in self.group.entries if each.guid}, set(self.found.values())
@@ -149,7 +160,7 @@ class _Link:
         if archived.shown is None:
             # Another source's: mirrors have guids and enclosures of their own.
             return archived.url_hash == entry.link_hash and not _is_unrelated(entry, held)
-        if enclosures_of(entry.media) != held.enclosures:
+        if self._differs_in_enclosures(entry, archived):
             return False
         if entry.guid and archived.guid and not (_is_link(entry.guid, entry) and _is_link(archived.guid, entry)):
             return _is_edit(entry, held)

@@ -102,6 +102,12 @@ SCENARIOS = {
     "texts under one link without guids": Scenario(
         [("one", [item("T", LONG), item("T", OTHER)]), ("one", [item("T", OTHER)]), ("one", [item("T", LONG)])], [1, 1]
     ),
+    "an enclosure that is added, without guids": Scenario(
+        at_a_time(item("T", LONG), item("T", LONG, file="1.mp3"), item("T", LONG)), [1]
+    ),
+    "the same words with and without a file": Scenario(
+        [("one", [item("T", LONG, file="1.mp3"), item("T", LONG)])] * 2, [1, 1]
+    ),
     "a new guid for the same words": Scenario(at_a_time(item("T", LONG, guid="1"), item("T", LONG, guid="2")), [1]),
     "a new guid for an edit": Scenario(
         at_a_time(item("Ferry", LONG, guid="1"), item("Ferry", LONG + "Later it rained.", guid="2")), [2]
