@@ -152,15 +152,16 @@ def test_every_dress_of_a_feed_gives_the_same_archive_files(variant: str) -> Non
     assert files == [render(file) for file in SAMPLES]
 
 
-def test_entries_that_share_one_link_are_articles_of_their_own() -> None:
+def test_entries_that_share_one_link_have_hashes_of_their_own() -> None:
     items = "".join(f"<item><title>{n}</title><link>https://e.example/</link><guid>{n}</guid></item>" for n in range(3))
     twice = "<item><title>0</title><link>https://e.example/#a</link><guid>0</guid></item>"
     body = f'<rss version="2.0"><channel><title>t</title>{items}{twice}</channel></rss>'.encode()
 
     _, articles = read(Document(body, None, "https://e.example/rss", timezone=None, now=NOW))
 
-    assert [article.title for article in articles] == ["0", "1", "2"]
-    assert len({article.url_hash for article in articles}) == 3
+    assert [article.title for article in articles] == ["0", "1", "2", "0"]
+    assert len({article.link_hash for article in articles}) == 1
+    assert len({article.own_hashes for article in articles}) == 3
 
 
 def test_an_entry_is_named_by_its_link_else_its_guid_else_its_content() -> None:
