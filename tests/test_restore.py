@@ -86,9 +86,8 @@ def assert_same(left: Rows, right: Rows) -> None:
 
 def show(database: Database, source: str, body: bytes, now: datetime, overlap: Overlap = NOTHING_SHARED) -> int:
     """A source shows this document; returns the number of its articles."""
-    configs = [SourceConfig(each.name, each.url) for each in sources.load(database)]
-    if source not in {config.name for config in configs}:
-        sources.configure(database, [*configs, SourceConfig(source, f"https://{source}.example/rss")], now)
+    if not sources.load(database, [source]):
+        sources.add(database, [SourceConfig(source, f"https://{source}.example/rss")], now)
     (before,) = sources.load(database, [source])
     feed, articles = read(Document(body, None, before.url, "Asia/Shanghai", now))
     title = before.title or feed.title
