@@ -12,7 +12,7 @@ check: .venv/installed ## style, types, and the tests of the pure rooms: under a
 	$(BIN)/mypy
 	$(BIN)/pytest -n logical -m "not slow" $(PURE)
 
-test: .venv/installed ## all tests but the slow ones: under three minutes
+test: .venv/installed ## all tests but the slow ones: a few minutes
 	$(BIN)/pytest -n logical -m "not slow"
 
 all: ## style, types and every test, as the continuous integration runs them
