@@ -18,9 +18,9 @@ import structlog
 
 from kzfeed.atomic_file import atomic_file
 from kzfeed.errors import UsageError
-from kzfeed.files import EXPORT_LIST, FoundFile, read_files
+from kzfeed.file_reader import EXPORT_LIST, FoundFile, read_files
 from kzfeed.hosts import host_of
-from kzfeed.model import Article, Tally
+from kzfeed.model.articles import Article, Tally
 from kzfeed.restore import ExportList
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database

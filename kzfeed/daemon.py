@@ -24,7 +24,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 from kzfeed.errors import ConfigError, DatabaseError, DatabaseFileReplaced
 from kzfeed.hosts import host_of
-from kzfeed.model import Poll, Source
+from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
 from kzfeed.schedule.interval import spread_start
 from kzfeed.store import claims

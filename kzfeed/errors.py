@@ -6,7 +6,7 @@ The command line prints a KzfeedError as one line and exits with its `exit_code`
 from pathlib import Path
 from typing import ClassVar
 
-from kzfeed.model import FailureKind
+from kzfeed.model.polls import FailureKind
 
 
 class KzfeedError(Exception):

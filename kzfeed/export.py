@@ -13,8 +13,8 @@ from kzfeed.article.archive_file import render
 from kzfeed.article.build import file_of_article
 from kzfeed.atomic_file import atomic_file
 from kzfeed.export_list import ExportedFile, NameSet, lines_of_article, read_lines
-from kzfeed.files import EXPORT_LIST
-from kzfeed.model import StoredArticle
+from kzfeed.file_reader import EXPORT_LIST
+from kzfeed.model.articles import StoredArticle
 from kzfeed.store import queries
 from kzfeed.store.engine import Database
 from kzfeed.store.records import ArticleRecord, SourceRecord, Values, stream_records

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kzfeed.errors import KzfeedError
-from kzfeed.files import SUFFIXES
+from kzfeed.file_reader import SUFFIXES
 from kzfeed.store.record_json import article_of_json, json_of_article, json_of_source, json_of_version
 from kzfeed.store.records import ArticleRecord, SourceRecord
 

@@ -15,29 +15,17 @@ from functools import partial
 import structlog
 
 from kzfeed.article.window import overlap
-from kzfeed.batching import Batcher
 from kzfeed.clock import utc_now
 from kzfeed.errors import DocumentError
 from kzfeed.fetch.client import Fetcher
 from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.hosts import host_of
-from kzfeed.model import (
-    Article,
-    Document,
-    Failed,
-    Feed,
-    Fetched,
-    NotModified,
-    Outcome,
-    Overlap,
-    ParsedDocument,
-    Poll,
-    Source,
-    WindowEntry,
-)
+from kzfeed.model.articles import Article, Document, Feed, Overlap, ParsedDocument, WindowEntry
+from kzfeed.model.polls import Failed, Fetched, NotModified, Outcome, Poll, Source
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import Circumstances, VisitResult, flaw_of, next_state, parse_failure, visit_to
+from kzfeed.store.batching import Batcher
 from kzfeed.store.commit import PollCommit
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import archived_keys
@@ -140,7 +128,7 @@ class Poller:
 
 def _read_harmless(document: Document) -> ParsedDocument | None:
     # Imported late: it takes a while, and a process whose polls bring nothing new does not need it.
-    from kzfeed.sandbox.document import read_harmless
+    from kzfeed.sandbox.document_reader import read_harmless
 
     return read_harmless(document)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from kzfeed.article.build import has_fingerprint
 from kzfeed.errors import KzfeedError
 from kzfeed.export_list import ListedArticle, ListLine, NameSet, exported_file, listed_article, read_lines
-from kzfeed.files import FileRead, FoundFile, read_files
-from kzfeed.model import Article, Tally
+from kzfeed.file_reader import FileRead, FoundFile, read_files
+from kzfeed.model.articles import Article, Tally
 from kzfeed.store.engine import Database
 from kzfeed.store.record_json import source_of_json
 from kzfeed.store.records import ArticleRecord, SourceRecord, Values

@@ -10,7 +10,6 @@ from functools import partial
 import structlog
 
 from kzfeed import __version__
-from kzfeed.batching import Batcher
 from kzfeed.clock import utc_now
 from kzfeed.config.proxies import ProxyUrls
 from kzfeed.config.settings import HostSettings, Settings
@@ -18,16 +17,17 @@ from kzfeed.daemon import Daemon
 from kzfeed.errors import ConfigError, DatabaseFileReplaced
 from kzfeed.fetch.addresses import Lookup, system_lookup
 from kzfeed.fetch.client import Fetcher, FetchLimits, ProxiesOf
+from kzfeed.fetch.file_limit import allowed_connections
 from kzfeed.fetch.host_queue import HostQueues, HostRule, SharedLocks
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
-from kzfeed.file_limit import allowed_connections
 from kzfeed.poll import Poller
 from kzfeed.reload import apply, reloader
 from kzfeed.sandbox.pool import Workers
-from kzfeed.shared_hosts import shared_hosts
 from kzfeed.store import host_pauses, schema, sources
+from kzfeed.store.batching import Batcher
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
+from kzfeed.store.shared_hosts import shared_hosts
 from kzfeed.store.windows import last_windows
 
 BATCH_WEIGHT = 600

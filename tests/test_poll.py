@@ -14,7 +14,7 @@ import pytest
 from kzfeed import wiring as service
 from kzfeed.clock import utc_now
 from kzfeed.config.settings import HttpSettings, Settings, SourceSettings
-from kzfeed.poll_once import PollReport, poll_once
+from kzfeed.poll_sources import PollReport, poll_sources
 from kzfeed.sandbox.pool import COMMAND, Workers
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
@@ -94,7 +94,7 @@ def test_a_poll_by_hand_looks_at_a_source_when_its_turn_comes(
     second = server.page("/2", Reply(200, [], rss()), host=HOSTS[0])
 
     def poll(*, force: bool) -> list[PollReport]:
-        return asyncio.run(poll_once(settings_for({"a": first.url, "b": second.url}), archive, [], force=force))
+        return asyncio.run(poll_sources(settings_for({"a": first.url, "b": second.url}), archive, [], force=force))
 
     assert [report.outcome for report in poll(force=False)] == ["new", "skipped"]
     assert second.seen == []
@@ -114,7 +114,7 @@ def test_a_source_that_is_switched_off_before_its_turn_is_not_visited_even_by_fo
     second = server.page("/2", Reply(200, [], rss()), host=HOSTS[0])
     settings = settings_for({"a": first.url, "b": second.url})
 
-    reports = asyncio.run(poll_once(settings, archive, [], force=True))
+    reports = asyncio.run(poll_sources(settings, archive, [], force=True))
 
     assert [report.outcome for report in reports] == ["new", "skipped"]
     assert second.seen == []

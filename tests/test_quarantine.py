@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from kzfeed.backfill import backfill, by_host, make_quarantine
 from kzfeed.errors import UsageError
-from kzfeed.files import FoundFile
+from kzfeed.file_reader import FoundFile
 from kzfeed.store.engine import Database
 
 

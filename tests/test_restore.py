@@ -18,9 +18,10 @@ from kzfeed.article.url import url_hash
 from kzfeed.backfill import Progress, backfill, by_host
 from kzfeed.errors import DocumentError
 from kzfeed.export import Layout, export
-from kzfeed.files import EXPORT_LIST, find_files
-from kzfeed.model import Document, Gap, Overlap, Poll, SourceConfig
-from kzfeed.sandbox.document import read
+from kzfeed.file_reader import EXPORT_LIST, find_files
+from kzfeed.model.articles import Document, Gap, Overlap
+from kzfeed.model.polls import Poll, SourceConfig
+from kzfeed.sandbox.document_reader import read
 from kzfeed.store import schema, sources, tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database

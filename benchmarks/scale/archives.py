@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from kzfeed.model import Source, SourceConfig
+from kzfeed.model.polls import Source, SourceConfig
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
 from tests.databases import PostgreSQLServer

@@ -20,7 +20,7 @@ from benchmarks.kzfeed import Kzfeed
 from benchmarks.measure import PAGE_KIB, Broken
 from benchmarks.scale.archives import settle
 from benchmarks.scale.cost import Clock, Cost
-from kzfeed.model import Source, SourceConfig
+from kzfeed.model.polls import Source, SourceConfig
 from kzfeed.store import claims, schema, sources, tables
 from kzfeed.store.engine import Database
 from tests.databases import postgresql_server

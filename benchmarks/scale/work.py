@@ -17,7 +17,8 @@ from benchmarks.scale.archives import STRETCH, WINDOW, Shape, listed
 from benchmarks.scale.cost import Clock
 from kzfeed.article.build import FeedContext, articles_of_feed
 from kzfeed.article.window import overlap
-from kzfeed.model import Article, Entry, Feed, Media, Overlap, Poll, PollOutcome, Source
+from kzfeed.model.articles import Article, Entry, Feed, Media, Overlap
+from kzfeed.model.polls import Poll, PollOutcome, Source
 from kzfeed.store.commit import PollCommit, commit_polls, store_files
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from benchmarks.simulation.world import Answer, Publisher
-from kzfeed.model import Failed, Feed, Fetched, Gap, NotModified, Outcome, Overlap, Source
+from kzfeed.model.articles import Feed, Gap, Overlap
+from kzfeed.model.polls import Failed, Fetched, NotModified, Outcome, Source
 from kzfeed.schedule.interval import IntervalBounds, stable_offset
 from kzfeed.schedule.policy import Circumstances, VisitResult, next_state, visit_to
 

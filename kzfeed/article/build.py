@@ -18,7 +18,7 @@ from kzfeed.article.html.visible_text import words_alone
 from kzfeed.article.strings import is_storable as can_be_stored
 from kzfeed.article.strings import storable, trim
 from kzfeed.feed.dates.parse import instant
-from kzfeed.model import Article, Entry, Feed, Media
+from kzfeed.model.articles import Article, Entry, Feed, Media
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DERIVATION_VERSION = 2

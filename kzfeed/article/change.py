@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from kzfeed.article.build import has_fingerprint
-from kzfeed.model import Article
+from kzfeed.model.articles import Article
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Literal
 
 from kzfeed.article.html.content import plain_text
-from kzfeed.model import StoredVersion
+from kzfeed.model.articles import StoredVersion
 
 Mark = Literal["same", "gone", "new"]
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from kzfeed.article.build import enclosures_of, has_fingerprint
 from kzfeed.article.change import Known
 from kzfeed.article.url import url_hash
-from kzfeed.model import Article
+from kzfeed.model.articles import Article
 
 MOSTLY_SHARED = 0.5
 """The share of word pairs from which a text is an edit of another one."""

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from kzfeed.model import Article, Gap, Overlap, WindowEntry
+from kzfeed.model.articles import Article, Gap, Overlap, WindowEntry
 
 _FAR = 3
 """A pinned article is farther away from the window than this many lengths of the window."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo
 
-from kzfeed.check.report import (
+from kzfeed.check.feed_report import (
     BodyFacts,
     DateFacts,
     DocumentFacts,
@@ -20,7 +20,8 @@ from kzfeed.check.report import (
 )
 from kzfeed.feed.dates.parse import instant
 from kzfeed.feed.decode import decode
-from kzfeed.model import Article, Feed, FeedLink, FeedLinks, Fetched, Outcome, ParsedDocument
+from kzfeed.model.articles import Article, Feed, FeedLink, FeedLinks, ParsedDocument
+from kzfeed.model.polls import Fetched, Outcome
 from kzfeed.schedule.explain import length
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.response_headers import MAX_FRESHNESS, freshness

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from kzfeed.check.report import DateFacts, DocumentFacts, FeedReport, FirstArticle
-from kzfeed.model import FeedLink, FeedLinks
+from kzfeed.check.feed_report import DateFacts, DocumentFacts, FeedReport, FirstArticle
+from kzfeed.model.articles import FeedLink, FeedLinks
 from kzfeed.schedule.explain import WEEKDAYS, length, moment
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
 from kzfeed.text import plural, printable

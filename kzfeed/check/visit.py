@@ -1,14 +1,15 @@
 """One visit to a feed for `kzfeed sources check`. Nothing is stored."""
 
 from kzfeed.check.analysis import CheckSettings, report
-from kzfeed.check.report import FeedReport, Redirect
+from kzfeed.check.feed_report import FeedReport, Redirect
 from kzfeed.clock import utc_now
 from kzfeed.config import values
 from kzfeed.config.settings import Settings
 from kzfeed.errors import DocumentError, UsageError
 from kzfeed.fetch.client import Hop
 from kzfeed.hosts import host_of
-from kzfeed.model import Document, Failed, FeedLinks, Fetched, Outcome, Page, ParsedDocument, Visit
+from kzfeed.model.articles import Document, FeedLinks, Page, ParsedDocument
+from kzfeed.model.polls import Failed, Fetched, Outcome, Visit
 from kzfeed.text import redacted
 from kzfeed.wiring import document_workers, fetcher, host_queues
 

@@ -40,7 +40,7 @@ def backfill(
 ) -> None:
     """Store archive files, and restore exports. Running it again stores what is missing and changes nothing else."""
     from kzfeed import backfill as backfilling
-    from kzfeed import files as files_on_disk
+    from kzfeed import file_reader
     from kzfeed.cli.progress import progress_bar
     from kzfeed.clock import utc_now
 
@@ -50,15 +50,15 @@ def backfill(
         source_of = backfilling.by_host if source_from == SourceFrom.HOST else backfilling.by_folder
     if quarantine:
         backfilling.make_quarantine(quarantine)
-    find_files = partial(files_on_disk.find_files, excluded=quarantine, follow_links=follow_links)
+    find_files = partial(file_reader.find_files, excluded=quarantine, follow_links=follow_links)
     files = find_files(paths)
-    for listing in files_on_disk.lists_above(paths):
+    for listing in file_reader.lists_above(paths):
         print(
             f"{listing} is not used, because you did not name its folder: these files are known by their URLs alone",
             file=sys.stderr,
         )
     total = (
-        sum(1 for each in find_files(paths) if each.path.name != files_on_disk.EXPORT_LIST)
+        sum(1 for each in find_files(paths) if each.path.name != file_reader.EXPORT_LIST)
         if sys.stderr.isatty()
         else None
     )

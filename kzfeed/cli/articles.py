@@ -13,7 +13,7 @@ from kzfeed.errors import UsageError
 from kzfeed.text import printable_lines
 
 if TYPE_CHECKING:
-    from kzfeed.model import StoredArticle, StoredVersion
+    from kzfeed.model.articles import StoredArticle, StoredVersion
 
 ArticleReference = Annotated[
     str, typer.Argument(metavar="URL|HASH|ID", help="The article's address, its url_hash, or its id.")

@@ -12,7 +12,7 @@ from kzfeed.text import plural, printable
 
 if TYPE_CHECKING:
     from kzfeed.article.diff import MarkedText, RevisionDiff
-    from kzfeed.model import StoredVersion
+    from kzfeed.model.articles import StoredVersion
 
 
 def print_only_version(version: "StoredVersion") -> None:

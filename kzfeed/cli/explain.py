@@ -6,7 +6,7 @@ from typing import Any
 
 from kzfeed.errors import UsageError
 from kzfeed.hosts import host_of
-from kzfeed.model import Source
+from kzfeed.model.polls import Source
 from kzfeed.schedule.explain import explain, poll_line
 from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from kzfeed.text import json_line, plural, printable, printable_lines, redacted
 
 if TYPE_CHECKING:
-    from kzfeed.model import Checked, Finding
-    from kzfeed.poll_once import PollReport
+    from kzfeed.poll_sources import PollReport
+    from kzfeed.store.findings import Checked, Finding
 
 
 def print_line(line: str) -> None:

@@ -15,7 +15,7 @@ from kzfeed.errors import DatabaseError
 
 if TYPE_CHECKING:
     from kzfeed.cli.progress import Advance
-    from kzfeed.poll_once import PollReport
+    from kzfeed.poll_sources import PollReport
 
 
 def poll(
@@ -30,14 +30,14 @@ def poll(
     """Poll sources once, now, whatever their interval."""
     gc.disable()
     from kzfeed.cli.progress import progress_bar
-    from kzfeed.poll_once import poll_once
+    from kzfeed.poll_sources import poll_sources
 
     session = replace(ctx.obj, without_poll_log=not as_json)
     with session.database(migrate=migrate) as database:
         _exempt_startup_objects_from_garbage_collection()
         with contextlib.nullcontext() if as_json else progress_bar("poll", "source") as advance:
             printer = _Printer(advance) if advance else None
-            reports = asyncio.run(poll_once(session.settings, database, names or [], force=force, on_report=printer))
+            reports = asyncio.run(poll_sources(session.settings, database, names or [], force=force, on_report=printer))
     if as_json:
         print_json([asdict(report) for report in reports])
     else:

@@ -20,7 +20,7 @@ from pydantic_core import ErrorDetails
 from kzfeed.config import values
 from kzfeed.config.proxies import LOOPBACK, ProxyUrls, proxies_of_environment
 from kzfeed.errors import ConfigError
-from kzfeed.model import SourceConfig
+from kzfeed.model.polls import SourceConfig
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.text import without_userinfo
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 from kzfeed.feed.encoding_score import ABOVE_ASCII, CHINESE, EAST_ASIAN, ENOUGH, naturalness, total
-from kzfeed.model import Decoded
+from kzfeed.model.articles import Decoded
 
 _BOMS = (
     # UTF-32 LE begins like UTF-16 LE: it has to be looked for first.

@@ -10,7 +10,7 @@ from html.entities import html5
 from kzfeed.feed.json import ANY_IMAGE
 from kzfeed.feed.namespaces import ATOM_03
 from kzfeed.feed.xml import Element
-from kzfeed.model import Enclosure, Entry, TextType
+from kzfeed.model.articles import Enclosure, Entry, TextType
 
 _PUBLICATION_DATES = (
     *("pubdate", "published", "issued", "dc:date", "dcterms:issued", "dcterms:available", "prism:publicationdate"),

@@ -12,7 +12,7 @@ from kzfeed.feed import channel
 from kzfeed.feed.entry import byte_count
 from kzfeed.feed.json import ANY_IMAGE
 from kzfeed.feed.newest import NewestEntries
-from kzfeed.model import Enclosure, Entry, Feed
+from kzfeed.model.articles import Enclosure, Entry, Feed
 
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 

@@ -13,7 +13,7 @@ from kzfeed.errors import DocumentError
 from kzfeed.feed.channel import plain_title, site_url
 from kzfeed.feed.decode import clean
 from kzfeed.feed.newest import NewestEntries
-from kzfeed.model import Enclosure, Entry, Feed
+from kzfeed.model.articles import Enclosure, Entry, Feed
 
 ANY_IMAGE = "image/*"
 """The type of a file that is known to be an image, and nothing more."""

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from kzfeed.feed.dates.parse import AHEAD, instant
-from kzfeed.model import Entry
+from kzfeed.model.articles import Entry
 
 # Which dates lie in the future does not matter here.
 _END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC) - AHEAD - timedelta(days=1)

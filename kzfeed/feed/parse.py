@@ -14,7 +14,7 @@ from kzfeed.feed.json import read_json_feed
 from kzfeed.feed.newest import NewestEntries
 from kzfeed.feed.repair import FEED_TAG, FIRST_TAG, repair, safe_document
 from kzfeed.feed.rss_atom import read_feed
-from kzfeed.model import Decoded, Entry, Feed
+from kzfeed.model.articles import Decoded, Entry, Feed
 
 
 def parse(

@@ -8,7 +8,7 @@ from kzfeed.feed.entry import Text, dates_of, entry_of, link_of, page_of, title_
 from kzfeed.feed.namespaces import ATOM_03, ATOM_10, RSS_090
 from kzfeed.feed.newest import NewestEntries
 from kzfeed.feed.xml import Element, read_xml
-from kzfeed.model import Feed
+from kzfeed.model.articles import Feed
 
 _ROOTS = frozenset({"rss", "feed", "rdf", "channel", "item", "entry"})
 _RSS_VERSIONS = {"0.91": "rss091u", "0.92": "rss092", "0.93": "rss093", "0.94": "rss094"}

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 from kzfeed.fetch.errors import VisitError
-from kzfeed.model import FailureKind
+from kzfeed.model.polls import FailureKind
 
 Lookup = Callable[[str, int], Sequence[str]]
 """Blocking function from a host name and a port to addresses in order of preference; raises OSError."""

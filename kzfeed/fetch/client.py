@@ -25,7 +25,7 @@ from kzfeed.fetch.proxy import ProxyRules
 from kzfeed.fetch.target import Target, bare_url, redirect_target, target_of, with_userinfo_of
 from kzfeed.fetch.transport import Received, Route, Sent, Transport
 from kzfeed.hosts import parse_host
-from kzfeed.model import Failed, FailureKind, Fetched, NotModified, ResponseHead, Validators, Visit
+from kzfeed.model.polls import Failed, FailureKind, Fetched, NotModified, ResponseHead, Validators, Visit
 from kzfeed.text import redacted
 
 ACCEPT = (

@@ -1,7 +1,7 @@
 """The error with which a visit ends early. It stays inside this package: the Fetcher turns it into a `Failed`."""
 
 from kzfeed.errors import KzfeedError
-from kzfeed.model import FailureKind
+from kzfeed.model.polls import FailureKind
 
 
 class VisitError(KzfeedError):

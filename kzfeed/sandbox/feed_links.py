@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup, Tag
 from bs4.filter import SoupStrainer
 
 from kzfeed.article.url import href
-from kzfeed.model import FeedLink, FeedLinks, Page
+from kzfeed.model.articles import FeedLink, FeedLinks, Page
 
 MAX_PAGE_BYTES = 2 * 2**20
 """A page is read up to here: feeds are named at its beginning."""

@@ -14,7 +14,18 @@ from operator import attrgetter
 from typing import Any, ClassVar
 
 from kzfeed.errors import DocumentError
-from kzfeed.model import Article, Document, Enclosure, Entry, Feed, FeedLink, FeedLinks, Media, Page, ParsedDocument
+from kzfeed.model.articles import (
+    Article,
+    Document,
+    Enclosure,
+    Entry,
+    Feed,
+    FeedLink,
+    FeedLinks,
+    Media,
+    Page,
+    ParsedDocument,
+)
 
 LENGTH = struct.Struct(">Q")
 """The length in front of a frame."""

@@ -17,7 +17,7 @@ from subprocess import DEVNULL, Popen
 from typing import cast
 
 from kzfeed.errors import DocumentError
-from kzfeed.model import Document, FeedLinks, Page, ParsedDocument
+from kzfeed.model.articles import Document, FeedLinks, Page, ParsedDocument
 from kzfeed.sandbox.messages import LENGTH, READY, Answer, MessageError, Request, decode_answer, encode, max_answer_size
 
 COMMAND = (sys.executable, "-P", "-m", "kzfeed.sandbox.worker")
@@ -71,7 +71,7 @@ class Workers:
         """Read the document in a worker, as soon as one is free.
 
         Raises DocumentError: of the kind "internal" where no worker can be started, "parse" where reading breaks or
-        exceeds its limits, and what `document.read` raises.
+        exceeds its limits, and what `document_reader.read` raises.
         """
         return cast("ParsedDocument", await self._answer(document))
 

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kzfeed.errors import DocumentError
-from kzfeed.model import Document, FeedLinks, Page, ParsedDocument
-from kzfeed.sandbox.document import read
+from kzfeed.model.articles import Document, FeedLinks, Page, ParsedDocument
+from kzfeed.sandbox.document_reader import read
 from kzfeed.sandbox.messages import LENGTH, READY, Answer, Request, encode, max_answer_size
 from kzfeed.sandbox.process import end_with_parent
 

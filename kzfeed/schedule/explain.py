@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from kzfeed.model import Source
+from kzfeed.model.polls import Source
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
 from kzfeed.text import printable, redacted
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from math import sqrt
 
-from kzfeed.model import Overlap, Source
+from kzfeed.model.articles import Overlap
+from kzfeed.model.polls import Source
 from kzfeed.schedule.cron import next_firing
 from kzfeed.schedule.response_headers import Wait
 

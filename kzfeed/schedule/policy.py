@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from kzfeed.hosts import host_of
-from kzfeed.model import Failed, FailureKind, Feed, Fetched, NotModified, Outcome, Overlap, Source, Validators, Visit
+from kzfeed.model.articles import Feed, Overlap
+from kzfeed.model.polls import Failed, FailureKind, Fetched, NotModified, Outcome, Source, Validators, Visit
 from kzfeed.schedule.interval import (
     IntervalBounds,
     adapt_intervals,

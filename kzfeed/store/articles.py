@@ -13,9 +13,9 @@ from kzfeed.article.build import enclosures_of, fingerprint
 from kzfeed.article.change import Change, Known, New, Revised, Same, compare, takes_date
 from kzfeed.article.html import content as html
 from kzfeed.article.identity import Words, contested, identify
-from kzfeed.model import Tally
+from kzfeed.model.articles import Tally
 from kzfeed.store import tables
-from kzfeed.store.lookup import BODY_BATCH, ArticleBatch, find_known, find_words, in_batches
+from kzfeed.store.known_articles import BODY_BATCH, ArticleBatch, find_known, find_words, in_batches
 
 Row = dict[str, Any]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kzfeed.model import Source
+from kzfeed.model.polls import Source
 from kzfeed.store import tables
 from kzfeed.store.due_sources import Columns, Condition, due_source_ids
 from kzfeed.store.engine import Database

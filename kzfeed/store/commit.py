@@ -14,12 +14,13 @@ import sqlalchemy as sa
 from kzfeed.article.identity import candidate_hashes
 from kzfeed.errors import DatabaseError
 from kzfeed.hosts import host_of
-from kzfeed.model import Article, Overlap, Poll, Source, Tally
+from kzfeed.model.articles import Article, Overlap, Tally
+from kzfeed.model.polls import Poll, Source
 from kzfeed.store import tables, windows
 from kzfeed.store.articles import store_articles
 from kzfeed.store.engine import Database, is_database_failure
 from kzfeed.store.host_pauses import pause_hosts
-from kzfeed.store.lookup import ArticleBatch
+from kzfeed.store.known_articles import ArticleBatch
 from kzfeed.store.source_state import current_rows, end_overtaken_polls, save_states
 from kzfeed.store.sources import ids_by_name
 

@@ -4,11 +4,10 @@ Damage is what kzfeed never writes. A note is what an older kzfeed, a clock that
 explain as well.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-
-from kzfeed.model import Finding
 
 _RESTORE = "put the row back from a backup (docs/backup.md)"
 _DAMAGE = {
@@ -34,6 +33,30 @@ _NOTES = {
 }
 
 _SQLITE_INSTANT = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9] [0-9][0-9]:[0-9][0-9]:[0-9][0-9].[0-9][0-9][0-9]"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check of the database found. It is damage, or a note: something that may be right.
+
+    `row` names what it is about, `found` says what is there and what was expected, `advice` what to do.
+    """
+
+    kind: str
+    is_damage: bool
+    row: str
+    found: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How much a check of the database looked at, and how many findings of either sort it made."""
+
+    articles: int
+    revisions: int
+    damage: int
+    notes: int
 
 
 def finding(kind: str, row: str, found: str) -> Finding:

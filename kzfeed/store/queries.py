@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from kzfeed.article import url
 from kzfeed.errors import UsageError
-from kzfeed.model import StoredArticle, StoredVersion
+from kzfeed.model.articles import StoredArticle, StoredVersion
 from kzfeed.store import tables
 from kzfeed.store.damage import is_damage, read_around, row_ids
 from kzfeed.store.engine import Database

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kzfeed.model import StoredArticle
+from kzfeed.model.articles import StoredArticle
 from kzfeed.store import tables
 from kzfeed.store.damage import is_damage
 from kzfeed.store.engine import Database

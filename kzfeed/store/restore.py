@@ -13,7 +13,7 @@ from kzfeed.article.build import fingerprint
 from kzfeed.hosts import host_of
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.lookup import BODY_BATCH, in_batches
+from kzfeed.store.known_articles import BODY_BATCH, in_batches
 from kzfeed.store.records import BELONGING, ArticleRecord, SourceRecord, Values, exchanged_columns
 from kzfeed.store.sources import ids_by_name
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kzfeed.model import Source, Validators
+from kzfeed.model.polls import Source, Validators
 from kzfeed.store import tables
 
 SAME_AS_IN_MODEL = [

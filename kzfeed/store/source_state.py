@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
 from kzfeed.hosts import host_of
-from kzfeed.model import Source
+from kzfeed.model.polls import Source
 from kzfeed.store import tables
 from kzfeed.store.source_rows import state_values
 from kzfeed.store.sources import record_address

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.hosts import host_of
-from kzfeed.model import Source, SourceConfig
+from kzfeed.model.polls import Source, SourceConfig
 from kzfeed.store import tables
 from kzfeed.store.claims import Spread, spread_due_sources
 from kzfeed.store.engine import Database

@@ -7,10 +7,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
-from kzfeed.model import Checked, Finding
 from kzfeed.store import row_counts, schema, tables
 from kzfeed.store.engine import Database
-from kzfeed.store.findings import finding, is_broken, key, named, raw, stream
+from kzfeed.store.findings import Checked, Finding, finding, is_broken, key, named, raw, stream
 from kzfeed.store.verify_articles import newest_versions, older_versions
 
 _source, _article, _revision = tables.sources.c, tables.articles.c, tables.revisions.c

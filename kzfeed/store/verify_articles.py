@@ -23,9 +23,9 @@ from kzfeed.article.build import (
 from kzfeed.article.html.content import plain_text
 from kzfeed.article.url import URL_HASH
 from kzfeed.errors import ArchiveFileError
-from kzfeed.model import Article, Finding
+from kzfeed.model.articles import Article
 from kzfeed.store import tables
-from kzfeed.store.findings import finding, is_broken, key, named, raw, stream
+from kzfeed.store.findings import Finding, finding, is_broken, key, named, raw, stream
 
 BATCH = 20
 """The most bodies that are in memory at a time."""

@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.article.build import entry_key
-from kzfeed.model import Gap, Source, WindowEntry
+from kzfeed.model.articles import Gap, WindowEntry
+from kzfeed.model.polls import Source
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 

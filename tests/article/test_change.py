@@ -1,7 +1,7 @@
 """What is new, the same or revised: decided from articles and what is known of them, with no database in sight."""
 
 from kzfeed.article.change import Change, Known, New, Revised, Same, compare
-from kzfeed.model import Article
+from kzfeed.model.articles import Article
 
 
 def article(url_hash: str = "h", wording: str = "a") -> Article:

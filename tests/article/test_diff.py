@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from kzfeed.article.diff import MarkedText, RevisionDiff, diff_texts, revision_diffs
-from kzfeed.model import StoredVersion
+from kzfeed.model.articles import StoredVersion
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 MARKS = {"same": ("", ""), "gone": ("[-", "-]"), "new": ("{+", "+}")}

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kzfeed.article.html.content import media
 from kzfeed.article.html.media import enclosure_media
-from kzfeed.model import Enclosure, Media, MediaKind
+from kzfeed.model.articles import Enclosure, Media, MediaKind
 
 BASE = "https://example.org/news/1.html"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kzfeed.article.window import overlap
-from kzfeed.model import Article, Gap, WindowEntry
+from kzfeed.model.articles import Article, Gap, WindowEntry
 
 MORNING = datetime(2022, 1, 11, 6, tzinfo=UTC)
 NOON = datetime(2022, 1, 11, 12, tzinfo=UTC)

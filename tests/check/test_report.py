@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from kzfeed.check.analysis import CheckSettings, report, suggested
+from kzfeed.check.feed_report import FeedReport, Redirect
 from kzfeed.check.lines import lines as lines_of
-from kzfeed.check.report import FeedReport, Redirect
-from kzfeed.model import Document, Failed, Fetched, NotModified
-from kzfeed.sandbox.document import read
+from kzfeed.model.articles import Document
+from kzfeed.model.polls import Failed, Fetched, NotModified
+from kzfeed.sandbox.document_reader import read
 from kzfeed.schedule.interval import IntervalBounds
 from tests.etiquette.recording_server import RecordingServer, Reply, recording
 

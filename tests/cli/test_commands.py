@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kzfeed import __version__
-from kzfeed.files import EXPORT_LIST
+from kzfeed.file_reader import EXPORT_LIST
 from kzfeed.store.schema import HEAD
 from kzfeed.text import redacted
 from tests.fork_server import clean_environment, fork_server

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed.model import SourceConfig
+from kzfeed.model.polls import SourceConfig
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
 from tests.etiquette.documents import rss

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from kzfeed.batching import Batcher
 from kzfeed.fetch.addresses import system_lookup
 from kzfeed.fetch.client import Fetcher
 from kzfeed.fetch.host_queue import HostQueues
-from kzfeed.model import Poll, Source, SourceConfig
+from kzfeed.model.polls import Poll, Source, SourceConfig
 from kzfeed.poll import Poller
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.store import claims, host_pauses, schema, sources, tables
+from kzfeed.store.batching import Batcher
 from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows

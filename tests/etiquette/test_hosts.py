@@ -12,7 +12,7 @@ import pytest
 from kzfeed.fetch.client import Fetcher, Hop
 from kzfeed.fetch.host_queue import HostQueues, HostRule
 from kzfeed.hosts import host_of
-from kzfeed.model import Failed, Poll, Visit
+from kzfeed.model.polls import Failed, Poll, Visit
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import Circumstances, VisitResult, next_state
 from kzfeed.store import claims, host_pauses

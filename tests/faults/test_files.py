@@ -11,7 +11,7 @@ import pytest
 
 from kzfeed import backfill
 from kzfeed.clock import utc_now
-from kzfeed.files import FoundFile, find_files
+from kzfeed.file_reader import FoundFile, find_files
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from tests.faults.processes import kzfeed

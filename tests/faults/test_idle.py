@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from kzfeed.model import SourceConfig
+from kzfeed.model.polls import SourceConfig
 from kzfeed.store import claims, schema, sources
 from kzfeed.store.engine import Database
 from tests.faults.processes import Running, configure

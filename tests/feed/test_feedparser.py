@@ -16,7 +16,7 @@ import pytest
 from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import decode
 from kzfeed.feed.parse import parse
-from kzfeed.model import Decoded, Entry
+from kzfeed.model.articles import Decoded, Entry
 from tests.feed.ordinary import SHAPES, STORIES, document
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "feedparser"

@@ -6,7 +6,7 @@ import pytest
 
 from kzfeed.errors import DocumentError
 from kzfeed.feed.parse import parse
-from kzfeed.model import Decoded
+from kzfeed.model.articles import Decoded
 from tests.feed.ordinary import NAMESPACES
 
 URL = "https://feeds.example.org/path/feed.xml"

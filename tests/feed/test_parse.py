@@ -13,7 +13,7 @@ import pytest
 from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import decode
 from kzfeed.feed.parse import parse
-from kzfeed.model import Decoded, Enclosure, Entry, Feed
+from kzfeed.model.articles import Decoded, Enclosure, Entry, Feed
 
 DATA = Path(__file__).parents[1] / "data" / "feeds"
 SHARED = Path(__file__).parents[3] / "shared"

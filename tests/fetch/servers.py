@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from kzfeed.fetch.client import DEFAULT_LIMITS, Fetcher, FetchLimits
-from kzfeed.model import Failed, Fetched, Outcome, Validators, Visit
+from kzfeed.model.polls import Failed, Fetched, Outcome, Validators, Visit
 
 AGENT = "kzfeed/0.0 (+mailto:tests@kzfeed.example)"
 FEED = b"<rss version='2.0'><channel><title>a feed</title></channel></rss>"

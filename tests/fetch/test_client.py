@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from kzfeed.fetch.client import Fetcher, FetchLimits
-from kzfeed.model import Fetched, NotModified, Outcome, Validators, Visit
+from kzfeed.model.polls import Fetched, NotModified, Outcome, Validators, Visit
 from tests.fetch.servers import (
     AGENT,
     FEED,

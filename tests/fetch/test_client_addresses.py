@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from kzfeed.fetch.network import GuardedNetwork, NetworkLimits
-from kzfeed.model import Outcome, Visit
+from kzfeed.model.polls import Outcome, Visit
 from tests.fetch.servers import (
     FEED,
     Server,

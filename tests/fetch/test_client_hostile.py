@@ -15,7 +15,7 @@ from datetime import timedelta
 import pytest
 
 from kzfeed.fetch.client import Fetcher, FetchLimits
-from kzfeed.model import Fetched, Outcome, Visit
+from kzfeed.model.polls import Fetched, Outcome, Visit
 from tests.fetch.servers import (
     FEED,
     Answer,

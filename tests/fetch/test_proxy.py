@@ -8,7 +8,7 @@ import pytest
 from kzfeed.fetch.client import FetchLimits
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
 from kzfeed.fetch.target import target_of
-from kzfeed.model import Failed, Outcome, Validators, Visit
+from kzfeed.model.polls import Failed, Outcome, Validators, Visit
 from tests.fetch.proxies import Handler, ProxyServer, http_proxy, says, serve_proxy, silent, socks5_proxy
 from tests.fetch.servers import (
     FEED,

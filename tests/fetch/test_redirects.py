@@ -5,7 +5,7 @@ import base64
 
 import pytest
 
-from kzfeed.model import Outcome, Visit
+from kzfeed.model.polls import Outcome, Visit
 from tests.fetch.servers import (
     FEED,
     Answer,

@@ -23,8 +23,8 @@ from kzfeed.article.html import content as html
 from kzfeed.article.html.line_breaks import trim_lines
 from kzfeed.errors import ArchiveFileError, DocumentError, KzfeedError
 from kzfeed.feed.dates.parse import AHEAD, EARLIEST
-from kzfeed.model import Article, Document
-from kzfeed.sandbox.document import read, read_harmless
+from kzfeed.model.articles import Article, Document
+from kzfeed.sandbox.document_reader import read, read_harmless
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"

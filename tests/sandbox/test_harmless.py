@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kzfeed.model import Document
-from kzfeed.sandbox.document import read, read_harmless
+from kzfeed.model.articles import Document
+from kzfeed.sandbox.document_reader import read, read_harmless
 from tests.feed.ordinary import SHAPES, document
 
 URL = "https://feeds.example.org/path/feed.xml"

@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 
-from kzfeed import poll_once as by_hand
 from kzfeed.article.archive_file import ArchiveFile, parse
 from kzfeed.article.build import file_of_article
 from kzfeed.config.settings import load
 from kzfeed.errors import DocumentError
-from kzfeed.model import Article, Document, ParsedDocument
+from kzfeed.model.articles import Article, Document, ParsedDocument
+from kzfeed.poll_sources import PollReport, poll_sources
 from kzfeed.sandbox.pool import Workers
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
@@ -150,12 +150,12 @@ class Kzfeed:
             command, cwd=self.folder, env=environment, text=True, timeout=60, capture_output=True, check=False
         )
 
-    def poll(self) -> by_hand.PollReport:
+    def poll(self) -> PollReport:
         """The only source polled once, in this process: that is quicker."""
         database = Database(self.database)
         schema.upgrade(database)
         settings = load(self.folder / "kzfeed.toml", database=self.database, environ={})
-        (report,) = asyncio.run(by_hand.poll_once(settings, database, [], force=True))
+        (report,) = asyncio.run(poll_sources(settings, database, [], force=True))
         database.close()
         return report
 

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 import pytest
 
 from kzfeed.errors import DocumentError
-from kzfeed.model import Document, ParsedDocument
+from kzfeed.model.articles import Document, ParsedDocument
 from kzfeed.sandbox import messages as frames
-from kzfeed.sandbox.document import read
+from kzfeed.sandbox.document_reader import read
 from kzfeed.sandbox.pool import COMMAND, Workers
 
 MIB = 2**20
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 MISBEHAVING = """
     import ctypes, os, signal, sys, time
     from pathlib import Path
-    from kzfeed.sandbox import document
+    from kzfeed.sandbox import document_reader
     from kzfeed.sandbox import worker
 
     def reader(given):
@@ -64,9 +64,9 @@ MISBEHAVING = """
             case b"function":
                 return os.system
             case b"list":
-                return document.read(DOCUMENT)[0], ["no article"]
+                return document_reader.read(DOCUMENT)[0], ["no article"]
             case b"much":
-                return document.read(DOCUMENT)[0].__class__("x" * 2**26), ()
+                return document_reader.read(DOCUMENT)[0].__class__("x" * 2**26), ()
             case b"print":
                 print("said", flush=True)
                 os.system("echo said")
@@ -74,7 +74,7 @@ MISBEHAVING = """
                 time.sleep(0.2)
             case b"long":
                 time.sleep(1)
-        return document.read(DOCUMENT)
+        return document_reader.read(DOCUMENT)
 
     DOCUMENT = document.Document(b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1"}]}', None,
                                  "https://e.example/feed", None, __import__("datetime").datetime(2026, 1, 1))
@@ -420,11 +420,11 @@ def test_the_limit_counts_what_reading_takes_not_what_a_worker_is(misbehaving: S
 def test_a_worker_that_a_document_has_left_too_big_is_replaced(tmp_path: Path) -> None:
     script = tmp_path / "hoarder.py"
     script.write_text(
-        "from kzfeed.sandbox import document, worker\n"
+        "from kzfeed.sandbox import document_reader, worker\n"
         "hoard = []\n"
         "def reader(given):\n"
         f"    hoard.append(bytearray(12 * {MIB}))\n"
-        "    return document.read(given)\n"
+        "    return document_reader.read(given)\n"
         "worker.main(reader)\n"
     )
 
@@ -553,7 +553,7 @@ def test_workers_at_work_end_with_the_pool(misbehaving: Sequence[str], tmp_path:
 PARENT = """
     import asyncio, os, sys
     from datetime import UTC, datetime, timedelta
-    from kzfeed.model import Document
+    from kzfeed.model.articles import Document
     from kzfeed.sandbox.pool import Workers
 
     def document(body):

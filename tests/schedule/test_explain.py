@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kzfeed.model import Poll, Source, SourceConfig, Validators
+from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.schedule.explain import explain, length, poll_line
 from kzfeed.store import sources
 from kzfeed.store.engine import Database

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from kzfeed.model import Gap, Overlap, Source
+from kzfeed.model.articles import Gap, Overlap
+from kzfeed.model.polls import Source
 from kzfeed.schedule.interval import (
     IntervalBounds,
     adapt_intervals,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from kzfeed.model import Failed, FailureKind, Feed, Fetched, Gap, NotModified, Outcome, Overlap, Source, Validators
+from kzfeed.model.articles import Feed, Gap, Overlap
+from kzfeed.model.polls import Failed, FailureKind, Fetched, NotModified, Outcome, Source, Validators
 from kzfeed.schedule.interval import IntervalBounds, stable_offset
 from kzfeed.schedule.policy import Circumstances, NextState, VisitResult, next_state, parse_failure, visit_to
 

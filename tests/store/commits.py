@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from kzfeed.errors import DatabaseError
-from kzfeed.model import Article, Poll, Source, WindowEntry
+from kzfeed.model.articles import Article, WindowEntry
+from kzfeed.model.polls import Poll, Source
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows

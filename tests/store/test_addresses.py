@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kzfeed.model import Poll, Source, SourceConfig, Validators
+from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.schedule.interval import spread_start
 from kzfeed.store import claims, host_pauses, sources
 from kzfeed.store.engine import Database

@@ -20,10 +20,10 @@ from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.errors import UsageError
 from kzfeed.export import export
-from kzfeed.model import Checked, Finding
 from kzfeed.store.backup import BackupError, backup
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
+from kzfeed.store.findings import Checked, Finding
 from kzfeed.store.queries import Selection
 from kzfeed.store.verify import verify
 

@@ -14,11 +14,12 @@ from kzfeed.article import url
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.errors import DatabaseError
-from kzfeed.model import Article, Gap, Media, Overlap, Poll, Source, SourceConfig, Tally, Validators, WindowEntry
+from kzfeed.model.articles import Article, Gap, Media, Overlap, Tally, WindowEntry
+from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.store import sources, tables
 from kzfeed.store.commit import PollCommit, commit_polls, store_files
 from kzfeed.store.engine import Database
-from kzfeed.store.lookup import ArticleBatch, find_known
+from kzfeed.store.known_articles import ArticleBatch, find_known
 from kzfeed.store.windows import last_windows
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file, fingerprint
 from kzfeed.errors import DatabaseError
-from kzfeed.model import Article, Media, Poll, Source, SourceConfig, Tally, Validators
+from kzfeed.model.articles import Article, Media, Tally
+from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.store import sources
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kzfeed.errors import DatabaseFileReplaced
-from kzfeed.model import SourceConfig
+from kzfeed.model.polls import SourceConfig
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
 

@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.article.build import FeedContext, articles_of_feed
-from kzfeed.model import Enclosure, Entry, Feed, Poll, SourceConfig
+from kzfeed.model.articles import Enclosure, Entry, Feed
+from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.store import queries, sources, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.verify import verify

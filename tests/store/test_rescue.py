@@ -15,7 +15,7 @@ import pytest
 
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
-from kzfeed.model import Poll, SourceConfig, Validators
+from kzfeed.model.polls import Poll, SourceConfig, Validators
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
 from tests.store.commits import commit_poll

@@ -10,7 +10,8 @@ import pytest
 
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
-from kzfeed.model import Article, Gap, Overlap, Poll, SourceConfig
+from kzfeed.model.articles import Article, Gap, Overlap
+from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.store import row_counts, sources
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
-from kzfeed.model import Poll, Source, SourceConfig, Validators
+from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.schedule.interval import spread_start
 from kzfeed.store import claims, due_sources, host_pauses, sources
 from kzfeed.store.engine import Database

@@ -14,10 +14,12 @@ import sqlalchemy as sa
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import URN, FeedContext, article_of_file, articles_of_feed
 from kzfeed.errors import DatabaseError
-from kzfeed.model import Checked, Enclosure, Entry, Feed, Finding, Poll, Source, SourceConfig, Validators
+from kzfeed.model.articles import Enclosure, Entry, Feed
+from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.store import schema, sources, tables
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
+from kzfeed.store.findings import Checked, Finding
 from kzfeed.store.verify import verify
 from tests.conftest import ENGINES
 from tests.store.commits import commit_poll

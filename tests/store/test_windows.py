@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.article.window import overlap
-from kzfeed.model import Article, Poll, Source, SourceConfig
+from kzfeed.model.articles import Article
+from kzfeed.model.polls import Poll, Source, SourceConfig
 from kzfeed.store import sources
 from kzfeed.store.engine import Database
 from tests.store.commits import commit_poll, last_window

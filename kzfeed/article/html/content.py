@@ -10,7 +10,7 @@ from kzfeed.article.html.media import MediaCollector
 from kzfeed.article.html.scanner import decoded, tokens
 from kzfeed.article.html.visible_text import BREAKS, VisibleText
 from kzfeed.article.strings import one_line, split_lines, trim, well_formed
-from kzfeed.model import Media
+from kzfeed.model.articles import Media
 
 
 @dataclass(frozen=True, slots=True)

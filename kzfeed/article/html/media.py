@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from kzfeed.article.html.scanner import Tag, attributes_of
 from kzfeed.article.strings import storable, trim
 from kzfeed.article.url import href
-from kzfeed.model import Enclosure, Media, MediaKind
+from kzfeed.model.articles import Enclosure, Media, MediaKind
 
 MEDIA_TAGS = frozenset({"img", "picture", "source", "audio", "video", "template"})
 

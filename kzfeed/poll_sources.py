@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from kzfeed.batching import Batcher
 from kzfeed.clock import utc_now
 from kzfeed.config.settings import Settings
 from kzfeed.errors import DatabaseError, UsageError
 from kzfeed.hosts import host_of
-from kzfeed.model import Poll, Source
+from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
 from kzfeed.store import host_pauses, sources
+from kzfeed.store.batching import Batcher
 from kzfeed.store.engine import Database
 from kzfeed.wiring import connections, poller
 
@@ -36,7 +36,7 @@ class PollReport:
     flaw: str | None = None
 
 
-async def poll_once(
+async def poll_sources(
     settings: Settings,
     database: Database,
     names: Sequence[str],

@@ -10,7 +10,7 @@ from kzfeed.article.build import FeedContext, articles_of_feed, key_of_entry
 from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import decode, decode_utf8
 from kzfeed.feed.parse import parse, parse_well_formed
-from kzfeed.model import Document, Entry, Feed, ParsedDocument
+from kzfeed.model.articles import Document, Entry, Feed, ParsedDocument
 
 MOST_MEDIA_AND_TAGS = 250_000
 """The most images, enclosures and tags that one document may have together: each is a row."""

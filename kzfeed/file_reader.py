@@ -20,7 +20,7 @@ import structlog
 from kzfeed.article.archive_file import parse
 from kzfeed.article.build import article_of_file, is_storable
 from kzfeed.errors import ArchiveFileError, UsageError
-from kzfeed.model import Article
+from kzfeed.model.articles import Article
 from kzfeed.sandbox.process import end_with_parent
 
 SUFFIXES = (".txt", ".md")

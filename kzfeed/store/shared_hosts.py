@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from kzfeed.batching import Batcher
+from kzfeed.store.batching import Batcher
 from kzfeed.store.engine import Database
 from kzfeed.store.host_locks import HostLocks, LockRequest
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from kzfeed.article.build import derivation_version_of, fingerprint, first_fingerprint, has_fingerprint
 from kzfeed.article.change import Known
 from kzfeed.article.identity import Words, candidate_hashes
-from kzfeed.model import Article
+from kzfeed.model.articles import Article
 from kzfeed.store import tables
 from kzfeed.store.windows import select_last_window
 

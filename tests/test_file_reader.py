@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed import files
-from kzfeed.files import find_files, read_file, read_files
+from kzfeed import file_reader
+from kzfeed.file_reader import find_files, read_file, read_files
 
-MANY = files.READ_WITHOUT_PROCESSES + 12 * files.CHUNK_FILES
+MANY = file_reader.READ_WITHOUT_PROCESSES + 12 * file_reader.CHUNK_FILES
 
 
 def children_of(process: int) -> set[int]:
@@ -57,7 +57,7 @@ def test_a_process_that_ends_costs_no_file(folder: Path) -> None:
     paths = list(find_files([folder]))
     before = children_of(os.getpid())
     reading = read_files(paths)
-    read = list(islice(reading, files.READ_WITHOUT_PROCESSES + 1))
+    read = list(islice(reading, file_reader.READ_WITHOUT_PROCESSES + 1))
     for child in children_of(os.getpid()) - before:
         os.kill(child, signal.SIGKILL)
     read += reading
@@ -68,7 +68,7 @@ def test_nothing_is_left_running_where_nobody_reads_on(folder: Path) -> None:
     before = children_of(os.getpid())
     reading = read_files(find_files([folder]))
     assert isinstance(reading, Iterator)
-    list(islice(reading, files.READ_WITHOUT_PROCESSES + 1))
+    list(islice(reading, file_reader.READ_WITHOUT_PROCESSES + 1))
     reading.close()  # type: ignore[attr-defined]  # it is a generator
     assert children_of(os.getpid()) - before <= {_resource_tracker()}
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kzfeed.batching import Batcher
+from kzfeed.store.batching import Batcher
 
 
 class Doubling:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from kzfeed.model import FeedLinks
+from kzfeed.model.articles import FeedLinks
 
 
 @dataclass(frozen=True, slots=True)

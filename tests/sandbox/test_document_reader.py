@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from kzfeed.article.archive_file import ArchiveFile, parse, render
 from kzfeed.article.build import EPOCH, file_of_article
 from kzfeed.feed.decode import clean
-from kzfeed.model import Document
-from kzfeed.sandbox.document import read
+from kzfeed.model.articles import Document
+from kzfeed.sandbox.document_reader import read
 
 ALL_SAMPLES = [parse(file.read_bytes(), file) for file in sorted((Path(__file__).parents[2] / "seeds").iterdir())]
 # What a feed can carry: RSS dates have no milliseconds, and bodies lose their line ends outside <pre>.

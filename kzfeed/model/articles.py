@@ -1,0 +1,242 @@
+"""Documents, their entries, and the articles that entries become.
+
+Every instant is an aware datetime in UTC.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+
+TextType = Literal["text", "html"]
+MediaKind = Literal["image", "audio", "video", "enclosure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A body and what is needed to understand it. `timezone` is for dates that name none (IANA name).
+
+    `archived` are the keys of entries that are archived already (`article.build.entry_key`): of more than `max_entries`
+    entries those come last.
+    """
+
+    body: bytes
+    content_type: str | None
+    url: str
+    timezone: str | None
+    now: datetime
+    max_entries: int = 5000
+    archived: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An HTML page as a server sent it, to be searched for feeds."""
+
+    body: bytes
+    content_type: str | None
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLink:
+    """A link to a feed: its absolute URL, and its title or text."""
+
+    url: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class FeedLinks:
+    """The feeds that a page names in `<link>` elements, and its other links that may be feeds."""
+
+    named: tuple[FeedLink, ...] = ()
+    possible: tuple[FeedLink, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A body as text. `flawed` says that bytes were replaced by U+FFFD or that the encoding was guessed."""
+
+    text: str
+    encoding: str
+    flawed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A file that an entry carries beside its text, as the feed gives it (the address may be relative)."""
+
+    url: str
+    mime_type: str | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An item as a feed gives it, before any rule of the archive format is applied.
+
+    `link` is absolute wherever the document names a base. `dates` holds the raw date strings, the publication date
+    first. `content` is the fullest content the entry has.
+    """
+
+    title: str = ""
+    title_type: TextType = "text"
+    link: str | None = None
+    guid: str | None = None
+    content: str = ""
+    content_type: TextType = "html"
+    dates: tuple[str, ...] = ()
+    author: str | None = None
+    language: str | None = None
+    tags: tuple[str, ...] = ()
+    enclosures: tuple[Enclosure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A parsed feed: what it says about itself, and its entries in document order.
+
+    Of the entries beyond the limit, `dropped` counts those that are not archived yet, `skipped` those that are.
+    `cut_off` says that its end is missing; `flaw` says what was wrong with a document that could still be read.
+    """
+
+    format: str
+    title: str | None = None
+    site_url: str | None = None
+    language: str | None = None
+    ttl: timedelta | None = None
+    skip_hours: frozenset[int] = frozenset()
+    skip_days: frozenset[int] = frozenset()
+    """Days on which not to come, Monday = 0."""
+    update_every: timedelta | None = None
+    """From sy:updatePeriod and sy:updateFrequency."""
+    entries: tuple[Entry, ...] = ()
+    dropped: int = 0
+    skipped: int = 0
+    cut_off: bool = False
+    flaw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Something to see or hear. `url` is the publisher's own address, `proxy_url` the mirror's where it differs."""
+
+    kind: MediaKind
+    url: str
+    proxy_url: str | None = None
+    mime_type: str | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """What is archived, one per `url_hash`. `url` is None where the entry had no link.
+
+    `content` is the archive file's body, `text` its plain text, one paragraph a line. `fingerprint` is the hash of
+    what a reader sees: two articles with one fingerprint are the same version. `link_hash` is the hash of the link
+    alone, `own_hashes` are those of the link together with what tells the entry from others with that link:
+    its guid, or else title, enclosures and words. `url_hash` is one of them.
+    """
+
+    url_hash: str
+    url: str | None
+    title: str
+    content: str
+    text: str
+    fingerprint: str
+    published_at: datetime | None = None
+    published_raw: str | None = None
+    guid: str | None = None
+    author: str | None = None
+    language: str | None = None
+    tags: tuple[str, ...] = ()
+    media: tuple[Media, ...] = ()
+    link_hash: str | None = None
+    own_hashes: tuple[str, ...] = ()
+
+
+class ParsedDocument(NamedTuple):
+    """A feed and its articles. The feed's entries keep only their dates: everything else is in the articles."""
+
+    feed: Feed
+    articles: tuple[Article, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEntry:
+    """An article that a source's last document showed: its hash and publication date."""
+
+    url_hash: str
+    published_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of time that fell between two windows: articles of it were probably missed."""
+
+    from_at: datetime
+    to_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """A source's window compared with the one before it.
+
+    `entries` counts its articles without those that are pinned, `shared` those of them that the window before held too.
+    `span` is the time between its oldest and newest article, None if fewer than two have dates. `withdrawn` holds the
+    url_hashes of articles that vanished while older ones stayed. `is_next_window` says whether the next window is
+    compared with this one: a document without entries is none, nor is one that is cut off and shares nothing.
+    """
+
+    entries: int = 0
+    shared: int = 0
+    span: timedelta | None = None
+    gap: Gap | None = None
+    withdrawn: frozenset[str] = frozenset()
+    is_next_window: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many articles of a batch were new to the archive, became a new revision, or were there already."""
+
+    new: int = 0
+    revised: int = 0
+    unchanged: int = 0
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.new + other.new, self.revised + other.revised, self.unchanged + other.unchanged)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArticle:
+    """An article as the database holds it, its newest revision."""
+
+    id: int
+    url_hash: str
+    url: str | None
+    title: str
+    content: str
+    text: str
+    published_at: datetime | None
+    published_raw: str | None
+    author: str | None
+    language: str | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    source: str
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """One version of an article as the database holds it: `source` showed it first, at `seen_at`."""
+
+    revision: int
+    title: str
+    content: str
+    text: str
+    seen_at: datetime
+    source: str
+    published_at: datetime | None = None
+    published_raw: str | None = None
