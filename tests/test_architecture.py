@@ -20,6 +20,7 @@ BELOW: dict[str, set[str]] = {
     "feed": set(),
     "article": {"feed"},
     "schedule": set(),
+    "search": set(),
     "fetch": set(),
     "sandbox": {"article", "feed"},
     "store": {"atomic_file", "article"},

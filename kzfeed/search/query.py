@@ -1,0 +1,148 @@
+"""The query language of `kzfeed search`: what a person types becomes a Query.
+
+A query is a list of items with spaces between them; an article must match all of them.
+
+    中亚            a string: it occurs in the title or in the text
+    Kazakhstan      a word          Kazakh*     the beginning of a word
+    "New York"      a phrase: the words one after another; a phrase in Chinese is a string with spaces
+    title:普京      in the title
+    -普京           not: any of the items above, and `source:`, may be excluded
+    source:bbc      the source that showed the article first; several: any of them
+    since:2024-05   published then or later            until:2024   published before
+"""
+
+import difflib
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from kzfeed.errors import UsageError
+from kzfeed.search.folding import fold
+from kzfeed.search.terms import WORD, Keys, has_unspaced, keys
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A string, word or phrase to find. `text` is folded, with one space wherever there is space in it."""
+
+    text: str
+    is_prefix: bool = False
+    """Whether the last word is the beginning of a word. Strings never are."""
+    in_title: bool = False
+
+    @property
+    def is_string(self) -> bool:
+        """Whether the text is found character by character, and not by whole words."""
+        return has_unspaced(self.text)
+
+    @property
+    def keys(self) -> Keys:
+        """The terms that each matching article has in the index. Those of a title are not apart from the text's."""
+        found = keys(self.text, is_prefix=self.is_prefix)
+        return replace(found, suffice=False) if self.in_title else found
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What an article must and must not match. `sources` are alternatives; none means every source."""
+
+    terms: tuple[Term, ...]
+    excluded: tuple[Term, ...] = ()
+    sources: tuple[str, ...] = ()
+    excluded_sources: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+_QUOTES = {'"': '"', "“": "”", "”": "”", "„": "”", "＂": "＂", "「": "」", "『": "』"}
+_ITEM = re.compile(
+    r"""(?P<excluded>[-－](?=\S))?
+    (?:(?P<field>title|source|since|until)[:：])?
+    (?:(?P<quote>["“”„＂「『])|(?P<bare>\S*))""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_DATE = re.compile(r"(\d{4})(?:[-/](\d{1,2})(?:[-/](\d{1,2})(?:T(\d{1,2}):(\d{2})(?::(\d{2}))?Z?)?)?)?", re.ASCII)
+
+
+def parse(typed: str) -> Query:
+    """The query that a person typed. Raises UsageError with a sentence that says what is wrong."""
+    items = list(_items(typed))
+    terms = [_term(item) for item in items if item.field in ("", "title")]
+    wanted = [term for item, term in terms if not item.excluded]
+    if not wanted:
+        raise UsageError("nothing to search for: give at least one word or string that the articles must contain")
+    sources = [item for item in items if item.field == "source"]
+    return Query(
+        tuple(dict.fromkeys(wanted)),
+        tuple(dict.fromkeys(term for item, term in terms if item.excluded)),
+        tuple(dict.fromkeys(item.value for item in sources if not item.excluded)),
+        tuple(dict.fromkeys(item.value for item in sources if item.excluded)),
+        since=max((_date(item) for item in items if item.field == "since"), default=None),
+        until=min((_date(item) for item in items if item.field == "until"), default=None),
+    )
+
+
+def check_sources(query: Query, known: Collection[str]) -> None:
+    """Raise UsageError if the query names a source that is not known."""
+    for name in (*query.sources, *query.excluded_sources):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            hint = f"the nearest is {near[0]}" if near else "it has no sources"
+            raise UsageError(f"no source {name!r} in this database: {hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    field: str
+    value: str
+    excluded: bool
+    quoted: bool
+
+
+def _items(typed: str) -> Iterator[_Item]:
+    position = 0
+    while position < len(typed):
+        if typed[position].isspace():
+            position += 1
+            continue
+        match = _ITEM.match(typed, position)
+        assert match  # noqa: S101 - every part of the pattern may be empty
+        position = match.end()
+        value = match["bare"]
+        if match["quote"]:
+            end = typed.find(_QUOTES[match["quote"]], position)
+            if end < 0:
+                raise UsageError(f"the quotation mark before {typed[position : position + 20]!r} has no counterpart")
+            value, position = typed[position:end], end + 1
+            if typed[position : position + 1] == "*":
+                value, position = f"{value}*", position + 1
+        yield _Item((match["field"] or "").lower(), value, bool(match["excluded"]), bool(match["quote"]))
+
+
+def _term(item: _Item) -> tuple[_Item, Term]:
+    text = " ".join(fold(item.value).split())
+    stars = len(text) - len(text.rstrip("*"))
+    text = text.rstrip("* ") if stars else text
+    if not WORD.search(text) and not has_unspaced(text):
+        raise UsageError(f"{item.value!r} cannot be searched for: it has neither letters nor digits")
+    if "*" in text and not item.quoted and not has_unspaced(text):
+        raise UsageError(f"{item.value!r}: * may stand only at the end, for the rest of a word")
+    is_prefix = bool(stars) and not has_unspaced(text) and WORD.fullmatch(text[-1]) is not None
+    return item, Term(text, is_prefix, in_title=item.field == "title")
+
+
+def _date(item: _Item) -> datetime:
+    match = _DATE.fullmatch(item.value)
+    try:
+        if item.excluded or not match:
+            raise ValueError
+        year, month, day, *time = (int(part) if part else None for part in match.groups())
+        hour, minute, second = (part or 0 for part in time)
+        return datetime(year or 0, month or 1, day or 1, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        sign = "-" if item.excluded else ""
+        raise UsageError(
+            f"{sign}{item.field}:{item.value}: expected a date in UTC such as {item.field}:2024, "
+            f"{item.field}:2024-05-31 or {item.field}:2024-05-31T18:00"
+        ) from None

@@ -1,0 +1,140 @@
+"""Terms: what an index holds of each article, and which of them the articles that match a query must have.
+
+Scripts that are written without spaces between words, and Hangul, are indexed by character and by pair of adjacent
+characters, everything else by word. Scripts of the first kind are called *unspaced* here.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import add
+
+from kzfeed.search import folding
+
+LONGEST_WORD = 64
+"""Words are cut at this many characters in the index."""
+
+SOURCE_MARK = "§"
+"""First character of the term for an article's source; no other term begins with it."""
+
+VERSION = f"1.{folding.VERSION}"
+"""Version of the terms. An index with another one must be built again."""
+
+UNSPACED = (
+    "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ecd\u0edc-\u0edf"  # Thai, Lao
+    "\u0f40-\u0fbc\u1000-\u103f\u1780-\u17d3"  # Tibetan, Burmese, Khmer
+    "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"  # Hangul
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Han
+    "\u3041-\u3096\u3099\u309a\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"  # kana
+    "\u3105-\u312f\u31a0-\u31bf\ua000-\ua48c"  # Bopomofo, Yi
+    "\U0001b000-\U0001b16f\U00020000-\U000323af"  # more kana and Han
+)
+"""The characters of unspaced scripts, as the inside of a character class of a regular expression."""
+
+RUN = re.compile(f"[{UNSPACED}]+")
+"""Adjacent characters of unspaced scripts."""
+
+# Python counts vowel signs of Indic scripts and points of Arabic and Hebrew ones as no word characters.
+_MARKS = "".join(
+    mark for mark in map(chr, range(0x0483, 0x1D00)) if unicodedata.category(mark)[0] == "M" and not RUN.match(mark)
+)
+WORD_LETTER = f"[^\\W_{UNSPACED}]"
+WORD_MARK = f"[{_MARKS}]"
+WORD = re.compile(f"(?:{WORD_LETTER}+{WORD_MARK}*)+")
+"""A word of a script with spaces, or a number."""
+
+_OTHERS = re.compile(f"[^{UNSPACED}]+")
+
+
+def terms(title: str, text: str, source_id: int) -> set[str]:
+    """The terms of an article.
+
+    They are each character of unspaced scripts, each pair of adjacent characters of which one at least is of such a
+    script and the other one too or part of a word, each word, and one term for the source.
+    """
+    folded = f"{folding.fold(title)}\n{folding.fold(text)}"
+    runs = _OTHERS.sub(" ", folded)
+    pairs = set(map(add, runs, runs[1:]))
+    found = set(runs)
+    found.update([pair for pair in pairs if " " not in pair])
+    for word, before, after in _words(folded):
+        found.add(word[:LONGEST_WORD])
+        if before:
+            found.add(before + word[0])
+        if after:
+            found.add(word[-1] + after)
+    found.discard(" ")
+    found.add(source_term(source_id))
+    return found
+
+
+def source_term(source_id: int) -> str:
+    """The term of all articles of a source."""
+    return f"{SOURCE_MARK}{source_id}"
+
+
+def _words(folded: str) -> Iterator[tuple[str, str, str]]:
+    """Each word with the characters of unspaced scripts directly before and after it; empty where there is none."""
+    for match in WORD.finditer(folded):
+        start, end = match.span()
+        before, after = folded[start - 1 : start], folded[end : end + 1]
+        # A cheap test first: most words are between spaces.
+        yield (
+            match[0],
+            before if before > "\u0e00" and RUN.match(before) else "",
+            after if after > "\u0e00" and RUN.match(after) else "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The terms that each article has in which a searched string occurs."""
+
+    whole: tuple[str, ...]
+    prefix: str | None = None
+    """The beginning of one more term."""
+    suffice: bool = False
+    """Whether the string occurs in every article that has the terms."""
+
+
+def keys(searched: str, *, is_prefix: bool = False) -> Keys:
+    """The keys of a folded string: of words if it has only words, of a string of characters otherwise.
+
+    Words are whole; with `is_prefix` the last one is the beginning of a word. The ends of a string of characters may
+    be parts of words.
+    """
+    if has_unspaced(searched):
+        whole = tuple(dict.fromkeys(_keys_of_string(searched)))
+        return Keys(whole, suffice=whole == (searched,))
+    words = WORD.findall(searched)
+    cut = [word[:LONGEST_WORD] for word in words]
+    if not is_prefix:
+        return Keys(tuple(dict.fromkeys(cut)), suffice=len(words) == 1 and len(words[0]) < LONGEST_WORD)
+    *whole_words, last = cut
+    return Keys(tuple(dict.fromkeys(whole_words)), last, suffice=len(words) == 1 and len(words[0]) <= LONGEST_WORD)
+
+
+def has_unspaced(searched: str) -> bool:
+    """Whether a searched string is found character by character, because a part of it has no spaces between words."""
+    return RUN.search(searched) is not None
+
+
+def _keys_of_string(searched: str) -> Iterator[str]:
+    for match in RUN.finditer(searched):
+        run, (start, end) = match[0], match.span()
+        yield from map(add, run, run[1:])
+        if len(run) == 1 and not (WORD.match(searched, end) or _ends_with_word(searched[:start])):
+            yield run
+    for match in WORD.finditer(searched):
+        word, (start, end) = match[0], match.span()
+        if start and end < len(searched):
+            yield word[:LONGEST_WORD]
+        if start and RUN.match(searched, start - 1):
+            yield searched[start - 1] + word[0]
+        if RUN.match(searched, end):
+            yield word[-1] + searched[end]
+
+
+def _ends_with_word(text: str) -> bool:
+    return bool(text) and WORD.fullmatch(text[-1]) is not None

@@ -1,0 +1,77 @@
+"""Tests of the terms of articles and of the keys of searched strings."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kzfeed.search.folding import fold
+from kzfeed.search.terms import Keys, has_unspaced, keys, source_term, terms
+
+
+def test_the_terms_are_characters_pairs_words_and_the_source() -> None:
+    assert terms("中亚A股", "五国 summit, in 2024年", 7) == {
+        *("中", "亚", "股", "五", "国", "年"),
+        *("中亚", "亚a", "a股", "五国", "4年"),
+        *("a", "summit", "in", "2024"),
+        "§7",
+    }
+
+
+def test_no_pair_joins_the_title_and_the_text_or_two_lines() -> None:
+    assert not {"亚五", "国普"} & terms("中亚", "五国\n普京", 1)
+
+
+def test_traditional_and_simplified_text_has_the_same_terms() -> None:
+    assert terms("哈薩克", "", 1) == terms("哈萨克", "", 1)
+
+
+def test_long_words_are_cut() -> None:
+    assert max(map(len, terms("", "x" * 100_000, 1))) == 64
+
+
+@pytest.mark.parametrize(
+    ("searched", "expected"),
+    [
+        ("京", Keys(("京",), suffice=True)),
+        ("普京", Keys(("普京",), suffice=True)),
+        ("哈萨克", Keys(("哈萨", "萨克"))),
+        ("a股", Keys(("a股",), suffice=True)),
+        ("covid疫情", Keys(("疫情", "d疫"))),
+        ("中 亚", Keys(("中", "亚"))),
+        ("疫情covid爆发", Keys(("疫情", "爆发", "covid", "情c", "d爆"))),
+        ("kazakh", Keys(("kazakh",), suffice=True)),
+        ("new york", Keys(("new", "york"))),
+        ("x" * 64, Keys(("x" * 64,))),
+    ],
+)
+def test_the_keys_of_a_searched_string(searched: str, expected: Keys) -> None:
+    assert keys(searched) == expected
+
+
+def test_the_last_word_may_be_the_beginning_of_a_word() -> None:
+    assert keys("new yor", is_prefix=True) == Keys(("new",), "yor")
+    assert keys("kaz", is_prefix=True) == Keys((), "kaz", suffice=True)
+
+
+MIXED = st.text("中亚五国한국カAbz059 ,，\n\u093e_", min_size=1, max_size=12)
+
+
+@given(MIXED, st.integers(0, 11), st.integers(1, 12), MIXED)
+def test_an_article_has_the_keys_of_every_string_in_it(text: str, start: int, length: int, title: str) -> None:
+    part = fold(text)[start : start + length].strip()
+    if not part or not has_unspaced(part):
+        return
+
+    assert set(keys(part).whole) <= terms(title, text, 1)
+
+
+@given(MIXED, MIXED)
+def test_keys_that_suffice_are_only_in_articles_with_the_string(searched: str, text: str) -> None:
+    searched = " ".join(fold(searched).split())
+    if has_unspaced(searched) and keys(searched).suffice and set(keys(searched).whole) <= terms("", text, 1):
+        assert searched in fold(text)
+
+
+def test_a_source_has_a_term_of_its_own() -> None:
+    assert source_term(12) == "§12"
+    assert "§12" not in terms("§12", "§12", 3)
