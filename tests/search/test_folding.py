@@ -73,7 +73,7 @@ def test_each_folded_character_comes_from_a_place_in_the_text(text: str) -> None
     assert folded == fold(text)
     assert len(origins) == len(folded) + 1
     assert origins == sorted(origins)
-    assert not keeps_length(text) or origins == list(range(len(text) + 1))
+    assert not keeps_length(text) or len(folded) == len(text)
 
 
 def test_the_characters_that_fold_to_one_are_known() -> None:
