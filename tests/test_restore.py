@@ -76,6 +76,8 @@ def rows(database: Database) -> Rows:
                 tuple(keys[next(iter(to))][value] if to else value for value, to in zip(row, references, strict=True))
                 for row in connection.execute(sa.select(*columns))
             )
+    # A day from which a correction took the last article keeps its row, with zeros.
+    found["day_counts"] = Counter(row for row in found["day_counts"] if any(row[2:]))
     return found
 
 

@@ -64,6 +64,15 @@ def rescue(
     raise typer.Exit(1 if losses else 0)
 
 
+def recount(ctx: typer.Context) -> None:
+    """Count the articles by day and source anew (table day_counts), where `verify` finds these counts wrong."""
+    from kzfeed.store import day_counts
+
+    with ctx.obj.database(migrate=False) as database, database.write() as connection:
+        day_counts.recount(connection)
+    print("the articles are counted by day anew")
+
+
 def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Check the whole database; exit with 1 if something is damaged. A daemon may run meanwhile."""
     from kzfeed.store.verify import verify as check

@@ -15,6 +15,7 @@ from kzfeed.article.html import content as html
 from kzfeed.article.identity import Words, contested, identify
 from kzfeed.model.articles import Tally
 from kzfeed.store import tables
+from kzfeed.store.day_counts import DayCounts
 from kzfeed.store.known_articles import BODY_BATCH, ArticleBatch, find_known, find_words, in_batches
 
 Row = dict[str, Any]
@@ -43,10 +44,12 @@ def store_articles(connection: sa.Connection, batches: Sequence[ArticleBatch]) -
         for batch, batch_changes in zip(batches, changes_by_batch, strict=True)
         for change in batch_changes
     ]
-    _insert(connection, tables.articles, [_article_row(step) for step in steps if isinstance(step.change, New)])
+    day_counts = DayCounts()
+    _insert_articles(connection, [step for step in steps if isinstance(step.change, New)], day_counts)
     _update_derived_text(connection, [step for step in steps if step.known])
-    _revise(connection, [step for step in steps if isinstance(step.change, Revised)])
-    _correct_dates(connection, [step for step in steps if isinstance(step.change, Same) and step.known])
+    _revise(connection, [step for step in steps if isinstance(step.change, Revised)], day_counts)
+    _correct_dates(connection, [step for step in steps if isinstance(step.change, Same) and step.known], day_counts)
+    day_counts.write(connection)
     _add_media_and_tags(connection, steps)
     _update_last_seen(connection, [step for step in steps if isinstance(step.change, Same) and step.known])
     _record_sightings(connection, steps)
@@ -95,6 +98,12 @@ def _next_ids(connection: sa.Connection, count: int) -> Iterable[int]:
 def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Row]) -> None:
     if rows:
         connection.execute(sa.insert(table), rows)
+
+
+def _insert_articles(connection: sa.Connection, steps: Sequence[_Step], day_counts: DayCounts) -> None:
+    _insert(connection, tables.articles, list(map(_article_row, steps)))
+    for step in steps:
+        day_counts.count_article(step.batch.source_id, step.change.article.published_at, step.batch.seen_at)
 
 
 def _article_row(step: _Step) -> Row:
@@ -178,7 +187,7 @@ _KEEP_FORMER_DATE = sa.insert(tables.former_dates).from_select(
 )
 
 
-def _correct_dates(connection: sa.Connection, steps: Sequence[_Step]) -> None:
+def _correct_dates(connection: sa.Connection, steps: Sequence[_Step], day_counts: DayCounts) -> None:
     """Take dates that arrive later or are corrected, where the words stay; the former date becomes a row."""
     rows = {
         step.id: {
@@ -193,7 +202,8 @@ def _correct_dates(connection: sa.Connection, steps: Sequence[_Step]) -> None:
     }
     if rows:
         connection.execute(_KEEP_FORMER_DATE, list(rows.values()))
-        connection.execute(_CORRECT_DATE, list(rows.values()))
+        with day_counts.changed_dates(connection, rows):
+            connection.execute(_CORRECT_DATE, list(rows.values()))
 
 
 _COPY_NEWEST_TO_REVISIONS = sa.insert(tables.revisions).from_select(
@@ -229,11 +239,15 @@ _REPLACE_NEWEST = _UPDATE_ARTICLE.values(
 )
 
 
-def _revise(connection: sa.Connection, steps: Sequence[_Step]) -> None:
+def _revise(connection: sa.Connection, steps: Sequence[_Step], day_counts: DayCounts) -> None:
     """Copy the newest version of each article to `revisions`, and replace it."""
     for steps_of_different_articles in _apart(steps):
         connection.execute(_COPY_NEWEST_TO_REVISIONS, [{"article_id": step.id} for step in steps_of_different_articles])
-        connection.execute(_REPLACE_NEWEST, list(map(_newest_row, steps_of_different_articles)))
+        rows = list(map(_newest_row, steps_of_different_articles))
+        with day_counts.changed_dates(connection, [row["article_id"] for row in rows if row["takes_date"]]):
+            connection.execute(_REPLACE_NEWEST, rows)
+    for step in steps:
+        day_counts.count_version(step.batch.source_id, step.batch.seen_at)
 
 
 def _apart(steps: Iterable[_Step]) -> list[list[_Step]]:

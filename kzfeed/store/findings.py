@@ -23,6 +23,7 @@ _DAMAGE = {
     "sightings": _RESTORE,
     "polls": "the poll's record is wrong, its articles need not be: " + _RESTORE,
     "rows": "another program deleted or added rows: compare with a backup (docs/backup.md)",
+    "day-counts": "the articles are not affected: `kzfeed db recount` counts them by day anew",
     "counts": "rows are missing: compare with a backup (docs/backup.md)",
     "validators": "set etag, last_modified and body_hash of this source to NULL: the next poll reads it anew",
 }

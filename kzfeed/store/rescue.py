@@ -17,11 +17,12 @@ from kzfeed.errors import DatabaseError, UsageError
 from kzfeed.store import schema, tables
 from kzfeed.store.backup import refuse_target, remove_sqlite_companions
 from kzfeed.store.damage import ranges, read_around, row_ids
+from kzfeed.store.day_counts import rebuild_statement
 from kzfeed.store.engine import Database
 
 BATCH = 200
-_NOT_COPIED = ("row_counts",)
-"""Tables that describe the file and not the archive."""
+_NOT_COPIED = ("row_counts", "day_counts")
+"""Tables that are counted anew from what was copied."""
 
 
 def rescue(database: Database, file: Path, report: Callable[[str], None]) -> dict[str, int]:
@@ -63,7 +64,7 @@ def _write(database: Database, file: Path, report: Callable[[str], None]) -> dic
     schema.upgrade(rescued)
     rescued.close()
     with closing(sqlite3.connect(file)) as copy:
-        counts = _set_row_counts(copy)
+        counts = _set_counts(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
     return counts
 
@@ -162,8 +163,10 @@ def _references(copy: sqlite3.Connection) -> list[tuple[str, str, str]]:
     ]
 
 
-def _set_row_counts(copy: sqlite3.Connection) -> dict[str, int]:
-    """Set the row counts to what the file holds, and return them."""
+def _set_counts(copy: sqlite3.Connection) -> dict[str, int]:
+    """Set the row counts and day counts to what the file holds, and return the row counts."""
+    copy.execute("DELETE FROM day_counts")
+    copy.execute(rebuild_statement("sqlite"))
     copy.execute("DELETE FROM row_counts")
     counts = {
         table.name: int(copy.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()[0])  # noqa: S608 - a name of ours

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from kzfeed.article.build import fingerprint
 from kzfeed.hosts import host_of
 from kzfeed.store import tables
+from kzfeed.store.day_counts import DayCounts
 from kzfeed.store.engine import Database
 from kzfeed.store.known_articles import BODY_BATCH, in_batches
 from kzfeed.store.records import BELONGING, ArticleRecord, SourceRecord, Values, exchanged_columns
@@ -148,6 +149,20 @@ def _insert(connection: sa.Connection, records: Sequence[ArticleRecord]) -> None
     _insert_belonging(connection, tables.revisions, source_ids, [(key, each.versions) for key, each in with_ids])
     for name, table in BELONGING.items():
         _insert_belonging(connection, table, source_ids, [(key, each.belonging[name]) for key, each in with_ids])
+    _count_days(connection, records, source_ids)
+
+
+def _count_days(connection: sa.Connection, records: Sequence[ArticleRecord], source_ids: Mapping[str, int]) -> None:
+    day_counts = DayCounts()
+    for record in records:
+        article = record.article
+        day_counts.count_article(source_ids[article["source"]], article["published_at"], article["first_seen_at"])
+        if article["revision"] > 1:
+            day_counts.count_version(source_ids[article["revision_source"]], article["revision_seen_at"])
+        for version in record.versions:
+            if version["revision"] > 1:
+                day_counts.count_version(source_ids[version["source"]], version["seen_at"])
+    day_counts.write(connection)
 
 
 def _insert_belonging(

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 
 from kzfeed.store import tables
 
-COUNTED = [table for table in tables.metadata.sorted_tables if table not in (tables.hosts, tables.row_counts)]
+_NOT_COUNTED = (tables.hosts, tables.row_counts, tables.day_counts)
+COUNTED = [table for table in tables.metadata.sorted_tables if table not in _NOT_COUNTED]
 
 # Text, because both engines share this syntax and SQLAlchemy has `ON CONFLICT` only for one dialect at a time.
 _ADD = sa.text(

@@ -256,6 +256,17 @@ row_counts = sa.Table(
     sa.Column("row_count", sa.BigInteger, nullable=False),
 )
 
+day_counts = sa.Table(
+    "day_counts",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    _references("source_id", "sources.id", primary_key=True),
+    sa.Column("articles", sa.Integer, nullable=False),
+    sa.Column("undated", sa.Integer, nullable=False),
+    sa.Column("first_seen", sa.Integer, nullable=False),
+    sa.Column("new_versions", sa.Integer, nullable=False),
+)
+
 ARTICLE_LIST = """
 SELECT a.id, a.url_hash, s.name AS source, a.title, a.url, a.published_at, a.first_seen_at, a.revision
 FROM articles AS a JOIN sources AS s ON s.id = a.source_id

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
 from kzfeed.store import row_counts, schema, tables
+from kzfeed.store.day_counts import wrong_day_counts
 from kzfeed.store.engine import Database
 from kzfeed.store.findings import Checked, Finding, finding, is_broken, key, named, raw, stream
 from kzfeed.store.verify_articles import newest_versions, older_versions
@@ -177,6 +178,13 @@ def _row_counts(connection: sa.Connection) -> Findings:
         yield finding("rows", name, f"holds {held} rows: expected {counted}, for so many has kzfeed stored in it")
 
 
+def _day_counts(connection: sa.Connection) -> Findings:
+    if not sa.inspect(connection).has_table(tables.day_counts.name):
+        return  # `_schema` has reported it
+    for row, said in wrong_day_counts(connection):
+        yield finding("day-counts", row, said)
+
+
 def _counts(connection: sa.Connection) -> Findings:
     """Sources whose polls stored more articles or revisions than the archive holds."""
 
@@ -219,6 +227,7 @@ _CHECKS = (
     _sightings,
     _polls,
     _row_counts,
+    _day_counts,
     _counts,
     _validators,
     newest_versions,
