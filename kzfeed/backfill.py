@@ -5,7 +5,6 @@ after it was killed, stores what is missing and changes nothing else.
 """
 
 import filecmp
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from kzfeed.file_reader import EXPORT_LIST, FoundFile, read_files
 from kzfeed.hosts import host_of
 from kzfeed.model.articles import Article, Tally
 from kzfeed.restore import ExportList
+from kzfeed.source_names import SOURCE_NAME_RULE, is_source_name, source_name_from
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 
@@ -173,24 +173,17 @@ def make_quarantine(folder: Path) -> None:
 def by_host(_path: Path, article: Article) -> str:
     """The article's host without `www.`."""
     host = host_of(article.url or "")
-    return slug(host.removeprefix("www.")) or "unknown"
+    return source_name_from(host.removeprefix("www.")) or "unknown"
 
 
 def by_folder(path: Path, _article: Article) -> str:
     """The name of the file's folder."""
-    return slug(path.absolute().parent.name) or "unknown"
+    return source_name_from(path.absolute().parent.name) or "unknown"
 
 
 def by_name(name: str) -> SourceOf:
     """One source for all files. Raises UsageError where `name` is not allowed as a source's name."""
-    if not name or slug(name) != name:
-        example = slug(name) or "archive-2022"
-        raise UsageError(
-            f"{name!r} is no name of a source: use small letters, digits, '.', '_' and '-', as in {example!r}"
-        )
+    if not is_source_name(name):
+        example = source_name_from(name) or "archive-2022"
+        raise UsageError(f"{name!r} is no name of a source: expected {SOURCE_NAME_RULE}, as in {example!r}")
     return lambda path, article: name
-
-
-def slug(text: str) -> str:
-    """The text as a source's name, which is safe as a folder's name on every system."""
-    return re.sub(r"[^\w.-]+", "-", text.lower()).strip(".-")[:64]

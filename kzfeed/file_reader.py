@@ -18,7 +18,7 @@ from pathlib import Path
 import structlog
 
 from kzfeed.article.archive_file import parse
-from kzfeed.article.build import article_of_file, is_storable
+from kzfeed.article.build import article_of_file, keeps_every_character
 from kzfeed.errors import ArchiveFileError, UsageError
 from kzfeed.model.articles import Article
 from kzfeed.sandbox.process import end_with_parent
@@ -222,7 +222,7 @@ def read_file(found: FoundFile) -> FileRead:
         file = parse(data, found.path)
     except ArchiveFileError as refusal:
         return FileRead(None, refusal=str(refusal))
-    leniencies = file.warnings if is_storable(file) else (*file.warnings, "U+0000 replaced by U+FFFD")
+    leniencies = file.warnings if keeps_every_character(file) else (*file.warnings, "U+0000 replaced by U+FFFD")
     return FileRead(article_of_file(file), leniencies)
 
 

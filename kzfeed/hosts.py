@@ -8,6 +8,8 @@ import re
 
 from ada_url import URL
 
+DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+"""The port of each scheme, of servers and of proxies, that a URL need not name."""
 _DELIMITER = re.compile(r"[\s/\\?#@\[\]]")
 
 

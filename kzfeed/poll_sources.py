@@ -14,6 +14,8 @@ from kzfeed.errors import DatabaseError, UsageError
 from kzfeed.hosts import host_of
 from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
+from kzfeed.schedule.explain import moment
+from kzfeed.schedule.permission import pause_end, retirement
 from kzfeed.store import host_pauses, sources
 from kzfeed.store.batching import Batcher
 from kzfeed.store.engine import Database
@@ -125,14 +127,14 @@ async def _poll_source(polls: Poller, name: str, current: Batcher[str, SourceOrR
 
 def _allowed(source: Source | None, paused: dict[str, datetime], now: datetime, *, force: bool) -> SourceOrReason:
     """The source, if it may be polled now. `force` overrules what its server asked for."""
-    if source is None or source.status == "removed" or not source.enabled:
+    if source is None or (retired := retirement(source)) == "removed":
         return "no longer configured"
     if force:
         return source
-    if source.status == "gone":
+    if retired:
         return f"retired: {source.last_error}"
-    pauses = [pause for pause in (source.not_before, paused.get(host_of(source.url))) if pause and pause > now]
-    return f"its server asked to be left alone until {max(pauses):%Y-%m-%d %H:%M:%S} UTC" if pauses else source
+    until = pause_end(source, paused.get(host_of(source.url)), now)
+    return f"its server asked to be left alone until {moment(until)}" if until else source
 
 
 def _report(source: Source, poll: Poll) -> PollReport:

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from kzfeed.article import url
 from kzfeed.article.archive_file import LINK_START, STAMP, ArchiveFile
@@ -15,9 +15,9 @@ from kzfeed.article.html import content as html
 from kzfeed.article.html.line_breaks import trim_lines
 from kzfeed.article.html.media import enclosure_media
 from kzfeed.article.html.visible_text import words_alone
-from kzfeed.article.strings import is_storable as can_be_stored
-from kzfeed.article.strings import storable, trim
+from kzfeed.article.strings import is_storable, storable, trim
 from kzfeed.feed.dates.parse import instant
+from kzfeed.instants import RESOLUTION
 from kzfeed.model.articles import Article, Entry, Feed, Media
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -157,9 +157,9 @@ def article_of_file(file: ArchiveFile) -> Article:
     )
 
 
-def is_storable(file: ArchiveFile) -> bool:
+def keeps_every_character(file: ArchiveFile) -> bool:
     """Whether `article_of_file` keeps every character of the file."""
-    return all(can_be_stored(part) for part in (file.title, file.url, file.body))
+    return all(is_storable(part) for part in (file.title, file.url, file.body))
 
 
 def file_of_article(
@@ -172,7 +172,7 @@ def file_of_article(
     published_raw: str | None,
 ) -> ArchiveFile:
     """The archive file of an article, given by its columns in `articles`."""
-    stamp = None if published_at is None else (published_at - EPOCH) // timedelta(milliseconds=1)
+    stamp = None if published_at is None else (published_at - EPOCH) // RESOLUTION
     raw = _RAW_STAMP.fullmatch(published_raw or "")
     # Only for a stamp outside those years: a feed's raw date may look like a stamp too.
     if stamp is None and raw and raw[1] != "NaN" and _from_stamp(int(raw[1])) is None:
@@ -217,7 +217,7 @@ def _marked(seen: str) -> str:
 
 def _from_stamp(stamp: int | None) -> datetime | None:
     try:
-        return None if stamp is None else EPOCH + timedelta(milliseconds=stamp)
+        return None if stamp is None else EPOCH + stamp * RESOLUTION
     except OverflowError:
         return None
 

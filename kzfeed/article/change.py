@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from kzfeed.article.build import has_fingerprint
+from kzfeed.instants import RESOLUTION
 from kzfeed.model.articles import Article
 
 
@@ -100,13 +101,13 @@ def _change(article: Article, before: Known | None, live: bool) -> Change:
 def takes_date(article: Article, known: Known, source_id: int) -> bool:
     """Whether the article's date replaces the one that the archive has: it had none, or the first source corrects it.
 
-    Two sources that date an article differently do not take turns. Dates are stored in milliseconds.
+    Two sources that date an article differently do not take turns.
     """
     if article.published_at is None:
         return False
     if known.published_at is None:
         return True
-    return source_id == known.dated_by and abs(article.published_at - known.published_at) >= timedelta(milliseconds=1)
+    return source_id == known.dated_by and abs(article.published_at - known.published_at) >= RESOLUTION
 
 
 def _in_order(articles: Iterable[Article], live: bool) -> list[tuple[Article, bool]]:

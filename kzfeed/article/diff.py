@@ -12,6 +12,7 @@ from itertools import pairwise
 from typing import Literal
 
 from kzfeed.article.html.content import plain_text
+from kzfeed.article.strings import CJK
 from kzfeed.model.articles import StoredVersion
 
 Mark = Literal["same", "gone", "new"]
@@ -26,9 +27,7 @@ MAX_TOKENS = 1_500
 MAX_MERGED_MATCH = 3
 """The longest match, in characters, that is marked as changed when it lies between two longer changes."""
 
-# Han, kana, Hangul, and their punctuation: a character is a token. Else a word, white space, or a character.
-_CJK = "\u2e80-\u9fff\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
-_TOKEN = re.compile(rf"[{_CJK}]|[^\W{_CJK}]+|\s+|.", re.DOTALL)
+_TOKEN = re.compile(rf"[{CJK}]|[^\W{CJK}]+|\s+|.", re.DOTALL)
 _CLAUSE = re.compile(r"[^。！？；，.!?;,]*[。！？；，.!?;,]+\s*|[^。！？；，.!?;,]+")
 
 

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from kzfeed.article.build import enclosures_of, has_fingerprint
 from kzfeed.article.change import Known
+from kzfeed.article.strings import CJK
 from kzfeed.article.url import url_hash
 from kzfeed.model.articles import Article
 
@@ -21,8 +22,7 @@ HARDLY_SHARED = 0.2
 _NEW_KEYS = 2
 """How many of the `own_hashes` a new article may take: any more are those of older versions of kzfeed."""
 
-_CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff"
-_UNIT = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+_UNIT = re.compile(rf"(?=[{CJK}])[^\W_]|[^\W_{CJK}]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +169,10 @@ class _Link:
     def _become_new(self) -> None:
         firsts: dict[tuple[str, frozenset[str]], str] = {}
         entries = self._open()
-        kinds = {(entry.fingerprint, enclosures_of(entry.media)) for entry in entries}
+        kinds = [(entry.fingerprint, enclosures_of(entry.media)) for entry in entries]
         guids = {entry.guid for entry in entries}
-        alone = len(kinds) == 1 or (len(guids) == 1 and None not in guids)
-        for entry in entries:
-            kind = entry.fingerprint, enclosures_of(entry.media)
+        alone = len(set(kinds)) == 1 or (len(guids) == 1 and None not in guids)
+        for entry, kind in zip(entries, kinds, strict=True):
             if kind not in firsts:
                 firsts[kind] = self._new_hash(entry, alone=alone)
             self.found[id(entry)] = firsts[kind]

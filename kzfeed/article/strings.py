@@ -18,6 +18,9 @@ UNSPACED = (
 )
 """The characters of scripts without spaces between words, to stand in a class of a regular expression."""
 
+CJK = UNSPACED + "\u3130-\u318f\ua960-\ua97f\uac00-\ud7ff"
+"""UNSPACED and Hangul. Where texts are compared or measured, each of these characters counts as a word."""
+
 _RUN = re.compile(f"[{WHITE_SPACE}]+")
 _LINE_BREAK = re.compile("\r\n|[\n-\r\u2028\u2029]")
 """The line breaks among WHITE_SPACE. U+0085 is not white space in the archive format."""

@@ -9,10 +9,11 @@ import re
 from ada_url import join_url, normalize_url
 
 from kzfeed.article.strings import well_formed
+from kzfeed.hosts import DEFAULT_PORTS
 
 URL_HASH = re.compile("[0-9a-f]{64}")
 _C0_CONTROL_OR_SPACE = "".join(map(chr, range(0x21)))
-_DEFAULT_PORTS = frozenset({":80", ":443"})
+_DEFAULT_PORTS = {f":{DEFAULT_PORTS[scheme]}" for scheme in ("http", "https")}
 
 # An http(s) URL as the standard writes it; brackets stand around IPv6 only.
 _PARTS = re.compile(r"https?://([^/@]*@)?(\[[^]]*\]|[^:/]*)(:[0-9]+)?(/[^?#]*)(?:\?([^#]*))?(?:#(.*))?")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo
 
+from kzfeed.article.strings import CJK
 from kzfeed.check.feed_report import (
     BodyFacts,
     DateFacts,
@@ -19,12 +20,12 @@ from kzfeed.check.feed_report import (
     WindowFacts,
 )
 from kzfeed.feed.dates.parse import instant
-from kzfeed.feed.decode import decode
 from kzfeed.model.articles import Article, Feed, FeedLink, FeedLinks, ParsedDocument
 from kzfeed.model.polls import Fetched, Outcome
 from kzfeed.schedule.explain import length
 from kzfeed.schedule.interval import IntervalBounds
-from kzfeed.schedule.response_headers import MAX_FRESHNESS, freshness
+from kzfeed.schedule.policy import own_wait
+from kzfeed.schedule.response_headers import freshness
 from kzfeed.text import redacted
 
 MAX_RAW_DATES = 10
@@ -41,7 +42,7 @@ _ENDS_SHORT = re.compile(
     r"|(?:阅读|閱讀|查看)(?:全文|更多|原文)|(?:继续|繼續)(?:阅读|閱讀)|続きを読む)[\s»›→>)\].]*$",
     re.IGNORECASE,
 )
-_CJK = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_CJK = re.compile(f"[{CJK}]")
 _NO_TIME = timedelta()
 
 
@@ -95,7 +96,7 @@ def report(
         document=_document(outcome, feed, articles),
         dates=_dates(feed, checking),
         window=WindowFacts(published[0], published[-1], _seconds(published[-1] - published[0])) if published else None,
-        suggestion=suggested(published, max(_own_wait(feed), fresh), checking.bounds),
+        suggestion=suggested(published, max(own_wait(feed), fresh), checking.bounds),
         bodies=_bodies(articles),
         first=_first(articles),
     )
@@ -111,12 +112,12 @@ def _redacted(links: Sequence[FeedLink]) -> tuple[FeedLink, ...]:
 def _document(fetched: Fetched, feed: Feed, articles: Sequence[Article]) -> DocumentFacts:
     return DocumentFacts(
         bytes=len(fetched.body),
-        encoding=decode(fetched.body, fetched.headers.get("content-type")).encoding,
+        encoding=feed.encoding,
         format=feed.format,
         title=feed.title,
         site_url=feed.site_url,
         language=feed.language,
-        own_wait_seconds=_seconds(_own_wait(feed)),
+        own_wait_seconds=_seconds(own_wait(feed)),
         skip_hours=tuple(sorted(feed.skip_hours)),
         skip_days=tuple(sorted(feed.skip_days)),
         entries=len(feed.entries),
@@ -124,10 +125,6 @@ def _document(fetched: Fetched, feed: Feed, articles: Sequence[Article]) -> Docu
         flaws=tuple(_flaws(feed)),
         remarks=tuple(_remarks(feed, articles)),
     )
-
-
-def _own_wait(feed: Feed) -> timedelta:
-    return min(max(feed.ttl or _NO_TIME, feed.update_every or _NO_TIME), MAX_FRESHNESS)
 
 
 def _flaws(feed: Feed) -> Iterator[str]:

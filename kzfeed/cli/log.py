@@ -18,6 +18,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
 from kzfeed.config.settings import colours_wanted
+from kzfeed.instants import iso_text
 from kzfeed.text import json_line, printable, printable_lines, redacted
 
 _FIRST: Final = ("time", "level", "event")
@@ -117,7 +118,7 @@ def _drop(event: EventDict, left_out: Collection[str]) -> EventDict:
 
 
 def _add_time(_: object, __: str, event: EventDict) -> EventDict:
-    event["time"] = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    event["time"] = iso_text(datetime.now(UTC))
     return {**{key: event[key] for key in _FIRST if key in event}, **event}
 
 

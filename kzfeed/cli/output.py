@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from kzfeed.instants import iso_text
 from kzfeed.text import json_line, plural, printable, printable_lines, redacted
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def print_json(value: Any) -> None:
 
     def as_text(other: object) -> str:
         if isinstance(other, datetime):
-            return other.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            return iso_text(other)
         raise TypeError(f"no JSON for {type(other).__name__}")
 
     print(json_line(value, default=as_text))

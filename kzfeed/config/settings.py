@@ -22,6 +22,7 @@ from kzfeed.config.proxies import LOOPBACK, ProxyUrls, proxies_of_environment
 from kzfeed.errors import ConfigError
 from kzfeed.model.polls import SourceConfig
 from kzfeed.schedule.interval import IntervalBounds
+from kzfeed.source_names import is_source_name
 from kzfeed.text import without_userinfo
 
 BUILT_IN: Final = "built-in defaults"
@@ -321,7 +322,7 @@ def _called(place: values.Place, document: Mapping[str, Any]) -> str:
     if len(parts) > 1 and isinstance(number := parts[1], int):
         names = [source.get("name") if isinstance(source, dict) else None for source in document["sources"]]
         name = names[number]
-        good = isinstance(name, str) and values.SOURCE_NAME.fullmatch(name) and names.count(name) == 1
+        good = is_source_name(name) and names.count(name) == 1
         parts[:2] = [f"sources.{name}" if good else f"sources[{number + 1}]"]
     return ".".join(str(values.shown(part)) for part in parts)
 

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator
 
-from kzfeed.hosts import parse_host
+from kzfeed.hosts import DEFAULT_PORTS, host_of, parse_host
 from kzfeed.schedule.cron import parsed
+from kzfeed.source_names import SOURCE_NAME_RULE, is_source_name
 from kzfeed.text import HIDDEN, redacted
 
 # --- time and size ---------------------------------------------------------------------------------------------------
@@ -90,7 +91,6 @@ def number(value: object, *, least: int) -> int:
 
 # --- names and addresses ---------------------------------------------------------------------------------------------
 
-SOURCE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _DATABASE = re.compile(r"sqlite:///(?!$|:memory:)|(?:postgresql|postgresql\+psycopg|postgres)://.")
 
 
@@ -103,9 +103,9 @@ def text(value: object) -> str:
 
 def source_name(value: object) -> str:
     """The name of a source."""
-    if not isinstance(value, str) or not SOURCE_NAME.fullmatch(value):
-        raise ValueError("1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or a digit first")
-    return value
+    if not is_source_name(value):
+        raise ValueError(SOURCE_NAME_RULE)
+    return str(value)
 
 
 def host_name(value: object) -> str:
@@ -122,9 +122,9 @@ def address(value: object) -> tuple[str, str, int | None, str, str]:
     url = value.strip() if isinstance(value, str) else ""
     with suppress(ValueError):  # a port that is no number, a bracket that is not closed
         parts = urlsplit(url)
-        if parts.scheme in ("http", "https") and parts.hostname and not re.search(r"[\s\x00-\x1f\x7f]", url):
-            port = None if parts.port == {"http": 80, "https": 443}[parts.scheme] else parts.port
-            return parts.scheme, parts.hostname, port, parts.path or "/", parts.query
+        if parts.hostname and (host := host_of(url)) and not re.search(r"[\s\x00-\x1f\x7f]", url):
+            port = None if parts.port == DEFAULT_PORTS[parts.scheme] else parts.port
+            return parts.scheme, host, port, parts.path or "/", parts.query
     raise ValueError("an http or https URL with a host")
 
 

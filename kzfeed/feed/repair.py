@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html.entities import html5
 
 from kzfeed.errors import DocumentError
-from kzfeed.feed.xml import MAX_DEPTH
+from kzfeed.feed.xml import MAX_DEPTH, VOID_ELEMENTS
 
 FIRST_TAG = re.compile(r"<([A-Za-z_][^\s<>/]*)")
 FEED_TAG = re.compile(r"<(?:[\w.-]+:)?(?:rss|feed|rdf|channel|item|entry)\b", re.IGNORECASE)
@@ -105,8 +105,8 @@ _TAG = re.compile(
 _UNREADABLE = re.compile(r"&(?:#[0-9]+;|#[xX][0-9a-fA-F]+;|(?P<name>[A-Za-z][\w.-]*);)?|<|\]\]>")
 _ENTRY_NAME = re.compile(r"(?:[\w.-]+:)?(?:item|entry)", re.IGNORECASE)
 _PREFIXED = re.compile(r"\s([\w.-]+):([\w.-]+)\s*=")
-# Elements that HTML never closes and that no feed format has.
-_VOID = frozenset({"area", "br", "col", "embed", "hr", "img", "input", "param", "track", "wbr"})
+# The others are elements of feed formats too.
+_VOID = VOID_ELEMENTS - {"base", "link", "meta", "source"}
 _NAMESPACES = {
     "atom": "http://www.w3.org/2005/Atom",
     "content": "http://purl.org/rss/1.0/modules/content/",

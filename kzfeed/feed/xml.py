@@ -18,10 +18,12 @@ _MAX_ATTRIBUTES = 1_000
 _MAX_PREFIXES = 1_000
 _MAX_ADDRESS = 8_192
 
-_ENTRY_NAMES = frozenset({"item", "entry"})
-_VOID = frozenset(
+VOID_ELEMENTS = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"}
 )
+"""The HTML elements that have no content and no end tag."""
+
+_ENTRY_NAMES = frozenset({"item", "entry"})
 _QUOTES = {'"': "&quot;"}
 
 # What people write in windows-1252 and label as Latin-1 or as a character reference: U+0080 to U+009F are no text.
@@ -92,7 +94,7 @@ class Element:
             for child in children:
                 if isinstance(child, str):
                     pieces.append(escape(child) if is_xhtml or end else child)
-                elif not child.children and child.tag.lower() in _VOID:
+                elif not child.children and child.tag.lower() in VOID_ELEMENTS:
                     pieces.append(f"<{_start_tag(child)}/>")
                 else:
                     pieces.append(f"<{_start_tag(child)}>")

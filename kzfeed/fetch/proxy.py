@@ -12,9 +12,7 @@ import ada_url
 
 from kzfeed.fetch.addresses import address_of
 from kzfeed.fetch.target import Target
-from kzfeed.hosts import parse_host
-
-_DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+from kzfeed.hosts import DEFAULT_PORTS, parse_host
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ def parse_proxy(url: str) -> Proxy:
         return Proxy(
             scheme=scheme,
             host=parse_host(unquote(parsed.hostname)),
-            port=int(parsed.port or _DEFAULT_PORTS[scheme]),
+            port=int(parsed.port or DEFAULT_PORTS[scheme]),
             username=unquote(parsed.username),
             password=unquote(parsed.password),
         )

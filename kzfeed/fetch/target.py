@@ -10,9 +10,9 @@ from urllib.parse import quote
 import ada_url
 
 from kzfeed.fetch.errors import VisitError
+from kzfeed.hosts import DEFAULT_PORTS
 from kzfeed.text import redacted
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 # The parts of a URL that ada has serialised.
 _HREF = re.compile(r"(https?)://(?:([^/@]*)@)?((\[[^]]*\]|[^/:]*)(?::([0-9]+))?)(/[^#]*)")
 
@@ -49,7 +49,7 @@ def target_of(url: str, base: str | None = None) -> Target:
         url=f"{scheme}://{netloc}{path}",
         scheme=scheme,
         host=host.strip("[]"),
-        port=int(port or _DEFAULT_PORTS[scheme]),
+        port=int(port or DEFAULT_PORTS[scheme]),
         netloc=netloc,
         path=path,
         userinfo=userinfo or "",

@@ -115,6 +115,8 @@ class Feed:
     skipped: int = 0
     cut_off: bool = False
     flaw: str | None = None
+    encoding: str = ""
+    """The encoding of its document, as `sandbox.document_reader` decoded it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ FailureKind = Literal[
     "internal",
 ]
 SourceStatus = Literal["active", "failing", "gone", "removed"]
+POLLED_STATUSES: tuple[SourceStatus, ...] = ("active", "failing")
 PollOutcome = Literal["new", "unchanged", "not-modified", "failed"]
 
 

@@ -30,7 +30,8 @@ def read(document: Document) -> ParsedDocument:
         return key_of_entry(entry, context) in document.archived
 
     known = is_archived if document.archived else None
-    return _articles(parse(decoded, url=document.url, max_entries=document.max_entries, is_archived=known), document)
+    feed = parse(decoded, url=document.url, max_entries=document.max_entries, is_archived=known)
+    return _articles(replace(feed, encoding=decoded.encoding), document)
 
 
 def read_harmless(document: Document) -> ParsedDocument | None:
@@ -44,7 +45,7 @@ def read_harmless(document: Document) -> ParsedDocument | None:
         decoded = decode_utf8(document.body, document.content_type)
         most = min(document.max_entries, _HARMLESS_ENTRIES)
         feed = parse_well_formed(decoded, url=document.url, max_entries=most) if decoded else None
-        return _articles(feed, document) if feed else None
+        return _articles(replace(feed, encoding=decoded.encoding), document) if decoded and feed else None
     except Exception:  # noqa: BLE001 - `read` raises the right error, in a worker
         return None
 

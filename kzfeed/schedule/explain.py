@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kzfeed.model.polls import Source
+from kzfeed.schedule.permission import retirement
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
 from kzfeed.text import printable, redacted
 
@@ -27,9 +28,10 @@ def explain(source: Source, paused_until: datetime | None, now: datetime) -> lis
 
 
 def _next_visit(source: Source, paused_until: datetime | None, now: datetime) -> str:
-    if source.status == "removed" or not source.enabled:
+    retired = retirement(source)
+    if retired == "removed":
         return "It is not in the configuration any more and is not polled; its articles are kept."
-    if source.status == "gone":
+    if retired == "gone":
         since = f" at {moment(source.gone_at)}" if source.gone_at else ""
         return f"Its server said{since} that it is gone for good (410): it is not polled, its articles are kept."
     when, reason = source.next_poll_at, source.next_poll_reason or "its configuration"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from kzfeed.hosts import host_of
+from kzfeed.instants import RESOLUTION
 from kzfeed.model.articles import Feed, Overlap
 from kzfeed.model.polls import Failed, FailureKind, Fetched, NotModified, Outcome, Source, Validators, Visit
 from kzfeed.schedule.interval import (
@@ -29,8 +30,6 @@ MOVED_AFTER = timedelta(hours=24)
 MOVED_POLLS = 3
 UNCHANGED_BACK_OFF = 4
 """The longest wait, in intervals, for a server without validators whose document does not change."""
-ROUNDING = timedelta(milliseconds=10)
-"""The database rounds times to milliseconds."""
 
 _VALIDATOR_NAMES = {b"etag": "ETag", b"last-modified": "Last-Modified"}
 _DOUBTFUL: tuple[FailureKind, ...] = ("not-a-feed", "empty", "unexpected-status")
@@ -106,6 +105,11 @@ def flaw_of(source: Source, visit: VisitResult) -> str | None:
     return "; ".join(filter(None, ("it has no entries, but had some before", visit.feed.flaw)))
 
 
+def own_wait(feed: Feed) -> timedelta:
+    """The pause between two polls that the feed asks for (ttl, sy:updatePeriod), limited as rule 6 says; 0 if none."""
+    return min(max(feed.ttl or _NO_TIME, feed.update_every or _NO_TIME), MAX_FRESHNESS)
+
+
 def next_state(source: Source, visit: VisitResult, at: Circumstances) -> NextState:
     """The state of the source after the visit."""
     if isinstance(visit.outcome, Failed):
@@ -121,7 +125,7 @@ def replanned(before: Source, after: Source, at: Circumstances) -> datetime | No
     polled, planned = after.last_polled_at, after.next_poll_at
     if polled is None or planned is None or before.url != after.url or _timing(before) == _timing(after):
         return None
-    was_due = polled + interval_wait(before, polled, at.bounds).length + ROUNDING
+    was_due = polled + interval_wait(before, polled, at.bounds).length + RESOLUTION
     if after.cron:
         due = at.now + interval_wait(after, at.now, at.bounds).length
     else:
@@ -197,12 +201,12 @@ def _with_document(source: Source, visit: VisitResult, now: datetime) -> Source:
     feed = visit.feed
     if feed is None:
         return source
-    own_wait = min(max(feed.ttl or _NO_TIME, feed.update_every or _NO_TIME), MAX_FRESHNESS)
+    wait = own_wait(feed)
     return replace(
         source,
         title=source.title or feed.title,
         site_url=feed.site_url or source.site_url,
-        own_wait=own_wait if own_wait > _NO_TIME else None,
+        own_wait=wait if wait > _NO_TIME else None,
         skip_hours=feed.skip_hours,
         skip_days=feed.skip_days,
         last_document_at=now,

@@ -12,7 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kzfeed.model.polls import Source
+from kzfeed.instants import RESOLUTION
+from kzfeed.model.polls import POLLED_STATUSES, Source
 from kzfeed.store import tables
 from kzfeed.store.due_sources import Columns, Condition, due_source_ids
 from kzfeed.store.engine import Database
@@ -22,8 +23,6 @@ LONGEST_LEASE = timedelta(hours=1)
 """The longest claim that any daemon makes, whatever its configuration."""
 ATTEMPTS = 3
 """How often a claim searches again where other daemons have claimed everything that it had found."""
-RESOLUTION = timedelta(milliseconds=1)
-"""Instants are stored in milliseconds."""
 
 _source = tables.sources.c
 
@@ -95,7 +94,7 @@ def _is_due(source: Columns, now: datetime) -> sa.ColumnElement[bool]:
     # were found before are checked.
     return sa.and_(
         sa.case((source.enabled, source.next_poll_at)) <= now,
-        source.status.in_(["active", "failing"]),
+        source.status.in_(POLLED_STATUSES),
         sa.or_(source.not_before.is_(None), source.not_before <= now),
     )
 

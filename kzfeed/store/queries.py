@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from kzfeed.article import url
 from kzfeed.errors import UsageError
 from kzfeed.model.articles import StoredArticle, StoredVersion
+from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
 from kzfeed.store.damage import is_damage, read_around, row_ids
 from kzfeed.store.engine import Database
@@ -302,7 +303,7 @@ def source_health(database: Database) -> list[dict[str, Any]]:
     with database.read() as connection:
         rows = [dict(row._mapping) for row in connection.execute(query.order_by(health.c.name))]
     for row in rows:
-        if row["url"] is None or row["status"] in ("removed", "gone"):
+        if row["url"] is None or row["status"] not in POLLED_STATUSES:
             row["next_poll_at"] = None
     return rows
 

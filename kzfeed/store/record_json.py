@@ -6,7 +6,7 @@ What is read is checked against the schema, because anybody may have written it.
 import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from kzfeed.article.build import derivation_version_of
 from kzfeed.article.strings import is_storable
 from kzfeed.article.url import URL_HASH
+from kzfeed.instants import iso_text
+from kzfeed.source_names import SOURCE_NAME_RULE, is_source_name
 from kzfeed.store import tables
 from kzfeed.store.records import BELONGING, TEXTS, ArticleRecord, SourceRecord, Values, exchanged_columns, key_of_row
 from kzfeed.text import without_userinfo
 
-_NAME = re.compile(r"\w[\w.-]{0,79}")
-"""Names of sources, which become names of folders."""
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
 
@@ -44,13 +44,7 @@ def json_of_source(record: SourceRecord) -> dict[str, Any]:
 
 
 def _json_of(values: Values) -> dict[str, Any]:
-    return {name: _json_value(value) for name, value in values.items()}
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat("T", "milliseconds").replace("+00:00", "Z")
-    return value
+    return {name: iso_text(value) if isinstance(value, datetime) else value for name, value in values.items()}
 
 
 def article_of_json(given: Mapping[str, Any]) -> ArticleRecord:
@@ -85,8 +79,8 @@ def source_of_json(given: Any) -> SourceRecord:
     if not isinstance(given, dict):
         raise ValueError("a source is not an object")
     source = _values(tables.sources, given)
-    if not _NAME.fullmatch(source["name"]):
-        raise ValueError(f"a source is named {source['name']!r:.80}: expected letters, digits, '.', '_' and '-'")
+    if not _is_source_name(source["name"]):
+        raise ValueError(f"a source is named {source['name']!r:.80}: expected {SOURCE_NAME_RULE}")
     addresses = _rows(tables.source_addresses, given, "addresses")
     return SourceRecord(
         _without_passwords(source), tuple(map(_without_passwords, addresses)), _rows(tables.gaps, given, "gaps")
@@ -120,9 +114,9 @@ def _value(what: str, column: sa.Column[Any], given: Any) -> Any:
     if given is None and column.nullable:
         return None
     if column.foreign_keys:
-        if isinstance(given, str) and _NAME.fullmatch(given):
+        if _is_source_name(given):
             return given
-        raise ValueError(f"{what} is {given!r:.80}: expected the name of a source")
+        raise ValueError(f"{what} is {given!r:.80}: expected the name of a source, {SOURCE_NAME_RULE}")
     kind = column.type
     if isinstance(kind, tables.Instant):
         return _instant(what, given)
@@ -138,6 +132,11 @@ def _value(what: str, column: sa.Column[Any], given: Any) -> Any:
     if not is_right:
         raise ValueError(f"{what} is {given!r:.80}: expected {_EXPECTED.get(type(kind), 'text that can be stored')}")
     return given
+
+
+def _is_source_name(given: Any) -> bool:
+    # Somebody may have put a name with capitals into the database: its articles must come back too.
+    return isinstance(given, str) and is_source_name(given.lower())
 
 
 _EXPECTED: dict[type, str] = {

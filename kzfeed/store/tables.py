@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from kzfeed.instants import in_milliseconds
+
 
 class Instant(TypeDecorator[datetime]):
     """An aware datetime in UTC: TIMESTAMPTZ in PostgreSQL, `2022-01-11 17:39:03.000` in SQLite, so that text sorts."""
@@ -25,11 +27,9 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        utc = value.astimezone(UTC)
-        if dialect.name == "postgresql":
-            return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+        stored = in_milliseconds(value)
         # Not strftime, which writes the year 1 as "1": that would not sort.
-        return utc.isoformat(" ", "milliseconds").removesuffix("+00:00")
+        return stored if dialect.name == "postgresql" else stored.isoformat(" ", "milliseconds").removesuffix("+00:00")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:

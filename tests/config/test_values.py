@@ -18,7 +18,7 @@ SOME_CONTACT = 'a URL or an e-mail address in ASCII, without brackets, of at mos
 SOME_URL = "an http or https URL with a host"
 SOME_PROXY = 'a proxy such as "http://proxy.example:3128" or "socks5h://NAME:PASSWORD@HOST:1080", or ""'
 SOME_HOST = 'a host such as "feedx.net", without scheme and port'
-SOME_NAME = "1 to 64 of a-z, 0-9, '.', '_' and '-', a letter or a digit first"
+SOME_NAME = "1 to 64 small letters of any script, digits, '.', '_' and '-', and no '.' or '-' first"
 SOME_CRON = 'crontab fields (minute, hour, day, month, weekday) that match some date, such as "7 * * * *"'
 SOME_ZONE = 'an IANA time zone such as "UTC" or "Asia/Shanghai"'
 
@@ -47,6 +47,7 @@ from_1 = partial(values.number, least=1)
         (from_1, " 5 ", 5),
         (values.text, " 法广 ", "法广"),
         (values.source_name, "bbc.2_x-y", "bbc.2_x-y"),
+        (values.source_name, "新闻", "新闻"),
         (values.proxy_url, "http://proxy.example:3128", "http://proxy.example:3128"),
         (values.proxy_url, " socks5h://me:secret@[::1]:1080/ ", "socks5h://me:secret@[::1]:1080/"),
         (values.proxy_url, "", ""),

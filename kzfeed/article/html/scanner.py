@@ -15,14 +15,6 @@ Tag = tuple[str, str, bool, bool]
 whether it closes itself."""
 
 
-VOID = frozenset(
-    {
-        *("area", "base", "br", "col", "embed", "hr", "img"),
-        *("input", "link", "meta", "param", "source", "track", "wbr"),
-    }
-)
-"""The elements that have no content and no end tag."""
-
 _RAW = frozenset({"iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"})
 _BATCH = 100_000
 _SPACE = r"\t\n\f\r "  # HTML's own white space, for use in a class

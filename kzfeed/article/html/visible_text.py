@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from kzfeed.article.html.media import MEDIA_TAGS, MediaCollector
-from kzfeed.article.html.scanner import VOID, Tag, attributes_of, decoded
+from kzfeed.article.html.scanner import Tag, attributes_of, decoded
 from kzfeed.article.strings import UNSPACED
+from kzfeed.feed.xml import VOID_ELEMENTS
 
 _BLOCKS = frozenset(
     {
@@ -143,7 +144,7 @@ class VisibleText:
     def _leaves(self, tag: Tag) -> bool:
         """Whether a tag ends the skipped element: its own end tag, or that of an element around it."""
         name, _, closing, empty = tag
-        if name in VOID:
+        if name in VOID_ELEMENTS:
             return False
         if closing and self._open[name]:
             self._open[name] -= 1
@@ -182,7 +183,7 @@ def words_alone(comparison_text: str) -> str:
 
 def _has_content(tag: Tag) -> bool:
     name, _, closing, empty = tag
-    return not (closing or empty or name in VOID)
+    return not (closing or empty or name in VOID_ELEMENTS)
 
 
 def _may_hide(attributes: str) -> bool:

@@ -1,0 +1,17 @@
+"""Instants as kzfeed stores and writes them: in UTC, in whole milliseconds."""
+
+from datetime import UTC, datetime, timedelta
+
+RESOLUTION = timedelta(milliseconds=1)
+"""Two instants that differ by less may be one when they are stored."""
+
+
+def in_milliseconds(instant: datetime) -> datetime:
+    """The instant as it is stored: in UTC, without the fraction of a millisecond."""
+    utc = instant.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+def iso_text(instant: datetime) -> str:
+    """The instant as text (ISO 8601): `2022-01-11T17:39:03.000Z`."""
+    return instant.astimezone(UTC).isoformat("T", "milliseconds").replace("+00:00", "Z")

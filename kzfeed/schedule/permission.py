@@ -1,0 +1,19 @@
+"""Whether a source may be polled. `store/claims.py` has the same rule in SQL, for many sources at a time."""
+
+from datetime import datetime
+from typing import Literal
+
+from kzfeed.model.polls import Source
+
+
+def retirement(source: Source) -> Literal["removed", "gone"] | None:
+    """Why the source is not polled any more: the operator removed it, or its server said 410. None if it is polled."""
+    if source.status == "removed" or not source.enabled:
+        return "removed"
+    return "gone" if source.status == "gone" else None
+
+
+def pause_end(source: Source, host_pause: datetime | None, now: datetime) -> datetime | None:
+    """Until when the server asked not to be visited, for this source or for the whole host; None if it may be."""
+    pauses = [pause for pause in (source.not_before, host_pause) if pause and pause > now]
+    return max(pauses, default=None)
