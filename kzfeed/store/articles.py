@@ -129,6 +129,11 @@ def _article_row(step: _Step) -> Row:
     }
 
 
+def _note_changes(connection: sa.Connection, article_ids: Iterable[int]) -> None:
+    """Tell the search index which articles have another title, text or date than when they were stored."""
+    _insert(connection, tables.article_changes, [{"article_id": each} for each in article_ids])
+
+
 # --- articles that the archive holds already -------------------------------------------------------------------------
 
 
@@ -166,6 +171,7 @@ def _update_derived_text(connection: sa.Connection, steps: Sequence[_Step]) -> N
         ]
         if rows := [row for row in rows if row["fingerprint"] == outdated[row["article_id"]]]:
             connection.execute(_UPDATE_ARTICLE, rows)
+            _note_changes(connection, [row["article_id"] for row in rows])
 
 
 def _takes_date_of(step: _Step) -> bool:
@@ -204,6 +210,7 @@ def _correct_dates(connection: sa.Connection, steps: Sequence[_Step], day_counts
         connection.execute(_KEEP_FORMER_DATE, list(rows.values()))
         with day_counts.changed_dates(connection, rows):
             connection.execute(_CORRECT_DATE, list(rows.values()))
+        _note_changes(connection, rows)
 
 
 _COPY_NEWEST_TO_REVISIONS = sa.insert(tables.revisions).from_select(
@@ -246,6 +253,7 @@ def _revise(connection: sa.Connection, steps: Sequence[_Step], day_counts: DayCo
         rows = list(map(_newest_row, steps_of_different_articles))
         with day_counts.changed_dates(connection, [row["article_id"] for row in rows if row["takes_date"]]):
             connection.execute(_REPLACE_NEWEST, rows)
+        _note_changes(connection, [row["article_id"] for row in rows])
     for step in steps:
         day_counts.count_version(step.batch.source_id, step.batch.seen_at)
 

@@ -31,9 +31,9 @@ _source = tables.sources.c
 BELONGING = {
     table.name: table
     for table in tables.metadata.sorted_tables
-    if "article_id" in table.c and table is not tables.revisions
+    if "article_id" in table.c and table not in (tables.revisions, tables.article_changes)
 }
-"""The tables whose rows belong to articles, except that of older versions."""
+"""The tables whose rows belong to articles, except older versions, and what the search index has still to read."""
 
 
 @dataclass(frozen=True, slots=True)

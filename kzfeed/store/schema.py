@@ -11,7 +11,7 @@ from kzfeed.errors import DatabaseError
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
-HEAD = "0007"
+HEAD = "0008"
 """The schema revision that this kzfeed needs. A constant, because Alembic is slow to import and rarely needed."""
 
 _VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text()))

@@ -176,6 +176,13 @@ former_dates = sa.Table(
     _references("source_id", "sources.id"),
 )
 
+article_changes = sa.Table(
+    "article_changes",
+    metadata,
+    sa.Column("id", Id, primary_key=True),
+    _references("article_id", "articles.id"),
+)
+
 sightings = sa.Table(
     "sightings",
     metadata,
