@@ -7,6 +7,7 @@ title, enclosures and words. All other entries are known by their link, guid or 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import pairwise
 
 from kzfeed.article.build import enclosures_of, has_fingerprint
@@ -27,11 +28,14 @@ _UNIT = re.compile(rf"(?=[{CJK}])[^\W_]|[^\W_{CJK}]+")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What tells an archived article from others with its link: title, plain text, addresses of its enclosures."""
+    """What tells an archived article from others with its link: title, plain text, addresses of its enclosures and, if
+    it has no text, of its images.
+    """
 
     title: str
     text: str
     enclosures: frozenset[str]
+    images: frozenset[str] = frozenset()
 
 
 def candidate_hashes(article: Article) -> Iterator[str]:
@@ -131,19 +135,26 @@ class _Link:
 
     def _is_only_same(self, entry: Article) -> bool:
         same = has_fingerprint(entry, self.archived[0].versions[self.archived[0].revision])
-        return len(self.archived) == 1 and same and not enclosures_of(entry.media)
+        return len(self.archived) == 1 and same and not enclosures_of(entry.media) and not _images(entry)
 
     def _is_same(self, entry: Article, archived: Known) -> bool:
-        return not self._differs_in_enclosures(entry, archived) and has_fingerprint(
+        return not self._differs_in_files(entry, archived) and has_fingerprint(
             entry, archived.versions[archived.revision]
         )
 
-    def _differs_in_enclosures(self, entry: Article, archived: Known) -> bool:
-        """Whether both have enclosures, and other ones. One that is added or taken away makes no other article."""
+    def _differs_in_files(self, entry: Article, archived: Known) -> bool:
+        """Whether both have enclosures, and other ones; or other images under another guid, and no text.
+
+        An enclosure that is added or taken away does not make another article.
+        """
         held = self.words.get(archived.url_hash)
-        return bool(held and held.enclosures and enclosures_of(entry.media)) and self._enclosures_changed(
-            entry, archived
-        )
+        if held is None:
+            return False
+        if held.enclosures and enclosures_of(entry.media):
+            return self._enclosures_changed(entry, archived)
+        images = _images(entry)
+        other_guid = bool(archived.guid and archived.shown is not None and archived.guid != entry.guid)
+        return other_guid and bool(images and held.images) and images.isdisjoint(map(_without_query, held.images))
 
     def _enclosures_changed(self, entry: Article, archived: Known) -> bool:
         held = self.words.get(archived.url_hash)
@@ -152,7 +163,10 @@ class _Link:
     def _by_edited_words(self, entry: Article) -> Known | None:
         guids, taken = {each.guid for each in self.group.entries if each.guid}, set(self.found.values())
         free = (each for each in self.archived if each.guid not in guids and each.url_hash not in taken)
-        return next((each for each in free if self._is_version(entry, each)), None)
+        versions = [each for each in free if self._is_version(entry, each)]
+        if len(versions) < 2:
+            return versions[0] if versions else None
+        return max(versions, key=lambda each: _shared(entry, self.words[each.url_hash]))
 
     def _is_version(self, entry: Article, archived: Known) -> bool:
         """Whether the entry's words are another version of the archived article's."""
@@ -160,16 +174,21 @@ class _Link:
         if archived.shown is None:
             # Another source's: mirrors have guids and enclosures of their own.
             return archived.url_hash == entry.link_hash and not _is_unrelated(entry, held)
-        if self._differs_in_enclosures(entry, archived):
+        if self._differs_in_files(entry, archived):
             return False
-        if entry.guid and archived.guid and not (_is_link(entry.guid, entry) and _is_link(archived.guid, entry)):
-            return _is_edit(entry, held)
-        return not _is_unrelated(entry, held)
+        has_other_guid = bool(entry.guid and archived.guid) and not (
+            _is_link(entry.guid, entry) and _is_link(archived.guid, entry)
+        )
+        is_shared_link = len(self.group.entries) > 1 or len(self.archived) > 1
+        if (has_other_guid or is_shared_link) and entry.title != held.title and _is_dated_apart(entry, archived):
+            # The next post of a series, which shares most words with the last one.
+            return False
+        return _is_edit(entry, held) if has_other_guid else not _is_unrelated(entry, held)
 
     def _become_new(self) -> None:
-        firsts: dict[tuple[str, frozenset[str]], str] = {}
+        firsts: dict[_Kind, str] = {}
         entries = self._open()
-        kinds = [(entry.fingerprint, enclosures_of(entry.media)) for entry in entries]
+        kinds = list(map(_kind, entries))
         guids = {entry.guid for entry in entries}
         alone = len(set(kinds)) == 1 or (len(guids) == 1 and None not in guids)
         for entry, kind in zip(entries, kinds, strict=True):
@@ -185,9 +204,35 @@ class _Link:
         return next((each for each in own if each not in taken), own[-1])
 
 
-def _is_link(guid: str, entry: Article) -> bool:
+_Kind = tuple[str, frozenset[str], frozenset[str]]
+
+
+def _kind(entry: Article) -> _Kind:
+    """What several new entries with one link must share to be one article."""
+    return entry.fingerprint, enclosures_of(entry.media), _images(entry)
+
+
+def _images(entry: Article) -> frozenset[str]:
+    """The images of an entry that has a guid and shows nothing else beside its title, without their queries."""
+    if entry.text or not entry.guid:
+        return frozenset()
+    return frozenset(_without_query(each.url) for each in entry.media if each.kind == "image")
+
+
+def _without_query(address: str) -> str:
+    return address.partition("?")[0]
+
+
+def _is_dated_apart(entry: Article, archived: Known) -> bool:
+    """Whether both have publication dates, and other ones. Dates are stored in milliseconds."""
+    if entry.published_at is None or archived.published_at is None:
+        return False
+    return abs(entry.published_at - archived.published_at) >= timedelta(milliseconds=1)
+
+
+def _is_link(guid: str | None, entry: Article) -> bool:
     """Whether a guid says no more than the link: it is the same address, but for its fragment or its tracking."""
-    return url_hash(guid) == entry.link_hash
+    return guid is not None and url_hash(guid) == entry.link_hash
 
 
 # --- how much two texts share ----------------------------------------------------------------------------------------
@@ -198,6 +243,11 @@ def _is_edit(entry: Article, held: Words) -> bool:
     new, old = _pairs(entry.title, entry.text), _pairs(held.title, held.text)
     size = min(len(new), len(old)) if entry.title == held.title else max(len(new), len(old))
     return len(new & old) >= MOSTLY_SHARED * max(size, 1)
+
+
+def _shared(entry: Article, held: Words) -> int:
+    """How many pairs of words are shared."""
+    return len(_pairs(entry.title, entry.text) & _pairs(held.title, held.text))
 
 
 def _is_unrelated(entry: Article, held: Words) -> bool:

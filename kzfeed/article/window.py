@@ -1,6 +1,7 @@
 """Comparison of two windows of a source: which articles it withdrew, and whether there is a gap between the windows."""
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -23,7 +24,7 @@ def overlap(
     Pinned articles count in neither, because they stay while the window moves on. A document that is not `whole` (cut
     off, or with too many entries) says nothing of what it does not show.
     """
-    places = _places(articles)
+    places = _places(before, articles)
     gone = [entry for entry in before if entry.url_hash not in places]
     stayed = {places[entry.url_hash]: entry for entry in before if entry.url_hash in places}
     pinned = _pinned(stayed, gone, articles)
@@ -46,14 +47,36 @@ def overlap(
     )
 
 
-def _places(articles: Sequence[Article]) -> Mapping[str, int]:
-    """The place in the document of each article, by every hash under which the archive may hold it."""
-    places: dict[str, int] = {}
+def _places(before: Sequence[WindowEntry], articles: Sequence[Article]) -> Mapping[str, int]:
+    """The places in the document of the entries of the window before that it still shows, by their url_hashes.
+
+    An entry is known by any hash under which the archive may hold it, or, if its link or guid is another one, by its
+    title and words, unless other entries have the same.
+    """
+    by_hash: dict[str, list[int]] = {}
+    by_words: dict[str | None, list[int]] = {}
     for place, article in enumerate(articles):
-        for url_hash in (article.url_hash, article.link_hash, *article.own_hashes):
-            if url_hash:
-                places.setdefault(url_hash, place)
-    return places
+        by_words.setdefault(article.fingerprint, []).append(place)
+        for url_hash in filter(None, {article.url_hash, article.link_hash, *article.own_hashes}):
+            by_hash.setdefault(url_hash, []).append(place)
+    as_often = Counter(entry.fingerprint for entry in before)
+    found: dict[str, int] = {}
+    for entry in before:
+        same = [place for place in by_hash.get(entry.url_hash, ()) if not _is_another(articles[place], entry)]
+        with_words = by_words.get(entry.fingerprint, [])
+        if same:
+            with_guid = [place for place in same if articles[place].guid == entry.guid]
+            found[entry.url_hash] = (with_guid or same)[0]
+        elif len(with_words) == 1 == as_often[entry.fingerprint]:
+            found[entry.url_hash] = with_words[0]
+    return found
+
+
+def _is_another(article: Article, entry: WindowEntry) -> bool:
+    """Whether an article that shares the link of an entry is another one: it has another guid and other words."""
+    if not article.guid or not entry.guid or entry.fingerprint is None:
+        return False
+    return article.guid != entry.guid and article.fingerprint != entry.fingerprint
 
 
 def _gap(before: Sequence[WindowEntry], dates: Sequence[datetime], before_at: datetime, now: datetime) -> Gap:
@@ -74,6 +97,10 @@ def _pinned(
     Where an article stayed while newer ones vanished, it is pinned or they were withdrawn. It is pinned if it is out of
     document order, or older than the window by its date.
     """
+    dated = [(place, article.published_at) for place, article in enumerate(articles) if article.published_at]
+    new = [place for place in range(len(articles)) if place not in stayed]
+    if not dated:
+        return _pinned_without_dates(stayed, gone, new)
     newest_gone = max((entry.published_at for entry in gone if entry.published_at), default=None)
     doubtful = {
         place
@@ -82,22 +109,38 @@ def _pinned(
     }
     if not doubtful:
         return frozenset()
-    dated = [(place, article.published_at) for place, article in enumerate(articles) if article.published_at]
     ordered, from_the_end = _longest_newest_first(dated), _longest_newest_first(dated[::-1])
     # Two entries in the order of their dates do not make a feed that begins with its oldest entry.
     is_oldest_first = len(from_the_end) > len(ordered) + 1
     in_order = dict(from_the_end if is_oldest_first else ordered)
-    new = [place for place in range(len(articles)) if place not in stayed]
     oldest = _oldest_of_window(sorted(in_order.values(), reverse=True))
+    # Where most entries have dates, and none of those stayed, one without a date does not prove anything.
+    only_undated_stayed = 2 * len(dated) > len(articles) and not any(place in stayed for place, _ in dated)
 
     def is_pinned(place: int) -> bool:
         date = articles[place].published_at
         if date is not None:
             return place not in in_order or (oldest is not None and date < oldest)
         # In a document in the order of dates, new entries stand before those that stayed.
-        return bool(in_order and new) and (place > min(new) if is_oldest_first else place < max(new))
+        return bool(new) and (only_undated_stayed or (place > min(new) if is_oldest_first else place < max(new)))
 
     return frozenset(filter(is_pinned, doubtful))
+
+
+def _pinned_without_dates(
+    stayed: Mapping[int, WindowEntry], gone: Sequence[WindowEntry], new: Sequence[int]
+) -> frozenset[int]:
+    """The places of pinned articles in a document without dates: few that stayed, in front of new ones, while ones
+    vanished that the source showed first later than them.
+    """
+    latest = max((entry.first_seen_at for entry in gone if entry.first_seen_at), default=None)
+    if latest is None or not new or len(gone) <= len(stayed):
+        return frozenset()
+    return frozenset(
+        place
+        for place, entry in stayed.items()
+        if place < max(new) and entry.first_seen_at and entry.first_seen_at < latest
+    )
 
 
 def _longest_newest_first(dated: Sequence[tuple[int, datetime]]) -> list[tuple[int, datetime]]:

@@ -166,10 +166,15 @@ class ParsedDocument(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WindowEntry:
-    """An article that a source's last document showed: its hash and publication date."""
+    """An article that a source's last document showed: its hash and date, the guid that the source gave it, the
+    fingerprint of its newest version, and when the source showed it first.
+    """
 
     url_hash: str
     published_at: datetime | None = None
+    guid: str | None = None
+    fingerprint: str | None = None
+    first_seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

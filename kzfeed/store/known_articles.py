@@ -110,17 +110,22 @@ def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> Kn
 
 
 def find_words(connection: sa.Connection, ids: Mapping[str, int]) -> dict[str, Words]:
-    """Titles, texts and enclosures of the articles with these ids, by the url_hash that each id stands beside."""
+    """The words of the articles with these ids, by the url_hash that each id stands beside."""
     url_hashes = {article_id: url_hash for url_hash, article_id in ids.items()}
-    enclosures: dict[int, set[str]] = {article_id: set() for article_id in url_hashes}
-    select_media = sa.select(_media.article_id, _media.url).where(_media.kind != "image")
+    files: dict[tuple[int, bool], set[str]] = {}
+    is_image = _media.kind == "image"
+    select_media = sa.select(_media.article_id, is_image, _media.url).join(
+        tables.articles, _article.id == _media.article_id
+    )
+    select_media = select_media.where(sa.or_(~is_image, _article.text == ""))
     words: dict[str, Words] = {}
     for batch in in_batches(url_hashes, BODY_BATCH):
-        for article_id, url in connection.execute(select_media.where(_media.article_id.in_(batch))):
-            enclosures[article_id].add(url)
+        for article_id, image, url in connection.execute(select_media.where(_media.article_id.in_(batch))):
+            files.setdefault((article_id, bool(image)), set()).add(url)
         query = sa.select(_article.id, _article.title, _article.text).where(_article.id.in_(batch))
         for article_id, title, text in connection.execute(query):
-            words[url_hashes[article_id]] = Words(title, text, frozenset(enclosures[article_id]))
+            enclosures, images = (frozenset(files.get((article_id, image), ())) for image in (False, True))
+            words[url_hashes[article_id]] = Words(title, text, enclosures, images)
     return words
 
 

@@ -16,6 +16,10 @@ _article, _sighting, _source = tables.articles.c, tables.sightings.c, tables.sou
 _revision, _withdrawal = tables.revisions.c, tables.withdrawals.c
 
 _KEYS_AT_A_TIME = 1_000
+_OF_WINDOW_ENTRY = (
+    *(_article.url_hash, _article.published_at),
+    *(_sighting.guid, _article.fingerprint, _sighting.first_seen_at),
+)
 
 
 def select_last_window(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -41,11 +45,10 @@ def last_windows(database: Database, sources: Sequence[Source]) -> list[list[Win
     ids = sorted({source.id for source in sources if source.window_at})
     windows: dict[tuple[int, datetime | None], list[WindowEntry]] = {}
     if ids:
-        query = select_last_window(_source.id, _source.window_at, _article.url_hash, _article.published_at)
+        query = select_last_window(_source.id, _source.window_at, *_OF_WINDOW_ENTRY)
         with database.read() as connection:
-            for row in connection.execute(query.where(_source.id.in_(ids))):
-                shown = WindowEntry(row.url_hash, row.published_at)
-                windows.setdefault((row.id, row.window_at), []).append(shown)
+            for source_id, window_at, *values in connection.execute(query.where(_source.id.in_(ids))):
+                windows.setdefault((source_id, window_at), []).append(WindowEntry(*values))
     return [windows.get((source.id, source.window_at), []) for source in sources]
 
 
@@ -83,11 +86,12 @@ def see_windows_again(connection: sa.Connection, unchanged: Sequence[tuple[Sourc
 
 
 def begin_withdrawals(connection: sa.Connection, source_id: int, url_hashes: Collection[str], now: datetime) -> None:
-    """Record that from now on the source no longer shows these articles."""
+    """Record that from now on the source no longer shows these articles, unless it shows them now in an edited form."""
     if not url_hashes:
         return
     withdrawn = sa.select(_sighting.article_id).join(tables.articles, _article.id == _sighting.article_id)
     withdrawn = withdrawn.where(_sighting.source_id == source_id, _article.url_hash.in_(sorted(url_hashes)))
+    withdrawn = withdrawn.where(_sighting.last_seen_at < now)
     ids = connection.execute(withdrawn.where(_sighting.withdrawn_at.is_(None))).scalars().all()
     if not ids:
         return
