@@ -1,7 +1,7 @@
 """Claims on due sources, the schedule that several daemons share through the database.
 
-`sources.next_poll_at` says when a source is due. A claim (`claimed_by`, `claimed_until`) says which daemon polls it and
-for how long nobody else does.
+`sources.next_poll_at` says when a source is due. A claim (table `claims`) says which daemon polls it, at which host,
+and for how long nobody else does.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from kzfeed.instants import RESOLUTION
 from kzfeed.model.polls import POLLED_STATUSES, Source
 from kzfeed.store import tables
-from kzfeed.store.due_sources import Columns, Condition, due_source_ids
+from kzfeed.store.due_sources import Columns, HostCondition, SourceCondition, due_source_ids
 from kzfeed.store.engine import Database
 from kzfeed.store.source_rows import SELECT_SOURCES, source_from_row
 
@@ -24,7 +24,8 @@ LONGEST_LEASE = timedelta(hours=1)
 ATTEMPTS = 3
 """How often a claim searches again where other daemons have claimed everything that it had found."""
 
-_source = tables.sources.c
+_source, _host, _claim = tables.sources.c, tables.hosts.c, tables.claims.c
+_QUEUE = (_source.next_poll_at, _source.id)
 
 Spread = Callable[[str, timedelta, int, datetime], datetime]
 """Chooses when a source is polled that is due together with others: from its name, its interval, how many sources are
@@ -52,41 +53,45 @@ def claim_due(
     does not list as busy is due again: its poll could not be stored. The writer's lock is held only for the sources
     that are claimed, not while they are searched.
     """
-    may_be_claimed = _may_be_claimed(owner, now, lease, busy)
+    host_is_free, may_be_polled = _host_is_free(owner, now, lease, busy), _may_be_polled(now, busy)
     for _ in range(ATTEMPTS):
         with database.read() as connection:
-            found = due_source_ids(connection, now, may_be_claimed, busy.slots, limit)
+            found = due_source_ids(connection, now, (host_is_free, may_be_polled), busy.slots, limit)
         if not found:
             break
         # Another daemon may have claimed some of them since they were found, or others on their hosts.
-        still_free = SELECT_SOURCES.where(_source.id.in_(found), may_be_claimed(_source))
+        is_still_free = sa.and_(_source.id.in_(found), may_be_polled(_source), host_is_free(_source.host))
         with database.write() as connection:
-            claimed = connection.execute(still_free.order_by(_source.next_poll_at, _source.id)).all()
+            claimed = connection.execute(sa.select(_source.id, _source.host).where(is_still_free)).all()
             if claimed:
-                is_claimed = _source.id.in_([row.id for row in claimed])
-                claim = {"claimed_by": owner, "claimed_until": now + lease}
-                connection.execute(sa.update(tables.sources).where(is_claimed).values(claim))
-                return list(map(source_from_row, claimed))
+                ids = [row.id for row in claimed]
+                connection.execute(sa.delete(tables.claims).where(_claim.source_id.in_(ids)))
+                lease_of = {"claimed_by": owner, "claimed_until": now + lease}
+                connection.execute(
+                    sa.insert(tables.claims), [{"source_id": row.id, "host": row.host} | lease_of for row in claimed]
+                )
+        if claimed:
+            with database.read() as connection:
+                rows = connection.execute(SELECT_SOURCES.where(_source.id.in_(ids)).order_by(*_QUEUE)).all()
+            return list(map(source_from_row, rows))
     return []
 
 
-def _may_be_claimed(owner: str, now: datetime, lease: timedelta, busy: Busy) -> Condition:
-    host, other = tables.hosts.c, tables.sources.alias().c
+def _host_is_free(owner: str, now: datetime, lease: timedelta, busy: Busy) -> HostCondition:
+    """Whether a host is neither paused nor busy, and no other owner has a claim on it."""
     # A claim that ends later than any daemon could have set was made before the clock went back: it does not count.
     is_held = sa.and_(
-        other.claimed_by != owner, other.claimed_until.between(now + RESOLUTION, now + lease + LONGEST_LEASE)
+        _claim.claimed_by != owner, _claim.claimed_until.between(now + RESOLUTION, now + lease + LONGEST_LEASE)
+    )
+    return lambda name: sa.and_(
+        name.not_in(list(busy.hosts)),
+        name.not_in(sa.select(_claim.host).where(is_held)),
+        name.not_in(sa.select(_host.host).where(_host.paused_until > now)),
     )
 
-    def condition(source: Columns) -> sa.ColumnElement[bool]:
-        return sa.and_(
-            _is_due(source, now),
-            source.id.not_in(list(busy.source_ids)),
-            source.host.not_in(list(busy.hosts)),
-            source.host.not_in(sa.select(other.host).where(is_held)),
-            source.host.not_in(sa.select(host.host).where(host.paused_until > now)),
-        )
 
-    return condition
+def _may_be_polled(now: datetime, busy: Busy) -> SourceCondition:
+    return lambda source: sa.and_(_is_due(source, now), source.id.not_in(list(busy.source_ids)))
 
 
 def _is_due(source: Columns, now: datetime) -> sa.ColumnElement[bool]:
@@ -101,17 +106,20 @@ def _is_due(source: Columns, now: datetime) -> sa.ColumnElement[bool]:
 
 def renew(database: Database, owner: str, source_ids: Collection[int], until: datetime) -> None:
     """Extend the claims on those of these sources that `owner` still holds."""
-    is_held = sa.and_(_source.claimed_by == owner, _source.id.in_(sorted(source_ids)))
+    is_held = sa.and_(_claim.claimed_by == owner, _claim.source_id.in_(sorted(source_ids)))
     with database.write() as connection:
-        connection.execute(sa.update(tables.sources).where(is_held).values(claimed_until=until))
+        connection.execute(sa.update(tables.claims).where(is_held).values(claimed_until=until))
 
 
 def release(database: Database, owner: str) -> None:
     """End all claims of `owner`, so that any daemon may poll these sources at once."""
     with database.write() as connection:
-        connection.execute(
-            sa.update(tables.sources).where(_source.claimed_by == owner).values(claimed_by=None, claimed_until=None)
-        )
+        connection.execute(sa.delete(tables.claims).where(_claim.claimed_by == owner))
+
+
+def end_claims(connection: sa.Connection, source_ids: Collection[int]) -> None:
+    """End the claims on these sources, whoever has them."""
+    connection.execute(sa.delete(tables.claims).where(_claim.source_id.in_(source_ids)))
 
 
 def spread_due(database: Database, spread: Spread, now: datetime) -> None:
@@ -125,7 +133,9 @@ def bring_forward(database: Database, spread: Spread, now: datetime) -> None:
     is_waiting = sa.and_(_source.last_error.like("offline:%"), _source.next_poll_at > now)
     with database.write() as connection:
         waiting = sa.select(_source.id, _source.name, _source.every_seconds)
-        rows = connection.execute(waiting.where(is_waiting, _source.enabled, _source.claimed_by.is_(None))).all()
+        rows = connection.execute(
+            waiting.where(is_waiting, _source.enabled, _source.id.not_in(sa.select(_claim.source_id)))
+        ).all()
         times = [
             {"source_id": row.id, "at": spread(row.name, timedelta(seconds=row.every_seconds), len(rows), now)}
             for row in rows
@@ -141,7 +151,7 @@ def bring_forward(database: Database, spread: Spread, now: datetime) -> None:
 
 def spread_due_sources(connection: sa.Connection, spread: Spread, now: datetime) -> None:
     """`spread_due` within a transaction."""
-    is_unclaimed = sa.or_(_source.claimed_until.is_(None), _source.claimed_until <= now)
+    is_unclaimed = _source.id.not_in(sa.select(_claim.source_id).where(_claim.claimed_until > now))
     due = connection.execute(
         sa.select(_source.id, _source.name, _source.every_seconds).where(_is_due(_source, now), is_unclaimed)
     ).all()
@@ -166,7 +176,8 @@ def move_schedule_back(database: Database, now: datetime, *, tolerance: timedelt
         by: timedelta = latest - now if latest else timedelta()
         if by <= tolerance:
             return timedelta()
-        _move_back(connection, _source.id, ["next_poll_at", "not_before", "last_polled_at", "claimed_until"], by)
+        _move_back(connection, _source.id, ["next_poll_at", "not_before", "last_polled_at"], by)
+        _move_back(connection, _claim.source_id, ["claimed_until"], by)
         _move_back(connection, tables.hosts.c.host, ["paused_until"], by)
     return by
 

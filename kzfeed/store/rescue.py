@@ -21,8 +21,8 @@ from kzfeed.store.day_counts import rebuild_statement
 from kzfeed.store.engine import Database
 
 BATCH = 200
-_NOT_COPIED = ("row_counts", "day_counts")
-"""Tables that are counted anew from what was copied."""
+_NOT_COPIED = ("row_counts", "day_counts", "host_queue", "claims")
+"""Tables that follow from what was copied, or hold for running daemons only."""
 
 
 def rescue(database: Database, file: Path, report: Callable[[str], None]) -> dict[str, int]:
@@ -59,7 +59,6 @@ def _write(database: Database, file: Path, report: Callable[[str], None]) -> dic
             copy.execute(
                 "UPDATE sources SET validators_url = NULL, etag = NULL, last_modified = NULL, body_hash = NULL"
             )
-        copy.execute("UPDATE sources SET claimed_by = NULL, claimed_until = NULL")
         copy.commit()
     schema.upgrade(rescued)
     rescued.close()

@@ -11,9 +11,13 @@ from kzfeed.errors import DatabaseError
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
-HEAD = "0008"
+HEAD = "0009"
 """The schema revision that this kzfeed needs. A constant, because Alembic is slow to import and rarely needed."""
 
+_TRIGGERS = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgname FROM pg_trigger WHERE tgrelid = to_regclass('sources')",
+}
 _VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text()))
 
 
@@ -90,6 +94,9 @@ def missing(connection: sa.Connection) -> Iterator[tuple[str, str]]:
             yield table.name, "the table is missing"
     for view in tables.views(connection.dialect.name).keys() - inspector.get_view_names():
         yield view, "the view is missing"
+    dialect = connection.dialect.name
+    for trigger in tables.TRIGGERS[dialect].keys() - set(connection.exec_driver_sql(_TRIGGERS[dialect]).scalars()):
+        yield "sources", f"its trigger {trigger} is missing"
 
 
 def _missing_of(table: sa.Table, inspector: sa.Inspector) -> Iterator[str]:

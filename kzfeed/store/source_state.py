@@ -14,12 +14,12 @@ from kzfeed.errors import DatabaseError
 from kzfeed.hosts import host_of
 from kzfeed.model.polls import Source
 from kzfeed.store import tables
+from kzfeed.store.claims import end_claims
 from kzfeed.store.source_rows import state_values
 from kzfeed.store.sources import record_address
 
 _source = tables.sources.c
 _UPDATE = sa.update(tables.sources).where(_source.id == sa.bindparam("source_id"))
-_NO_CLAIM: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
 
 
 _SELECT_CURRENT = sa.select(_source.id, _source.url, _source.configured_url, _source.last_document_at).where(
@@ -58,18 +58,16 @@ def save_states(connection: sa.Connection, sources: Sequence[Source], current: M
     """
     is_same = {source.id: current[source.id].configured_url == source.configured_url for source in sources}
     same = [source for source in sources if is_same[source.id]]
-    other = [source for source in sources if not is_same[source.id]]
     if same:
         connection.execute(_UPDATE_STATE, list(map(_state_row, same)))
     for source in same:
         if source.url != current[source.id].url:
             _move(connection, source)
-    if other:
-        connection.execute(_UPDATE, [{"source_id": source.id} | _NO_CLAIM for source in other])
+    end_claims(connection, [source.id for source in sources])
 
 
 def _state_row(source: Source) -> dict[str, Any]:
-    return {"source_id": source.id, "new_status": source.status, **state_values(source), **_NO_CLAIM}
+    return {"source_id": source.id, "new_status": source.status, **state_values(source)}
 
 
 def _move(connection: sa.Connection, source: Source) -> None:
@@ -92,4 +90,4 @@ def end_overtaken_polls(connection: sa.Connection, has_articles: Mapping[int, bo
     if in_doubt:
         connection.execute(_UPDATE, in_doubt)
     if has_articles:
-        connection.execute(_UPDATE, [{"source_id": source_id} | _NO_CLAIM for source_id in has_articles])
+        end_claims(connection, has_articles)

@@ -32,7 +32,9 @@ def shape(connection: sa.Connection) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name in sorted(set(inspector.get_table_names()) - {"alembic_version"}):
         found[name] = {
-            "columns": [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in inspector.get_columns(name)],
+            "columns": sorted(
+                (c["name"], str(c["type"]), c["nullable"], c["default"]) for c in inspector.get_columns(name)
+            ),
             "key": inspector.get_pk_constraint(name),
             "foreign": sorted(map(str, inspector.get_foreign_keys(name))),
             "unique": sorted(map(str, inspector.get_unique_constraints(name))),
@@ -40,6 +42,13 @@ def shape(connection: sa.Connection) -> dict[str, Any]:
         }
     for name in sorted(inspector.get_view_names()):
         found[name] = inspector.get_view_definition(name)
+    triggers = {
+        "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'",
+        "postgresql": "SELECT tgname, pg_get_triggerdef(t.oid), prosrc FROM pg_trigger AS t "
+        "JOIN pg_proc AS p ON p.oid = tgfoid WHERE NOT tgisinternal",
+    }
+    rows = connection.exec_driver_sql(triggers[connection.dialect.name])
+    found["triggers"] = sorted(tuple(row) for row in rows)
     if connection.dialect.name == "postgresql":
         options = "SELECT relname, reloptions FROM pg_class WHERE reloptions IS NOT NULL ORDER BY relname"
         found["options"] = [tuple(row) for row in connection.exec_driver_sql(options)]
@@ -124,12 +133,15 @@ def test_a_database_of_a_newer_kzfeed_is_refused(database: Database) -> None:
 
 
 def first_columns(database: Database) -> dict[str, list[sa.Column[Any]]]:
-    """The columns of each table that a database of an older revision has."""
+    """The columns of each table that a database of an older revision has, but for those that later ones lack."""
+    declared = tables.metadata.tables
     with database.read() as connection:
         present = sa.inspect(connection)
         return {
-            name: [tables.metadata.tables[name].c[column["name"]] for column in present.get_columns(name)]
-            for name in sorted(set(present.get_table_names()) & tables.metadata.tables.keys())
+            name: [
+                declared[name].c[each["name"]] for each in present.get_columns(name) if each["name"] in declared[name].c
+            ]
+            for name in sorted(set(present.get_table_names()) & declared.keys())
         }
 
 

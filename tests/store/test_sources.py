@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.schedule.interval import spread_start
-from kzfeed.store import claims, due_sources, host_pauses, sources
+from kzfeed.store import claims, host_pauses, sources, tables
 from kzfeed.store.engine import Database
 from tests.store.commits import commit_poll
 
@@ -127,13 +127,36 @@ def test_the_longest_due_come_first(database: Database) -> None:
 
 
 def test_a_host_with_very_many_sources_does_not_hold_up_the_others(database: Database) -> None:
-    many = [SourceConfig(f"m{number}", f"https://many.example/{number}") for number in range(due_sources.HEAD + 100)]
+    many = [SourceConfig(f"m{number}", f"https://many.example/{number}") for number in range(1100)]
     sources.configure(database, many, NOW - timedelta(days=1))
     others = [SourceConfig(f"o{number}", f"https://o{number}.example/rss") for number in range(60)]
     sources.add(database, others, NOW)
 
     assert len(due(database, limit=100)) == 61
     assert due(database, owner="two", limit=100) == []
+
+
+def test_a_next_poll_that_somebody_sets_by_sql_counts_at_once(database: Database) -> None:
+    sources.configure(database, [VOA, RFI], NOW)
+    for source in sources.load(database):
+        settled(database, source, NOW + timedelta(hours=1))
+    assert due(database) == []
+
+    with database.engine.begin() as connection:
+        connection.execute(sa.update(tables.sources).where(tables.sources.c.name == "rfi").values(next_poll_at=NOW))
+
+    assert due(database) == ["rfi"]
+
+
+def test_a_source_whose_server_asked_for_a_longer_wait_does_not_hold_up_its_host(database: Database) -> None:
+    sources.configure(database, [VOA, BBC], NOW)
+    waiting = sources.load(database)[0]
+    with database.engine.begin() as connection:
+        where = tables.sources.c.id == waiting.id
+        later = {"not_before": NOW + timedelta(hours=1), "next_poll_at": NOW - timedelta(hours=1)}
+        connection.execute(sa.update(tables.sources).where(where).values(later))
+
+    assert due(database) == [source.name for source in sources.load(database)[1:]]
 
 
 def test_a_source_left_out_is_removed_with_its_history_and_comes_back_with_it(database: Database) -> None:
