@@ -17,7 +17,8 @@ from benchmarks.measure import Broken
 from benchmarks.scale.archives import settle
 from benchmarks.scale.cost import Clock, Cost
 from benchmarks.scale.many_sources import database_of
-from kzfeed.model import Overlap, Poll, Source
+from kzfeed.model.articles import Overlap
+from kzfeed.model.polls import Poll, Source
 from kzfeed.store import claims
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
