@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed.config.settings import Settings, load
+from kzfeed.config.load import load
+from kzfeed.config.settings import Settings
 
 PROJECT = Path(__file__).parent.parent
 DEPLOY = PROJECT / "deploy"

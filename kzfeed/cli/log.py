@@ -17,7 +17,7 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
-from kzfeed.config.settings import colours_wanted
+from kzfeed.config.load import colours_wanted
 from kzfeed.instants import iso_text
 from kzfeed.text import json_line, printable, printable_lines, redacted
 

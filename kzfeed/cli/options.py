@@ -97,9 +97,9 @@ class Session:
         import structlog
 
         from kzfeed.cli import log
-        from kzfeed.config import settings as config
+        from kzfeed.config.load import load
 
-        settings = config.load(self.config, database=self.database_url)
+        settings = load(self.config, database=self.database_url)
         log.configure(
             format=self.log_format.value if self.log_format else settings.log.format,
             level=settings.log.level,

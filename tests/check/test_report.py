@@ -1,9 +1,7 @@
 """`kzfeed sources check`: what one visit shows of a feed, and that it leaves nothing behind."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +19,7 @@ from kzfeed.model.polls import Failed, Fetched, NotModified
 from kzfeed.sandbox.document_reader import read
 from kzfeed.schedule.interval import IntervalBounds
 from tests.etiquette.recording_server import RecordingServer, Reply, recording
+from tests.fork_server import clean_environment, fork_server
 
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 URL = "https://feeds.example/rss"
@@ -236,9 +235,7 @@ def server() -> Iterator[RecordingServer]:
 
 
 def check(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KZFEED_")}
-    command = [sys.executable, "-m", "kzfeed", "sources", "check", *arguments]
-    return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False, timeout=60)
+    return fork_server().run(["sources", "check", *arguments], folder, clean_environment())
 
 
 def test_one_polite_visit_and_nothing_stored(tmp_path: Path, server: RecordingServer) -> None:

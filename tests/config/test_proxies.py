@@ -2,8 +2,9 @@
 
 import pytest
 
+from kzfeed.config.load import load
 from kzfeed.config.proxies import LOOPBACK, ProxyUrls, proxies_of_environment
-from kzfeed.config.settings import Settings, load
+from kzfeed.config.settings import Settings
 from kzfeed.errors import ConfigError
 
 ENVIRON = {"HTTPS_PROXY": "http://general.example", "NO_PROXY": "a.example, .b.example,"}

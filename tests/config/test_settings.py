@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from kzfeed.config import settings as config
-from kzfeed.config.settings import ConfigErrors, ConfigFileError, HostSettings, Settings, load
+from kzfeed.config import load as reading
+from kzfeed.config.load import ConfigErrors, ConfigFileError, load
+from kzfeed.config.settings import HostSettings, Settings
 from kzfeed.errors import ConfigError
 
 WHOLE_FILE = """
@@ -62,7 +63,7 @@ Read = Callable[..., Settings]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory, on a machine that has no kzfeed.toml of its own."""
-    monkeypatch.setattr(config, "SYSTEM_FILE", tmp_path / "etc" / "kzfeed.toml")
+    monkeypatch.setattr(reading, "SYSTEM_FILE", tmp_path / "etc" / "kzfeed.toml")
     folder = tmp_path / "here"
     folder.mkdir()
     return folder
@@ -203,7 +204,7 @@ def test_the_file_is_the_argument_then_the_variable_then_here_then_the_system_s(
         folder / "argument.toml",
         folder / "variable.toml",
         folder / "kzfeed.toml",
-        config.SYSTEM_FILE,
+        reading.SYSTEM_FILE,
     )
     system.parent.mkdir()
     for path in (argument, variable, here, system):
@@ -581,7 +582,7 @@ def test_a_long_value_is_shortened(read: Read) -> None:
 
 @pytest.mark.parametrize(("value", "wanted"), [(None, True), ("", True), ("1", False), ("0", False)])
 def test_no_color_turns_colours_off_when_it_says_anything(value: str | None, wanted: bool) -> None:
-    assert config.colours_wanted({} if value is None else {"NO_COLOR": value}) is wanted
+    assert reading.colours_wanted({} if value is None else {"NO_COLOR": value}) is wanted
 
 
 # --- Kubernetes ------------------------------------------------------------------------------------------------------

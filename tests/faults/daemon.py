@@ -17,7 +17,8 @@ from apscheduler.schedulers import base
 
 from kzfeed import wiring as service
 from kzfeed.cli import log
-from kzfeed.config import settings as config
+from kzfeed.config.load import load
+from kzfeed.config.settings import Settings
 from kzfeed.daemon import LEASE, Daemon
 from kzfeed.reload import apply
 from kzfeed.store import schema
@@ -27,13 +28,13 @@ from kzfeed.store.engine import Database
 def main() -> None:
     options: dict[str, Any] = json.loads(sys.argv[1])
     log.configure(format="json", level="info")
-    settings = config.load()
+    settings = load()
     database = Database(settings.database.url)
     schema.upgrade(database)
     asyncio.run(_run(settings, database, options))
 
 
-async def _run(settings: config.Settings, database: Database, options: dict[str, Any]) -> None:
+async def _run(settings: Settings, database: Database, options: dict[str, Any]) -> None:
     def clock() -> datetime:
         ahead = float(Path(options["clock"]).read_text("ascii")) if "clock" in options else 0
         return datetime.now(UTC) + timedelta(seconds=ahead)

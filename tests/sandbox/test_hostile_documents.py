@@ -22,7 +22,7 @@ import pytest
 
 from kzfeed.article.archive_file import ArchiveFile, parse
 from kzfeed.article.build import file_of_article
-from kzfeed.config.settings import load
+from kzfeed.config.load import load
 from kzfeed.errors import DocumentError
 from kzfeed.model.articles import Article, Document, ParsedDocument
 from kzfeed.poll_sources import PollReport, poll_sources
