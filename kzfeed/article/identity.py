@@ -7,13 +7,13 @@ title, enclosures and words. All other entries are known by their link, guid or 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from itertools import pairwise
 
 from kzfeed.article.build import enclosures_of, has_fingerprint
 from kzfeed.article.change import Known
 from kzfeed.article.strings import CJK
 from kzfeed.article.url import url_hash
+from kzfeed.instants import RESOLUTION
 from kzfeed.model.articles import Article
 
 MOSTLY_SHARED = 0.5
@@ -224,10 +224,10 @@ def _without_query(address: str) -> str:
 
 
 def _is_dated_apart(entry: Article, archived: Known) -> bool:
-    """Whether both have publication dates, and other ones. Dates are stored in milliseconds."""
+    """Whether both have publication dates, and other ones."""
     if entry.published_at is None or archived.published_at is None:
         return False
-    return abs(entry.published_at - archived.published_at) >= timedelta(milliseconds=1)
+    return abs(entry.published_at - archived.published_at) >= RESOLUTION
 
 
 def _is_link(guid: str | None, entry: Article) -> bool:

@@ -5,7 +5,7 @@ A poll that cannot be stored costs only itself: the others of its transaction ar
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -150,7 +150,9 @@ def _record_windows(connection: sa.Connection, commits: Iterable[PollCommit]) ->
     for commit in commits:
         windows.begin_withdrawals(connection, commit.source.id, commit.overlap.withdrawn, _now(commit))
     windows.end_withdrawals(connection, [(each.source.id, _now(each)) for each in commits if each.articles])
-    windows.see_windows_again(connection, [(each.source, _now(each)) for each in commits if _shows_last_window(each)])
+    unchanged = [commit for commit in commits if _shows_last_window(commit)]
+    windows.see_windows_again(connection, [(each.source, _now(each)) for each in unchanged])
+    windows.see_articles_again(connection, [(each.source, _now(each)) for each in unchanged if _is_first_of_day(each)])
     gaps = [(commit.source.id, commit.overlap.gap, _now(commit)) for commit in commits if commit.overlap.gap]
     windows.record_gaps(connection, gaps)
 
@@ -160,6 +162,12 @@ def _shows_last_window(commit: PollCommit) -> bool:
     if commit.poll.outcome == "failed" or commit.articles or commit.source.window_at is None:
         return False
     return commit.source.window_at == commit.source.last_document_at
+
+
+def _is_first_of_day(commit: PollCommit) -> bool:
+    """Whether this is the first visit of its day (in UTC) that succeeds."""
+    before = commit.before.last_success_at if commit.before else None
+    return before is None or before.astimezone(UTC).date() != _now(commit).astimezone(UTC).date()
 
 
 def _now(commit: PollCommit) -> datetime:

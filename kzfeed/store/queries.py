@@ -185,10 +185,7 @@ def find(database: Database, reference: str) -> StoredArticle:
 
 
 def sharing_address(database: Database, reference: str) -> list[dict[str, Any]]:
-    """The articles with this URL, in the order in which they came, with the columns of `article_list`.
-
-    No index holds addresses, because they may be of any length: this reads those of all articles.
-    """
+    """The articles with this URL, in the order in which they came, with the columns of `article_list`."""
     address = url.href(reference.strip())
     if address is None:
         return []

@@ -202,6 +202,8 @@ articles = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Index(None, "published_at"),
     sa.Index(None, "source_id", "published_at"),
+    # Addresses may be longer than what a B-tree of PostgreSQL takes.
+    sa.Index(None, "url", postgresql_using="hash"),
 )
 # Room on each page for updates of last_seen_at, which then need no change of the indexes (heap-only tuples).
 _fill_factor = sa.DDL("ALTER TABLE articles SET (fillfactor = 90)")  # type: ignore[no-untyped-call]  # SQLAlchemy's omission

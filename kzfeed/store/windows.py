@@ -85,6 +85,31 @@ def see_windows_again(connection: sa.Connection, unchanged: Sequence[tuple[Sourc
         connection.execute(_SEE_WINDOW_AGAIN, rows)
 
 
+_SEE_ARTICLES_AGAIN = (
+    sa.update(tables.articles)
+    .where(
+        _article.id.in_(
+            sa.select(_sighting.article_id).where(
+                _sighting.source_id == sa.bindparam("by_source_id"),
+                _sighting.last_seen_at == sa.bindparam("now", type_=tables.Instant()),
+            )
+        ),
+        _article.last_seen_at < sa.bindparam("now", type_=tables.Instant()),
+    )
+    .values(last_seen_at=sa.bindparam("now", type_=tables.Instant()))
+)
+
+
+def see_articles_again(connection: sa.Connection, unchanged: Sequence[tuple[Source, datetime]]) -> None:
+    """Record in `articles` too that sources showed their last windows again, after `see_windows_again`.
+
+    It writes the articles with their content anew, so that it is done once a day (docs/decisions/last-seen.md).
+    """
+    rows = [{"by_source_id": source.id, "now": now} for source, now in unchanged]
+    if rows:
+        connection.execute(_SEE_ARTICLES_AGAIN, rows)
+
+
 def begin_withdrawals(connection: sa.Connection, source_id: int, url_hashes: Collection[str], now: datetime) -> None:
     """Record that from now on the source no longer shows these articles, unless it shows them now in an edited form."""
     if not url_hashes:

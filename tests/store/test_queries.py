@@ -1,8 +1,11 @@
 """What is read of the archive comes whole, in order of publication, a few articles at a time."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
@@ -66,3 +69,22 @@ def test_the_latest_are_the_newest_first_and_the_undated_after_them(archive: Dat
     assert [row["title"] for row in newest] == [f"第{number}篇" for number in (600, 601, 602, 603, 604, 595, 596)]
     assert [row["title"] for row in all_of_them[-5:]] == [f"第{number}篇" for number in range(5)]
     assert len(all_of_them) == 605
+
+
+def test_articles_that_share_an_address_of_any_length_are_found_by_an_index(database: Database) -> None:
+    long = "https://e.example/" + "a" * 8_000
+    files = [article_of_file(ArchiveFile(None, title, long, "正文")) for title in ("one", "another")]
+    store_files(database, [("s", files[0]), ("s", replace(files[1], url_hash="f" * 64))], NOW)
+    statements: list[tuple[str, Any]] = []
+
+    with database.read() as connection:
+        if connection.dialect.name == "postgresql":
+            # It would read so few rows without an index.
+            connection.execute(sa.text("SET enable_seqscan = off"))
+        sa.event.listen(connection.engine, "before_cursor_execute", lambda *args: statements.append(args[2:4]))
+        assert {row["title"] for row in reading.sharing_address(database, long)} == {"one", "another"}
+        (asked,) = [each for each in statements if "FROM articles" in each[0]]
+        explain = "EXPLAIN " if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
+        plan = str(connection.exec_driver_sql(explain + asked[0], asked[1]).all())
+
+    assert "ix_articles_url" in plan

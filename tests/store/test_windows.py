@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 import sqlalchemy as sa
 
 from kzfeed.article.archive_file import ArchiveFile
@@ -10,9 +11,10 @@ from kzfeed.article.build import article_of_file
 from kzfeed.article.window import overlap
 from kzfeed.model.articles import Article
 from kzfeed.model.polls import Poll, Source, SourceConfig
-from kzfeed.store import sources
+from kzfeed.store import sources, tables
 from kzfeed.store.engine import Database
 from tests.store.commits import commit_poll, last_window
+from tests.store.publishers import FIRST_VISIT, NOT_MODIFIED, Post, feed, visit
 
 NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
 
@@ -78,3 +80,33 @@ def test_a_gap_is_written_down_and_counted(database: Database) -> None:
         gaps = connection.execute(sa.text("SELECT count(*) FROM gaps")).scalar()
         health = connection.execute(sa.text("SELECT gaps FROM source_health")).scalar()
     assert gaps == health == 1
+
+
+def last_seen(database: Database) -> dict[str, timedelta]:
+    """How long after the first visit the article was seen last, by the table that says so."""
+    with database.read() as connection:
+        tables_of_times = {"articles": tables.articles, "sightings": tables.sightings}
+        return {
+            name: connection.execute(sa.select(table.c.last_seen_at)).scalar_one() - FIRST_VISIT
+            for name, table in tables_of_times.items()
+        }
+
+
+@pytest.mark.parametrize("again", [NOT_MODIFIED, feed(Post(1))], ids=["304", "same bytes"])
+def test_an_unchanged_document_moves_sightings_at_once_and_articles_once_a_day(
+    database: Database, again: bytes
+) -> None:
+    visit(database, "one", feed(Post(1)), FIRST_VISIT)
+
+    seen = []
+    for hours in (1, 13, 14):
+        visit(database, "one", again, FIRST_VISIT + timedelta(hours=hours))
+        found = last_seen(database)
+        seen.append((found["sightings"], found["articles"]))
+
+    first_of_day = timedelta(hours=13)
+    assert seen == [
+        (timedelta(hours=1), timedelta()),
+        (first_of_day, first_of_day),
+        (timedelta(hours=14), first_of_day),
+    ]
