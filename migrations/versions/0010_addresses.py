@@ -1,12 +1,12 @@
 """An index of addresses: `kzfeed show URL` finds all articles that share one.
 
-Revision 0009, after 0008.
+Revision 0010, after 0009.
 """
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:
