@@ -103,16 +103,7 @@ def _listed_before(folder: Path, names: NameSet) -> Iterator[bytes]:
 
 def archive_file(article: StoredArticle) -> bytes:
     """The article in the archive file format."""
-    return render(
-        file_of_article(
-            url_hash=article.url_hash,
-            url=article.url,
-            title=article.title,
-            content=article.content,
-            published_at=article.published_at,
-            published_raw=article.published_raw,
-        )
-    )
+    return render(file_of_article(article))
 
 
 def _in_tree(_number: int, article: StoredArticle) -> Path:

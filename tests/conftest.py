@@ -49,3 +49,12 @@ def database(database_url: str) -> Iterator[Database]:
     schema.upgrade(database)
     yield database
     database.close()
+
+
+@pytest.fixture
+def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+    """The file `kzfeed.db` in the test's folder, with our schema and no rows."""
+    database = Database(f"sqlite:///{tmp_path}/kzfeed.db")
+    schema.upgrade(database)
+    yield database
+    database.close()

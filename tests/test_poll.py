@@ -14,12 +14,12 @@ import pytest
 from kzfeed import wiring as service
 from kzfeed.clock import utc_now
 from kzfeed.config.settings import HttpSettings, Settings, SourceSettings
-from kzfeed.poll_sources import PollReport, poll_sources
+from kzfeed.poll_sources import poll_sources
 from kzfeed.sandbox.pool import COMMAND, Workers
-from kzfeed.store import schema, sources
+from kzfeed.store import sources
 from kzfeed.store.engine import Database
 from tests.etiquette.documents import rss
-from tests.etiquette.recording_server import RecordedRequest, RecordingServer, Reply, recording
+from tests.etiquette.recording_server import Page, RecordedRequest, RecordingServer, Reply, recording
 
 HOSTS = [f"127.0.7.{number}" for number in range(1, 13)]
 
@@ -30,20 +30,12 @@ def server() -> Iterator[RecordingServer]:
         yield recorder
 
 
-@pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/kzfeed.db")
-    schema.upgrade(database)
-    yield database
-    database.close()
-
-
 def settings_for(urls: dict[str, str]) -> Settings:
     feeds = tuple(SourceSettings(name=name, url=url) for name, url in urls.items())
     return Settings(http=HttpSettings(host_gap=timedelta()), sources=feeds)
 
 
-def workers_started(archive: Database, urls: dict[str, str], folder: Path) -> int:
+def workers_started(sqlite_database: Database, urls: dict[str, str], folder: Path) -> int:
     """How many worker processes it takes to poll all of these at once."""
     started = folder / "started"
     started.touch()
@@ -51,13 +43,13 @@ def workers_started(archive: Database, urls: dict[str, str], folder: Path) -> in
     settings = settings_for(urls)
 
     async def poll() -> list[str]:
-        sources.configure(archive, settings.source_configs(), utc_now())
+        sources.configure(sqlite_database, settings.source_configs(), utc_now())
         async with (
-            service.poller(settings, archive) as polls,
+            service.poller(settings, sqlite_database) as polls,
             Workers(timeout=timedelta(seconds=10), memory=2**29, command=("sh", "-c", note, *COMMAND)) as workers,
         ):
             ours = dataclasses.replace(polls, workers=workers)
-            return [poll.outcome for poll in await asyncio.gather(*map(ours.poll, sources.load(archive)))]
+            return [poll.outcome for poll in await asyncio.gather(*map(ours.poll, sources.load(sqlite_database)))]
 
     # All of them carry one article, which is new once.
     assert sorted(asyncio.run(poll())) == ["new", *["unchanged"] * (len(urls) - 1)]
@@ -65,56 +57,55 @@ def workers_started(archive: Database, urls: dict[str, str], folder: Path) -> in
 
 
 def test_a_harmless_document_that_comes_alone_needs_no_worker(
-    archive: Database, server: RecordingServer, tmp_path: Path
+    sqlite_database: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
     page = server.page("/feed", Reply(200, [], rss()), host=HOSTS[0])
 
-    assert workers_started(archive, {"alone": page.url}, tmp_path) == 0
+    assert workers_started(sqlite_database, {"alone": page.url}, tmp_path) == 0
 
 
 def test_documents_that_come_in_a_crowd_are_read_by_the_workers(
-    archive: Database, server: RecordingServer, tmp_path: Path
+    sqlite_database: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
     pages = [server.page("/feed", Reply(200, [], rss()), host=host) for host in HOSTS]
     urls = {f"s{number}": page.url for number, page in enumerate(pages)}
 
-    assert workers_started(archive, urls, tmp_path) >= 1
+    assert workers_started(sqlite_database, urls, tmp_path) >= 1
+
+
+def two_sources(server: RecordingServer, folder: Path, *, changed: str) -> tuple[Settings, Page]:
+    """Settings with the sources a and b of one host, and the page of b. The poll of a sets these values of b."""
+
+    def change(_: RecordedRequest) -> Reply:
+        with closing(sqlite3.connect(folder / "kzfeed.db")) as beside:
+            beside.execute(f"UPDATE sources SET {changed} WHERE name = 'b'")
+            beside.commit()
+        return Reply(200, [], rss())
+
+    first = server.page("/1", change, host=HOSTS[0])
+    second = server.page("/2", Reply(200, [], rss()), host=HOSTS[0])
+    return settings_for({"a": first.url, "b": second.url}), second
 
 
 def test_a_poll_by_hand_looks_at_a_source_when_its_turn_comes(
-    archive: Database, server: RecordingServer, tmp_path: Path
+    sqlite_database: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
-    def put_the_other_off(_: RecordedRequest) -> Reply:
-        with closing(sqlite3.connect(tmp_path / "kzfeed.db")) as beside:
-            beside.execute("UPDATE sources SET not_before = '2999-01-01 00:00:00.000' WHERE name = 'b'")
-            beside.commit()
-        return Reply(200, [], rss())
+    settings, second = two_sources(server, tmp_path, changed="not_before = '2999-01-01 00:00:00.000'")
 
-    first = server.page("/1", put_the_other_off, host=HOSTS[0])
-    second = server.page("/2", Reply(200, [], rss()), host=HOSTS[0])
+    reports = asyncio.run(poll_sources(settings, sqlite_database, [], force=False))
 
-    def poll(*, force: bool) -> list[PollReport]:
-        return asyncio.run(poll_sources(settings_for({"a": first.url, "b": second.url}), archive, [], force=force))
-
-    assert [report.outcome for report in poll(force=False)] == ["new", "skipped"]
+    assert [report.outcome for report in reports] == ["new", "skipped"]
     assert second.seen == []
-    assert poll(force=True)[1].outcome in ("new", "unchanged")
+    reports = asyncio.run(poll_sources(settings, sqlite_database, [], force=True))
+    assert reports[1].outcome in ("new", "unchanged")
 
 
 def test_a_source_that_is_switched_off_before_its_turn_is_not_visited_even_by_force(
-    archive: Database, server: RecordingServer, tmp_path: Path
+    sqlite_database: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
-    def switch_the_other_off(_: RecordedRequest) -> Reply:
-        with closing(sqlite3.connect(tmp_path / "kzfeed.db")) as beside:
-            beside.execute("UPDATE sources SET enabled = 0 WHERE name = 'b'")
-            beside.commit()
-        return Reply(200, [], rss())
+    settings, second = two_sources(server, tmp_path, changed="enabled = 0")
 
-    first = server.page("/1", switch_the_other_off, host=HOSTS[0])
-    second = server.page("/2", Reply(200, [], rss()), host=HOSTS[0])
-    settings = settings_for({"a": first.url, "b": second.url})
-
-    reports = asyncio.run(poll_sources(settings, archive, [], force=True))
+    reports = asyncio.run(poll_sources(settings, sqlite_database, [], force=True))
 
     assert [report.outcome for report in reports] == ["new", "skipped"]
     assert second.seen == []

@@ -18,7 +18,7 @@ from kzfeed.article.html.visible_text import words_alone
 from kzfeed.article.strings import is_storable, storable, trim
 from kzfeed.feed.dates.parse import instant
 from kzfeed.instants import RESOLUTION
-from kzfeed.model.articles import Article, Entry, Feed, Media
+from kzfeed.model.articles import Article, Entry, Feed, Media, StoredArticle
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DERIVATION_VERSION = 2
@@ -162,22 +162,15 @@ def keeps_every_character(file: ArchiveFile) -> bool:
     return all(is_storable(part) for part in (file.title, file.url, file.body))
 
 
-def file_of_article(
-    *,
-    url_hash: str,
-    url: str | None,
-    title: str,
-    content: str,
-    published_at: datetime | None,
-    published_raw: str | None,
-) -> ArchiveFile:
-    """The archive file of an article, given by its columns in `articles`."""
-    stamp = None if published_at is None else (published_at - EPOCH) // RESOLUTION
-    raw = _RAW_STAMP.fullmatch(published_raw or "")
+def file_of_article(article: Article | StoredArticle) -> ArchiveFile:
+    """The archive file of an article."""
+    stamp = None if article.published_at is None else (article.published_at - EPOCH) // RESOLUTION
+    raw = _RAW_STAMP.fullmatch(article.published_raw or "")
     # Only for a stamp outside those years: a feed's raw date may look like a stamp too.
     if stamp is None and raw and raw[1] != "NaN" and _from_stamp(int(raw[1])) is None:
         stamp = int(raw[1])
-    return ArchiveFile(stamp=stamp, title=title, url=URN + url_hash if url is None else url, body=content)
+    address = URN + article.url_hash if article.url is None else article.url
+    return ArchiveFile(stamp=stamp, title=article.title, url=address, body=article.content)
 
 
 def fingerprint(title: str, content: str) -> str:

@@ -4,7 +4,7 @@ A hash is compared with all hashes that the stored values can make, text and fin
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -194,7 +194,7 @@ def _archive_file(article: _Checkable) -> Findings:
     """Articles whose archive file, once written, would not be read back unchanged."""
     names = ("url_hash", "url", "title", "content", "published_at", "published_raw")
     try:
-        file = file_of_article(**{name: article.stored[name] for name in names})
+        file = file_of_article(replace(article.read, **{name: article.stored[name] for name in names}))
         holds = parse(render(file)) == file
     except (ArchiveFileError, ValueError):
         holds = False

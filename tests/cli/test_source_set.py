@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kzfeed.model.polls import SourceConfig
-from kzfeed.store import schema, sources
+from kzfeed.store import sources
 from kzfeed.store.engine import Database
 from tests.etiquette.documents import rss
 from tests.etiquette.recording_server import RecordingServer, Reply, recording
@@ -28,14 +28,6 @@ def server() -> Iterator[RecordingServer]:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    found = Database(f"sqlite:///{tmp_path}/kzfeed.db")
-    schema.upgrade(found)
-    yield found
-    found.close()
-
-
-@pytest.fixture
 def poll(tmp_path: Path) -> Poll:
     """Runs `kzfeed poll` beside a kzfeed.toml with this text, or without a file."""
 
@@ -51,43 +43,43 @@ def table(name: str, url: str) -> str:
     return f'[[sources]]\nname = "{name}"\nurl = "{url}"\n'
 
 
-def stored(database: Database) -> dict[str, str]:
-    return {source.name: source.status for source in sources.load(database)}
+def stored(sqlite_database: Database) -> dict[str, str]:
+    return {source.name: source.status for source in sources.load(sqlite_database)}
 
 
 def test_without_a_file_the_sources_of_the_database_are_polled_and_stay(
-    poll: Poll, server: RecordingServer, database: Database
+    poll: Poll, server: RecordingServer, sqlite_database: Database
 ) -> None:
-    sources.configure(database, [SourceConfig("mine", server.page(host=HOSTS[0]).url)], datetime.now(UTC))
+    sources.configure(sqlite_database, [SourceConfig("mine", server.page(host=HOSTS[0]).url)], datetime.now(UTC))
 
     done = poll(file=None)
 
-    assert (done.returncode, stored(database)) == (0, {"mine": "active"}), done.stderr
+    assert (done.returncode, stored(sqlite_database)) == (0, {"mine": "active"}), done.stderr
     assert [request.host for request in server.seen] == HOSTS[:1]
 
 
 def test_a_file_with_other_sources_adds_them_polls_them_and_removes_none(
-    poll: Poll, server: RecordingServer, database: Database
+    poll: Poll, server: RecordingServer, sqlite_database: Database
 ) -> None:
-    sources.configure(database, [SourceConfig("mine", server.page(host=HOSTS[0]).url)], datetime.now(UTC))
+    sources.configure(sqlite_database, [SourceConfig("mine", server.page(host=HOSTS[0]).url)], datetime.now(UTC))
 
     done = poll(file=table("other", server.page(host=HOSTS[1]).url))
 
-    assert (done.returncode, stored(database)) == (0, {"mine": "active", "other": "active"}), done.stderr
+    assert (done.returncode, stored(sqlite_database)) == (0, {"mine": "active", "other": "active"}), done.stderr
     assert [request.host for request in server.seen] == HOSTS[1:]
 
 
 def test_a_file_without_sources_polls_those_of_the_database_and_brings_no_built_in_ones(
-    poll: Poll, server: RecordingServer, database: Database
+    poll: Poll, server: RecordingServer, sqlite_database: Database
 ) -> None:
-    assert (poll(file="").returncode, stored(database)) == (0, {})
+    assert (poll(file="").returncode, stored(sqlite_database)) == (0, {})
 
-    sources.configure(database, [SourceConfig("mine", server.page(host=HOSTS[0]).url)], datetime.now(UTC))
+    sources.configure(sqlite_database, [SourceConfig("mine", server.page(host=HOSTS[0]).url)], datetime.now(UTC))
 
-    assert (poll(file="").returncode, stored(database)) == (0, {"mine": "active"})
+    assert (poll(file="").returncode, stored(sqlite_database)) == (0, {"mine": "active"})
     assert (poll("mine", file="").returncode, poll("voa", file="").returncode) == (0, 2)
 
 
-def test_a_new_database_without_a_file_gets_the_built_in_sources(poll: Poll, database: Database) -> None:
+def test_a_new_database_without_a_file_gets_the_built_in_sources(poll: Poll, sqlite_database: Database) -> None:
     assert poll("nothing", file=None).returncode == 2
-    assert stored(database) == {"bbc": "active", "rfi": "active", "voa": "active"}
+    assert stored(sqlite_database) == {"bbc": "active", "rfi": "active", "voa": "active"}

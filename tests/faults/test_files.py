@@ -4,7 +4,6 @@ import json
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from kzfeed import backfill
 from kzfeed.clock import utc_now
 from kzfeed.file_reader import FoundFile, find_files
-from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from tests.faults.processes import kzfeed
 
@@ -28,14 +26,6 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{tmp_path}/kzfeed.db")
-    schema.upgrade(database)
-    yield database
-    database.close()
-
-
 def run(tmp_path: Path, *arguments: str) -> tuple[int, dict[str, int], list[str]]:
     """The exit status of a backfill, its report, and the names of what it refused."""
     done = kzfeed(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", "backfill", "in", "--json", *arguments)
@@ -44,8 +34,8 @@ def run(tmp_path: Path, *arguments: str) -> tuple[int, dict[str, int], list[str]
     return done.returncode, json.loads(done.stdout), sorted(refused)
 
 
-def stored(database: Database, files: list[Path]) -> backfill.Progress:
-    return backfill.backfill(database, map(FoundFile, files), source_of=backfill.by_host, clock=utc_now)
+def stored(sqlite_database: Database, files: list[Path]) -> backfill.Progress:
+    return backfill.backfill(sqlite_database, map(FoundFile, files), source_of=backfill.by_host, clock=utc_now)
 
 
 def test_refused_files_are_copied_aside_under_their_names(folder: Path, tmp_path: Path) -> None:
@@ -66,12 +56,12 @@ def test_refused_files_are_copied_aside_under_their_names(folder: Path, tmp_path
     assert (folder / "bad.txt").exists()
 
 
-def test_a_file_of_200_mb_is_refused_by_name_without_being_read(folder: Path, database: Database) -> None:
+def test_a_file_of_200_mb_is_refused_by_name_without_being_read(folder: Path, sqlite_database: Database) -> None:
     with (folder / "huge.txt").open("wb") as file:
         file.truncate(200_000_000)
     before = Path("/proc/self/io").read_text("ascii")
 
-    progress = stored(database, [folder / "huge.txt", folder / "good.txt"])
+    progress = stored(sqlite_database, [folder / "huge.txt", folder / "good.txt"])
 
     assert (progress.refused, progress.tally.new) == (1, 1)
     after = Path("/proc/self/io").read_text("ascii")
@@ -155,13 +145,13 @@ def test_lenient_reading_names_its_files(folder: Path, tmp_path: Path) -> None:
     assert (line["files"], line["paths"]) == (1, ["in/crlf.txt"])
 
 
-def test_a_file_that_vanishes_before_it_is_read_is_refused(folder: Path, database: Database) -> None:
-    progress = stored(database, [folder / "vanished.txt", folder / "good.txt"])
+def test_a_file_that_vanishes_before_it_is_read_is_refused(folder: Path, sqlite_database: Database) -> None:
+    progress = stored(sqlite_database, [folder / "vanished.txt", folder / "good.txt"])
 
     assert (progress.refused, progress.tally.new) == (1, 1)
 
 
-def test_a_file_that_grows_while_it_is_read_is_refused(folder: Path, database: Database) -> None:
+def test_a_file_that_grows_while_it_is_read_is_refused(folder: Path, sqlite_database: Database) -> None:
     """Half an article must not pass for a whole one."""
     growing = folder / "growing.txt"
     growing.write_text(GOOD.format(number=2) + "more of it " * 1_000_000)
@@ -174,9 +164,9 @@ def test_a_file_that_grows_while_it_is_read_is_refused(folder: Path, database: D
 
     writer = threading.Thread(target=write)
     writer.start()
-    progress = stored(database, [growing])
+    progress = stored(sqlite_database, [growing])
     done.set()
     writer.join()
 
     assert progress.refused == 1
-    assert stored(database, [growing]).tally.new == 1
+    assert stored(sqlite_database, [growing]).tally.new == 1

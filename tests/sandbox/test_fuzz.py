@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from kzfeed.article import archive_file as file
 from kzfeed.article import url
-from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file, file_of_article, keeps_every_character
 from kzfeed.article.html import content as html
 from kzfeed.article.html.line_breaks import trim_lines
@@ -309,7 +308,7 @@ def check_article(article: Article, length: int) -> None:
     assert all(medium.url.startswith(("http://", "https://")) for medium in article.media)
     assert re.fullmatch("[0-9a-f]{64}", article.url_hash)
 
-    written = archive_file(article)
+    written = file_of_article(article)
     data = file.render(written)
     parsed = file.parse(data)
     assert parsed == written
@@ -325,17 +324,6 @@ def check_article(article: Article, length: int) -> None:
     assert again.url_hash == (article.url_hash if article.url is None else article.link_hash)
 
 
-def archive_file(article: Article) -> ArchiveFile:
-    return file_of_article(
-        url_hash=article.url_hash,
-        url=article.url,
-        title=article.title,
-        content=article.content,
-        published_at=article.published_at,
-        published_raw=article.published_raw,
-    )
-
-
 def check_archive_file(data: bytes) -> str:
     try:
         parsed = file.parse(data, "some/file.txt")
@@ -348,7 +336,7 @@ def check_archive_file(data: bytes) -> str:
     assert again.warnings == ()
     article = article_of_file(parsed)
     if keeps_every_character(parsed):
-        assert file.render(archive_file(article)) == written
+        assert file.render(file_of_article(article)) == written
     return "lenient" if parsed.warnings else "strict"
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from kzfeed.article.archive_file import ArchiveFile, parse
+from kzfeed.article.archive_file import parse
 from kzfeed.article.build import file_of_article
 from kzfeed.config.load import load
 from kzfeed.errors import DocumentError
@@ -499,17 +499,6 @@ def test_a_torn_poll_changes_no_stored_article(kzfeed_on_sqlite: Kzfeed, site: S
 # --- 15, 16: what identifies an entry --------------------------------------------------------------------------------
 
 
-def archive_file(article: Article) -> ArchiveFile:
-    return file_of_article(
-        url_hash=article.url_hash,
-        url=article.url,
-        title=article.title,
-        content=article.content,
-        published_at=article.published_at,
-        published_raw=article.published_raw,
-    )
-
-
 def bare(**elements: str) -> str:
     return "<item>" + "".join(f"<{name}>{escape(value)}</{name}>" for name, value in elements.items()) + "</item>"
 
@@ -599,7 +588,7 @@ def test_a_date_is_right_or_unknown_and_kept_as_it_was_written(reading: Reading,
 
     assert (article.published_at.isoformat() if article.published_at else None) == instant
     assert article.published_raw == (unescape(raw) or None)
-    assert archive_file(article).stamp == (
+    assert file_of_article(article).stamp == (
         None if instant is None else datetime.fromisoformat(instant).timestamp() * 1000
     )
 
