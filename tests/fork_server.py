@@ -6,9 +6,12 @@ its place.
 """
 
 import atexit
+import codecs
 import functools
+import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import subprocess
@@ -18,6 +21,7 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,6 +32,15 @@ def clean_environment(**variables: str) -> dict[str, str]:
     """The environment without the settings of whoever runs the tests, and with these variables."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("KZFEED_", "NO_COLOR"))}
     return clean | {"PYTHONPATH": str(ROOT)} | variables
+
+
+@dataclass(frozen=True)
+class User:
+    """A user other than root, and the groups that it is in. Files that it makes have modes less the umask."""
+
+    uid: int
+    groups: tuple[int, ...]
+    umask: int = 0o027
 
 
 class ForkServer:
@@ -48,6 +61,7 @@ class ForkServer:
         *,
         stdout: str = os.devnull,
         stderr: str = os.devnull,
+        user: User | None = None,
     ) -> int:
         """Start `kzfeed ARGUMENTS` in `folder`, with its output appended to these files; its process id."""
         request = {
@@ -55,6 +69,7 @@ class ForkServer:
             "folder": str(folder),
             "environment": dict(environment),
             "files": [os.devnull, stdout, stderr],
+            "user": user and asdict(user),
         }
         return self._ask(request)
 
@@ -71,11 +86,16 @@ class ForkServer:
         return self._ask({"wait": process}) if ended else None
 
     def run(
-        self, arguments: Sequence[str | Path], folder: Path, environment: Mapping[str, str], timeout: float = 60
+        self,
+        arguments: Sequence[str | Path],
+        folder: Path,
+        environment: Mapping[str, str],
+        timeout: float = 60,
+        user: User | None = None,
     ) -> "subprocess.CompletedProcess[str]":
         """Run `kzfeed ARGUMENTS` in `folder` to its end; it is killed after `timeout` seconds."""
         with tempfile.NamedTemporaryFile() as stdout, tempfile.NamedTemporaryFile() as stderr:
-            process = self.start(arguments, folder, environment, stdout=stdout.name, stderr=stderr.name)
+            process = self.start(arguments, folder, environment, stdout=stdout.name, stderr=stderr.name, user=user)
             status = self.wait(process, timeout)
             if status is None:
                 os.kill(process, signal.SIGKILL)
@@ -140,6 +160,8 @@ def _run_kzfeed(request: Mapping[str, Any]) -> NoReturn:
             file = os.open(name, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(file, number)
             os.close(file)
+        if request["user"]:
+            _become(User(**request["user"]))
         sys.argv = ["kzfeed", *request["start"]]
         cli.main()
     except SystemExit as ending:
@@ -150,6 +172,24 @@ def _run_kzfeed(request: Mapping[str, Any]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status if isinstance(status, int) else 0)
+
+
+def _become(user: User) -> None:
+    # Everything that kzfeed imports late: the user need not be able to read where Python is installed.
+    import alembic.command  # noqa: F401
+    import rich.progress  # noqa: F401
+
+    import kzfeed
+
+    for module in pkgutil.walk_packages(kzfeed.__path__, "kzfeed."):
+        if module.name != "kzfeed.__main__":
+            importlib.import_module(module.name)
+    for encoding in ("utf-8-sig", "idna", "latin-1", "ascii"):
+        codecs.lookup(encoding)
+    os.umask(user.umask)
+    os.setgroups(user.groups)
+    os.setgid(user.groups[0])
+    os.setuid(user.uid)
 
 
 if __name__ == "__main__":

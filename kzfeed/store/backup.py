@@ -16,14 +16,13 @@ from typing import Any
 from kzfeed.atomic_file import atomic_file
 from kzfeed.errors import KzfeedError, UsageError
 from kzfeed.store.engine import Database
+from kzfeed.store.sqlite import COMPANIONS
 from kzfeed.text import redacted
 
 PAGES = 4096
 """So many pages of an SQLite file (16 MiB) are copied between two checks for Ctrl-C."""
 
 OnProgress = Callable[[int, int], None]
-
-_BESIDE_SQLITE = ("-wal", "-shm", "-journal")
 
 
 class BackupError(KzfeedError):
@@ -54,7 +53,7 @@ def backup(
 
 def remove_sqlite_companions(file: Path) -> None:
     """Delete the files that SQLite keeps beside a database in use, and leaves behind after an error."""
-    for ending in _BESIDE_SQLITE:
+    for ending in COMPANIONS:
         Path(f"{file}{ending}").unlink(missing_ok=True)
 
 
@@ -64,10 +63,10 @@ def refuse_target(database: Database, file: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{file}: expected the name of a file in a folder that exists")
     if database.dialect == "sqlite":
         source = Path(database.engine.url.database or "").resolve()
-        if file.resolve() in {Path(f"{source}{ending}") for ending in ("", ".daemon", *_BESIDE_SQLITE)}:
+        if file.resolve() in {Path(f"{source}{ending}") for ending in ("", ".daemon", *COMPANIONS)}:
             raise UsageError(f"{file} belongs to the database itself: give another name")
         # SQLite takes a file of this name for changes to FILE.
-        if beside := [name for ending in _BESIDE_SQLITE if (name := Path(f"{file}{ending}")).exists()]:
+        if beside := [name for ending in COMPANIONS if (name := Path(f"{file}{ending}")).exists()]:
             raise UsageError(f"{beside[0]} exists, as beside a database in use: give another name")
     if not overwrite and (file.exists() or file.is_symlink()):
         raise UsageError(f"{file} exists: give another name, or --overwrite")

@@ -21,14 +21,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from kzfeed.errors import DatabaseError, DatabaseFileReplaced
+from kzfeed.store import sqlite
 from kzfeed.store.row_counts import counted_inserts
 from kzfeed.text import redacted
 
-SQLITE_BUSY_TIMEOUT_S = 60
-SQLITE_PAGE_BYTES = 16_384
-"""Page size of a new file (docs/decisions/page-size.md)."""
-SQLITE_CACHE_KB = 16_000
-"""Page cache of a connection: what one transaction usually touches."""
 WRITER_LOCK = 5_021_747_902
 """Number of PostgreSQL's advisory lock of the writer. Other programs in the same database must not use it."""
 RECONNECT_S = 1.0
@@ -58,6 +54,8 @@ class Database:
             self.file = _sqlite_file(self.engine.url)
             if self.file and not create and not self.file.is_file():
                 raise DatabaseError(f"there is no database {self.file}: `kzfeed backfill` and `kzfeed poll` make one")
+        except OSError as error:
+            raise DatabaseError(f"cannot use this database: {error.filename}: {error.strerror}") from error
         except ImportError as error:
             raise DatabaseError(f"PostgreSQL needs a driver: install kzfeed[postgres] ({error})") from error
         except (SQLAlchemyError, ValueError) as error:
@@ -66,11 +64,16 @@ class Database:
         # SQLite waits for its lock by polling; a lock within the process wakes the next writer at once.
         self._writer = threading.Lock()
         self._file_id: tuple[int, int] | None = None
+        self._has_written = False
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A connection that sees the database as of one moment."""
-        with driver_errors("reading", self.file), self._connect() as connection:
+        with (
+            driver_errors("reading", self.file),
+            self._connect() as connection,
+            sqlite.unchanged(self.file, connection),
+        ):
             if self.dialect == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             yield connection
@@ -92,6 +95,7 @@ class Database:
                     )
                 with counted_inserts(connection):
                     yield connection
+            self._has_written = True
             self.check_file()
 
     def check_file(self) -> None:
@@ -101,7 +105,7 @@ class Database:
         """
         if self.file is None or self._file_id is None:
             return
-        found = _file_id(self.file)
+        found = sqlite.file_id(self.file)
         if found != self._file_id:
             what = "another file was put in its place" if found else "it was deleted or moved"
             raise DatabaseFileReplaced(f"the database file {self.file} is no longer the one that kzfeed opened: {what}")
@@ -110,7 +114,7 @@ class Database:
         self.check_file()
         connection = self.engine.connect()
         if self.file and self._file_id is None:
-            self._file_id = _file_id(self.file)
+            self._file_id = sqlite.file_id(self.file)
         return connection
 
     @contextmanager
@@ -124,7 +128,10 @@ class Database:
             yield
             return
         # Not on the database file itself: closing that would release SQLite's own locks on it.
-        lock = _lock_file(Path(f"{self.file.resolve()}.daemon"))
+        try:
+            lock = _lock_file(Path(f"{self.file.resolve()}.daemon"))
+        except PermissionError as error:
+            raise DatabaseError(sqlite.read_only(self.file)) from error
         try:
             yield
         finally:
@@ -132,8 +139,15 @@ class Database:
 
     def close(self) -> None:
         """Close all connections. The database can be used again, then also if its file was replaced."""
+        if self.file and self._file_id == sqlite.file_id(self.file):
+            # No reader can use a damaged file.
+            with suppress(sqlite3.Error), sqlite.keeping_companions(self.file):
+                if self._has_written:
+                    sqlite.empty_wal(self.file)
+                self.engine.dispose()
         self.engine.dispose()
         self._file_id = None
+        self._has_written = False
 
 
 def _sqlite_file(url: sa.URL) -> Path | None:
@@ -141,15 +155,6 @@ def _sqlite_file(url: sa.URL) -> Path | None:
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
     return Path(str(url.database))
-
-
-def _file_id(file: Path) -> tuple[int, int] | None:
-    """The identity of a file, whatever its name: device and inode. None if there is no such file."""
-    try:
-        found = file.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _engine(url: str) -> sa.Engine:
@@ -162,12 +167,7 @@ def _engine(url: str) -> sa.Engine:
         sa.event.listen(engine, "do_connect", _Reconnector())
         sa.event.listen(engine, "connect", _prepare_postgresql)
         return engine
-    # Last in, first out: the connection used last has the fullest page cache.
-    pool: dict[str, Any] = {"poolclass": sa.QueuePool, "pool_use_lifo": True}
-    engine = sa.create_engine(parsed, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_S}, **pool)
-    sa.event.listen(engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine, "begin", _begin_sqlite)
-    return engine
+    return sqlite.engine(parsed)
 
 
 class _Reconnector:
@@ -196,6 +196,8 @@ def _lock_file(path: Path) -> int:
         file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
+        if isinstance(error, PermissionError):
+            raise
         if file is None or not isinstance(error, BlockingIOError):
             raise _database_error("cannot use this database", error) from error
         holder = os.read(file, 20).decode("ascii", "replace").strip() or "unknown"
@@ -224,47 +226,27 @@ def _prepare_postgresql(dbapi: Any, _record: object) -> None:
     dbapi.commit()
 
 
-def _prepare_sqlite(dbapi: Any, _record: object) -> None:
-    # sqlite3's own transactions begin at the first change and end before CREATE: kzfeed begins them itself.
-    dbapi.isolation_level = None
-    (encoding,) = dbapi.execute("PRAGMA encoding").fetchone()
-    if encoding != "UTF-8":
-        raise sqlite3.DatabaseError(
-            f"another program made this file for text in {encoding}: kzfeed needs one for UTF-8, so let it make its own"
-        )
-    dbapi.execute(f"PRAGMA page_size = {SQLITE_PAGE_BYTES}")  # has no effect once a file is in WAL mode
-    _set_wal_mode(dbapi)
-    for pragma in ("synchronous = NORMAL", "foreign_keys = ON", f"cache_size = -{SQLITE_CACHE_KB}"):
-        dbapi.execute(f"PRAGMA {pragma}")
-
-
-def _set_wal_mode(dbapi: Any) -> None:
-    # Setting WAL mode upgrades a read lock to a write lock, for which SQLite does not wait.
-    until = time.monotonic() + SQLITE_BUSY_TIMEOUT_S
-    while True:
-        try:
-            dbapi.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    write = connection.get_execution_options().get("kzfeed_write")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
 @contextmanager
 def driver_errors(doing: str, file: Path | None) -> Iterator[None]:
     """Raises errors of SQLAlchemy and of drivers as DatabaseError."""
     try:
         yield
     except SQLAlchemyError as error:
+        original = getattr(error, "orig", None)
+        if refusal := sqlite.refusal(original, file) if file else _postgresql_refusal(original):
+            raise DatabaseError(refusal) from error
         where = f": {file}" if file else ""
         raise _database_error(f"{doing} the database failed{where}", error) from error
+
+
+def _postgresql_refusal(error: object) -> str | None:
+    """A sentence for an error that says that this role may not read or write; None for any other error."""
+    match getattr(error, "sqlstate", None):
+        case "42501":
+            return f"the role in this database's URL lacks a right (docs/database.md says who needs which): {error}"
+        case "25006":
+            return f"the role in this database's URL may only read, and the command has to write: {error}"
+    return None
 
 
 def is_database_failure(error: DatabaseError) -> bool:
