@@ -1,13 +1,13 @@
 """The view source_health without count(*), so that DuckDB reads it.
 
-DuckDB hands a view that it cannot run itself back to SQLite, with count(*) written as count_star(). Revision 0009,
-after 0008.
+DuckDB hands a view that it cannot run itself back to SQLite, with count(*) written as count_star(). Revision 0010,
+after 0009.
 """
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:
