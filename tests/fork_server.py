@@ -141,6 +141,8 @@ def main() -> None:
         if "wait" in request:
             answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
         else:
+            if request["user"]:
+                _import_everything()
             answer = os.fork() or _run_kzfeed(request)
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
@@ -174,9 +176,9 @@ def _run_kzfeed(request: Mapping[str, Any]) -> NoReturn:
     os._exit(status if isinstance(status, int) else 0)
 
 
-def _become(user: User) -> None:
-    # Everything that kzfeed imports late: the user need not be able to read where Python is installed.
-    import alembic.command  # noqa: F401
+@functools.cache
+def _import_everything() -> None:
+    """Import what kzfeed imports late: another user may be unable to read the folder of Python."""
     import rich.progress  # noqa: F401
 
     import kzfeed
@@ -186,6 +188,9 @@ def _become(user: User) -> None:
             importlib.import_module(module.name)
     for encoding in ("utf-8-sig", "idna", "latin-1", "ascii"):
         codecs.lookup(encoding)
+
+
+def _become(user: User) -> None:
     os.umask(user.umask)
     os.setgroups(user.groups)
     os.setgid(user.groups[0])

@@ -241,11 +241,8 @@ def driver_errors(doing: str, file: Path | None) -> Iterator[None]:
 
 def _postgresql_refusal(error: object) -> str | None:
     """A sentence for an error that says that this role may not read or write; None for any other error."""
-    match getattr(error, "sqlstate", None):
-        case "42501":
-            return f"the role in this database's URL lacks a right (docs/database.md says who needs which): {error}"
-        case "25006":
-            return f"the role in this database's URL may only read, and the command has to write: {error}"
+    if getattr(error, "sqlstate", None) == "42501":  # insufficient_privilege
+        return f"the role in this database's URL lacks a right (docs/database.md says who needs which): {error}"
     return None
 
 
