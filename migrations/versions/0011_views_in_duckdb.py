@@ -1,13 +1,13 @@
 """The view source_health without count(*), so that DuckDB reads it.
 
-DuckDB hands a view that it cannot run itself back to SQLite, with count(*) written as count_star(). Revision 0010,
-after 0009.
+DuckDB hands a view that it cannot run itself back to SQLite, with count(*) written as count_star(). Revision 0011,
+after 0010.
 """
 
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:
