@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from kzfeed import __version__
-from kzfeed.cli import archive_files, articles, database, polling, sources
+from kzfeed.cli import archive_files, articles, database, polling, query, sources
 from kzfeed.cli.options import LogFormat, Session, global_options_first
 from kzfeed.errors import KzfeedError
 from kzfeed.text import printable_lines, redacted
@@ -33,6 +33,7 @@ app.command("list")(articles.list_articles)
 app.command()(articles.show)
 app.command()(articles.diff)
 app.command()(articles.stats)
+app.command()(query.query)
 app.command()(sources.explain)
 app.command()(database.verify)
 app.add_typer(database_commands, name="db")

@@ -1,0 +1,176 @@
+"""Tables and bar charts on standard output, as wide as the terminal, with characters of double width aligned."""
+
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import chain, islice
+from typing import Any
+
+from kzfeed.cli.output import print_line
+from kzfeed.errors import UsageError
+from kzfeed.text import json_line, plural, printable
+
+SAMPLE = 100
+"""The rows by which a table's columns are measured; later ones are printed as they come."""
+NARROWEST = 8
+"""The narrowest column to which a table is shrunk; a table that needs narrower ones is printed a value a line."""
+MOST_BARS = 1_000
+_TIME_WIDTH = len("2022-01-11 17:39:03.000")
+_GUTTER = "  "
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+Row = Sequence[Any]
+
+
+def terminal_width() -> int | None:
+    """The width of the terminal on standard output; None if that is a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def value_text(value: object) -> str:
+    """A value of the database as text, times as SQLite stores them."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return str(value).lower()
+        case datetime():
+            in_utc = value.astimezone(UTC) if value.tzinfo else value
+            return in_utc.replace(tzinfo=None).isoformat(" ", "milliseconds")
+        case date():
+            return value.isoformat()
+        case bytes():
+            return f"x'{value.hex()}'"
+        case dict() | list():
+            return json_line(value, default=value_text)
+        case _:
+            return str(value)
+
+
+def _cell(value: object, width: int | None) -> str:
+    """A value in one line, not much longer than `width`."""
+    text = value_text(value)
+    return printable(" ".join((text if width is None else text[: 4 * width]).split()))
+
+
+def _sized(text: str, width: int, *, to_the_right: bool = False) -> str:
+    """The text, shortened or padded to exactly this width."""
+    from rich.cells import cell_len, set_cell_size
+
+    length = len(text) if text.isascii() else cell_len(text)
+    if length > width:
+        return set_cell_size(text, width - 1) + "…"
+    padding = " " * (width - length)
+    return padding + text if to_the_right else text + padding
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _numeric_columns(rows: Sequence[Row], count: int) -> list[bool]:
+    """For each column, whether it holds numbers and nothing else but NULL."""
+    columns = [[row[number] for row in rows if row[number] is not None] for number in range(count)]
+    return [bool(values) and all(map(_is_number, values)) for values in columns]
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+
+def fitted_widths(natural: Sequence[int], room: int | None) -> list[int] | None:
+    """Widths of columns that fit into `room`; None if they would become too narrow.
+
+    The widest are shrunk, and those in which a time fits only if it cannot be done without them.
+    """
+    if room is None:
+        return list(natural)
+    for kept in (_TIME_WIDTH, 0):
+        for limit in range(room, NARROWEST - 1, -1):
+            widths = [width if width <= kept else min(width, limit) for width in natural]
+            if sum(widths) <= room:
+                return widths
+    return None
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Print the rows under the names of their columns, and how many there are."""
+    from rich.cells import cell_len
+
+    width, iterator = terminal_width(), iter(rows)
+    sample = list(islice(iterator, SAMPLE))
+    names = [_cell(name, width) for name in columns]
+    shown = [names, *([_cell(value, width) for value in row] for row in sample)]
+    natural = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
+    widths = fitted_widths(natural, width and width - len(_GUTTER) * (len(names) - 1))
+    all_rows = chain(sample, iterator)
+    if widths is None:
+        count = _print_records(names, all_rows, width)
+    else:
+        numeric = _numeric_columns(sample, len(names))
+        count = 0
+        for line in ([*names], ["─" * each for each in widths]):
+            _print_cells(line, widths, numeric)
+        for row in all_rows:
+            _print_cells([_cell(value, width) for value in row], widths, numeric)
+            count += 1
+    print(f"({plural(count, 'row')})")
+
+
+def _print_cells(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> None:
+    sized = (_sized(cell, width, to_the_right=right) for cell, width, right in zip(cells, widths, numeric, strict=True))
+    print(_GUTTER.join(sized).rstrip())
+
+
+def _print_records(names: Sequence[str], rows: Iterable[Row], width: int | None) -> int:
+    """Print each value on a line of its own, with an empty line between rows; return the number of rows."""
+    widest = max(map(len, names))
+    count = 0
+    for count, row in enumerate(rows, 1):
+        if count > 1:
+            print()
+        for name, value in zip(names, row, strict=True):
+            print_line(f"{name:<{widest}}{_GUTTER}{_cell(value, width)}")
+    return count
+
+
+# --- charts ----------------------------------------------------------------------------------------------------------
+
+
+def print_chart(columns: Sequence[str], rows: Iterable[Row]) -> None:
+    """Print a bar for each row: its first column is the label, its last column of numbers the length.
+
+    Raises UsageError if there is no such column, or if there are more than `MOST_BARS` rows.
+    """
+    held = list(islice(rows, MOST_BARS + 1))
+    if len(held) > MOST_BARS:
+        raise UsageError(f"the chart would have more than {MOST_BARS:,} bars: add GROUP BY or LIMIT to the query")
+    if not held:
+        print("(0 rows)")
+        return
+    numeric = _numeric_columns(held, len(columns))
+    numbers = [number for number in range(1, len(columns)) if numeric[number]]
+    if not numbers:
+        raise UsageError("a chart needs a label in the first column and a number in a later one")
+    for line in chart_lines([(_cell(row[0], 80), row[numbers[-1]] or 0) for row in held], terminal_width() or 80):
+        print(line)
+
+
+def chart_lines(bars: Sequence[tuple[str, int | float | Decimal]], width: int) -> Iterator[str]:
+    """A line for each label and number: the label, the number, and a bar of a length in proportion to it.
+
+    The longest bar ends at `width`. A number below zero has no bar.
+    """
+    from rich.cells import cell_len
+
+    labels = min(max(cell_len(label) for label, _ in bars), width // 2)
+    numbers = [f"{float(number):.6g}" if number != int(number) else f"{int(number):,}" for _, number in bars]
+    number_width = max(map(len, numbers))
+    room = max(1, width - labels - number_width - 2 * len(_GUTTER))
+    most = max(float(number) for _, number in bars)
+    for (label, number), shown in zip(bars, numbers, strict=True):
+        eighths = round(float(number) / most * room * 8) if most > 0 and number > 0 else 0
+        full, rest = divmod(eighths, 8)
+        bar = "█" * full + (_EIGHTHS[rest] if rest else "")
+        yield _GUTTER.join((_sized(label, labels), f"{shown:>{number_width}}", bar)).rstrip()
