@@ -27,7 +27,7 @@ BELOW: dict[str, set[str]] = {
     "search": set(),
     "fetch": set(),
     "sandbox": {"article", "feed"},
-    "store": {"atomic_file", "article"},
+    "store": {"search", "atomic_file", "article"},
     "clock": set(),
     "poll": {"clock", "sandbox", "fetch", "schedule", "store", "article"},
     "file_reader": {"sandbox", "article"},

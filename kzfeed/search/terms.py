@@ -15,8 +15,8 @@ from kzfeed.search import folding
 LONGEST_WORD = 64
 """Words are cut at this many characters in the index."""
 
-SOURCE_MARK = "§"
-"""First character of the term for an article's source; no other term begins with it."""
+MARK = "§"
+"""Character of terms that are not simply found in texts: no word has it, and FTS5 takes it for a part of a term."""
 
 VERSION = f"1.{folding.VERSION}"
 """Version of the terms. An index with another one must be built again."""
@@ -63,7 +63,7 @@ def terms(title: str, text: str, source_id: int) -> set[str]:
         if before:
             found.add(before + word[0])
         if after:
-            found.add(word[-1] + after)
+            found.add(_letter_before(word[-1], after))
     found.discard(" ")
     found.add(source_term(source_id))
     return found
@@ -71,7 +71,15 @@ def terms(title: str, text: str, source_id: int) -> set[str]:
 
 def source_term(source_id: int) -> str:
     """The term of all articles of a source."""
-    return f"{SOURCE_MARK}{source_id}"
+    return f"{MARK}{source_id}"
+
+
+def _letter_before(letter: str, character: str) -> str:
+    """The term of a word's last letter directly before a character of an unspaced script.
+
+    It does not begin with the letter: otherwise it would be found as the beginning of a word.
+    """
+    return f"{character}{MARK}{letter}"
 
 
 def _words(folded: str) -> Iterator[tuple[str, str, str]]:
@@ -106,7 +114,7 @@ def keys(searched: str, *, is_prefix: bool = False) -> Keys:
     """
     if has_unspaced(searched):
         whole = tuple(dict.fromkeys(_keys_of_string(searched)))
-        return Keys(whole, suffice=whole == (searched,))
+        return Keys(whole, suffice=whole in ((searched,), (_letter_before(searched[0], searched[1:]),)))
     words = WORD.findall(searched)
     cut = [word[:LONGEST_WORD] for word in words]
     if not is_prefix:
@@ -133,7 +141,7 @@ def _keys_of_string(searched: str) -> Iterator[str]:
         if start and RUN.match(searched, start - 1):
             yield searched[start - 1] + word[0]
         if RUN.match(searched, end):
-            yield word[-1] + searched[end]
+            yield _letter_before(word[-1], searched[end])
 
 
 def _ends_with_word(text: str) -> bool:

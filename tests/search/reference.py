@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from kzfeed.search.folding import fold
@@ -43,13 +44,19 @@ def _holds(term: Term, article: Text) -> bool:
 
 
 def _is_in(term: Term, text: str) -> bool:
-    folded = re.sub(r"\s+", " ", fold(text))
+    folded = _folded(text)
     if term.is_string:
         return term.text in folded
     wanted, words = _words(term.text), _words(folded)
     return any(_are_words(wanted, words[start : start + len(wanted)], term) for start in range(len(words)))
 
 
+@lru_cache(maxsize=10_000)
+def _folded(text: str) -> str:
+    return re.sub(r"\s+", " ", fold(text))
+
+
+@lru_cache(maxsize=10_000)
 def _words(folded: str) -> list[str]:
     """The words, and `|` between two that characters of unspaced scripts part."""
     spaced = re.sub(f"[{UNSPACED}]+", " | ", folded)

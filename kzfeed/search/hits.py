@@ -1,0 +1,70 @@
+"""Hits: the articles that a search found, in their order: the newest first, the undated last."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from kzfeed.errors import UsageError
+from kzfeed.search.snippet import Snippet
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """An article that matches. Its time and id give its place among all hits."""
+
+    published_ms: int | None
+    """Milliseconds since 1970 (UTC); None if the time of publication is unknown."""
+    article_id: int
+
+    @property
+    def key(self) -> str:
+        """What a person or program gives to see the hits after this one."""
+        return f"{'undated' if self.published_ms is None else self.published_ms}:{self.article_id}"
+
+    def is_after(self, other: "Hit") -> bool:
+        """Whether this hit comes later in the list than the other one."""
+        return _rank(self) < _rank(other)
+
+
+def _rank(hit: Hit) -> tuple[bool, int, int]:
+    return hit.published_ms is not None, hit.published_ms or 0, hit.article_id
+
+
+def parse_key(key: str) -> Hit:
+    """The hit with this key. Raises UsageError if it is no key."""
+    match = re.fullmatch(r"(undated|-?\d{1,15}):(\d{1,18})", key.strip(), re.ASCII)
+    if not match:
+        raise UsageError(f"{key!r} is not the key of a hit: give one that the search before has printed")
+    return Hit(None if match[1] == "undated" else int(match[1]), int(match[2]))
+
+
+def milliseconds(moment: datetime) -> int:
+    """Milliseconds since 1970 (UTC)."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A hit as a person sees it."""
+
+    url: str | None
+    title: Snippet
+    source: str
+    published_at: datetime | None
+    snippet: Snippet
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far the index is behind the archive."""
+
+    articles: int
+    """How many articles are new or changed since they were indexed."""
+    since: datetime | None
+    """When the first new one of them was stored."""
+    is_shrinking: bool
+    """Whether a process has indexed articles within the last few seconds."""

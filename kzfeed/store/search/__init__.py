@@ -1,0 +1,1 @@
+"""Search in the archive: the indexes of SQLite and PostgreSQL, and the pages of hits that both give."""

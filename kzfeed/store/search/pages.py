@@ -1,0 +1,64 @@
+"""Pages of hits, the same on both engines: articles as people see them, with their snippets."""
+
+from collections.abc import Sequence
+from contextlib import closing
+
+import sqlalchemy as sa
+
+from kzfeed.search.hits import Found, Hit
+from kzfeed.search.query import Query, check_sources
+from kzfeed.search.snippet import marked, snippet
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from kzfeed.store.search.index import Index, Wanted
+from kzfeed.store.search.sqlite_index import SqliteIndex
+
+_article, _source = tables.articles.c, tables.sources.c
+_PAGE = sa.select(
+    *(_article.id, _article.url, _article.title, _article.text, _article.published_at),
+    _source.name.label("source"),
+).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+
+
+def open_index(database: Database) -> closing[Index]:
+    """The search index of an archive, closed at the end of the block. Raises DatabaseError if it can have none."""
+    return closing(SqliteIndex(database))
+
+
+def wanted(database: Database, query: Query) -> Wanted:
+    """The query with the sources' ids. Raises UsageError if it names a source that the archive does not have."""
+    with database.read() as connection:
+        ids = {row.name: row.id for row in connection.execute(sa.select(_source.name, _source.id))}
+    check_sources(query, ids)
+    return Wanted(
+        query.terms,
+        query.excluded,
+        tuple(ids[name] for name in query.sources),
+        tuple(ids[name] for name in query.excluded_sources),
+        query.since,
+        query.until,
+    )
+
+
+def page(database: Database, index: Index, query: Query, *, after: Hit | None, limit: int) -> list[Found]:
+    """The first articles after a hit that match the query, the newest first, the undated last."""
+    return found(database, query, index.newest(wanted(database, query), after, limit))
+
+
+def found(database: Database, query: Query, hits: Sequence[Hit]) -> list[Found]:
+    """The articles of these hits, in this order."""
+    with database.read() as connection:
+        rows = connection.execute(_PAGE.where(_article.id.in_([hit.article_id for hit in hits])))
+        by_id = {row.id: row for row in rows}
+    return [
+        Found(
+            url=row.url,
+            title=marked(query, row.title),
+            source=row.source,
+            published_at=row.published_at,
+            snippet=snippet(query, row.text),
+            key=hit.key,
+        )
+        for hit in hits
+        if (row := by_id.get(hit.article_id))
+    ]

@@ -1,0 +1,308 @@
+"""The search index of an SQLite archive, written and read. `sqlite_schema` describes its file."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby, islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.errors import DatabaseError
+from kzfeed.search.hits import Hit, Lag, milliseconds
+from kzfeed.search.match import matches
+from kzfeed.search.query import Query, Term
+from kzfeed.search.terms import VERSION, source_term, terms
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from kzfeed.store.search import sqlite_schema as layout
+from kzfeed.store.search.index import IndexUnusable, OnProgress, Wanted
+
+BUILD_BATCH = 2_000
+"""Articles in one transaction of a rebuild."""
+MERGE_PAGES = 500
+"""How much of the index one transaction merges at the end of a rebuild."""
+BUSY_SECONDS = 5
+"""For so long after its last transaction another process counts as being at work."""
+_FIRST_CHECK = 30
+_LARGEST_CHECK = 400
+"""How many candidates are checked together, at first and at most."""
+
+_article, _change = tables.articles.c, tables.article_changes.c
+_INDEXED = sa.select(_article.id, _article.title, _article.text, _article.published_at, _article.source_id)
+
+
+_MERGE_ALL = "INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('merge', ?)"
+_IS_RECENT = "SELECT julianday('now') - julianday(?) < ? / 86400.0"
+
+
+class SqliteIndex:
+    """The index beside the file of an archive. Each of its methods raises DatabaseError."""
+
+    def __init__(self, archive: Database) -> None:
+        if archive.file is None:
+            raise DatabaseError("a database in memory has no search index: search needs a database in a file")
+        self._archive = archive
+        self.file = layout.file_of(archive.file)
+        self._index = Database(f"sqlite:///{self.file}")
+
+    def close(self) -> None:
+        self._index.close()
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def lag(self) -> Lag:
+        with self._read() as (index, archive):
+            state = _usable_state(index, archive)
+            is_shrinking = bool(index.exec_driver_sql(_IS_RECENT, (state.indexed_at, BUSY_SECONDS)).scalar())
+            highest = archive.execute(sa.select(sa.func.max(_article.id))).scalar() or 0
+            changes = archive.execute(sa.select(sa.func.max(_change.id))).scalar() or 0
+            after = sa.select(_article.first_seen_at).where(_article.id > state.article_id)
+            since = archive.execute(after.order_by(_article.id).limit(1)).scalar()
+        return Lag(highest - state.article_id + changes - state.change_id, since, is_shrinking)
+
+    def index_some(self, most: int) -> int:
+        with self._index.write() as index, self._archive.read() as archive:
+            if not layout.exists(index, "search"):
+                layout.create(index, "search", VERSION)
+            return _index_some(index, archive, "search", most)
+
+    def rebuild(self, on_progress: OnProgress) -> None:
+        with self._index.write() as index:
+            layout.drop(index, "rebuilt")
+            layout.create(index, "rebuilt", VERSION)
+            # Parts of the index are merged once at the end, not again and again.
+            index.exec_driver_sql("INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('automerge', 0)")
+        while self._rebuild_some(on_progress):
+            pass
+        while self._merge_some():
+            pass
+        with self._index.write() as index, self._archive.read() as archive:
+            index.exec_driver_sql("INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('automerge', 4)")
+            _index_some(index, archive, "rebuilt", BUILD_BATCH)
+            layout.replace(index, "search", "rebuilt")
+
+    def _rebuild_some(self, on_progress: OnProgress) -> bool:
+        with self._index.write() as index, self._archive.read() as archive:
+            done = _index_some(index, archive, "rebuilt", BUILD_BATCH)
+            indexed = index.exec_driver_sql("SELECT article_id FROM rebuilt_state").scalar_one()
+            on_progress(indexed, max(indexed, archive.execute(sa.select(sa.func.max(_article.id))).scalar() or 0))
+            return done > 0
+
+    def _merge_some(self) -> bool:
+        with self._index.write() as index:
+            changes = "SELECT total_changes()"
+            before = index.exec_driver_sql(changes).scalar_one()
+            # A negative number of pages begins a merge of all parts, and goes on with one that has begun.
+            index.exec_driver_sql(
+                "INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('merge', ?)", (-MERGE_PAGES,)
+            )
+            # FTS5's documentation: a merge that had something to do changes two rows at least.
+            return bool(index.exec_driver_sql(changes).scalar_one() - before >= 2)
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def newest(self, wanted: Wanted, after: Hit | None, limit: int) -> Sequence[Hit]:
+        with self._read() as (index, archive):
+            _usable_state(index, archive)
+            candidates = _candidates(index, wanted, after)
+            return list(islice(_checked(archive, candidates, wanted), limit))
+
+    @contextmanager
+    def _read(self) -> Iterator[tuple[sa.Connection, sa.Connection]]:
+        with self._index.read() as index, self._archive.read() as archive:
+            yield index, archive
+
+
+# --- state -----------------------------------------------------------------------------------------------------------
+
+
+def _usable_state(index: sa.Connection, archive: sa.Connection) -> sa.Row[Any]:
+    """The state of the index. Raises IndexUnusable if it does not hold the terms of this archive."""
+    if not layout.exists(index, "search"):
+        raise IndexUnusable("this archive has no search index yet")
+    state = _state(index, "search")
+    if state.terms_version != VERSION:
+        raise IndexUnusable("another version of kzfeed made the search index")
+    _check_archive(archive, state)
+    return state
+
+
+def _state(index: sa.Connection, prefix: str) -> sa.Row[Any]:
+    return index.exec_driver_sql(f"SELECT * FROM {prefix}_state").one()  # noqa: S608 - a name of ours
+
+
+def _check_archive(archive: sa.Connection, state: sa.Row[Any]) -> None:
+    """Raise IndexUnusable if the archive is not the one, or not as far as the one, that was indexed."""
+    last_article = sa.select(_article.url_hash).where(_article.id == state.article_id)
+    last_change = sa.select(_change.article_id).where(_change.id == state.change_id)
+    if (
+        archive.execute(last_article).scalar() != state.url_hash
+        or archive.execute(last_change).scalar() != state.changed_article_id
+    ):
+        raise IndexUnusable("the search index belongs to another archive, or to a later state of this one")
+
+
+# --- indexing --------------------------------------------------------------------------------------------------------
+
+
+def _index_some(index: sa.Connection, archive: sa.Connection, prefix: str, most: int) -> int:
+    state = _state(index, prefix)
+    if state.terms_version != VERSION:
+        raise IndexUnusable("another version of kzfeed made the search index")
+    _check_archive(archive, state)
+    new = archive.execute(_INDEXED.where(_article.id > state.article_id).order_by(_article.id).limit(most)).all()
+    changed = sa.select(_change.id, _change.article_id).where(_change.id > state.change_id)
+    changes = archive.execute(changed.order_by(_change.id).limit(most)).all()
+    if not new and not changes:
+        return 0
+    last_article = new[-1].id if new else state.article_id
+    # What is not indexed yet is read as it is now, whenever that is.
+    again = {change.article_id for change in changes if change.article_id <= state.article_id}
+    changed_rows = archive.execute(_INDEXED.where(_article.id.in_(again))).all() if again else []
+    _forget(index, prefix, again)
+    _insert(index, prefix, [*new, *changed_rows])
+    url_hash = archive.execute(sa.select(_article.url_hash).where(_article.id == last_article)).scalar()
+    last_change = changes[-1] if changes else (state.change_id, state.changed_article_id)
+    index.exec_driver_sql(
+        f"UPDATE {prefix}_state SET article_id = ?, url_hash = ?, change_id = ?, changed_article_id = ?, "  # noqa: S608
+        "indexed_at = strftime('%Y-%m-%d %H:%M:%f', 'now')",
+        (last_article, url_hash, *last_change),
+    )
+    return len(new) + len(changes)
+
+
+def _forget(index: sa.Connection, prefix: str, article_ids: Iterable[int]) -> None:
+    rows = [(article_id,) for article_id in article_ids]
+    if rows:
+        index.exec_driver_sql(f"UPDATE {prefix}_docs SET article_id = NULL WHERE article_id = ?", rows)  # noqa: S608
+
+
+def _insert(index: sa.Connection, prefix: str, rows: Iterable[Any]) -> None:
+    numbers = _Numbers(index, prefix)
+    docs: list[tuple[int, int, int | None]] = []
+    indexed: list[tuple[int, str]] = []
+    for row in rows:
+        published_ms = None if row.published_at is None else milliseconds(row.published_at)
+        number = numbers.next(row.id, published_ms)
+        docs.append((number, row.id, published_ms))
+        indexed.append((number, " ".join(terms(row.title, row.text, row.source_id))))
+    index.exec_driver_sql(f"INSERT INTO {prefix}_docs VALUES (?, ?, ?)", docs)  # noqa: S608 - a name of ours
+    index.exec_driver_sql(f"INSERT INTO {prefix}_index (rowid, terms) VALUES (?, ?)", indexed)  # noqa: S608
+
+
+class _Numbers:
+    """Numbers of new documents: the next free one of each day, and of each undated article."""
+
+    def __init__(self, index: sa.Connection, prefix: str) -> None:
+        self._index = index
+        self._highest = f"SELECT max(docid) FROM {prefix}_docs WHERE docid BETWEEN ? AND ?"  # noqa: S608 - a name of ours
+        self._next: dict[int, int] = {}
+
+    def next(self, article_id: int, published_ms: int | None) -> int:
+        if published_ms is None:
+            first = layout.UNDATED + (article_id << layout.UNDATED_BITS)
+            last = first + (1 << layout.UNDATED_BITS) - 1
+        else:
+            first, last = _day_numbers(published_ms)
+        if first not in self._next:
+            highest = self._index.exec_driver_sql(self._highest, (first, last)).scalar()
+            self._next[first] = first if highest is None else highest + 1
+        number = self._next[first]
+        if number > last:
+            raise DatabaseError("the search index has no room for more versions of articles of one day: rebuild it")
+        self._next[first] += 1
+        return number
+
+
+def _day_numbers(published_ms: int) -> tuple[int, int]:
+    """The first and the last number of documents of the same day."""
+    first = published_ms // layout.DAY_MS << layout.DAY_BITS
+    return first, first + (1 << layout.DAY_BITS) - 1
+
+
+# --- hits ------------------------------------------------------------------------------------------------------------
+
+_CANDIDATES = """
+SELECT docs.docid, docs.article_id, docs.published_ms
+FROM search_index CROSS JOIN search_docs AS docs ON docs.docid = search_index.rowid
+WHERE search_index MATCH ? AND search_index.rowid BETWEEN ? AND ? AND docs.article_id IS NOT NULL
+ORDER BY search_index.rowid DESC
+"""
+
+
+def _candidates(index: sa.Connection, wanted: Wanted, after: Hit | None) -> Iterator[Hit]:
+    """The articles that have the keys of the query, in the order of hits."""
+    since, until = (None if each is None else milliseconds(each) for each in (wanted.since, wanted.until))
+    lowest, highest = -(1 << 63), (1 << 63) - 1
+    if since is not None:
+        lowest = _day_numbers(since)[0]
+    elif until is not None:
+        lowest = layout.UNDATED_END
+    if until is not None:
+        highest = _day_numbers(until)[1]
+    if after is not None:
+        undated = layout.UNDATED + (after.article_id << layout.UNDATED_BITS)
+        highest = min(highest, undated if after.published_ms is None else _day_numbers(after.published_ms)[1])
+    rows = index.exec_driver_sql(_CANDIDATES, (_match_expression(wanted), lowest, highest))
+    for _, of_day in groupby(rows, _place):
+        # The documents of a day are numbered as they came.
+        for hit in sorted((Hit(row.published_ms, row.article_id) for row in of_day), key=_order, reverse=True):
+            is_in_time = hit.published_ms is None or (
+                (since is None or hit.published_ms >= since) and (until is None or hit.published_ms < until)
+            )
+            if is_in_time and (after is None or hit.is_after(after)):
+                yield hit
+
+
+def _place(row: sa.Row[Any]) -> int:
+    """A day, or an undated document."""
+    return int(row.docid) if row.published_ms is None else int(row.docid) >> layout.DAY_BITS
+
+
+def _order(hit: Hit) -> tuple[int, int]:
+    return hit.published_ms or 0, hit.article_id
+
+
+def _match_expression(wanted: Wanted) -> str:
+    """The query in FTS5's language, as far as keys express it."""
+    parts = [part for term in wanted.terms for part in _keys(term)]
+    if wanted.source_ids:
+        parts.append("(" + " OR ".join(map(_quoted_source, wanted.source_ids)) + ")")
+    excluded = [part for term in wanted.excluded if term.keys.suffice for part in _keys(term)]
+    excluded += map(_quoted_source, wanted.excluded_source_ids)
+    expression = " AND ".join(dict.fromkeys(parts))
+    return f"({expression}) NOT ({' OR '.join(excluded)})" if excluded else expression
+
+
+def _keys(term: Term) -> Iterator[str]:
+    keys = term.keys
+    yield from (f'"{key}"' for key in keys.whole)
+    if keys.prefix is not None:
+        yield f'"{keys.prefix}" *'
+
+
+def _quoted_source(source_id: int) -> str:
+    return f'"{source_term(source_id)}"'
+
+
+def _checked(archive: sa.Connection, candidates: Iterator[Hit], wanted: Wanted) -> Iterator[Hit]:
+    """Those of the candidates that match, read from the archive in growing parts."""
+    query = Query(
+        tuple(term for term in wanted.terms if not term.keys.suffice),
+        tuple(term for term in wanted.excluded if not term.keys.suffice),
+    )
+    if not query.terms and not query.excluded:
+        yield from candidates
+        return
+    size = _FIRST_CHECK
+    while part := list(islice(candidates, size)):
+        ids = [hit.article_id for hit in part]
+        texts = {row.id: row for row in archive.execute(_TEXTS.where(_article.id.in_(ids)))}
+        for hit in part:
+            row = texts.get(hit.article_id)
+            if row and matches(query, row.title, row.text):
+                yield hit
+        size = min(2 * size, _LARGEST_CHECK)
+
+
+_TEXTS = sa.select(_article.id, _article.title, _article.text)

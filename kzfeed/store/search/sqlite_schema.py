@@ -1,0 +1,65 @@
+"""Tables of the search index of an SQLite archive. They have a file of their own beside the archive.
+
+`search_index` holds the terms of each document, `search_docs` which article a document is. A document is a version of
+an article. When an article changes, it gets a new document, and the old one belongs to no article any more: SQLite
+before 3.43 cannot delete from a contentless FTS5 table. `search_state` is one row.
+
+The number of a document gives its place among all hits: day of publication, then a number within the day. Documents of
+undated articles have negative numbers by the articles' ids.
+"""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+DAY_MS = 86_400_000
+DAY_BITS = 18
+"""So many bits of a document's number count within the day: there are at most 262,144 documents in a day."""
+UNDATED = -(1 << 62)
+UNDATED_BITS = 16
+"""So many bits of an undated document's number count the versions of its article."""
+UNDATED_END = UNDATED // 2
+"""Numbers below it belong to undated documents."""
+
+HASH_BYTES = 16_000_000
+"""How much FTS5 gathers in memory before it writes a part of the index."""
+
+
+def file_of(archive: Path) -> Path:
+    """The file of the index beside the archive: `kzfeed.search.db` for `kzfeed.db`."""
+    return archive.with_name(f"{archive.name.removesuffix('.db')}.search.db")
+
+
+def create(connection: sa.Connection, prefix: str, terms_version: str) -> None:
+    """Create the tables of an empty index whose names begin with the prefix."""
+    statements = f"""
+        CREATE VIRTUAL TABLE {prefix}_index USING fts5(
+          terms, content='', columnsize=0, detail=none, tokenize='ascii');
+        INSERT INTO {prefix}_index ({prefix}_index, rank) VALUES ('hashsize', {HASH_BYTES});
+        CREATE TABLE {prefix}_docs (docid INTEGER PRIMARY KEY, article_id INTEGER UNIQUE, published_ms INTEGER);
+        CREATE TABLE {prefix}_state (
+          terms_version TEXT NOT NULL, article_id INTEGER NOT NULL, url_hash TEXT,
+          change_id INTEGER NOT NULL, changed_article_id INTEGER, indexed_at TEXT)
+    """  # noqa: S608 - a name of ours
+    for statement in statements.split(";"):
+        connection.exec_driver_sql(statement)
+    connection.exec_driver_sql(f"INSERT INTO {prefix}_state VALUES (?, 0, NULL, 0, NULL, NULL)", (terms_version,))  # noqa: S608
+
+
+def drop(connection: sa.Connection, prefix: str) -> None:
+    """Drop the tables of an index, as far as they exist."""
+    for table in ("index", "docs", "state"):
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {prefix}_{table}")
+
+
+def replace(connection: sa.Connection, prefix: str, by: str) -> None:
+    """Put the tables of one index in the place of another's."""
+    drop(connection, prefix)
+    for table in ("index", "docs", "state"):
+        connection.exec_driver_sql(f"ALTER TABLE {by}_{table} RENAME TO {prefix}_{table}")
+
+
+def exists(connection: sa.Connection, prefix: str) -> bool:
+    """Whether there is an index with this prefix."""
+    query = "SELECT count(*) FROM sqlite_master WHERE name = ?"
+    return bool(connection.exec_driver_sql(query, (f"{prefix}_state",)).scalar())

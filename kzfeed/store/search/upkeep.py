@@ -1,0 +1,40 @@
+"""Upkeep of the search index: it is built where there is none that can be used, and follows the archive."""
+
+from collections.abc import Callable
+
+from kzfeed.store.search.index import Index, IndexUnusable, OnProgress
+
+BATCH = 200
+"""Articles that are indexed in one transaction while polls go on: about a tenth of a second of work."""
+FEW = 1_000
+"""So many articles a search indexes itself, also while another process does it: about a second of work."""
+
+
+def catch_up(
+    index: Index, on_progress: OnProgress = lambda done, total: None, *, go_on: Callable[[], bool] = lambda: True
+) -> int:
+    """Index all that is new or changed, and return how many articles that were.
+
+    An index that cannot be used is built again. `go_on` is asked after each transaction whether to continue.
+    """
+    try:
+        lag = index.lag()
+    except IndexUnusable:
+        index.rebuild(on_progress)
+        lag = index.lag()
+    done = 0
+    while go_on() and (indexed := index.index_some(BATCH)):
+        done += indexed
+        on_progress(done, max(done, lag.articles))
+    return done
+
+
+def catch_up_before_search(index: Index, on_progress: OnProgress = lambda done, total: None) -> None:
+    """Index what is new before a search, unless it is much and another process is at work on it."""
+    try:
+        lag = index.lag()
+        if lag.articles > FEW and lag.is_shrinking:
+            return
+    except IndexUnusable:
+        pass
+    catch_up(index, on_progress)

@@ -1,0 +1,63 @@
+"""Archives for the tests of search: articles with given words, and the same as the reference sees them."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from kzfeed.search.hits import parse_key
+from kzfeed.search.query import parse
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from kzfeed.store.search.index import Index
+from kzfeed.store.search.pages import page
+from tests.search.reference import Text, found
+
+SOURCES = ("a", "b", "c")
+SEEN = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def add_sources(database: Database) -> None:
+    state = {"enabled": False, "status": "active", "auto": False, "failure_count": 0, "moved_polls": 0}
+    rows = [{"id": number, "name": name, "ask_in_full": False, **state} for number, name in enumerate(SOURCES, start=1)]
+    with database.write() as connection:
+        connection.execute(sa.insert(tables.sources), rows)
+
+
+def add_articles(database: Database, texts: Iterable[Text]) -> None:
+    rows = [
+        {
+            "id": each.id,
+            "url_hash": hashlib.sha256(f"{each.id}{each.title}".encode()).hexdigest(),
+            "url": f"https://e.example/{each.id}",
+            "title": each.title,
+            "content": "",
+            "text": each.text,
+            "published_at": each.published_at,
+            "first_seen_at": SEEN,
+            "last_seen_at": SEEN,
+            "source_id": SOURCES.index(each.source) + 1,
+            "revision": 1,
+            "revision_seen_at": SEEN,
+            "revision_source_id": 1,
+            "fingerprint": "",
+        }
+        for each in texts
+    ]
+    with database.write() as connection:
+        connection.execute(sa.insert(tables.articles), rows)
+
+
+def search(database: Database, index: Index, typed: str, *, page_size: int = 1000) -> list[int]:
+    """The ids of all articles that a search finds, in its order, page by page."""
+    ids: list[int] = []
+    after = None
+    while shown := page(database, index, parse(typed), after=after, limit=page_size):
+        after = parse_key(shown[-1].key)
+        ids += [parse_key(each.key).article_id for each in shown]
+    return ids
+
+
+def expected(texts: Sequence[Text], typed: str) -> list[int]:
+    return [each.id for each in found(parse(typed), texts)]

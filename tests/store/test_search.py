@@ -1,0 +1,262 @@
+"""Search finds exactly what the reference finds, in the same order, whatever was added or changed meanwhile."""
+
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kzfeed.article.archive_file import ArchiveFile
+from kzfeed.article.build import article_of_file
+from kzfeed.errors import DatabaseError, UsageError
+from kzfeed.model.articles import Article
+from kzfeed.search.hits import parse_key
+from kzfeed.search.query import parse
+from kzfeed.store import schema
+from kzfeed.store.engine import Database
+from kzfeed.store.search.index import Index, IndexUnusable
+from kzfeed.store.search.pages import open_index, page
+from kzfeed.store.search.upkeep import catch_up
+from tests.search.reference import Text
+from tests.store.search_archive import add_articles, add_sources, expected, search
+from tests.store.test_day_counts import poll
+
+ENGINES = ("sqlite",)
+DAY = datetime(2024, 5, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def archive(database: Database) -> Database:
+    if database.dialect not in ENGINES:
+        pytest.skip("search on this engine is not built yet")
+    add_sources(database)
+    return database
+
+
+@pytest.fixture
+def index(archive: Database) -> Iterator[Index]:
+    with open_index(archive) as opened:
+        yield opened
+
+
+def real_texts(shared: Path) -> list[Text]:
+    """Articles of real Chinese, Japanese, Korean and other feeds and archive files, in pieces."""
+    files = sorted(each for folder in ("corpus", "feeds", "seeds") for each in (shared / folder).rglob("*.*"))
+    whole = [re.sub(r"<[^>]*>", " ", each.read_text("utf-8", errors="ignore")) for each in files]
+    pieces = [text[start : start + 1500] for text in whole for start in range(0, min(len(text), 15_000), 1500)]
+    chosen = random.Random(7).sample(pieces, min(len(pieces), 600))
+    return [
+        Text(
+            number, text[:30], text[30:], "abc"[number % 3], None if number % 10 == 0 else DAY - timedelta(hours=number)
+        )
+        for number, text in enumerate(chosen, start=1)
+    ]
+
+
+def test_500_queries_of_real_texts_find_exactly_the_articles_with_the_string(
+    archive: Database, index: Index, shared: Path
+) -> None:
+    texts = real_texts(shared)
+    add_articles(archive, texts)
+    catch_up(index)
+    chance = random.Random(12)
+    runs = [run for text in texts for run in re.findall(r"[\u3041-\u30fe\u4e00-\u9fff\uac00-\ud7a3]+", text.text)]
+    queries: set[str] = set()
+    while len(queries) < 500:
+        run = chance.choice(runs)
+        start, size = chance.randrange(len(run)), chance.randint(1, 10)
+        query = run[start : start + size]
+        # Every fifth query is most probably in no text.
+        queries.add("".join(chance.sample(query, len(query))) if len(queries) % 5 == 0 else query)
+
+    wrong = [query for query in sorted(queries) if search(archive, index, query) != expected(texts, query)]
+
+    assert wrong == []
+
+
+def test_mixed_strings_words_and_phrases_of_real_texts_are_found(archive: Database, index: Index, shared: Path) -> None:
+    texts = real_texts(shared)
+    add_articles(archive, texts)
+    catch_up(index)
+    chance = random.Random(3)
+    queries: set[str] = set()
+    while len(queries) < 150:
+        text = chance.choice(texts).text
+        start, size = chance.randrange(max(len(text), 1)), chance.randint(1, 12)
+        queries.add(
+            chance.choice(['"{}"', "title:{}", "{}*", "{}"]).format(text[start : start + size].replace('"', ""))
+        )
+    found_any = 0
+    for query in sorted(queries):
+        try:
+            parse(query)
+        except UsageError:
+            continue
+        ids = search(archive, index, query)
+        assert (query, ids) == (query, expected(texts, query))
+        found_any += bool(ids)
+
+    assert found_any > 50
+
+
+PARTS = "中亚 中 亚洲 普京 哈薩克 5G网络 Kazakh Kazakhs New_York 。 | Қазақ カ ｶﾞ"
+WORDS = st.lists(
+    st.sampled_from(PARTS.replace("|", "\n").split(" ")).map(lambda part: part.replace("_", " ")), max_size=6
+).map("".join)
+ARTICLES = st.lists(
+    st.builds(
+        Text,
+        st.just(0),
+        WORDS,
+        WORDS,
+        st.sampled_from("abc"),
+        st.none() | st.integers(-3, 3).map(lambda hours: DAY + timedelta(hours=12 * hours)),
+    ),
+    max_size=12,
+).map(lambda texts: [text._replace(id=number) for number, text in enumerate(texts, start=1)])
+TERMS = '中 中亚 哈萨克 亚洲 G网络 kazakh kazakh* "new_york" қазақ title:中亚 title:kazakh カ'
+OTHERS = "-普京 -中亚 -哈萨克 -title:中 source:a source:b -source:c since:2024-05 until:2024-05-01T12:00"
+QUERIES = st.builds(
+    lambda term, others: " ".join([term, *others]).replace("_", " "),
+    st.sampled_from(TERMS.split()),
+    st.lists(st.sampled_from(f"{TERMS} {OTHERS}".split()), max_size=3),
+)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(ARTICLES, st.lists(QUERIES, min_size=8, max_size=8))
+def test_any_query_on_any_archive_gives_what_the_reference_gives(
+    tmp_path_factory: pytest.TempPathFactory, articles: list[Text], typed: list[str]
+) -> None:
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('search')}/kzfeed.db")
+    schema.upgrade(database)
+    add_sources(database)
+    if articles:
+        add_articles(database, articles)
+    with open_index(database) as index:
+        catch_up(index)
+        for each in typed:
+            assert (each, search(database, index, each, page_size=2)) == (each, expected(articles, each))
+    database.close()
+
+
+def test_articles_are_found_after_they_were_indexed_and_the_lag_says_how_many_are_not(
+    archive: Database, index: Index
+) -> None:
+    with pytest.raises(IndexUnusable, match="no search index yet"):
+        index.lag()
+
+    catch_up(index)
+    add_articles(archive, [Text(1, "中亚", ""), Text(2, "", "中亚")])
+
+    assert search(archive, index, "中亚") == []
+    assert (index.lag().articles, index.lag().since is not None) == (2, True)
+    assert catch_up(index) == 2
+    assert search(archive, index, "中亚") == [2, 1]
+    assert (index.lag().articles, index.lag().since) == (0, None)
+
+
+def article(number: int, title: str, published_at: datetime | None = DAY) -> Article:
+    made = article_of_file(ArchiveFile(None, title, f"https://e.example/{number}", "<p>正文</p>"))
+    return replace(made, published_at=published_at, published_raw=published_at.isoformat() if published_at else None)
+
+
+def test_a_revised_article_is_found_by_its_new_words_only(archive: Database, index: Index) -> None:
+    poll(archive, "voa", DAY, [article(1, "普京访问中亚"), article(2, "别的")])
+    catch_up(index)
+    poll(archive, "voa", DAY + timedelta(hours=1), [article(1, "习近平访问中亚"), article(2, "别的")])
+    catch_up(index)
+
+    assert search(archive, index, "普京") == []
+    assert search(archive, index, "习近平") == [1]
+    assert search(archive, index, "访问") == [1]
+
+
+def test_a_corrected_date_moves_an_article_to_its_new_place(archive: Database, index: Index) -> None:
+    poll(archive, "voa", DAY, [article(1, "中亚一", None), article(2, "中亚二"), article(3, "中亚三", None)])
+    catch_up(index)
+    assert search(archive, index, "中亚", page_size=1) == [2, 3, 1]
+
+    poll(archive, "voa", DAY + timedelta(hours=1), [article(1, "中亚一", DAY + timedelta(days=400))])
+    catch_up(index)
+
+    assert search(archive, index, "中亚", page_size=1) == [1, 2, 3]
+    assert search(archive, index, "中亚 since:2025") == [1]
+
+
+def test_pages_go_on_where_the_last_one_ended_though_articles_came_meanwhile(archive: Database, index: Index) -> None:
+    texts = [Text(number, "中亚", "", published_at=DAY - timedelta(hours=5 * number)) for number in range(1, 41)]
+    add_articles(archive, texts)
+    catch_up(index)
+    first = page(archive, index, parse("中亚"), after=None, limit=20)
+    add_articles(archive, [Text(100, "中亚", "", published_at=DAY + timedelta(days=1))])
+    catch_up(index)
+
+    second = page(archive, index, parse("中亚"), after=parse_key(first[-1].key), limit=50)
+
+    assert [parse_key(each.key).article_id for each in (*first, *second)] == list(range(1, 41))
+
+
+def test_a_hit_has_title_source_date_and_snippet(archive: Database, index: Index) -> None:
+    add_articles(archive, [Text(1, "哈薩克斯坦", "他去了。哈萨克斯坦很大。", "b", DAY)])
+    catch_up(index)
+
+    (hit,) = page(archive, index, parse("哈萨克"), after=None, limit=20)
+
+    assert (hit.url, hit.source, hit.published_at) == ("https://e.example/1", "b", DAY)
+    assert (hit.title.text, hit.title.hits) == ("哈薩克斯坦", ((0, 3),))
+    assert [hit.snippet.text[slice(*span)] for span in hit.snippet.hits] == ["哈萨克"]
+
+
+def test_an_unknown_source_is_refused(archive: Database, index: Index) -> None:
+    catch_up(index)
+
+    with pytest.raises(UsageError, match="no source 'bbc' in this database"):
+        search(archive, index, "中亚 source:bbc")
+
+
+def test_a_rebuilt_index_finds_the_same(archive: Database, index: Index) -> None:
+    texts = [Text(number, f"中亚{number}", "五国") for number in range(1, 50)]
+    add_articles(archive, texts)
+    catch_up(index)
+    progress: list[tuple[int, int]] = []
+
+    index.rebuild(lambda done, total: progress.append((done, total)))
+
+    assert search(archive, index, "中亚") == expected(texts, "中亚")
+    assert progress[-1] == (49, 49)
+    assert catch_up(index) == 0
+
+
+def test_an_index_of_another_archive_is_not_used_but_built_again(tmp_path: Path) -> None:
+    first = Database(f"sqlite:///{tmp_path}/first.db")
+    other = Database(f"sqlite:///{tmp_path}/other.db")
+    for database, title in ((first, "中亚"), (other, "普京")):
+        schema.upgrade(database)
+        add_sources(database)
+        add_articles(database, [Text(1, title, "")])
+        with open_index(database) as index:
+            catch_up(index)
+        database.close()
+    (tmp_path / "first.search.db").replace(tmp_path / "other.search.db")
+
+    with open_index(other) as index:
+        with pytest.raises(IndexUnusable, match="another archive"):
+            search(other, index, "普京")
+        catch_up(index)
+        assert (search(other, index, "普京"), search(other, index, "中亚")) == ([1], [])
+    other.close()
+
+
+def test_a_database_in_memory_has_no_index() -> None:
+    database = Database("sqlite://")
+
+    with pytest.raises(DatabaseError, match="a database in memory has no search index"):
+        open_index(database)
+
+    database.close()
