@@ -162,11 +162,7 @@ class ExportList:
         results = restore_articles(database, [record for _, record in batch])
         for (listed, _), result in zip(batch, results, strict=True):
             files = len(listed.versions) + 1
-            if result == "differing":
-                reason = f"{listed.file.name}: the archive holds this article in other versions, and keeps those"
-                yield self._refuse(self._at(listed.line, reason), files)
-            else:
-                yield RestoreStep(files, 0, _tally(result, files))
+            yield RestoreStep(files, 0, _tally(result, files))
 
     def _refuse(self, reason: str, files: int = 1) -> RestoreStep:
         self._on_refused(reason)
@@ -177,7 +173,9 @@ class ExportList:
 
 
 def _tally(result: Restored, files: int) -> Tally:
-    return Tally(new=1, revised=files - 1) if result == "new" else Tally(unchanged=files)
+    if result == "new":
+        return Tally(new=1, revised=files - 1)
+    return Tally(revised=1, unchanged=files - 1) if result == "merged" else Tally(unchanged=files)
 
 
 def _restorable(listed: ListedArticle, read: list[FileRead]) -> ArticleRecord:

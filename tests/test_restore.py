@@ -22,7 +22,7 @@ from kzfeed.file_reader import EXPORT_LIST, find_files
 from kzfeed.model.articles import Document, Gap, Overlap
 from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.sandbox.document_reader import read
-from kzfeed.store import schema, sources, tables
+from kzfeed.store import queries, schema, sources, tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
@@ -250,6 +250,43 @@ def test_newest_versions_alone_leave_no_hole(new: NewDatabase, tmp_path: Path) -
     assert (done.refused, findings(database)) == (0, [])
     assert rows(database)["articles"].total() == rows(original)["articles"].total()
     assert rows(database)["revisions"].total() == 0
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_versions_that_two_archives_saw_are_put_in_the_order_in_which_they_were_seen(
+    new: NewDatabase, engine: str, tmp_path: Path
+) -> None:
+    original, database = new("sqlite"), new(engine)
+    fill(original)
+    bring_back(database, export_to(original, tmp_path / "before"))
+    link = "https://news.example/1"
+    words = {}
+    for hour, (archive, source) in enumerate(
+        [(original, "news"), (database, "third"), (original, "mirror"), (database, "news")], 20
+    ):
+        words[hour] = f"Wording of hour {hour}, which no other one shares."
+        show(archive, source, rss(source, [news(1, words[hour])]), NOW + timedelta(hours=hour))
+    folder = export_to(original, tmp_path / "after")
+
+    for _ in range(2):
+        assert bring_back(database, folder).refused == 0
+        held = queries.versions(database, held_id(database, link))
+        assert [each.revision for each in held] == list(range(1, len(held) + 1))
+        assert [each.seen_at for each in held] == sorted(each.seen_at for each in held)
+        found = [hour for each in held for hour, wording in words.items() if wording in each.text]
+        assert found == [20, 21, 22, 23]
+        assert findings(database) == []
+    sightings = queries.article_rows(database, held_id(database, link))["sightings"]
+    shown = {row["source"]: held[row["revision"] - 1].text for row in sightings}
+    assert {source: words[hour] in shown[source] for source, hour in [("news", 23), ("third", 21), ("mirror", 22)]} == {
+        "news": True,
+        "third": True,
+        "mirror": True,
+    }
+
+
+def held_id(database: Database, link: str) -> int:
+    return queries.find(database, link).id
 
 
 # --- lists that do not fit -------------------------------------------------------------------------------------------

@@ -46,9 +46,9 @@ class DayCounts:
         else:
             self._changes[published_at.astimezone(UTC).date(), source_id]["articles"] += number
 
-    def count_version(self, source_id: int, seen_at: datetime) -> None:
+    def count_version(self, source_id: int, seen_at: datetime, number: int = 1) -> None:
         """Count a later version of an article by the day on which `source_id` showed it first."""
-        self._changes[seen_at.astimezone(UTC).date(), source_id]["new_versions"] += 1
+        self._changes[seen_at.astimezone(UTC).date(), source_id]["new_versions"] += number
 
     @contextmanager
     def changed_dates(self, connection: sa.Connection, article_ids: Collection[int]) -> Iterator[None]:

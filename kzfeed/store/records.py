@@ -153,9 +153,21 @@ def _records(
     return {article.id: ArticleRecord(row, (), {})}
 
 
+def whole_records(connection: sa.Connection, ids: Sequence[int]) -> dict[int, ArticleRecord]:
+    """The records of these articles by id, with the texts of all versions."""
+    return _read_records(connection, ids, _names(connection), versions=True, left_out=((), ()))
+
+
 def _read_records(
-    connection: sa.Connection, ids: Sequence[int], names: Mapping[int, str], *, versions: bool
+    connection: sa.Connection,
+    ids: Sequence[int],
+    names: Mapping[int, str],
+    *,
+    versions: bool,
+    left_out: tuple[Collection[str], Collection[str]] = (TEXTS, ("text",)),
 ) -> dict[int, ArticleRecord]:
+    """The records of these articles by id; `left_out` are columns of articles and of their older versions."""
+
     def rows(table: sa.Table, key: str, left_out: Collection[str] = ()) -> dict[int, list[Values]]:
         columns = {name: column for name, column in exchanged_columns(table).items() if name not in left_out}
         query = sa.select(table.c[key].label("key"), *(column.label(name) for name, column in columns.items()))
@@ -170,8 +182,8 @@ def _read_records(
             found.setdefault(row.key, []).append(values)
         return found
 
-    articles = rows(tables.articles, "id", TEXTS)
-    older = rows(tables.revisions, "article_id", ["text"]) if versions else {}
+    articles = rows(tables.articles, "id", left_out[0])
+    older = rows(tables.revisions, "article_id", left_out[1]) if versions else {}
     belonging = {name: rows(table, "article_id") for name, table in BELONGING.items()}
     return {
         article_id: ArticleRecord(
@@ -186,6 +198,14 @@ def _read_records(
 def key_of_row(table: sa.Table) -> tuple[str, ...]:
     """The columns of a record that tell the rows of one article apart; none where the table numbers its rows."""
     return tuple(name for name, column in exchanged_columns(table).items() if column.primary_key)
+
+
+def row_of(table: sa.Table, values: Values, source_ids: Mapping[str, int]) -> Values:
+    """The row that the values of a record become, given the ids of sources by name."""
+    return {
+        column.name: source_ids[values[name]] if column.foreign_keys else values[name]
+        for name, column in exchanged_columns(table).items()
+    }
 
 
 def _in_order(table: sa.Table, rows: Sequence[Values]) -> tuple[Values, ...]:

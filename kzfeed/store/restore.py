@@ -1,6 +1,6 @@
 """Restore of exported records: rows are inserted as they were, with the ids of this database.
 
-What the database has already stays unchanged, so that a restore can be repeated, also after it was killed.
+What the database has already stays, so that a restore can be repeated, also after it was killed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,16 @@ from kzfeed.store import tables
 from kzfeed.store.day_counts import DayCounts
 from kzfeed.store.engine import Database
 from kzfeed.store.known_articles import BODY_BATCH, in_batches
-from kzfeed.store.records import BELONGING, ArticleRecord, SourceRecord, Values, exchanged_columns
+from kzfeed.store.merge import merged, write_merged
+from kzfeed.store.records import (
+    BELONGING,
+    ArticleRecord,
+    SourceRecord,
+    Values,
+    exchanged_columns,
+    row_of,
+    whole_records,
+)
 from kzfeed.store.sources import ids_by_name
 
 _article, _revision = tables.articles.c, tables.revisions.c
@@ -28,8 +37,8 @@ _UNPOLLED: dict[str, Any] = {
 }
 
 
-Restored = Literal["new", "unchanged", "differing"]
-"""Whether an article is new, is in the database with the same versions, or with other versions, which stay."""
+Restored = Literal["new", "unchanged", "merged"]
+"""Whether an article is new, is in the database in all its versions, or in others, to which versions were added."""
 
 
 def restore_sources(database: Database, records: Sequence[SourceRecord]) -> None:
@@ -72,8 +81,8 @@ def _add_missing(connection: sa.Connection, table: sa.Table, source_id: int, row
 def restore_articles(database: Database, records: Sequence[ArticleRecord]) -> list[Restored]:
     """Insert the articles that the database does not have, with all that belongs to them, in one transaction.
 
-    Returns for each, in order, what became of it. Older versions that the export left out leave no hole: those that are
-    there are numbered from 1. Raises DatabaseError.
+    Versions that it lacks are added to an article that it has. Returns for each, in order, what became of it. Older
+    versions that the export left out leave no hole: those that are there are numbered from 1. Raises DatabaseError.
     """
     results: list[Restored] = []
     new: dict[str, ArticleRecord] = {}
@@ -86,9 +95,32 @@ def restore_articles(database: Database, records: Sequence[ArticleRecord]) -> li
                 held[url_hash] = _versions_of(record)
                 results.append("new")
             else:
-                results.append("unchanged" if _holds(held[url_hash], record) else "differing")
+                results.append("unchanged" if _holds(held[url_hash], record) else "merged")
         _insert(connection, list(new.values()))
+        _merge(connection, [record for record, result in zip(records, results, strict=True) if result == "merged"])
     return results
+
+
+def _merge(connection: sa.Connection, records: Sequence[ArticleRecord]) -> None:
+    """Add the versions of these records to the articles that the database holds, one after the other."""
+    for record in records:
+        url_hash = record.article["url_hash"]
+        article_id = connection.execute(sa.select(_article.id).where(_article.url_hash == url_hash)).scalar_one()
+        before = whole_records(connection, [article_id])[article_id]
+        after = merged(before, _renumbered(record))
+        source_ids = _source_ids(connection, [after])
+        write_merged(connection, article_id, before, after, source_ids)
+        day_counts = DayCounts()
+        _count_days(day_counts, before, source_ids, -1)
+        _count_days(day_counts, after, source_ids)
+        day_counts.write(connection)
+
+
+def _source_ids(connection: sa.Connection, records: Sequence[ArticleRecord]) -> Mapping[str, int]:
+    """The ids of all sources that these records name."""
+    names = {row["source"] for record in records for row in record.with_sources()}
+    names |= {record.article[key] for record in records for key in ("source", "revision_source")}
+    return ids_by_name(connection, sorted(names))
 
 
 def _versions_of(record: ArticleRecord) -> set[tuple[str, str]]:
@@ -139,30 +171,28 @@ def _renumbered(record: ArticleRecord) -> ArticleRecord:
 def _insert(connection: sa.Connection, records: Sequence[ArticleRecord]) -> None:
     if not records:
         return
-    names = {row["source"] for record in records for row in record.with_sources()}
-    names |= {record.article[key] for record in records for key in ("source", "revision_source")}
-    source_ids = ids_by_name(connection, sorted(names))
+    source_ids = _source_ids(connection, records)
     statement = sa.insert(tables.articles).returning(_article.id, sort_by_parameter_order=True)
-    rows = [_row(tables.articles, record.article, source_ids) for record in records]
+    rows = [row_of(tables.articles, record.article, source_ids) for record in records]
     ids = connection.execute(statement, rows).scalars().all()
     with_ids = list(zip(ids, records, strict=True))
     _insert_belonging(connection, tables.revisions, source_ids, [(key, each.versions) for key, each in with_ids])
     for name, table in BELONGING.items():
         _insert_belonging(connection, table, source_ids, [(key, each.belonging[name]) for key, each in with_ids])
-    _count_days(connection, records, source_ids)
-
-
-def _count_days(connection: sa.Connection, records: Sequence[ArticleRecord], source_ids: Mapping[str, int]) -> None:
     day_counts = DayCounts()
     for record in records:
-        article = record.article
-        day_counts.count_article(source_ids[article["source"]], article["published_at"], article["first_seen_at"])
-        if article["revision"] > 1:
-            day_counts.count_version(source_ids[article["revision_source"]], article["revision_seen_at"])
-        for version in record.versions:
-            if version["revision"] > 1:
-                day_counts.count_version(source_ids[version["source"]], version["seen_at"])
+        _count_days(day_counts, record, source_ids)
     day_counts.write(connection)
+
+
+def _count_days(day_counts: DayCounts, record: ArticleRecord, source_ids: Mapping[str, int], number: int = 1) -> None:
+    article = record.article
+    day_counts.count_article(source_ids[article["source"]], article["published_at"], article["first_seen_at"], number)
+    if article["revision"] > 1:
+        day_counts.count_version(source_ids[article["revision_source"]], article["revision_seen_at"], number)
+    for version in record.versions:
+        if version["revision"] > 1:
+            day_counts.count_version(source_ids[version["source"]], version["seen_at"], number)
 
 
 def _insert_belonging(
@@ -172,16 +202,9 @@ def _insert_belonging(
     by_article: Iterable[tuple[int, Sequence[Values]]],
 ) -> None:
     rows = [
-        _row(table, values, source_ids) | {"article_id": article_id}
+        row_of(table, values, source_ids) | {"article_id": article_id}
         for article_id, belonging in by_article
         for values in belonging
     ]
     if rows:
         connection.execute(sa.insert(table), rows)
-
-
-def _row(table: sa.Table, values: Values, source_ids: Mapping[str, int]) -> Values:
-    return {
-        column.name: source_ids[values[name]] if column.foreign_keys else values[name]
-        for name, column in exchanged_columns(table).items()
-    }
