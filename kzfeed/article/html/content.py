@@ -29,7 +29,7 @@ def title_text(markup: str, is_html: bool) -> str:
     """A title as plain text on one line; of HTML, without tags and with character references decoded."""
     markup = well_formed(markup)
     if is_html:
-        markup = "".join((BREAKS.get(tag[0], "") if tag else "") + decoded(text) for tag, text in tokens(markup))
+        markup = "".join(BREAKS.get((name or "").lower(), "") + decoded(text) for _, name, _, _, text in tokens(markup))
     return one_line(markup)
 
 

@@ -14,8 +14,13 @@ Tag = tuple[str, str, bool, bool]
 """(name, attributes, closing, empty): the name in lower case; the attributes as written; whether it is an end tag;
 whether it closes itself."""
 
+Token = tuple[str | None, str | None, str | None, str | None, str]
+"""(slash, name, attributes, solidus, text): a tag in pieces as written, and the text after it. `slash` is "/" in an end
+tag, `solidus` a string in a tag that closes itself. All but the text is None for a comment."""
+
 
 _RAW = frozenset({"iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"})
+_FIRST_OF_RAW = f"[{''.join(sorted({name[0] for name in _RAW}))}]"
 _BATCH = 100_000
 _SPACE = r"\t\n\f\r "  # HTML's own white space, for use in a class
 _NAME = f"[^{_SPACE}/>] [^{_SPACE}/>=]*+"
@@ -27,7 +32,7 @@ _EQUALS = f"[{_SPACE}]*+ = [{_SPACE}]*+"
 TOKEN = re.compile(
     rf"""
     < (?:
-        (?: (?= (?: {"|".join(sorted(_RAW))} ) [{_SPACE}/>] ) (?P<raw>) )?+
+        (?: (?= (?= {_FIRST_OF_RAW} ) (?: {"|".join(sorted(_RAW))} ) [{_SPACE}/>] ) (?P<raw>) )?+
         (?P<slash> /? )
         (?P<name> [a-z] [^{_SPACE}/>]*+ )
         (?P<attributes>
@@ -51,26 +56,18 @@ _REFERENCE = re.compile(r"&(?:#[0-9]++|#[xX][0-9a-fA-F]++|[A-Za-z][A-Za-z0-9]*+)
 _HUGE_NUMBER = re.compile(r"&#[0-9]{100,}+;?")
 
 
-def tokens(html: str) -> Iterator[tuple[Tag | None, str]]:
-    """Every tag of the markup with the text after it; None stands for a comment, and before the first text.
+def tokens(html: str) -> Iterator[Token]:
+    """Every tag of the markup with the text after it; first, like a comment, the text before the first tag.
 
     The content of a raw element (`<script>`) is not text.
     """
     rest: str | None = html
     while rest is not None:
-        parts = TOKEN.split(rest, maxsplit=_BATCH)
-        yield None, parts[0]
+        parts: list[Any] = TOKEN.split(rest, maxsplit=_BATCH)
+        yield None, None, None, None, parts[0]
         # The last part of a full batch is not a text but the rest of the markup, which makes the next batch.
         rest, parts[-1] = (parts[-1], "") if len(parts) == 6 * _BATCH + 1 else (None, parts[-1])
-        yield from zip(_tags(parts), parts[6::6], strict=True)
-
-
-def _tags(parts: list[Any]) -> list[Tag | None]:
-    """The tags in a text that TOKEN has split; None for each comment."""
-    return [
-        (name.lower(), attributes, slash == "/", solidus is not None) if name else None
-        for slash, name, attributes, solidus in zip(parts[2::6], parts[3::6], parts[4::6], parts[5::6], strict=True)
-    ]
+        yield from zip(parts[2::6], parts[3::6], parts[4::6], parts[5::6], parts[6::6], strict=True)
 
 
 def attributes_of(text: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from kzfeed.article.html.media import MEDIA_TAGS, MediaCollector
-from kzfeed.article.html.scanner import Tag, attributes_of, decoded
+from kzfeed.article.html.scanner import Tag, Token, attributes_of, decoded
 from kzfeed.article.strings import UNSPACED
 from kzfeed.feed.xml import VOID_ELEMENTS
 
@@ -34,7 +34,7 @@ _SPECIAL = _UNSEEN | {"pre", "time"}
 _ENDED_BY_BLOCK = frozenset({"p", "svg"})
 _UNDISPLAYED = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 _DELETED = frozenset({"del", "s", "strike"})
-_WITH_RULES = _SPECIAL | _DELETED | {"td", "th"}
+_WITH_RULES = _SPECIAL | _DELETED | MEDIA_TAGS | {"td", "th"}
 """The tags that do more than break a line."""
 _INVISIBLE = "\x00\u00ad\u200b\u2060\ufeff"  # NUL, soft hyphen, zero-width space, word joiner, BOM
 
@@ -77,15 +77,16 @@ class VisibleText:
         self._pieces: list[str] = []
         self._compared: dict[int, str] = {}  # pieces that are others in the comparison text
 
-    def read(self, tokens: Iterable[tuple[Tag | None, str]], media: MediaCollector) -> None:
+    def read(self, tokens: Iterable[Token], media: MediaCollector) -> None:
         """Read a document, and have its media collected."""
         add = self._pieces.append
-        for tag, text in tokens:
-            if tag:
-                name, attributes, _, _ = tag
-                if name in MEDIA_TAGS:
-                    media.tag(tag)
-                if attributes or self._skipping or self._in_time or name in _WITH_RULES:
+        for slash, written_name, attributes, solidus, text in tokens:
+            if written_name:
+                name = written_name.lower()
+                if attributes or name in _WITH_RULES or self._skipping or self._in_time:
+                    tag = name, attributes or "", slash == "/", solidus is not None
+                    if name in MEDIA_TAGS:
+                        media.tag(tag)
                     self._tag(tag)
                 elif name in BREAKS:
                     add("\n")
@@ -94,7 +95,8 @@ class VisibleText:
             elif text:
                 if self._in_time:
                     self._compared[len(self._pieces)] = ""
-                text = decoded(text)
+                if "&" in text:
+                    text = decoded(text)
                 add(text if self._preformatted else text.replace("\n", " "))
 
     def _tag(self, tag: Tag) -> None:
