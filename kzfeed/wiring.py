@@ -13,7 +13,6 @@ from kzfeed import __version__
 from kzfeed.clock import utc_now
 from kzfeed.config.proxies import ProxyUrls
 from kzfeed.config.settings import HostSettings, Settings
-from kzfeed.daemon import Daemon
 from kzfeed.errors import ConfigError, DatabaseFileReplaced
 from kzfeed.fetch.addresses import Lookup, system_lookup
 from kzfeed.fetch.client import Fetcher, FetchLimits, ProxiesOf
@@ -59,6 +58,9 @@ async def run(settings: Settings, database: Database, *, load: Callable[[], Sett
 
 
 async def _run(settings: Settings, database: Database, load: Callable[[], Settings]) -> None:
+    # Imported late: its scheduler takes a while, and `kzfeed poll` does not need it.
+    from kzfeed.daemon import Daemon
+
     with database.only_daemon():
         apply(settings, database, utc_now())
         async with poller(settings, database) as polls:

@@ -140,7 +140,7 @@ def clean(text: str) -> str:
 
 def _is_clean(body: bytes, text: str, encoding: str) -> bool:
     """Whether a body in UTF-8 surely holds no forbidden character: to look at bytes takes a tenth of the time."""
-    has_controls = len(body.translate(None, _CONTROLS)) < len(body)
+    has_controls = any(control in body for control in _CONTROLS)
     return encoding == "utf-8" and not has_controls and "\ufffe" not in text and "\uffff" not in text
 
 

@@ -135,7 +135,7 @@ def read_xml(text: str, *, url: str, on_entry: Callable[[Element, Element], None
     parser.StartNamespaceDeclHandler = builder.declare
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
-    has_c1 = _C1_BYTES.search(data) or _C1_REFERENCE.search(data)
+    has_c1 = (0xC2 in data and _C1_BYTES.search(data)) or _C1_REFERENCE.search(data)
     parser.CharacterDataHandler = builder.text_with_c1 if has_c1 else builder.text
     parser.Parse(data, True)
     if builder.root is None:

@@ -3,7 +3,7 @@
 Every instant is an aware datetime in UTC.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -143,8 +143,9 @@ class Article:
     url_hash: str
     url: str | None
     title: str
-    content: str
-    text: str
+    # Hashing bodies would take long, and the fingerprint tells them apart.
+    content: str = field(hash=False)
+    text: str = field(hash=False)
     fingerprint: str
     published_at: datetime | None = None
     published_raw: str | None = None
