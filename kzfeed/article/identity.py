@@ -84,7 +84,8 @@ def _by_link(articles: Sequence[Article], known: Mapping[str, Known]) -> list[_G
         archived = {each: known[each] for each in hashes if each in known}
         for address in {article.url: None for article in entries}:
             archived |= {each.url_hash: each for each in by_address.get(address or "", ())}
-        groups.append(_Group(entries, list(archived.values())))
+        if archived or len(entries) > 1:  # else it is a new article, by its link
+            groups.append(_Group(entries, list(archived.values())))
     return groups
 
 

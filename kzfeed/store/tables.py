@@ -4,6 +4,7 @@ The migrations create exactly this schema; a test compares the two on both engin
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,9 +28,7 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        stored = in_milliseconds(value)
-        # Not strftime, which writes the year 1 as "1": that would not sort.
-        return stored if dialect.name == "postgresql" else stored.isoformat(" ", "milliseconds").removesuffix("+00:00")
+        return in_milliseconds(value) if dialect.name == "postgresql" else _sqlite_text(value.astimezone(UTC))
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
@@ -37,6 +36,13 @@ class Instant(TypeDecorator[datetime]):
         if isinstance(value, datetime):
             return value.astimezone(UTC)
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=256)
+def _sqlite_text(utc: datetime) -> str:
+    # Cached because the rows of one document have the same instants. Not strftime, which writes the year 1 as "1": that
+    # would not sort.
+    return in_milliseconds(utc).isoformat(" ", "milliseconds").removesuffix("+00:00")
 
 
 # SQLite assigns ids only to a column of exactly this type.
