@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,7 +55,7 @@ def _time_is_over(limit: timedelta) -> KzfeedError:
 
 # --- SQLite ----------------------------------------------------------------------------------------------------------
 
-# Writing is refused by mode=ro and query_only. These would reach other files, or change the connection.
+# query_only refuses to write. These would reach other files, or change the connection.
 _REFUSED = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_SAVEPOINT}
 _READING_PRAGMAS = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "data_version"}
 _STEPS_BETWEEN_LOOKS = 10_000
@@ -82,18 +81,15 @@ class _Stopwatch:
 
 @contextmanager
 def _on_sqlite(database: Database, text: str, limit: timedelta) -> Iterator[QueryResult]:
-    file = database.file
-    if file is None:
-        raise UsageError("a database in memory is empty: name a file")
     stopwatch = _Stopwatch(limit)
     try:
-        with closing(_open_to_read(file)) as connection:
-            connection.set_progress_handler(stopwatch.is_over, _STEPS_BETWEEN_LOOKS)
+        with database.read() as pooled, _only_reading(pooled, stopwatch) as connection:
             with stopwatch.running():
                 cursor = connection.execute(text)
             if cursor.description is None:
                 raise UsageError("the query is empty: " + _ONE_SELECT)
-            yield QueryResult(tuple(name for name, *_ in cursor.description), _sqlite_rows(cursor, stopwatch))
+            with closing(cursor):
+                yield QueryResult(tuple(name for name, *_ in cursor.description), _sqlite_rows(cursor, stopwatch))
     except (sqlite3.Error, sqlite3.Warning) as error:
         code = getattr(error, "sqlite_errorcode", None)
         if code == sqlite3.SQLITE_INTERRUPT:
@@ -107,16 +103,25 @@ def _on_sqlite(database: Database, text: str, limit: timedelta) -> Iterator[Quer
             raise UsageError(f"there is more than one statement: {_ONE_SELECT}") from error
         if code in (None, sqlite3.SQLITE_ERROR):
             raise _wrong_query(database, str(error)) from error
-        raise DatabaseError(f"reading the database failed: {file}: {error}") from error
+        raise DatabaseError(f"reading the database failed: {database.file}: {error}") from error
 
 
-def _open_to_read(file: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+@contextmanager
+def _only_reading(pooled: sa.Connection, stopwatch: _Stopwatch) -> Iterator[sqlite3.Connection]:
+    """The driver's connection, which within the block cannot write and stops when the time is over."""
+    connection: Any = pooled.connection.driver_connection
+    connection.execute("PRAGMA query_only = ON")
     # Another program may have written text that is not UTF-8.
     connection.text_factory = lambda raw: raw.decode(errors="replace")
-    connection.execute("PRAGMA query_only = ON")
     connection.set_authorizer(_authorize)
-    return connection
+    connection.set_progress_handler(stopwatch.is_over, _STEPS_BETWEEN_LOOKS)
+    try:
+        yield connection
+    finally:
+        connection.set_progress_handler(None, 0)
+        connection.set_authorizer(None)
+        connection.text_factory = str
+        connection.execute("PRAGMA query_only = OFF")
 
 
 def _authorize(action: int, name: str | None, *_: str | None) -> int:
@@ -166,8 +171,8 @@ def _on_postgresql(database: Database, text: str, limit: timedelta) -> Iterator[
 # --- wrong queries ---------------------------------------------------------------------------------------------------
 
 _UNKNOWN = (
-    ("table", re.compile(r'no such table: (?:\w+\.)?(.+)|relation "(?:\w+\.)?([^"]+)" does not exist')),
-    ("column", re.compile(r'no such column: (?:\w+\.)?(.+)|column "?(?:\w+\.)?([^" ]+)"? does not exist')),
+    ("table", re.compile(r'no such table: (?:\w+\.)?([^ ]+)|relation "(?:\w+\.)?([^"]+)" does not exist')),
+    ("column", re.compile(r'no such column: "?(?:\w+\.)?([^" ]+)"?|column "?(?:\w+\.)?([^" ]+)"? does not exist')),
     ("function", re.compile(r"no such function: (.+)|function ([\w.]+)\(.*\) does not exist")),
 )
 
