@@ -22,7 +22,7 @@ from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from kzfeed.errors import ConfigError, DatabaseError, DatabaseFileReplaced
+from kzfeed.errors import ClaimExpired, ConfigError, DatabaseError, DatabaseFileReplaced
 from kzfeed.hosts import host_of
 from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
@@ -84,6 +84,8 @@ class Daemon:
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _polls: dict[asyncio.Task[None], Source] = field(default_factory=dict)
     """The polls under way."""
+    _claimed_until: dict[int, datetime] = field(default_factory=dict)
+    """When the claims on the sources of these polls expire, by source id."""
     _poll_ended: bool = False
     """Whether a poll has ended since the last claim began."""
     _paused_hosts: dict[str, float] = field(default_factory=dict)
@@ -167,16 +169,20 @@ class Daemon:
             for source in await self._claim(free) if free > 0 else ():
                 task = asyncio.create_task(self._poll(source))
                 self._polls[task] = source
-                task.add_done_callback(self._polls.pop)
+                task.add_done_callback(self._on_poll_end)
         if self._poll_ended:
             self._claim_soon()
 
+    def _on_poll_end(self, task: asyncio.Task[None]) -> None:
+        self._claimed_until.pop(self._polls.pop(task).id, None)
+
     async def _claim(self, limit: int) -> list[Source]:
+        now = self.poller.clock()
         visits = Counter(host_of(source.url) for source in self._polls.values())
         due = await asyncio.to_thread(
             claims.claim_due,
             self.poller.database,
-            now=self.poller.clock(),
+            now=now,
             owner=self.owner,
             lease=self.lease,
             limit=limit,
@@ -189,6 +195,7 @@ class Daemon:
         if not self._database_available:
             log.info("database available again")
         self._database_available = True
+        self._claimed_until |= {source.id: now + self.lease for source in due}
         return [] if self._stop.is_set() else due
 
     def _busy_hosts(self, visits: Mapping[str, int]) -> set[str]:
@@ -199,7 +206,14 @@ class Daemon:
 
     async def _poll(self, source: Source) -> None:
         try:
-            await self._bring_forward_after(await self.poller.poll(source))
+            # A process that was stopped for longer than the lease goes on where others have taken over.
+            poll = await self.poller.poll(
+                source, is_claimed=lambda: self._claimed_until[source.id] > self.poller.clock()
+            )
+            await self._bring_forward_after(poll)
+        except ClaimExpired as error:
+            log.warning("claim expired before the visit, poll left out", source=source.name, error=str(error))
+            return
         except DatabaseError as error:
             log.error("poll not stored", source=source.name, error=str(error))
         except Exception:
@@ -217,8 +231,12 @@ class Daemon:
         if poll.error_kind == "offline":
             self._was_offline = True
         elif poll.outcome != "failed" and self._was_offline:
-            await asyncio.to_thread(claims.bring_forward, self.poller.database, spread_start, self.poller.clock())
-            self._was_offline = False
+            self._was_offline = False  # at once, so that the next polls do not do the same
+            try:
+                await asyncio.to_thread(claims.bring_forward, self.poller.database, spread_start, self.poller.clock())
+            except DatabaseError:
+                self._was_offline = True
+                raise
 
     def _claim_soon(self) -> None:
         """Fill the slot that has become free. A claim that is running now must be followed by another one."""
@@ -232,7 +250,9 @@ class Daemon:
         if self._polls:
             held = [source.id for source in self._polls.values()]
             until = self.poller.clock() + self.lease
-            await asyncio.to_thread(claims.renew, self.poller.database, self.owner, held, until)
+            renewed = await asyncio.to_thread(claims.renew, self.poller.database, self.owner, held, until)
+            # Those whose polls have ended meanwhile are under way no more.
+            self._claimed_until |= dict.fromkeys(renewed & self._claimed_until.keys(), until)
 
     # --- upkeep ------------------------------------------------------------------------------------------------------
 

@@ -41,6 +41,10 @@ class DatabaseFileReplaced(DatabaseError):  # noqa: N818 - it is an event, and t
     """The file of an SQLite database was deleted, moved or replaced while kzfeed had it open."""
 
 
+class ClaimExpired(KzfeedError):  # noqa: N818 - it is an event
+    """The claim on a source ended before its server was asked: another daemon may poll it."""
+
+
 class ArchiveFileError(KzfeedError):
     """A file is not an archive file: its path, the line, what was expected there, and what was found."""
 

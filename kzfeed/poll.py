@@ -16,7 +16,7 @@ import structlog
 
 from kzfeed.article.window import overlap
 from kzfeed.clock import utc_now
-from kzfeed.errors import DocumentError
+from kzfeed.errors import ClaimExpired, DocumentError
 from kzfeed.fetch.client import Fetcher
 from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.hosts import host_of
@@ -54,12 +54,13 @@ class Poller:
     clock: Callable[[], datetime] = utc_now
     random: Callable[[], float] = field(default=random.random)
 
-    async def poll(self, source: Source) -> Poll:
+    async def poll(self, source: Source, *, is_claimed: Callable[[], bool] = lambda: True) -> Poll:
         """Visit the source and commit what the visit brought. Waits for a slot at its host.
 
-        Raises DatabaseError where the poll cannot be committed: then the source is unchanged.
+        Raises ClaimExpired if the source is not claimed any more when its turn comes, and DatabaseError where the poll
+        cannot be committed: then the source is unchanged.
         """
-        started, outcome = await self._fetch(source)
+        started, outcome = await self._fetch(source, is_claimed)
         visit, articles = await self._read(source, outcome)
         now = self.clock()
         if visit.feed:
@@ -80,8 +81,10 @@ class Poller:
         _log_poll(source, record, after.source, window)
         return record
 
-    async def _fetch(self, source: Source) -> tuple[datetime, Outcome]:
+    async def _fetch(self, source: Source, is_claimed: Callable[[], bool]) -> tuple[datetime, Outcome]:
         async with self.host_queues.slot(host_of(source.url)) as slot:
+            if not is_claimed():
+                raise ClaimExpired(f"the claim on {source.name} expired before its visit: it is left to other daemons")
             started = self.clock()
             return started, await self.fetcher.visit(visit_to(source), on_hop=lambda hop: slot.move_to(hop.host))
 

@@ -104,11 +104,12 @@ def _is_due(source: Columns, now: datetime) -> sa.ColumnElement[bool]:
     )
 
 
-def renew(database: Database, owner: str, source_ids: Collection[int], until: datetime) -> None:
-    """Extend the claims on those of these sources that `owner` still holds."""
+def renew(database: Database, owner: str, source_ids: Collection[int], until: datetime) -> set[int]:
+    """Extend the claims on those of these sources that `owner` still holds, and return their ids."""
     is_held = sa.and_(_claim.claimed_by == owner, _claim.source_id.in_(sorted(source_ids)))
+    extend = sa.update(tables.claims).where(is_held).values(claimed_until=until).returning(_claim.source_id)
     with database.write() as connection:
-        connection.execute(sa.update(tables.claims).where(is_held).values(claimed_until=until))
+        return set(connection.execute(extend).scalars())
 
 
 def release(database: Database, owner: str) -> None:

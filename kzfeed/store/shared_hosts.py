@@ -4,12 +4,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
+from kzfeed.errors import DatabaseError
 from kzfeed.store.batching import Batcher
 from kzfeed.store.engine import Database
-from kzfeed.store.host_locks import HostLocks, LockRequest
+from kzfeed.store.host_locks import LEASE, HostLocks, LockRequest
 
 LONGEST_END = timedelta(seconds=2)
 """How long a process that ends waits for the gaps of the hosts that it has asked."""
@@ -36,6 +37,13 @@ class SharedHosts:
             lambda done: done.cancelled() or done.exception()
         )
 
+    async def keep(self) -> None:
+        """Keep the locks, until this is cancelled."""
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 4)
+            with suppress(DatabaseError):  # The next attempt to lock a host meets the same error, and raises it.
+                await self._requests.ask(LockRequest("", "keep"))
+
     async def wait_for_gaps(self) -> None:
         """Wait until no host is locked any more, for `LONGEST_END` at most: all locks end with the process."""
         until = time.monotonic() + LONGEST_END.total_seconds()
@@ -54,7 +62,11 @@ async def shared_hosts(database: Database) -> AsyncIterator[SharedHosts | None]:
         try:
             async with Batcher[LockRequest, bool](locks.carry_out, thread, most=500) as requests:
                 hosts = SharedHosts(requests)
-                yield hosts
-                await hosts.wait_for_gaps()
+                keeping = asyncio.create_task(hosts.keep())
+                try:
+                    yield hosts
+                    await hosts.wait_for_gaps()
+                finally:
+                    keeping.cancel()
         finally:
             locks.close()
