@@ -53,45 +53,40 @@ def claim_due(
     does not list as busy is due again: its poll could not be stored. The writer's lock is held only for the sources
     that are claimed, not while they are searched.
     """
-    host_is_free, may_be_polled = _host_is_free(owner, now, lease, busy), _may_be_polled(now, busy)
-    for _ in range(ATTEMPTS):
-        with database.read() as connection:
-            found = due_source_ids(connection, now, (host_is_free, may_be_polled), busy.slots, limit)
-        if not found:
-            break
-        # Another daemon may have claimed some of them since they were found, or others on their hosts.
-        is_still_free = sa.and_(_source.id.in_(found), may_be_polled(_source), host_is_free(_source.host))
-        with database.write() as connection:
-            claimed = connection.execute(sa.select(_source.id, _source.host).where(is_still_free)).all()
-            if claimed:
-                ids = [row.id for row in claimed]
-                connection.execute(sa.delete(tables.claims).where(_claim.source_id.in_(ids)))
-                lease_of = {"claimed_by": owner, "claimed_until": now + lease}
-                connection.execute(
-                    sa.insert(tables.claims), [{"source_id": row.id, "host": row.host} | lease_of for row in claimed]
-                )
-        if claimed:
-            with database.read() as connection:
-                rows = connection.execute(SELECT_SOURCES.where(_source.id.in_(ids)).order_by(*_QUEUE)).all()
-            return list(map(source_from_row, rows))
-    return []
-
-
-def _host_is_free(owner: str, now: datetime, lease: timedelta, busy: Busy) -> HostCondition:
-    """Whether a host is neither paused nor busy, and no other owner has a claim on it."""
     # A claim that ends later than any daemon could have set was made before the clock went back: it does not count.
     is_held = sa.and_(
         _claim.claimed_by != owner, _claim.claimed_until.between(now + RESOLUTION, now + lease + LONGEST_LEASE)
     )
+    host_may_be_visited = _host_is_free(is_held, now)
+    conditions: tuple[HostCondition, SourceCondition] = (
+        lambda host: sa.and_(host_may_be_visited(host), host.not_in(list(busy.hosts))),
+        lambda source: sa.and_(_is_due(source, now), source.id.not_in(list(busy.source_ids))),
+    )
+    for _ in range(ATTEMPTS):
+        with database.read() as connection:
+            found = due_source_ids(connection, now, conditions, busy.slots, limit)
+        if not found:
+            break
+        # Another daemon may have claimed some of them since they were found, or others on their hosts.
+        is_still_free = sa.and_(_source.id.in_(found), _is_due(_source, now), host_may_be_visited(_source.host))
+        values = (_source.id, _source.host, sa.literal(owner), sa.literal(now + lease, _claim.claimed_until.type))
+        claim = sa.insert(tables.claims).from_select(list(_claim.keys()), sa.select(*values).where(is_still_free))
+        with database.write() as connection:
+            connection.execute(sa.delete(tables.claims).where(_claim.source_id.in_(found), ~is_held))
+            claimed = connection.execute(claim.returning(_claim.source_id)).scalars().all()
+        if claimed:
+            with database.read() as connection:
+                rows = connection.execute(SELECT_SOURCES.where(_source.id.in_(claimed)).order_by(*_QUEUE)).all()
+            return list(map(source_from_row, rows))
+    return []
+
+
+def _host_is_free(is_held: sa.ColumnElement[bool], now: datetime) -> HostCondition:
+    """Whether a host is not paused, and no other owner has a claim on it."""
     return lambda name: sa.and_(
-        name.not_in(list(busy.hosts)),
         name.not_in(sa.select(_claim.host).where(is_held)),
         name.not_in(sa.select(_host.host).where(_host.paused_until > now)),
     )
-
-
-def _may_be_polled(now: datetime, busy: Busy) -> SourceCondition:
-    return lambda source: sa.and_(_is_due(source, now), source.id.not_in(list(busy.source_ids)))
 
 
 def _is_due(source: Columns, now: datetime) -> sa.ColumnElement[bool]:
