@@ -1,6 +1,7 @@
 """The walls of the house: who may import whom, lazily and for types too. The rooms and the rules are the design's."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,12 @@ def test_the_migrations_import_only_the_tables() -> None:
 )
 def test_a_forbidden_import_is_seen(module: str, source: str) -> None:
     assert breaches(source, module)
+
+
+def test_each_migration_has_a_revision_of_its_own_and_the_last_one_is_what_kzfeed_needs() -> None:
+    revisions = sorted(file.name[:4] for file in (ROOT / "migrations" / "versions").glob("*.py"))
+    needed = re.search('^HEAD = "([0-9]{4})"$', (ROOT / "kzfeed/store/schema.py").read_text("utf-8"), re.MULTILINE)
+
+    assert len(set(revisions)) == len(revisions)
+    assert needed
+    assert needed[1] == revisions[-1]

@@ -48,7 +48,11 @@ def store_articles(connection: sa.Connection, batches: Sequence[ArticleBatch]) -
     _insert_articles(connection, [step for step in steps if isinstance(step.change, New)], day_counts)
     _update_derived_text(connection, [step for step in steps if step.known])
     _revise(connection, [step for step in steps if isinstance(step.change, Revised)], day_counts)
-    _correct_dates(connection, [step for step in steps if isinstance(step.change, Same) and step.known], day_counts)
+    # If a document shows an article twice, the last step is what the source shows now: only its date counts.
+    last_steps = {step.id: step for step in steps}.values()
+    _correct_dates(
+        connection, [step for step in last_steps if isinstance(step.change, Same) and step.known], day_counts
+    )
     day_counts.write(connection)
     _add_media_and_tags(connection, steps)
     _update_last_seen(connection, [step for step in steps if isinstance(step.change, Same) and step.known])

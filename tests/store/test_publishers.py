@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from kzfeed.store import schema
+from kzfeed.store import schema, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.verify import verify
 from tests.conftest import ENGINES
@@ -441,3 +442,42 @@ def test_the_archive_holds_what_a_careful_archivist_would_keep(archive: Database
     found = archived(archive, prefix)
     assert [tuple(each) for each in found.articles] == sorted(map(tuple, scenario.articles))
     assert (found.withdrawn, found.gaps) == (list(scenario.withdrawn), scenario.gaps)
+
+
+def test_an_entry_twice_in_a_document_with_two_dates_does_not_take_turns(database: Database) -> None:
+    for hour in range(4):
+        body = feed(Post(3), Post(3, date=day(5)), note=f"<ttl>{hour}</ttl>")
+        visit(database, "one", body, FIRST_VISIT + timedelta(hours=hour))
+
+    with database.read() as connection:
+        published = connection.execute(sa.select(tables.articles.c.published_raw)).scalars().all()
+        former = connection.execute(sa.select(tables.former_dates.c.published_raw)).scalars().all()
+    assert (published, former) == ([day(3)], [day(5)])
+
+
+def test_an_episode_that_is_one_entry_for_each_format_keeps_all_its_files(database: Database) -> None:
+    body = feed(Post(3, files=["https://cdn.example/3.mp3"]), Post(3, files=["https://cdn.example/3.ogg"]))
+    visit(database, "one", body, FIRST_VISIT)
+
+    with database.read() as connection:
+        files = connection.execute(sa.select(tables.media.c.url)).scalars().all()
+    assert sorted(files) == ["https://cdn.example/3.mp3", "https://cdn.example/3.ogg"]
+    assert archived(database, "one").articles == [("Post 3",)]
+
+
+def test_a_mirror_with_other_dates_and_a_source_that_drops_its_dates_leave_no_former_dates(
+    database: Database,
+) -> None:
+    documents = [
+        ("one", window(3, 2)),
+        ("two", window(3, 2, date=day(9))),
+        ("one", window(3, 2, date=None)),
+        ("one", window(3)),
+    ]
+    for hour, (source, body) in enumerate(documents):
+        visit(database, source, body, FIRST_VISIT + timedelta(hours=hour))
+
+    with database.read() as connection:
+        assert connection.execute(sa.select(tables.former_dates)).all() == []
+        dates = connection.execute(sa.select(tables.articles.c.published_raw)).scalars().all()
+    assert set(dates) == {day(2), day(3)}
