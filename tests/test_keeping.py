@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 from tests.fork_server import clean_environment, fork_server
 from tests.store.test_backup import PROGRAMS, exported
+from tests.terminal import at_terminal
 
 ROOT = Path(__file__).parents[1]
 SEEDS = ROOT / "seeds"
@@ -289,17 +289,6 @@ def test_diff_has_colours_on_a_terminal_that_has_them(
     database: Database, environment: dict[str, str], tmp_path: Path, settings: dict[str, str], expected: str
 ) -> None:
     store(database, ("长" * 300 + VERSIONS[0][0], "一"), ("长" * 300 + VERSIONS[1][0], "一"))
-    ours, its = pty.openpty()
-    command = [sys.executable, "-m", "kzfeed", "diff", ARTICLE]
-    with subprocess.Popen(command, cwd=tmp_path, env=environment | settings, stdout=its) as process:
-        os.close(its)
-        output = b""
-        try:
-            while part := os.read(ours, 65536):
-                output += part
-        except OSError:  # the other end is closed
-            pass
-        assert process.wait(30) == 0
-    os.close(ours)
+    output = at_terminal(["diff", ARTICLE], tmp_path, environment | settings)
 
-    assert "长" * 300 + expected in output.decode()
+    assert "长" * 300 + expected in output

@@ -269,6 +269,7 @@ def test_hostile_markup_takes_no_longer_than_its_length_allows(name: str) -> Non
     assert time.perf_counter() - start < 30
 
 
+@pytest.mark.slow
 def test_a_body_of_ten_megabytes_is_read_whole() -> None:
     html = "<p>一个<b>段落</b> of text</p>\n" * 350_000
     assert derive(html, None).text == "\n".join(["一个段落 of text"] * 350_000)

@@ -1,22 +1,17 @@
 """What people see at a terminal: 80 columns, nothing that controls it, sentences instead of raw errors."""
 
-import contextlib
-import fcntl
 import json
 import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
-import threading
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from tests.fork_server import clean_environment, fork_server
+from tests.terminal import at_terminal
 
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
@@ -31,27 +26,9 @@ def kzfeed(folder: Path, *arguments: str | Path) -> "subprocess.CompletedProcess
     return fork_server().run(arguments, folder, clean_environment())
 
 
-def at_terminal(folder: Path, *arguments: str) -> str:
-    """What a terminal of 80 columns gets from both streams of a command."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    environment = clean_environment(TERM="xterm", NO_COLOR="1")
-    terminal = os.ttyname(theirs)
-    process = fork_server().start(arguments, folder, environment, stdout=terminal, stderr=terminal)
-
-    def hang_up() -> None:
-        fork_server().wait(process)
-        os.close(theirs)
-
-    hanging_up = threading.Thread(target=hang_up)
-    hanging_up.start()
-    received = b""
-    with contextlib.suppress(OSError):  # Linux reports the end of the other side as an error
-        while some := os.read(ours, 65536):
-            received += some
-    hanging_up.join()
-    os.close(ours)
-    return received.decode()
+def shown(folder: Path, *arguments: str) -> str:
+    """What a terminal of 80 columns without colours gets from a command."""
+    return at_terminal(arguments, folder, clean_environment(TERM="xterm", NO_COLOR="1"))
 
 
 def configure(folder: Path, *sources: tuple[str, str]) -> None:
@@ -123,9 +100,9 @@ def test_an_archive_file_is_shown_harmless_at_a_terminal_and_byte_for_byte_elsew
     kzfeed(tmp_path, "backfill", "a.txt")
 
     assert kzfeed(tmp_path, "show", "1").stdout == data
-    shown = at_terminal(tmp_path, "show", "1")
-    assert not STEERING.search(shown.replace("\r\n", "\n"))
-    assert r"<p>\x1b[2J\x9b31m\u202eevil" in shown
+    displayed = shown(tmp_path, "show", "1")
+    assert not STEERING.search(displayed.replace("\r\n", "\n"))
+    assert r"<p>\x1b[2J\x9b31m\u202eevil" in displayed
 
 
 # --- 80 columns ------------------------------------------------------------------------------------------------------
@@ -138,7 +115,7 @@ def test_a_poll_at_a_terminal_is_one_line_for_each_source_and_a_summary(
     (folder / "feed.xml").write_text(RSS.format(title="t"), "utf-8")
     configure(tmp_path, ("good", f"{address}/feed.xml"), ("missing", f"{address}/{'x' * 100}"))
 
-    seen = [ANSI.sub("", line).strip() for line in at_terminal(tmp_path, "poll").splitlines()]
+    seen = [ANSI.sub("", line).strip() for line in shown(tmp_path, "poll").splitlines()]
     lines = [line for line in seen if line and not line.startswith("poll ")]
 
     assert len(lines) == 3, lines
@@ -156,7 +133,7 @@ def test_lists_fit_80_columns(tmp_path: Path) -> None:
     kzfeed(tmp_path, "backfill", tmp_path)
 
     for arguments in (["list"], ["sources", "list"], ["stats"], ["verify"]):
-        for line in at_terminal(tmp_path, *arguments).splitlines():
+        for line in shown(tmp_path, *arguments).splitlines():
             assert cell_len(ANSI.sub("", line)) <= 80, line
 
 
@@ -170,7 +147,7 @@ def test_progress_bars_leave_one_line_of_result(tmp_path: Path) -> None:
         " bytes": ["db", "backup", "copy.db"],
     }
     for result, arguments in results.items():
-        assert at_terminal(tmp_path, *arguments).splitlines()[-1].endswith(result)
+        assert shown(tmp_path, *arguments).splitlines()[-1].endswith(result)
 
 
 # --- sentences -------------------------------------------------------------------------------------------------------

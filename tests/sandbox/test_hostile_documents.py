@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import os
 import random
 import re
 import subprocess
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -29,6 +27,7 @@ from kzfeed.poll_sources import PollReport, poll_sources
 from kzfeed.sandbox.pool import Workers
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
+from tests.fork_server import clean_environment, fork_server
 
 MIB = 2**20
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -143,12 +142,8 @@ class Kzfeed:
         (self.folder / "kzfeed.toml").write_text(text, encoding="utf-8")
 
     def __call__(self, *arguments: str | Path, **variables: str) -> "subprocess.CompletedProcess[str]":
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("KZFEED_")}
-        environment = clean | {"KZFEED_DATABASE_URL": self.database} | variables
-        command = [sys.executable, "-m", "kzfeed", *map(str, arguments)]
-        return subprocess.run(
-            command, cwd=self.folder, env=environment, text=True, timeout=60, capture_output=True, check=False
-        )
+        environment = clean_environment(KZFEED_DATABASE_URL=self.database, **variables)
+        return fork_server().run(arguments, self.folder, environment)
 
     def poll(self) -> PollReport:
         """The only source polled once, in this process: that is quicker."""

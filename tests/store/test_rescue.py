@@ -1,10 +1,8 @@
 """A damaged SQLite file: `export` goes around what cannot be read, and `db rescue` makes a new database of the rest."""
 
-import os
 import re
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -18,6 +16,7 @@ from kzfeed.article.build import article_of_file
 from kzfeed.model.polls import Poll, SourceConfig, Validators
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
+from tests.fork_server import clean_environment, fork_server
 from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
@@ -58,9 +57,8 @@ def kzfeed(tmp_path: Path) -> Run:
     """Runs kzfeed with a database file."""
 
     def run(database: Path, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "kzfeed", "--database", f"sqlite:///{database}", *map(str, arguments)]
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("KZFEED_")}
-        return subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=False)
+        environment = clean_environment(KZFEED_DATABASE_URL=f"sqlite:///{database}")
+        return fork_server().run(arguments, tmp_path, environment)
 
     return run
 

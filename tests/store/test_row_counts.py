@@ -1,8 +1,6 @@
 """Deletions are seen: `kzfeed verify` exits with 1 after rows were deleted together with all that refers to them."""
 
-import os
 import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.store import row_counts, sources
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
+from tests.fork_server import clean_environment, fork_server
 from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
@@ -41,9 +40,7 @@ def archive(database: Database) -> Database:
 
 
 def verify(database_url: str, folder: Path) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "kzfeed", "--database", database_url, "verify"]
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("KZFEED_")}
-    return subprocess.run(command, cwd=folder, env=clean, capture_output=True, text=True, check=False, timeout=120)
+    return fork_server().run(["verify"], folder, clean_environment(KZFEED_DATABASE_URL=database_url))
 
 
 def test_an_archive_that_only_kzfeed_wrote_to_is_whole(archive: Database, database_url: str, tmp_path: Path) -> None:
