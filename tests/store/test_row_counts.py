@@ -57,7 +57,10 @@ def test_an_archive_that_only_kzfeed_wrote_to_is_whole(archive: Database, databa
         (["polls"], ["DELETE FROM polls WHERE source_id = (SELECT min(id) FROM sources)"]),
         (
             ["articles", "media", "polls", "revisions", "sightings"],
-            [f"DELETE FROM {table}" for table in ("media", "tags", "sightings", "revisions", "polls", "articles")],
+            [
+                f"DELETE FROM {table}"
+                for table in ("media", "tags", "sightings", "revisions", "polls", "article_changes", "articles")
+            ],
         ),
     ],
     ids=["media", "gaps", "a source's polls", "everything"],
