@@ -22,7 +22,7 @@ from kzfeed.cli.table import chart_lines, fitted_widths
 from kzfeed.store import tables
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
-from tests.cli.test_terminal import at_terminal
+from tests.cli.test_terminal import shown
 from tests.fork_server import clean_environment, fork_server
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
@@ -92,7 +92,7 @@ def test_json_is_a_list_of_objects_in_which_no_column_hides_another(query: Query
 
 def test_a_table_fits_a_terminal_and_nothing_in_it_controls_the_terminal(query: Query) -> None:
     sql = "SELECT id, title, published_at, text FROM articles ORDER BY id"
-    lines = at_terminal(query.folder, "--database", query.url, "query", sql).splitlines()
+    lines = shown(query.folder, "--database", query.url, "query", sql).splitlines()
 
     assert lines[0].split() == ["id", "title", "published_at", "text"]
     assert "河面结冰" in lines[2]
@@ -107,7 +107,7 @@ def test_a_table_fits_a_terminal_and_nothing_in_it_controls_the_terminal(query: 
 
 
 def test_a_row_that_is_too_wide_for_a_table_is_printed_a_value_a_line(query: Query) -> None:
-    lines = at_terminal(query.folder, "--database", query.url, "query", "SELECT * FROM articles").splitlines()
+    lines = shown(query.folder, "--database", query.url, "query", "SELECT * FROM articles").splitlines()
 
     names = [column.name for column in tables.articles.c]
     assert [line.split()[0] for line in lines[: len(names)]] == names
