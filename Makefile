@@ -25,8 +25,9 @@ format: .venv/installed ## correct the style where ruff can
 bench: .venv/installed ## the benchmark of whole processes; benchmarks/README.md names the others
 	$(BIN)/python -m benchmarks
 
-torture: .venv/installed ## kills, outages and damaged documents, for about twenty minutes
+torture: .venv/installed ## kills, outages and damaged documents, for about twenty-five minutes
 	$(BIN)/python -m tests.torture
+	$(BIN)/python -m tests.torture.daemons
 	$(BIN)/python -m tests.torture.documents 20000
 
 # Installs again whenever the dependencies change.

@@ -4,6 +4,7 @@ A host is written as the WHATWG URL Standard serialises it: lower case, names in
 four decimal numbers, IPv6 addresses without brackets. A trailing dot is part of the name.
 """
 
+import functools
 import re
 
 from ada_url import URL
@@ -13,6 +14,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _DELIMITER = re.compile(r"[\s/\\?#@\[\]]")
 
 
+# A daemon asks for the same few hundred URLs ten times for each poll.
+@functools.lru_cache(maxsize=10_000)
 def host_of(url: str) -> str:
     """The host of an http or https URL; empty for any other text."""
     try:
