@@ -37,9 +37,7 @@ def main() -> int:
             folder = Path(name) / f"kill-{number}"
             folder.mkdir()
             lost = takeover(folder, databases.new("postgresql"))
-            say(
-                f"taken over: sources of the killed daemon in {lost.killed:.1f} s, of the stopped one in {lost.stopped:.1f} s"
-            )
+            say(f"taken over: killed daemon's sources in {lost.killed:.1f} s, stopped one's in {lost.stopped:.1f} s")
             wrong += lost.wrong
     say(*wrong)
     return 1 if wrong else 0
