@@ -61,6 +61,7 @@ BELOW: dict[str, set[str]] = {
         "backfill",
         "file_reader",
         "export",
+        "search",
         "store",
         "article",
         "config",

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from kzfeed import __version__
-from kzfeed.cli import archive_files, articles, database, polling, query, sources
+from kzfeed.cli import archive_files, articles, database, polling, query, search, sources
 from kzfeed.cli.options import LogFormat, Session, global_options_first
 from kzfeed.errors import KzfeedError
 from kzfeed.text import printable_lines, redacted
@@ -32,6 +32,7 @@ app.command()(archive_files.export)
 app.command("list")(articles.list_articles)
 app.command()(articles.show)
 app.command()(articles.diff)
+app.command(context_settings={"ignore_unknown_options": True})(search.search)
 app.command()(articles.stats)
 app.command()(query.query)
 app.command()(sources.explain)

@@ -53,7 +53,7 @@ def search(database: Database, index: Index, typed: str, *, page_size: int = 100
     """The ids of all articles that a search finds, in its order, page by page."""
     ids: list[int] = []
     after = None
-    while shown := page(database, index, parse(typed), after=after, limit=page_size):
+    while shown := page(database, index, parse(typed), after, limit=page_size):
         after = parse_key(shown[-1].key)
         ids += [parse_key(each.key).article_id for each in shown]
     return ids

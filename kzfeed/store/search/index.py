@@ -16,6 +16,9 @@ OnProgress = Callable[[int, int], None]
 class IndexUnusable(DatabaseError):  # noqa: N818 - it says what the index is
     """There is no index, or it belongs to another version of kzfeed or to another archive: it must be built."""
 
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason}: `kzfeed search --rebuild` builds one, run by a user who may write the archive")
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -31,6 +34,9 @@ class Wanted:
 
 class Index(Protocol):
     """A search index. Each method raises DatabaseError, all but `rebuild` also IndexUnusable."""
+
+    def may_write(self) -> bool:
+        """Whether this user may write the index."""
 
     def lag(self) -> Lag:
         """How far the index is behind."""

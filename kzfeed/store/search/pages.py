@@ -7,17 +7,23 @@ import sqlalchemy as sa
 
 from kzfeed.search.hits import Found, Hit
 from kzfeed.search.query import Query, check_sources
+from kzfeed.search.relevance import relevance
 from kzfeed.search.snippet import marked, snippet
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index, Wanted
 from kzfeed.store.search.sqlite_index import SqliteIndex
 
+RANKED = 500
+"""How many of the newest articles that match are ranked by relevance."""
+
 _article, _source = tables.articles.c, tables.sources.c
 _PAGE = sa.select(
     *(_article.id, _article.url, _article.title, _article.text, _article.published_at),
     _source.name.label("source"),
 ).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+
+_TEXTS = sa.select(_article.id, _article.title, _article.text)
 
 
 def open_index(database: Database) -> closing[Index]:
@@ -40,9 +46,19 @@ def wanted(database: Database, query: Query) -> Wanted:
     )
 
 
-def page(database: Database, index: Index, query: Query, *, after: Hit | None, limit: int) -> list[Found]:
+def page(database: Database, index: Index, query: Query, after: Hit | None = None, *, limit: int) -> list[Found]:
     """The first articles after a hit that match the query, the newest first, the undated last."""
     return found(database, query, index.newest(wanted(database, query), after, limit))
+
+
+def best(database: Database, index: Index, query: Query, *, limit: int) -> list[Found]:
+    """The articles that match best among the newest `RANKED` that match, the best first."""
+    hits = index.newest(wanted(database, query), None, RANKED)
+    with database.read() as connection:
+        rows = connection.execute(_TEXTS.where(_article.id.in_([hit.article_id for hit in hits])))
+        scores = {row.id: relevance(query, row.title, row.text) for row in rows}
+    ranked = sorted(hits, key=lambda hit: scores.get(hit.article_id, 0.0), reverse=True)
+    return found(database, query, ranked[:limit])
 
 
 def found(database: Database, query: Query, hits: Sequence[Hit]) -> list[Found]:

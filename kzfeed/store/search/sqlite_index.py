@@ -1,5 +1,6 @@
 """The search index of an SQLite archive, written and read. `sqlite_schema` describes its file."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby, islice
@@ -47,6 +48,9 @@ class SqliteIndex:
 
     def close(self) -> None:
         self._index.close()
+
+    def may_write(self) -> bool:
+        return os.access(self.file if self.file.exists() else self.file.parent, os.W_OK)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -109,6 +113,9 @@ class SqliteIndex:
 
     @contextmanager
     def _read(self) -> Iterator[tuple[sa.Connection, sa.Connection]]:
+        if not self.file.exists():
+            # Opening it would make an empty file.
+            raise IndexUnusable("this archive has no search index yet")
         with self._index.read() as index, self._archive.read() as archive:
             yield index, archive
 

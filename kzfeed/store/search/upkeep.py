@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from kzfeed.search.hits import Lag
 from kzfeed.store.search.index import Index, IndexUnusable, OnProgress
 
 BATCH = 200
@@ -29,12 +30,17 @@ def catch_up(
     return done
 
 
-def catch_up_before_search(index: Index, on_progress: OnProgress = lambda done, total: None) -> None:
-    """Index what is new before a search, unless it is much and another process is at work on it."""
+def catch_up_before_search(index: Index, on_progress: OnProgress = lambda done, total: None) -> Lag:
+    """Index what is new before a search, unless it is much and another process is at work on it.
+
+    Returns how far the index is behind then; a user who may not write it gets the index as it is. Raises IndexUnusable.
+    """
     try:
         lag = index.lag()
-        if lag.articles > FEW and lag.is_shrinking:
-            return
+        if not lag.articles or (lag.articles > FEW and lag.is_shrinking) or not index.may_write():
+            return lag
     except IndexUnusable:
-        pass
+        if not index.may_write():
+            raise
     catch_up(index, on_progress)
+    return index.lag()

@@ -1,0 +1,144 @@
+"""The command `search`: full-text search in the archive."""
+
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kzfeed.cli.options import AsJson
+from kzfeed.cli.output import minute, print_json
+from kzfeed.errors import UsageError
+from kzfeed.text import plural, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kzfeed.cli.progress import Advance
+    from kzfeed.search.hits import Found, Lag
+    from kzfeed.search.snippet import Snippet
+
+_PIPE_WIDTH = 80
+_INDENT = "  "
+
+
+def search(
+    ctx: typer.Context,
+    query: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="QUERY",
+            help='Words and "phrases" that must all occur; -not, word*, title:, source:, since:, until:.',
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="The greatest number of articles.")] = 20,
+    after: Annotated[str | None, typer.Option(metavar="KEY", help="Go on after the article with this key.")] = None,
+    relevance: Annotated[
+        bool, typer.Option("--relevance", help="The best of the newest 500 first, instead of the newest first.")
+    ] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Build the index again first. A daemon may run.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find articles by what their titles and texts say, the newest first."""
+    from kzfeed.cli.progress import progress_bar
+    from kzfeed.search.hits import parse_key
+    from kzfeed.search.query import parse
+    from kzfeed.store.search.pages import best, open_index, page
+    from kzfeed.store.search.upkeep import catch_up_before_search
+
+    if relevance and after:
+        raise UsageError("give --after or --relevance: only the order of time goes on")
+    parsed = parse(" ".join(query or [])) if query or not rebuild else None
+    hit = parse_key(after) if after else None
+    with ctx.obj.database(migrate=False) as database, open_index(database) as index:
+        with ExitStack() as bars:
+
+            def advance(done: int, total: int | None) -> None:
+                # Usually there is nothing to index, and no bar appears.
+                if not shown:
+                    shown.append(bars.enter_context(progress_bar("index", "article")))
+                shown[0](done, total)
+
+            shown: list[Advance] = []
+            if rebuild:
+                index.rebuild(advance)
+            lag = catch_up_before_search(index, advance)
+        if parsed is None:
+            return
+        limit = min(limit, sys.maxsize)
+        found = (
+            best(database, index, parsed, limit=limit) if relevance else page(database, index, parsed, hit, limit=limit)
+        )
+    _print_lag(lag)
+    if as_json:
+        print_json([_as_json(each) for each in found])
+        return
+    for number, each in enumerate(found):
+        _print_found(each, is_first=number == 0)
+    _print_end(found, limit, relevance=relevance)
+
+
+def _as_json(found: "Found") -> dict[str, Any]:
+    return {
+        "url": found.url,
+        "title": found.title.text,
+        "source": found.source,
+        "published_at": found.published_at,
+        "snippet": found.snippet.text,
+        "key": found.key,
+    }
+
+
+def _print_lag(lag: "Lag") -> None:
+    if lag.articles:
+        since = f", the first of them stored at {minute(lag.since)} UTC" if lag.since else ""
+        print(
+            f"the search index lags: {plural(lag.articles, 'article')} not indexed yet{since}",
+            file=sys.stderr,
+        )
+
+
+def _print_end(found: "Sequence[Found]", limit: int, *, relevance: bool) -> None:
+    if not found:
+        print("no article found", file=sys.stderr)
+    elif len(found) == limit and not relevance:
+        print(f"\nthere may be more: go on with --after {found[-1].key}", file=sys.stderr)
+
+
+def _print_found(found: "Found", *, is_first: bool) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    heading = Text(f"{minute(found.published_at).strip()}  {printable(found.source)}", "dim")
+    lines = [heading, _text(found.title, "bold"), _text(found.snippet), Text(printable(found.url or ""), "dim")]
+    if not is_first:
+        console.print()
+    for number, line in enumerate(lines):
+        if not line.plain:
+            continue
+        # A long address stays one line, so that it can be opened.
+        if number == len(lines) - 1:
+            console.print(Text(_INDENT) + line, soft_wrap=True)
+            continue
+        indent = _INDENT if number > 1 else ""
+        for part in line.wrap(console, console.width - len(indent)):
+            part.rstrip()
+            console.print(Text(indent) + part, soft_wrap=True)
+
+
+def _text(shown: "Snippet", style: str = "") -> Any:
+    """The text for a terminal, with its hits emphasised. On a pipe only the text is left of it."""
+    from rich.text import Text
+
+    text, last = Text(style=style), 0
+    for start, end in shown.hits:
+        text.append(_one_line(shown.text[last:start]))
+        text.append(_one_line(shown.text[start:end]), "bold underline yellow")
+        last = end
+    text.append(_one_line(shown.text[last:]))
+    return text
+
+
+def _one_line(text: str) -> str:
+    return printable(text.replace("\n", " ").replace("\t", " "))
