@@ -6,11 +6,21 @@ characters, and characters that have no look of their own make no difference to 
 
 import unicodedata
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 
 from kzfeed.search.folding_table import FOLDED, LONGER, REMOVED, SINGLE, VERSION
 
-__all__ = ["VERSION", "VOICING", "composed", "fold", "fold_with_origins", "keeps_length", "raw_characters"]
+__all__ = [
+    "VERSION",
+    "VOICING",
+    "composed",
+    "fold",
+    "fold_with_origins",
+    "folded_characters",
+    "keeps_length",
+    "raw_characters",
+]
 
 VOICING = "\u3099\u309a\uff9e\uff9f"
 """Marks that join the kana before them, the last two only when folded."""
@@ -21,6 +31,11 @@ _TABLE: dict[int, str] = {
     **dict.fromkeys(map(ord, REMOVED), ""),
     **{ord(character): folded for character, folded in LONGER.items()},
 }
+
+
+def folded_characters() -> Iterator[tuple[str, str]]:
+    """Each character that folding changes, with the string that it becomes; for folding in SQL."""
+    return ((chr(code), folded) for code, folded in _TABLE.items())
 
 
 def composed(text: str) -> str:

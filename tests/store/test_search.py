@@ -2,7 +2,9 @@
 
 import random
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -259,4 +261,28 @@ def test_a_database_in_memory_has_no_index() -> None:
     with pytest.raises(DatabaseError, match="a database in memory has no search index"):
         open_index(database)
 
+    database.close()
+
+
+STATEMENTS = re.compile(r"```sql\n(ATTACH[^;]+;)(.*?)```", re.DOTALL)
+
+
+@pytest.mark.parametrize(("typed", "ids"), [("哈薩克", [2, 1]), ("亞", [3]), ("囧", [])])
+def test_the_documented_statement_finds_articles_without_kzfeed(tmp_path: Path, typed: str, ids: list[int]) -> None:
+    database = Database(f"sqlite:///{tmp_path}/kzfeed.db")
+    schema.upgrade(database)
+    add_sources(database)
+    words = ["哈萨克斯坦", "去哈薩克", "亚洲"]
+    add_articles(database, [Text(number, "", each, published_at=DAY) for number, each in enumerate(words, start=1)])
+    with open_index(database) as index:
+        catch_up(index)
+    document = (Path(__file__).parents[2] / "docs" / "search.md").read_text("utf-8")
+    found = STATEMENTS.search(document)
+    assert found
+
+    with closing(sqlite3.connect(f"file:{tmp_path}/kzfeed.db?mode=ro", uri=True)) as connection:
+        connection.execute(found[1].replace("kzfeed.search.db", f"{tmp_path}/kzfeed.search.db"))
+        rows = connection.execute(found[2], {"query": typed}).fetchall()
+
+    assert [row[0] for row in rows] == ids
     database.close()

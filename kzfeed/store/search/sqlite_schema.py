@@ -1,8 +1,8 @@
 """Tables of the search index of an SQLite archive. They have a file of their own beside the archive.
 
-`search_index` holds the terms of each document, `search_docs` which article a document is. A document is a version of
-an article. When an article changes, it gets a new document, and the old one belongs to no article any more: SQLite
-before 3.43 cannot delete from a contentless FTS5 table. `search_state` is one row.
+`search_index` holds the terms of each document, `search_docs` which article a document is, and `search_folding` how
+characters fold. `search_state` is one row. A document is a version of an article. When an article changes, it gets a new
+document, and the old one belongs to no article any more: SQLite before 3.43 cannot delete from a contentless FTS5 table.
 
 The number of a document gives its place among all hits: day of publication, then a number within the day. Documents of
 undated articles have negative numbers by the articles' ids.
@@ -11,6 +11,8 @@ undated articles have negative numbers by the articles' ids.
 from pathlib import Path
 
 import sqlalchemy as sa
+
+from kzfeed.search.folding import folded_characters
 
 DAY_MS = 86_400_000
 DAY_BITS = 18
@@ -21,6 +23,7 @@ UNDATED_BITS = 16
 UNDATED_END = UNDATED // 2
 """Numbers below it belong to undated documents."""
 
+_TABLES = ("index", "docs", "state", "folding")
 HASH_BYTES = 16_000_000
 """How much FTS5 gathers in memory before it writes a part of the index."""
 
@@ -39,23 +42,25 @@ def create(connection: sa.Connection, prefix: str, terms_version: str) -> None:
         CREATE TABLE {prefix}_docs (docid INTEGER PRIMARY KEY, article_id INTEGER UNIQUE, published_ms INTEGER);
         CREATE TABLE {prefix}_state (
           terms_version TEXT NOT NULL, article_id INTEGER NOT NULL, url_hash TEXT,
-          change_id INTEGER NOT NULL, changed_article_id INTEGER, indexed_at TEXT)
+          change_id INTEGER NOT NULL, changed_article_id INTEGER, indexed_at TEXT);
+        CREATE TABLE {prefix}_folding (character TEXT PRIMARY KEY, folded TEXT NOT NULL) WITHOUT ROWID
     """  # noqa: S608 - a name of ours
     for statement in statements.split(";"):
         connection.exec_driver_sql(statement)
     connection.exec_driver_sql(f"INSERT INTO {prefix}_state VALUES (?, 0, NULL, 0, NULL, NULL)", (terms_version,))  # noqa: S608
+    connection.exec_driver_sql(f"INSERT INTO {prefix}_folding VALUES (?, ?)", list(folded_characters()))  # noqa: S608
 
 
 def drop(connection: sa.Connection, prefix: str) -> None:
     """Drop the tables of an index, as far as they exist."""
-    for table in ("index", "docs", "state"):
+    for table in _TABLES:
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {prefix}_{table}")
 
 
 def replace(connection: sa.Connection, prefix: str, by: str) -> None:
     """Put the tables of one index in the place of another's."""
     drop(connection, prefix)
-    for table in ("index", "docs", "state"):
+    for table in _TABLES:
         connection.exec_driver_sql(f"ALTER TABLE {by}_{table} RENAME TO {prefix}_{table}")
 
 
