@@ -1,8 +1,9 @@
 """Tables of the search index of an SQLite archive. They have a file of their own beside the archive.
 
 `search_index` holds the terms of each document, `search_docs` which article a document is, and `search_folding` how
-characters fold. `search_state` is one row. A document is a version of an article. When an article changes, it gets a new
-document, and the old one belongs to no article any more: SQLite before 3.43 cannot delete from a contentless FTS5 table.
+characters fold. `search_state` is one row. A document is a version of an article. When an article changes, it gets a
+new document, and the old one belongs to no article any more: SQLite before 3.43 cannot delete from a contentless FTS5
+table.
 
 The number of a document gives its place among all hits: day of publication, then a number within the day. Documents of
 undated articles have negative numbers by the articles' ids.
