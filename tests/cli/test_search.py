@@ -13,10 +13,11 @@ from rich.cells import cell_len
 
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
-from tests.cli.test_terminal import ANSI, STEERING, at_terminal, kzfeed
+from tests.cli.test_terminal import ANSI, STEERING, kzfeed
 from tests.fork_server import User, clean_environment, fork_server
 from tests.search.reference import Text
 from tests.store.search_archive import add_articles, add_sources
+from tests.terminal import at_terminal
 
 DAY = datetime(2024, 5, 1, 12, tzinfo=UTC)
 TEXTS = [
@@ -66,7 +67,7 @@ def test_hits_are_printed_with_date_source_title_and_snippet(tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("archive")
 def test_at_a_terminal_hits_are_emphasised_and_lines_fit_80_columns(tmp_path: Path) -> None:
-    shown = at_terminal(tmp_path, "search", "哈萨克")
+    shown = at_terminal(["search", "哈萨克"], tmp_path, clean_environment(TERM="xterm"))
 
     assert re.search(r"\x1b\[[0-9;]+m哈薩克\x1b\[0m", shown)
     assert re.search(r"\x1b\[[0-9;]+m哈萨克\x1b\[0m", shown)
