@@ -173,6 +173,11 @@ def host_of(number: int) -> str:
     return f"127.0.{1 + place // 250}.{1 + place % 250}"
 
 
+def tiny_entries(number: int) -> int:
+    """How many entries the tiny feed of this number has."""
+    return 3 + number % 3
+
+
 def write(folder: Path, *, large: int, tiny: int, seed: int = 1) -> None:
     """Write `large` feeds of ENTRIES articles (375 KB) and `tiny` feeds of three to five short ones (1 to 2 KB)."""
     writer = Writer(seed)
@@ -182,7 +187,7 @@ def write(folder: Path, *, large: int, tiny: int, seed: int = 1) -> None:
         _write(folder / path_of("large", number), number, feed, entries)
     for number in range(tiny):
         feed = f"tiny{number}"
-        entries = [writer.entry(feed, 9 - age, size=0, age=age) for age in range(3 + number % 3)]
+        entries = [writer.entry(feed, 9 - age, size=0, age=age) for age in range(tiny_entries(number))]
         _write(folder / path_of("tiny", number), number, feed, entries)
 
 

@@ -21,7 +21,10 @@ class Kzfeed:
 
     def command(self, folder: Path, *arguments: str) -> Command:
         """`kzfeed ARGUMENTS` in `folder`, with the kzfeed.toml there."""
-        variables = {} if self.python else {"PYTHONPATH": str(ROOT)}
+        # Compiled once, as an installed package is, wherever the environment forbids to write beside the modules.
+        variables = {"PYTHONPYCACHEPREFIX": str(folder.parent / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
+        if not self.python:
+            variables["PYTHONPATH"] = str(ROOT)
         return Command([self.python or sys.executable, "-m", "kzfeed", *arguments], folder, variables)
 
     def configure(self, folder: Path, urls: Sequence[str], database: str = "sqlite:///kzfeed.db") -> None:
