@@ -141,7 +141,9 @@ class VisibleText:
         ]
         # A line break separates words as a space does, but not in scripts that put no spaces between them.
         comparison_text = _SPACE_WITHOUT_MEANING.sub("", " ".join(kept))
-        return "\n".join(lines), comparison_text.replace(_DELETION_START + _DELETION_END, "")
+        if _DELETION_START in comparison_text:
+            comparison_text = comparison_text.replace(_DELETION_START + _DELETION_END, "")
+        return "\n".join(lines), comparison_text
 
     def _leaves(self, tag: Tag) -> bool:
         """Whether a tag ends the skipped element: its own end tag, or that of an element around it."""
