@@ -1,7 +1,8 @@
 """Daemon whose lease, tick, clock and resolver a test controls: `python -m tests.faults.daemon OPTIONS`.
 
 OPTIONS is a JSON object: `lease` and `tick` in seconds; `clock`, a file with the seconds that the clock is ahead;
-`names`, the addresses of host names; `silent`, the host names whose look-up never ends.
+`names`, the addresses of host names; `silent`, the host names whose look-up never ends; `offline`, a file that exists
+while no resolver answers.
 """
 
 import asyncio
@@ -49,6 +50,8 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
     base.datetime = SchedulerClock
 
     def lookup(host: str, port: int) -> list[str]:
+        if "offline" in options and Path(options["offline"]).exists():
+            raise socket.gaierror(socket.EAI_AGAIN, "no resolver answers")
         if host in options.get("silent", ()):
             threading.Event().wait()
         if host in options.get("names", {}):
