@@ -29,6 +29,7 @@ torture: .venv/installed ## kills, outages and damaged documents, for about twen
 	$(BIN)/python -m tests.torture
 	$(BIN)/python -m tests.torture.daemons
 	$(BIN)/python -m tests.torture.documents 20000
+	$(BIN)/python -m tests.torture.encodings
 
 # Installs again whenever the dependencies change.
 .venv/installed: pyproject.toml

@@ -6,9 +6,11 @@ misled by them. Where bytes were replaced or the encoding is in doubt, the text 
 
 import codecs
 import re
+from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
-from kzfeed.feed.encoding_score import ABOVE_ASCII, CHINESE, EAST_ASIAN, ENOUGH, naturalness, total
+from kzfeed.feed.encoding_score import ABOVE_ASCII, EAST_ASIAN, Evidence, evidence, likelihood, total
 from kzfeed.model.articles import Decoded
 
 _BOMS = (
@@ -49,11 +51,15 @@ _LABELS = {
     "x-big5": "big5",
     "x-sjis": "cp932",
     "x-euc-jp": "euc_jp",
+    "x-mac-roman": "mac_roman",
+    "x-mac-cyrillic": "mac_cyrillic",
+    "x-mac-ukrainian": "mac_cyrillic",
     "x-cp1251": "cp1251",
     "x-cp1252": "cp1252",
     "windows-949": "cp949",
     "iso-8859-8-i": "iso8859_8",
 }
+_NAMES = {"big5hkscs": "big5", "cp932": "shift_jis", "cp949": "euc-kr", "cp950": "big5", "mac-roman": "macintosh"}
 _NO_CHARSET = frozenset(
     {"idna", "punycode", "unicode_escape", "unicode-escape", "raw_unicode_escape", "raw-unicode-escape", "undefined"}
 ) | frozenset(
@@ -64,6 +70,10 @@ _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:()-]{0,39}")
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([^"'>]{1,40})["']""")
 _DECLARATION = re.compile(r"<\?xml\s[^>]*>")
 
+_HZ = re.compile(rb"~\{(?:[!-w][!-~])+~\}")
+_ASCII = bytes(range(0x80))
+_PAIRS = bytes(range(0x80, 0xE0))
+"""The bytes of those characters of UTF-8 that have two bytes."""
 _CONTROLS = bytes({*range(0x20)} - {*b"\t\n\r"})
 _FORBIDDEN = re.compile(f"[{re.escape(_CONTROLS.decode())}\ufffe\uffff\ud800-\udfff]")
 _REFERENCE = re.compile(r"&#(?:[0-9]+|[xX][0-9a-fA-F]+);")
@@ -71,15 +81,32 @@ _REPLACED = re.compile("[\udc80-\udcff]+")
 
 _SINGLE_BYTE = (
     *("cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_u", "iso8859_5", "cp1253", "iso8859_7", "cp1254", "cp1257"),
-    *("iso8859_13", "cp1255", "iso8859_8", "cp1256", "iso8859_6", "cp874", "iso8859_15", "mac_roman", "cp866"),
+    *(
+        "iso8859_13",
+        "cp1255",
+        "iso8859_8",
+        "cp1256",
+        "iso8859_6",
+        "cp874",
+        "iso8859_15",
+        "mac_roman",
+        "mac_cyrillic",
+        "cp866",
+    ),
 )
 """Encodings that are guessed, the commoner first."""
 
 _DEFAULTS = frozenset({"cp1252", "latin_1", "iso8859-1"})
-_NATURAL = 0.95
-"""A text that scores this is in its encoding without doubt."""
-_CLEARLY = 0.15
-"""A guess that scores so much more than what is declared is used instead of it."""
+_CLEARLY = 3.5
+"""A reading whose logarithm of likelihood is so much greater than another's is the right one without doubt."""
+_OUT_OF_QUESTION = 40.0
+"""A reading that is so much less likely after a few words is not looked at any further."""
+_ENOUGH = 1_536
+"""Bytes of words above ASCII that are enough for a judgement."""
+
+# No encoding has half a character in white space or angle brackets.
+_WORD_ABOVE_ASCII = re.compile(rb"[^\s<>\x80-\xff]{0,40}[\x80-\xff][^\s<>]*")
+_PLAIN_WORD = re.compile(rb"(?<![\x80-\xffA-Za-z&])[A-Za-z]{2,}(?![\x80-\xffA-Za-z])")
 
 
 def decode(body: bytes, content_type: str | None = None) -> Decoded:
@@ -87,27 +114,37 @@ def decode(body: bytes, content_type: str | None = None) -> Decoded:
 
     The order is: byte order mark; UTF-8, also with a few damaged bytes; the HTTP charset and the XML declaration, each
     strictly; detection; UTF-8 with U+FFFD for what cannot be read. If header and declaration differ and both are
-    possible, the more natural text is used.
+    possible, the likelier text is used. Whatever was guessed, or could as well be another encoding, is flagged.
     """
     # A document in another encoding may begin with this mark too, if it was put together from several files.
+    is_marked = body.startswith(codecs.BOM_UTF8)
     body = body.removeprefix(codecs.BOM_UTF8)
-    text, encoding, flawed = (
+    labels = ["utf-8"] if is_marked else []
+    labels += _labels(body, content_type)
+    text, encoding, flaw = (
         _by_mark(body)
         or _wide(body)
-        or _seven_bit(body, content_type)
-        or _utf8(body)
-        or _declared(body, content_type)
-        or _detected(body, content_type)
-        or (_lenient(body, "utf-8")[0], "utf-8", True)
+        or _seven_bit(body, labels)
+        or _utf8(body, labels)
+        or _declared(body, labels)
+        or _detected(body, labels)
+        or (_lenient(body, "utf-8")[0], "utf-8", _replaced("utf-8"))
     )
-    return Decoded(_document(body, text, encoding), encoding, flawed)
+    return Decoded(_document(body, text, encoding), encoding, flaw)
 
 
 def decode_utf8(body: bytes, content_type: str | None = None) -> Decoded | None:
     """What `decode` makes of a body that is valid UTF-8, without guessing; None for any other body."""
+    is_marked = body.startswith(codecs.BOM_UTF8)
     body = body.removeprefix(codecs.BOM_UTF8)
-    text = None if _wide(body) or _seven_bit(body, content_type) else _strict(body, "utf-8")
-    return None if text is None else Decoded(_document(body, text, "utf-8"), "utf-8", flawed=False)
+    labels = ["utf-8"] if is_marked else []
+    labels += _labels(body, content_type)
+    if _wide(body) or _seven_bit(body, labels):
+        return None
+    text = _strict(body, "utf-8")
+    if text is None or _may_be_utf8_by_accident(body, labels):
+        return None
+    return Decoded(_document(body, text, "utf-8"), "utf-8")
 
 
 def _document(body: bytes, text: str, encoding: str) -> str:
@@ -125,7 +162,8 @@ def decode_undeclared_east_asian(data: bytes) -> tuple[str, str] | None:
     texts = {codec: text for codec in names if (text := _strict(data, codec)) is not None and "\0" not in text}
     if not texts:
         return None
-    best, _ = _guess(_sample(data), texts)
+    sample = _sample(data)
+    best = max((_reading(sample, codec) for codec in texts), key=_by_likelihood).codec
     return texts[best], names[best]
 
 
@@ -174,7 +212,22 @@ def _without_declaration(text: str) -> str:
 
 # --- encodings that the bytes show -----------------------------------------------------------------------------------
 
-_Decision = tuple[str, str, bool]
+_Decision = tuple[str, str, str]
+"""A text, its codec, and what is wrong with it or in doubt."""
+
+
+def _name(codec: str) -> str:
+    """The name that headers and declarations use for a codec."""
+    name = codec.replace("_", "-")
+    return re.sub(r"^cp(?=125|874)", "windows-", re.sub("^iso(?=8859|2022)", "iso-", _NAMES.get(name, name)))
+
+
+def _guessed(codec: str) -> str:
+    return f"its encoding was guessed: {_name(codec)}"
+
+
+def _replaced(codec: str) -> str:
+    return f"bytes that are not {_name(codec)} were replaced"
 
 
 def _by_mark(body: bytes) -> _Decision | None:
@@ -193,35 +246,59 @@ def _wide(body: bytes) -> _Decision | None:
 
 def _wide_text(body: bytes, encoding: str) -> _Decision:
     try:
-        return body.decode(encoding), encoding, False
+        return body.decode(encoding), encoding, ""
     except UnicodeDecodeError:
-        return body.decode(encoding, "replace"), encoding, True
+        return body.decode(encoding, "replace"), encoding, _replaced(encoding)
 
 
-def _seven_bit(body: bytes, content_type: str | None) -> _Decision | None:
+def _seven_bit(body: bytes, labels: list[str]) -> _Decision | None:
     """ISO-2022, HZ and UTF-7: their bytes are ASCII, so that only a label or an escape sequence tells them from it."""
     if not body.isascii():
         return None
-    labels = [codec for codec in _labels(body, content_type) if _SEVEN_BIT.fullmatch(codec)]
-    guesses = ["iso2022_jp_2", "iso2022_kr"] if b"\x1b$" in body else []
-    for codec in labels + guesses:
+    declared = [codec for codec in labels if _SEVEN_BIT.fullmatch(codec)]
+    guesses = ["iso2022_jp_2", "iso2022_kr"] if b"\x1b$" in body else ["hz"] if _HZ.search(body) else []
+    for codec in declared + guesses:
         text = _strict(body, codec)
         if text is not None:
-            return text, codec, codec not in labels
+            return text, codec, "" if codec in declared else _guessed(codec)
     return None
 
 
-def _utf8(body: bytes) -> _Decision | None:
+def _utf8(body: bytes, labels: list[str]) -> _Decision | None:
     """UTF-8, also with a few damaged bytes."""
     try:
-        return body.decode(), "utf-8", False
+        text = body.decode()
     except UnicodeDecodeError as error:
         if error.reason == "unexpected end of data" and error.end == len(body):
-            return body[: error.start].decode(), "utf-8", True
+            return body[: error.start].decode(), "utf-8", _replaced("utf-8")
         text, damages = _lenient(body, "utf-8")
+    else:
+        rival = _may_be_utf8_by_accident(body, labels)
+        return text, "utf-8", _in_doubt("utf-8", rival) if rival else ""
     # Text in other encodings has up to 1.3 characters of UTF-8 by accident for each place that is not UTF-8.
     valid = total(ABOVE_ASCII, text) - damages
-    return (text, "utf-8", True) if valid >= 2 * damages else None
+    if valid < 2 * damages:
+        return None
+    sample = _sample(body)
+    others = [_reading(sample, codec) for codec in labels if codec != "utf-8" and _strict(body, codec) is not None]
+    if any(other.likelihood > _reading(sample, "utf-8").likelihood for other in others):
+        return None
+    return text, "utf-8", _replaced("utf-8")
+
+
+def _may_be_utf8_by_accident(body: bytes, labels: list[str]) -> str:
+    """The codec in which a short text in valid UTF-8 is likelier; none for longer ones, and where UTF-8 is declared.
+
+    Two bytes of Chinese may be valid UTF-8, but hardly a whole sentence.
+    """
+    above = body.translate(None, _ASCII)
+    if not above or len(above) > 16 or "utf-8" in labels or above.translate(None, _PAIRS):
+        return ""
+    sample = _sample(body)
+    readings = [_reading(sample, codec) for codec in labels or EAST_ASIAN if _strict(body, codec) is not None]
+    best = max(readings, key=_by_likelihood, default=None)
+    is_likelier = best is not None and best.likelihood > _reading(sample, "utf-8").likelihood
+    return best.codec if best is not None and is_likelier else ""
 
 
 # --- declared encodings ----------------------------------------------------------------------------------------------
@@ -236,10 +313,7 @@ def _labels(body: bytes, content_type: str | None) -> list[str]:
     labels = [_charset(content_type or ""), declaration[1].decode("latin-1") if declaration else ""]
     if body.startswith(_EBCDIC):
         labels.append("cp037")
-    codecs_named: list[str] = []
-    for label in labels:
-        codecs_named += [codec for codec in _codecs(label.strip()) if codec not in codecs_named]
-    return codecs_named
+    return [codec for label in labels for codec in _codecs(label.strip())]
 
 
 def _charset(content_type: str) -> str:
@@ -261,30 +335,49 @@ def _codecs(label: str) -> Iterable[str]:
     return () if codec in _NO_CHARSET else _MEANT.get(codec, (codec,))
 
 
-def _declared(body: bytes, content_type: str | None) -> _Decision | None:
+def _declared(body: bytes, labels: list[str]) -> _Decision | None:
     possible: dict[str, str] = {}
-    for codec in _labels(body, content_type):
+    for codec in labels:
         text = _strict(body, codec)
         # Nearly any bytes can be read as UTF-16 or EBCDIC, but then the document does not begin with a tag.
         if text is not None and (_begins(text) or not _begins(body[:1024].decode("latin-1"))):
-            possible[codec] = text
+            possible.setdefault(codec, text)
     if not possible:
         return None
     sample = _sample(body)
-    scores = {codec: _score(sample, codec) for codec in possible}
-    best = max(scores, key=scores.__getitem__)
-    is_alphabet = best not in EAST_ASIAN
-    in_doubt = scores[best] < 0.5 or any(text != possible[best] for text in possible.values())
-    if scores[best] < (_NATURAL if is_alphabet else 0.75) and not _is_little(sample):
+    best = max((_reading(sample, codec) for codec in possible), key=_by_likelihood)
+    text = possible[best.codec]
+    rivals = [each for each in _readings(sample) if each.text != best.text]
+    rival = max(rivals, key=_by_likelihood, default=None)
+    if rival is not None and _is_used_instead(rival, best):
+        return _lenient(body, rival.codec)[0], rival.codec, _guessed(rival.codec)
+    flaw = ""
+    if any(other != text and not _are_one_label(codec, best.codec) for codec, other in possible.items()):
+        flaw = f"its header and its declaration name different encodings: {_name(best.codec)} was used"
+    elif rival is not None and rival.likelihood > best.likelihood - _CLEARLY:
+        flaw = _in_doubt(best.codec, rival.codec)
+    elif _is_unnatural(best):
+        flaw = f"its encoding is in doubt: it hardly looks like {_name(best.codec)}"
+    return text, best.codec, flaw
+
+
+def _in_doubt(codec: str, rival: str) -> str:
+    return f"its encoding is in doubt: {_name(codec)} was used, but {_name(rival)} is possible"
+
+
+def _are_one_label(codec: str, other: str) -> bool:
+    """Whether two codecs are tried for the same label."""
+    return any({codec, other} <= set(meant) for meant in _MEANT.values())
+
+
+def _is_used_instead(rival: "_Reading", declared: "_Reading") -> bool:
+    """Whether a guess is used instead of what is declared."""
+    gain = rival.likelihood - declared.likelihood
+    if rival.codec in EAST_ASIAN and declared.codec not in EAST_ASIAN:
         # A few accented letters may look like Chinese, so a declared alphabet is never taken for it. The exception is
         # Latin-1, which many servers declare by default, if the text does not look like Latin at all.
-        is_default = best in _DEFAULTS and scores[best] < 0.2
-        guess, score = _guess(sample, (*EAST_ASIAN, *_SINGLE_BYTE) if is_default or not is_alphabet else _SINGLE_BYTE)
-        guessed = _lenient(body, guess)[0]
-        if score >= max(0.75, scores[best] + _CLEARLY):
-            return guessed, guess, True
-        in_doubt |= score > scores[best] and guessed != possible[best]
-    return possible[best], best, in_doubt
+        return declared.codec in _DEFAULTS and gain > max(4 * _CLEARLY, 0.5 * len(declared.text))
+    return gain > max(2 * _CLEARLY, 1.5 * total(ABOVE_ASCII, declared.text))
 
 
 def _begins(text: str) -> bool:
@@ -294,49 +387,88 @@ def _begins(text: str) -> bool:
 # --- detection -------------------------------------------------------------------------------------------------------
 
 
-def _detected(body: bytes, content_type: str | None) -> _Decision | None:
-    """The declared encoding, if few bytes contradict it; else the encoding in which the text looks most natural."""
+class _Sample(NamedTuple):
+    """The words of a body that are not pure ASCII, each once, and what its ASCII words say about the language."""
+
+    words: bytes
+    languages: Evidence
+
+    @property
+    def head(self) -> "_Sample":
+        """The first words of the sample."""
+        end = self.words.find(b"\n", _ENOUGH // 5)
+        return _Sample(self.words[:end] if end >= 0 else self.words, self.languages)
+
+
+class _Reading(NamedTuple):
+    """A sample in one encoding."""
+
+    codec: str
+    text: str
+    likelihood: float
+
+
+def _detected(body: bytes, labels: list[str]) -> _Decision | None:
+    """The declared encoding, if few bytes contradict it; else the likeliest one."""
     sample = _sample(body)
-    guess, score = _guess(sample, EAST_ASIAN if _is_little(sample) else (*EAST_ASIAN, *_SINGLE_BYTE))
-    for codec in _labels(body, content_type):
+    readings = _readings(sample)
+    guess = max(readings, key=_by_likelihood)
+    western = next((each for each in readings if each.codec == "cp1252"), guess)
+    if western.likelihood > guess.likelihood - _CLEARLY:
+        guess = western  # the commonest of them
+    for codec in labels:
         if codec != "utf-8":
             declared, damages = _lenient(body, codec)
-            if _is_slight(damages, declared) and _score(sample, codec) >= score - _CLEARLY:
-                return declared, codec, True
-    if score >= 0.5:
-        return _lenient(body, guess)[0], guess, True
+            if _is_slight(damages, declared) and _reading(sample, codec).likelihood >= guess.likelihood - 60:
+                return declared, codec, _replaced(codec)
+    if not _is_unnatural(guess):
+        return _lenient(body, guess.codec)[0], guess.codec, _guessed(guess.codec)
     text = _strict(body, "cp1252")
-    return None if text is None else (text, "cp1252", True)
+    return None if text is None else (text, "cp1252", _guessed("cp1252"))
 
 
-def _is_little(sample: bytes) -> bool:
-    """Whether the sample tells no alphabets apart: a few bytes are mostly what Western editors let slip in."""
-    return len(re.findall(rb"[\x80-\xff]", sample)) < 8
+def _readings(sample: _Sample) -> list[_Reading]:
+    """The sample in every encoding that is not out of question after its first words."""
+    readings = [_reading(sample.head, codec) for codec in (*EAST_ASIAN, *_SINGLE_BYTE)]
+    if len(sample.words) == len(sample.head.words):
+        return readings
+    least = max(readings, key=_by_likelihood).likelihood - _OUT_OF_QUESTION
+    return [_reading(sample, each.codec) for each in readings if each.likelihood >= least]
 
 
-def _guess(sample: bytes, codecs_in_question: Iterable[str]) -> tuple[str, float]:
-    """The encoding in which the sample looks most natural, the commoner one of several, and its score."""
-    scores = {codec: _score(sample, codec) for codec in codecs_in_question}
-    best = max(scores, key=scores.__getitem__)
-    return best, scores[best]
+def _reading(sample: _Sample, codec: str) -> _Reading:
+    text = _escaped(sample.words, codec)
+    return _Reading(codec, text, likelihood(text, codec, sample.languages))
 
 
-def _score(sample: bytes, codec: str) -> float:
-    text, damages = _lenient(sample, codec)
-    advantage = 0.05 if codec in CHINESE else 0
-    return naturalness(text, codec) - 4 * damages / max(1, total(ABOVE_ASCII, text)) + advantage
+def _is_unnatural(reading: _Reading) -> bool:
+    """Whether a text does not look like any in its encoding."""
+    above = total(ABOVE_ASCII, reading.text)
+    least = -11.0 if reading.codec in EAST_ASIAN else -8.0
+    # ASCII characters count 3 each.
+    return reading.likelihood + 3.0 * (len(reading.text) - above) < least * above
 
 
-def _sample(body: bytes) -> bytes:
-    """Up to 4 KiB of the lines that are not pure ASCII, cut where no East Asian encoding has half a character."""
-    stretches: list[bytes] = []
+def _by_likelihood(reading: _Reading) -> float:
+    return reading.likelihood
+
+
+def _sample(body: bytes) -> _Sample:
+    """The first 2 KiB of words above ASCII, and more of those whose bytes are rare before them."""
+    seen: Counter[int] = Counter()
+    words: dict[bytes, None] = {}
     size = 0
-    for match in re.finditer(rb"[^<>\r\n]*[\x80-\xff][^<>\r\n]*", body):
-        stretches.append(match[0][:ENOUGH])
-        size += len(stretches[-1])
-        if size >= ENOUGH:
-            break
-    return b"\n".join(stretches)
+    for match in _WORD_ABOVE_ASCII.finditer(body):
+        word = match[0][:_ENOUGH]
+        if word in words:
+            continue
+        above = [byte for byte in word if byte > 0x7F]
+        if size < _ENOUGH or (size < 4 * _ENOUGH and any(seen[byte] < 8 for byte in above)):
+            words[word] = None
+            size += len(word)
+            seen.update(above)
+    plain = Counter(word.lower().decode() for word in _PLAIN_WORD.findall(re.sub(rb"<[^<>]*>", b" ", body[:65536])))
+    return _Sample(b"\n".join(words), evidence(plain))
 
 
 # --- the two ways to apply a codec -----------------------------------------------------------------------------------
@@ -357,6 +489,13 @@ def _lenient(body: bytes, codec: str) -> tuple[str, int]:
         # In wide encodings, half a character has no escape.
         text = body.decode(codec, "replace")
         return text, text.count("\ufffd")
+
+
+def _escaped(words: bytes, codec: str) -> str:
+    try:
+        return words.decode(codec, "surrogateescape")
+    except UnicodeError:
+        return words.decode(codec, "replace")
 
 
 def _is_slight(damages: int, text: str) -> bool:

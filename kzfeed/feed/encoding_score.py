@@ -1,34 +1,78 @@
-"""Scores of how natural a text looks, by which encodings are told apart.
+"""Likelihood of a text, by which encodings are told apart.
 
-A text in the wrong encoding has characters that nobody uses, letters of several scripts in one word, or letters that no
-language has together.
+A text in the wrong encoding has characters that nobody uses, letters of several scripts in one word, signs where none
+belong, or letters that the language of its ASCII words does not have.
 """
 
+import math
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from functools import cache
+
+from kzfeed.feed.languages import ALONE, LATIN, OTHERS, Language
 
 CHINESE = ("gb18030", "big5hkscs")
 JAPANESE = ("euc_jp", "cp932")
 EAST_ASIAN = (*CHINESE, *JAPANESE, "cp949")
-ENOUGH = 2_048
-"""Bytes of a document, or characters, that are enough for a judgement."""
 
 ABOVE_ASCII = re.compile("[^\x00-\x7f]+")
 
-
-def naturalness(text: str, codec: str) -> float:
-    """How natural the text above ASCII looks, from 0 to 1, if `codec` is its encoding; 1 for a text in ASCII."""
-    if text.isascii():
-        return 1.0
-    return _east_asian_score(text, codec) if codec in EAST_ASIAN else _alphabetic_score(text)
+Evidence = tuple[float, ...]
+"""How much the ASCII words of a text speak against each language of LATIN, from 0 to -8."""
 
 
 def total(runs: re.Pattern[str], text: str) -> int:
     """How many characters all the runs have together."""
     # One run at a time: a body may have millions of them.
     return sum(run.end() - run.start() for run in runs.finditer(text))
+
+
+def evidence(words: Mapping[str, int]) -> Evidence:
+    """What the ASCII words of a text, in lower case and counted, say about its language."""
+    hits = [sum(min(count, 9) for word, count in words.items() if word in each.words) for each in LATIN]
+    most = max(hits)
+    weight = min(1.0, most / 5)
+    return tuple(-8.0 * weight * (1 - found / most) if most else 0.0 for found in hits)
+
+
+def likelihood(text: str, codec: str, languages: Evidence) -> float:
+    """Logarithm of how likely the text is if `codec` is its encoding; 0 for one without any character.
+
+    An ASCII character counts as much as a frequent letter, because East Asian encodings take some for half a character.
+    """
+    points = -3.0 * len(text.encode("ascii", "ignore")) - _RARE.get(codec, 0.0)
+    letters: dict[str, Counter[str]] = {}
+    text = f"\n\n{text}\n\n"
+    for match in _CHARACTER_ABOVE_ASCII.finditer(text):
+        char = match[0]
+        place = match.start()
+        kind = _kind(char)
+        if kind in _EAST_ASIAN_SCRIPTS:
+            points += _east_asian(char, kind, codec) + _between_latin_letters(text[place - 1], text[place + 1])
+        elif kind:
+            letters.setdefault(kind, Counter())[char.lower()] += 1
+            points += _place_of_letter(char, kind, text[place - 2 : place], text[place + 1 : place + 3])
+        else:
+            points += _sign(char, text[place - 1], text[place + 1])
+    if codec in JAPANESE and not re.search("[ぁ-んァ-ヶ]", text):
+        # Japanese has kana.
+        points -= min(20.0, 3.0 * len(re.findall("[一-鿿]", text)))
+    if codec in EAST_ASIAN:
+        points -= 1.0
+        # Other alphabets are rare in these encodings, and each letter has two bytes.
+        points -= 3.0 * sum(found.total() for found in letters.values())
+    return points + sum(_letters(script, found, languages) for script, found in letters.items())
+
+
+_CHARACTER_ABOVE_ASCII = re.compile("[^\x00-\x7f]")
+_RARE = {
+    **dict.fromkeys(("mac_roman", "mac_cyrillic", "cp866"), 4.0),
+    **dict.fromkeys(("koi8_u", "iso8859_5", "iso8859_13"), 1.0),
+    "iso8859_15": 3.0,
+}
+"""Encodings that are rarer than others for the same language."""
 
 
 # --- East Asian encodings: characters in everyday use ----------------------------------------------------------------
@@ -48,31 +92,29 @@ _COMMON = frozenset(
 )
 # The commonest syllables of Korean.
 _COMMON_HANGUL = frozenset(
-    "이다는을의에가은로고하한지도를사기대서해들시인자정국일장전부과스나었했있것라만으어수리아그제그원상주조보여와동구"
+    "년월이다는을의에가은로고하한지도를사기대서해들시인자정국일장전부과스나었했있것라만으어수리아그제그원상주조보여와동구"
 )
+_SIGNS_OF_CHINESE = frozenset("·！（），：；？")
+_EAST_ASIAN_SCRIPTS = frozenset({"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "HALFWIDTH", "IDEOGRAPHIC", "FULLWIDTH"})
 
 
-def _east_asian_score(text: str, codec: str) -> float:
-    if codec in JAPANESE and not re.search("[ぁ-んァ-ヶ]", text):
-        return 0.0
-    points = [_points(char, codec) for run in ABOVE_ASCII.findall(text) for char in run]
-    return max(0.0, sum(points) / len(points))
+def _east_asian(char: str, script: str, codec: str) -> float:
+    is_korean = codec == "cp949"
+    if script == "CJK":
+        rank = 7.0 if char in _COMMON else 9.0 if char in _everyday() else 15.0
+        return -rank - (5.0 if is_korean else 0.0)
+    if script in {"HIRAGANA", "KATAKANA"}:
+        return -5.0 if codec in JAPANESE else -7.0
+    if script == "HANGUL" and char >= "\uac00":
+        return -5.0 if char in _COMMON_HANGUL else -8.5
+    return -5.0 if "\u3001" <= char <= "\u3011" or char in _SIGNS_OF_CHINESE else -9.0
 
 
-def _points(char: str, codec: str) -> float:
-    if codec == "cp949" and "一" <= char <= "鿿":
-        return 0.2
-    if char in _COMMON or "\u3001" <= char <= "\u3011" or char in "“”‘’…—·！（），：；？":
-        return 1.0
-    if "一" <= char <= "鿿":
-        return 0.6 if char in _everyday() else 0.1
-    if "\u3041" <= char <= "\u30ff":
-        return 1.0 if codec in JAPANESE else 0.0
-    if "\uac00" <= char <= "\ud7a3" and codec == "cp949":
-        return 1.0 if char in _COMMON_HANGUL else 0.4
-    if "\ue000" <= char <= "\uf8ff" or char >= "\U00020000":
-        return -1.0
-    return 0.2
+def _between_latin_letters(before: str, after: str) -> float:
+    """What speaks against an East Asian character there: it is mostly a quote or a letter of another encoding."""
+    is_after = before.isascii() and before.islower()
+    is_before = after.isascii() and after.islower()
+    return -6.0 if is_after and is_before else -2.0 if is_after or is_before else 0.0
 
 
 @cache
@@ -86,65 +128,101 @@ def _everyday() -> frozenset[str]:
 
 # --- alphabets: letters that go together -----------------------------------------------------------------------------
 
-_LATIN = """
-    àâæçèéêëîïôœùûü  äöüß  áéíñóúü  áâãàçéêíóôõú  àèéìòù  àçèéíïòóúü  åäöé  åæøé  áéíóúýþæðö  äöüõšž  ąćęłńóśźż
-    áčďéěíňóřšťúůýžľôä  áéíóöőúüű  âăîşţșț  čćđšž  âçğıîöşüiû  ąčęėįšųūž  āčēģīķļņšūž
-"""
-_LANGUAGES = tuple(frozenset(alphabet) for alphabet in _LATIN.split())
-# The ten or so most frequent letters, and the least share of a text that they make up.
-_FREQUENT = {
-    "CYRILLIC": (frozenset("оеаинтсрвлі"), 0.55),
-    "GREEK": (frozenset("αοιετσνηυρπκςάόίέύή"), 0.75),
-    "HEBREW": (frozenset("יוהלאמרתבשנ"), 0.6),
-    "ARABIC": (frozenset("ايلمنرتوبةهعد"), 0.6),
-    "THAI": (frozenset("านรกเอมงยลวดทสตะ่้ัิี"), 0.6),
-}
-_MARKS = frozenset("«»“”„‘’‚‹›–—…•·°©®™€£§\xa0\xad¿¡½²³×№،؟؛ªº")
-_INSIDE_WORDS = frozenset("’·\xad")
-_WORD = re.compile(r"[A-Za-z0-9]*+[^\x00-\x7f](?:[A-Za-z0-9]|[^\x00-\x7f])*+")
 
-
-def _alphabetic_score(text: str) -> float:
-    points = 0.0
-    count = 0
-    letters: dict[str, Counter[str]] = {}
-    for match in _WORD.finditer(text):
-        word = match[0]
-        above = [char for char in word if char > "\x7f"]
-        count += len(above)
-        core = word.strip("".join(_MARKS))
-        points += sum(char in _MARKS for char in above) - sum(char in _MARKS for char in core)
-        core_letters = [char for char in core if char not in _INSIDE_WORDS]
-        scripts = {_script(char) for char in core_letters}
-        points += sum(char in _INSIDE_WORDS for char in core)
-        if len(scripts) == 1 and _is_word(core):
-            letters.setdefault(scripts.pop(), Counter()).update(char.lower() for char in core_letters if char > "\x7f")
-    for script, found in letters.items():
-        points += _share(script, found) * found.total() if found else 0.0
-    return max(0.0, points / count)
-
-
-def _is_word(core: str) -> bool:
-    """Whether upper and lower case stand as in a word, and Latin letters with diacritics are not most of it."""
-    if core[1:] != core[1:].lower():
-        return False
-    latin = [char for char in core if char > "\x7f" and _script(char) == "LATIN"]
-    return len(latin) < 3 or len(latin) * 3 <= len(core) * 2
-
-
-def _share(script: str, found: Counter[str]) -> float:
-    """How well the letters fit together: those of the best language in Latin script, frequent ones in others."""
+def _letters(script: str, found: Counter[str], languages: Evidence) -> float:
+    """The letters of one script, in the language in which they are most likely."""
     if script == "LATIN":
-        return max(sum(found[letter] for letter in language) for language in _LANGUAGES) / found.total()
-    if script not in _FREQUENT:
-        return 0.0
-    frequent, least = _FREQUENT[script]
-    return min(1.0, sum(found[letter] for letter in frequent) / found.total() / least)
+        return max(against + _in_language(found, language) for language, against in zip(LATIN, languages, strict=True))
+    if script not in OTHERS:
+        return -7.5 * found.total()
+    # A script beside many Latin words is unusual.
+    return max(_in_language(found, language) for language in OTHERS[script]) - 4.5 + 0.4 * min(languages)
+
+
+def _in_language(found: Counter[str], language: Language) -> float:
+    likely = _frequencies(language.letters)
+    return sum(max(-8.0, likely.get(letter, -8.0) - language.rarity) * count for letter, count in found.items())
+
+
+@cache
+def _frequencies(letters: str) -> Mapping[str, float]:
+    """The logarithm of how frequent each letter is: about as its rank says (Zipf)."""
+    whole = sum(1 / (rank + 2) for rank in range(len(letters)))
+    return {letter: math.log(1 / (rank + 2) / whole) for rank, letter in reversed(list(enumerate(letters)))}
+
+
+def _place_of_letter(char: str, script: str, before: str, after: str) -> float:
+    """What speaks against a letter at this place: two characters before and after it are known."""
+    previous, following = before[-1], after[0]
+    points = 0.0
+    if previous.isalpha():
+        points += _after_letter(char, script, previous, before[0])
+    elif char.isupper():
+        points -= 1
+    if following.isascii() and following.isalpha():
+        if script != "LATIN" or (char.islower() and following.isupper()):
+            points -= 6
+        elif char.isupper() and following.isupper() and after[1].islower() and not previous.isupper():
+            points -= 4
+    if previous.isdigit() or following.isdigit():
+        points -= 4
+    if not previous.isalpha() and not following.isalpha() and script != "THAI":
+        points -= 4 if char not in ALONE else 0
+    return points
+
+
+def _after_letter(char: str, script: str, previous: str, one_before: str) -> float:
+    points = 0.0
+    if _script(previous) != script:
+        points -= 6
+    if (char.isupper() and previous.islower()) or (char.islower() and previous.isupper() and one_before.isupper()):
+        points -= 5
+    elif char.isupper() and previous.isupper():
+        points -= 1
+    if script == "LATIN" and not previous.isascii() and previous != char:
+        points -= 3
+    return points
 
 
 @cache
 def _script(char: str) -> str:
-    if char.isascii():
-        return "LATIN" if char.isalpha() else "DIGIT"
-    name = unicodedata.name(char, "").partition(" ")[0]
-    return name if char.isalpha() or name in _FREQUENT else ""
+    return "LATIN" if char.isascii() else unicodedata.name(char, "").partition(" ")[0]
+
+
+@cache
+def _kind(char: str) -> str:
+    """The script of a letter; that of East Asian signs too; nothing for other signs."""
+    script = _script(char)
+    if script in _EAST_ASIAN_SCRIPTS:
+        return script
+    return script if unicodedata.category(char) in {"Ll", "Lu", "Lo", "Mn", "Mc"} and char not in "ªº" else ""
+
+
+_OPENING = frozenset("“‘„‚«‹»›¿¡")
+_CLOSING = frozenset("”’“‘»›«‹…®™©ªº")
+_BETWEEN = frozenset("–—…·‧•\xa0§’،؛؟‑′″®™©ฯ")
+_BESIDE_NUMBERS = frozenset("£€₪°×½¼¾№")
+_INSIDE_WORDS = frozenset("–—’·\xa0‑")
+
+
+def _sign(char: str, before: str, after: str) -> float:
+    """How likely a sign is at this place."""
+    if (char == "’" and before.isalpha() and after.isalpha()) or (
+        char == "‘" and before in set("oOgG")
+    ):  # Uzbek oʻ, gʻ
+        return -1.5
+    if char == "…" and after.isalpha() and not before.isalpha():
+        return -4.0
+    if char in _BETWEEN:
+        return -8.0 if before.isalpha() and after.isalpha() and char not in _INSIDE_WORDS else -2.5
+    if char in _BESIDE_NUMBERS:
+        if before.isalpha() or (after.isalpha() and after not in "CFNSWE"):
+            return -8.0
+        return -3.5 if before.isdigit() or after.isdigit() else -9.0
+    if (char in _OPENING and after.isalnum() and not before.isalnum()) or (char in _CLOSING and not after.isalnum()):
+        return -3.0
+    if char in _OPENING | _CLOSING:
+        return -8.0 if before.isalnum() or after.isalnum() else -6.0
+    if char in "²³" and before in {"m", "M"}:
+        return -4.0
+    return -16.0 if unicodedata.category(char).startswith("C") else -9.0

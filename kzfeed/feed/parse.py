@@ -46,8 +46,8 @@ def parse(
         entries = "1 entry" if feed.dropped == 1 else f"{feed.dropped} entries"
         verb = "was" if feed.dropped == 1 else "were"
         feed = _with_flaw(feed, f"{entries} beyond {max_entries} {verb} dropped")
-    if document.flawed:
-        feed = _with_flaw(feed, f"its encoding was guessed ({document.encoding}), or bytes were replaced")
+    if document.flaw:
+        feed = _with_flaw(feed, document.flaw)
     return feed
 
 

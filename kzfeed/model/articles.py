@@ -55,11 +55,16 @@ class FeedLinks:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A body as text. `flawed` says that bytes were replaced by U+FFFD or that the encoding was guessed."""
+    """A body as text. `flaw` says that bytes were replaced by U+FFFD, or the encoding was guessed or is in doubt."""
 
     text: str
     encoding: str
-    flawed: bool = False
+    flaw: str = ""
+
+    @property
+    def flawed(self) -> bool:
+        """Whether anything was wrong."""
+        return bool(self.flaw)
 
 
 @dataclass(frozen=True, slots=True)

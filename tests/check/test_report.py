@@ -100,7 +100,7 @@ def test_a_date_that_names_no_zone_is_told_from_one_that_does_in_every_zone(zone
     [
         (feed(), "it has no entries"),
         (feed(item(1), item(2))[:-60], "breaks off"),
-        (feed(item(1)).replace("正文".encode(), b"\xff", 1), "its encoding was guessed"),
+        (feed(item(1)).replace("正文".encode(), b"\xff", 1), "bytes that are not utf-8 were replaced"),
     ],
 )
 def test_flaws_are_named(body: bytes, flaw: str) -> None:

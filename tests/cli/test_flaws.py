@@ -44,7 +44,7 @@ def configure(folder: Path, url: str, *more: str) -> None:
     ("document", "flaw"),
     [
         (WHOLE[:-60], "the document breaks off"),
-        (WHOLE.replace("正文".encode(), b"\xff", 1), "its encoding was guessed"),
+        (WHOLE.replace("正文".encode(), b"\xff", 1), "bytes that are not utf-8 were replaced"),
         (rss([]), "it has no entries, but had some before"),
     ],
     ids=["cut off", "replaced bytes", "empty"],
