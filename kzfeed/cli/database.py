@@ -1,4 +1,4 @@
-"""Commands about the database as a whole: `db upgrade`, `db current`, `db backup`, `db rescue` and `verify`."""
+"""Commands about the database as a whole: the group `db`, and `verify`."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ import typer
 from kzfeed.cli.options import AsJson
 from kzfeed.cli.output import FindingPrinter, print_verified
 from kzfeed.cli.progress import progress_bar
-from kzfeed.text import json_line
+from kzfeed.text import json_line, printable
 
 
 def upgrade(ctx: typer.Context) -> None:
@@ -62,6 +62,28 @@ def rescue(
         rows = write_rescued(database, file, report)
     print(f"{file}: " + ", ".join(f"{count:,} {table}" for table, count in rows.items()))
     raise typer.Exit(1 if losses else 0)
+
+
+Role = Annotated[str, typer.Argument(metavar="ROLE", help="A role of the PostgreSQL server.")]
+
+
+def grant(ctx: typer.Context, role: Role) -> None:
+    """Let a PostgreSQL role read everything but the addresses of sources, also tables that later versions add."""
+    from kzfeed.store import grants
+
+    with ctx.obj.database(migrate=False) as database:
+        for statement in grants.grant(database, role):
+            print(printable(statement))
+    print(printable(f"{role} may read everything but the addresses of sources, which may hold secrets"))
+
+
+def revoke(ctx: typer.Context, role: Role) -> None:
+    """Take from a PostgreSQL role what `grant` gave it."""
+    from kzfeed.store import grants
+
+    with ctx.obj.database(migrate=False) as database:
+        for statement in grants.revoke(database, role):
+            print(printable(statement))
 
 
 def recount(ctx: typer.Context) -> None:

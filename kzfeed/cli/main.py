@@ -24,7 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 source_commands = typer.Typer(help="List the sources, or try a feed.", no_args_is_help=True)
-database_commands = typer.Typer(help="Upgrade the database, back it up, or rescue a damaged one.", no_args_is_help=True)
+database_commands = typer.Typer(
+    help="Upgrade the database, back it up, rescue it, or let others read it.", no_args_is_help=True
+)
 app.command()(archive_files.backfill)
 app.command()(polling.poll)
 app.command()(polling.run)
@@ -43,6 +45,8 @@ database_commands.command()(database.backup)
 database_commands.command()(database.current)
 database_commands.command()(database.rescue)
 database_commands.command()(database.recount)
+database_commands.command()(database.grant)
+database_commands.command()(database.revoke)
 app.add_typer(source_commands, name="sources")
 source_commands.command("list")(sources.list_sources)
 source_commands.command()(sources.check)

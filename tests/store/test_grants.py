@@ -1,0 +1,116 @@
+"""`kzfeed db grant`: a PostgreSQL role reads everything but secrets, and can be dropped after `db revoke`."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import ProgrammingError
+
+from kzfeed.store.engine import Database
+from kzfeed.store.grants import WITHHELD
+from kzfeed.store.schema import upgrade
+from tests.databases import Databases, execute
+from tests.fork_server import clean_environment, fork_server
+from tests.test_cookbook import queries
+
+ROLE = 'Reader "one"'
+QUOTED = '"Reader ""one"""'
+
+
+def kzfeed(url: str, folder: Path, *arguments: str) -> tuple[int, str, str]:
+    done = fork_server().run(["--database", url, *arguments], folder, clean_environment())
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def url(postgresql: str, tmp_path: Path) -> Iterator[str]:
+    """A database on PostgreSQL, and a role that may log in."""
+    databases = Databases(tmp_path, postgresql)
+    url = databases.new("postgresql")
+    database = Database(url)
+    upgrade(database)
+    database.close()
+    execute(url, f"CREATE ROLE {QUOTED} LOGIN")
+    yield url
+    databases.drop(url)
+    execute(postgresql, f"DROP ROLE IF EXISTS {QUOTED}")
+
+
+@pytest.fixture
+def reader(url: str) -> Iterator[sa.Engine]:
+    """Connections of the role."""
+    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg", username=ROLE))
+    yield engine
+    engine.dispose()
+
+
+def refused(engine: sa.Engine, statement: str) -> str:
+    with pytest.raises(ProgrammingError) as raised, engine.begin() as connection:
+        connection.exec_driver_sql(statement)
+    return str(getattr(raised.value.orig, "sqlstate", ""))
+
+
+def test_a_role_reads_every_table_and_view_and_writes_none(url: str, reader: sa.Engine, tmp_path: Path) -> None:
+    assert refused(reader, "SELECT * FROM articles") == "42501"
+
+    status, said, _ = kzfeed(url, tmp_path, "db", "grant", ROLE)
+
+    assert status == 0
+    assert f"TO {QUOTED}" in said
+    assert said.endswith("may read everything but the addresses of sources, which may hold secrets\n")
+    with reader.connect() as connection:
+        inspector = sa.inspect(connection)
+        for name in [*inspector.get_table_names(), *inspector.get_view_names()]:
+            names = (each["name"] for each in inspector.get_columns(name))
+            readable = ", ".join(each for each in names if each not in WITHHELD.get(name, ()))
+            connection.exec_driver_sql(f"SELECT {readable} FROM {name}").all()
+        for sql in queries("PostgreSQL").values():
+            connection.execution_options(no_parameters=True).exec_driver_sql(sql).all()
+    for table, columns in WITHHELD.items():
+        for column in columns:
+            assert refused(reader, f"SELECT {column} FROM {table}") == "42501"
+    assert refused(reader, "DELETE FROM tags") == "42501"
+    assert refused(reader, "UPDATE articles SET title = ''") == "42501"
+
+
+def test_the_role_can_use_kzfeed_itself(url: str, reader: sa.Engine, tmp_path: Path) -> None:
+    kzfeed(url, tmp_path, "db", "grant", ROLE)
+    own = sa.make_url(url).set(username=ROLE).render_as_string(hide_password=False)
+
+    for arguments in (["query", "SELECT count(*) FROM articles"], ["list"], ["stats"]):
+        assert kzfeed(own, tmp_path, *arguments)[0] == 0, arguments
+    status, _, said = kzfeed(own, tmp_path, "query", "SELECT url FROM sources")
+    assert (status, "permission denied" in said, said.count("\n")) == (2, True, 1)
+
+
+def test_later_tables_are_included_and_a_revoked_role_reads_nothing_and_can_be_dropped(
+    url: str, reader: sa.Engine, tmp_path: Path
+) -> None:
+    assert kzfeed(url, tmp_path, "db", "grant", ROLE)[0] == 0
+    execute(url, "CREATE TABLE later (id int)")
+    with reader.connect() as connection:
+        assert connection.exec_driver_sql("SELECT * FROM later").all() == []
+
+    assert kzfeed(url, tmp_path, "db", "revoke", ROLE)[0] == 0
+
+    assert refused(reader, "SELECT * FROM later") == "42501"
+    assert refused(reader, "SELECT name FROM sources") == "42501"
+    reader.dispose()
+    execute(url, f"DROP ROLE {QUOTED}")
+
+
+def test_an_unknown_role_is_one_sentence_with_the_nearest(url: str, tmp_path: Path) -> None:
+    status, _, said = kzfeed(url, tmp_path, "db", "grant", "postgre")
+
+    assert (status, said) == (
+        2,
+        "kzfeed: the server has no role 'postgre': the nearest is postgres; CREATE ROLE makes one\n",
+    )
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_sqlite_says_what_to_do_instead(database: Database, database_url: str, tmp_path: Path) -> None:
+    for command in ("grant", "revoke"):
+        status, _, said = kzfeed(database_url, tmp_path, "db", command, "reader")
+        assert (status, said.startswith("kzfeed: SQLite has no roles: ")) == (2, True)
