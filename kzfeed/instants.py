@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RESOLUTION = timedelta(milliseconds=1)
 """Two instants that differ by less may be one when they are stored."""
 
@@ -10,6 +11,11 @@ def in_milliseconds(instant: datetime) -> datetime:
     """The instant as it is stored: in UTC, without the fraction of a millisecond."""
     utc = instant.astimezone(UTC)
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+def milliseconds(instant: datetime) -> int:
+    """Milliseconds from 1970 to the instant, rounded down."""
+    return (instant - EPOCH) // RESOLUTION
 
 
 def iso_text(instant: datetime) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 
 from kzfeed.article import url
 from kzfeed.article.archive_file import LINK_START, STAMP, ArchiveFile
@@ -17,10 +17,9 @@ from kzfeed.article.html.media import enclosure_media
 from kzfeed.article.html.visible_text import words_alone
 from kzfeed.article.strings import is_storable, storable, trim
 from kzfeed.feed.dates.parse import instant
-from kzfeed.instants import RESOLUTION
+from kzfeed.instants import EPOCH, RESOLUTION, milliseconds
 from kzfeed.model.articles import Article, Entry, Feed, Media, StoredArticle
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DERIVATION_VERSION = 2
 """The version of `html.derive`. Raise it with any change of its results: otherwise `verify` reports damage."""
 URN = "urn:kzfeed:"
@@ -164,7 +163,7 @@ def keeps_every_character(file: ArchiveFile) -> bool:
 
 def file_of_article(article: Article | StoredArticle) -> ArchiveFile:
     """The archive file of an article."""
-    stamp = None if article.published_at is None else (article.published_at - EPOCH) // RESOLUTION
+    stamp = None if article.published_at is None else milliseconds(article.published_at)
     raw = _RAW_STAMP.fullmatch(article.published_raw or "")
     # Only for a stamp outside those years: a feed's raw date may look like a stamp too.
     if stamp is None and raw and raw[1] != "NaN" and _from_stamp(int(raw[1])) is None:

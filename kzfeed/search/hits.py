@@ -2,13 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from kzfeed.errors import UsageError
 from kzfeed.search.snippet import Snippet
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +36,6 @@ def parse_key(key: str) -> Hit:
     if not match:
         raise UsageError(f"{key!r} is not the key of a hit: give one that the search before has printed")
     return Hit(None if match[1] == "undated" else int(match[1]), int(match[2]))
-
-
-def milliseconds(moment: datetime) -> int:
-    """Milliseconds since 1970 (UTC)."""
-    return (moment - _EPOCH) // _MILLISECOND
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,7 @@ def test_a_refused_file_is_named_with_its_line_and_the_run_goes_on(kzfeed: Run, 
     [
         ([], {"news.example", "unknown"}),
         (["--source", "archive-2022"], {"archive-2022"}),
+        (["--source", "新闻"], {"新闻"}),
         (["--source-from", "folder"], {"美国之音"}),
     ],
 )

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kzfeed.article.archive_file import ArchiveFile, parse, render
-from kzfeed.article.build import EPOCH, file_of_article
+from kzfeed.article.build import file_of_article
 from kzfeed.feed.decode import clean
+from kzfeed.instants import EPOCH
 from kzfeed.model.articles import Document
 from kzfeed.sandbox.document_reader import read
 

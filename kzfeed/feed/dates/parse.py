@@ -14,6 +14,7 @@ from typing import Final
 
 from kzfeed.feed.dates.words import EAST_ASIAN_WEEKDAYS, ERAS, HALVES, LABELS, MONTHS, WEEKDAYS
 from kzfeed.feed.dates.zones import offset
+from kzfeed.instants import EPOCH
 
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 """Older dates in feeds are errors."""
@@ -22,7 +23,6 @@ AHEAD: Final = timedelta(hours=48)
 """How far after now a date may lie: wrong time zones and wrong clocks shift dates that much."""
 
 _LONGEST: Final = 120
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def instant(raw: str, *, zone: tzinfo = UTC, now: datetime) -> datetime | None:
@@ -51,7 +51,7 @@ def _any(raw: str, zone: tzinfo) -> datetime | None:
         return None
     if since_1970 := _SINCE_1970.fullmatch(text):
         part = (since_1970["thousandths"] or "") + (since_1970["fraction"] or "")
-        return _EPOCH + timedelta(seconds=int(since_1970["seconds"])) + _part(part)
+        return EPOCH + timedelta(seconds=int(since_1970["seconds"])) + _part(part)
     written = _read(text)
     return _moment(written, zone) if written else None
 

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
-from kzfeed.search.hits import Hit, Lag, milliseconds
+from kzfeed.instants import milliseconds
+from kzfeed.search.hits import Hit, Lag
 from kzfeed.search.match import matches
 from kzfeed.search.query import Query, Term
 from kzfeed.search.terms import VERSION, source_term, terms
