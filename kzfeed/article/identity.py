@@ -152,10 +152,15 @@ class _Link:
         if held is None:
             return False
         if held.enclosures and enclosures_of(entry.media):
-            return self._enclosures_changed(entry, archived)
+            return self._enclosures_changed(entry, archived) and not self._has_moved_files(entry, archived)
         images = _images(entry)
         other_guid = bool(archived.guid and archived.shown is not None and archived.guid != entry.guid)
         return other_guid and bool(images and held.images) and images.isdisjoint(map(_without_query, held.images))
+
+    def _has_moved_files(self, entry: Article, archived: Known) -> bool:
+        """Whether an entry without a guid has the title, words and date of the archived one: only its files moved."""
+        same_date = bool(entry.published_at and archived.published_at) and not _is_dated_apart(entry, archived)
+        return not entry.guid and same_date and has_fingerprint(entry, archived.versions[archived.revision])
 
     def _enclosures_changed(self, entry: Article, archived: Known) -> bool:
         held = self.words.get(archived.url_hash)

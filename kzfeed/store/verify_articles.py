@@ -113,7 +113,7 @@ def _hashes(connection: sa.Connection, batch: Sequence[_Checkable]) -> Findings:
     ids = [each.id for each in odd]
     enclosures = _enclosures(connection, ids)
     guids = _evidence(connection, _sighting.article_id, _sighting.guid, ids)
-    titles = _evidence(connection, _revision.article_id, _revision.title, ids)
+    older = _older_versions(connection, ids)
     for article in odd:
         url_hash, address = article.stored["url_hash"], article.stored["url"]
         seen = guids.get(article.id, set())
@@ -123,25 +123,24 @@ def _hashes(connection: sa.Connection, batch: Sequence[_Checkable]) -> Findings:
         is_certain = bool(seen) and (None not in seen or (address is not None and len(enclosed) < 2))
         if not URL_HASH.fullmatch(url_hash):
             yield finding("hash", article.row, f"url_hash is {url_hash!r}: expected 64 hexadecimal digits")
-        elif url_hash not in _identities(article, seen, titles.get(article.id, set()), enclosed):
+        elif url_hash not in _identities(article, seen, older.get(article.id, []), enclosed):
             said = f"url_hash is {url_hash}: expected {_expected(article)}"
             yield finding("hash" if is_certain else "unchecked", article.row, said)
 
 
 def _identities(
-    article: _Checkable, guids: Iterable[str | None], titles: Iterable[str | None], enclosures: frozenset[str]
+    article: _Checkable, guids: Iterable[str | None], older: Iterable[tuple[str, str]], enclosures: frozenset[str]
 ) -> set[str]:
-    """Every hash by which the article may be known (docs/archive-format.md, "Identity")."""
-    address, title = article.stored["url"], article.stored["title"]
+    """Every hash by which the article may be known (docs/archive-format.md, "Identity"), in any of its versions."""
+    address, newest = article.stored["url"], (article.stored["title"], article.stored["content"])
     if address is None:
-        evidence = url.identity_hash("content", first_fingerprint(title, article.stored["content"]))
+        evidence = url.identity_hash("content", first_fingerprint(*newest))
         return {evidence} | {url.identity_hash("guid", guid) for guid in guids if guid}
-    words = first_fingerprint(title, article.stored["content"])
     described = {
         key
-        for each in {*titles, title}
+        for title, content in (newest, *older)
         for enclosed in (frozenset[str](), enclosures, *(frozenset({one}) for one in enclosures))
-        for key in own_keys(each or "", enclosed, words)
+        for key in own_keys(title, enclosed, first_fingerprint(title, content))
     }
     return {url.url_hash(address, key) for key in {*guids, *described} if key is not None}
 
@@ -158,6 +157,21 @@ def _expected(article: _Checkable) -> str:
     if article.stored["url"] is None:
         return "the hash of its guid or of its text"
     return f"{article.read.url_hash}, the hash of its URL, or of that with its guid or title"
+
+
+def _older_versions(connection: sa.Connection, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+    """Title and content of the older versions of these articles."""
+    columns = (raw(connection, _revision.title), raw(connection, _revision.content))
+    found: dict[int, list[tuple[str, str]]] = {}
+    query = sa.select(_revision.article_id, *columns).where(_revision.article_id.in_(ids))
+    for article_id, *values in connection.execute(query):
+        title, content = (_as_text(value) for value in values)
+        found.setdefault(article_id, []).append((title, content))
+    return found
+
+
+def _as_text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _evidence(

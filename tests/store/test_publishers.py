@@ -230,6 +230,13 @@ SCENARIOS = {
         ],
         [*once(2, 4, 5), ("Post 3", "Post 3, corrected")],
     ),
+    "corrected words under one link and title, without guids": Scenario(
+        [
+            on_home_page(*(Post(n, title="News") for n in (3, 2))),
+            on_home_page(*(Post(n, title="News", words=words(n) + MORE) for n in (3, 2))),
+        ],
+        [("News", "News")] * 2,
+    ),
     "other white space": Scenario(
         [window(3, 2), feed(replace(Post(3), words=words(3).replace(" ", "\n  ")), Post(2))], once(2, 3)
     ),
@@ -298,12 +305,45 @@ SCENARIOS = {
     "an episode gets another address of its file": Scenario(
         [feed(Post(3, files=[MP3]), Post(2)), feed(Post(3, files=["https://new.example/3.mp3"]), Post(2))], once(2, 3)
     ),
+    "an episode without a guid gets another address of its file": Scenario(
+        [
+            feed(Post(3, files=[MP3], guid=None), Post(2, guid=None)),
+            feed(Post(3, files=["https://new.example/3.mp3"], guid=None), Post(2, guid=None)),
+        ],
+        once(2, 3),
+    ),
+    "a daily episode without a guid: one link, one title, a file and a date each": Scenario(
+        [
+            feed(Post(n, title="News", words="The news.", files=[f"https://cdn.example/{n}.mp3"], guid=None, link=HOME))
+            for n in (1, 2, 3)
+        ],
+        [("News",)] * 3,
+    ),
+    "files in two formats without guids, as an entry each": Scenario(
+        [
+            feed(Post(3, files=[MP3], guid=None), Post(3, files=[OGG], guid=None), note=note)
+            for note in ("", "<ttl>9</ttl>")
+        ],
+        [("Post 3",)] * 2,
+    ),
     "an episode in several formats, later in one": Scenario(
         [feed(Post(3, files=[MP3, OGG]), Post(2)), feed(Post(3, files=[OGG]), Post(2))], once(2, 3)
     ),
     "episodes on the home page whose files get new tokens": Scenario(
         [
             feed(*(Post(n, files=[f"https://cdn.example/{n}.mp3?token={token}"], link=HOME) for n in (3, 2, 1)))
+            for token in "abc"
+        ],
+        once(1, 2, 3),
+    ),
+    "episodes on the home page without guids whose files get new tokens": Scenario(
+        [
+            feed(
+                *(
+                    Post(n, files=[f"https://cdn.example/{n}.mp3?token={token}"], guid=None, link=HOME)
+                    for n in (3, 2, 1)
+                )
+            )
             for token in "abc"
         ],
         once(1, 2, 3),
