@@ -24,12 +24,15 @@ from apscheduler.triggers.base import BaseTrigger
 
 from kzfeed.errors import ClaimExpired, ConfigError, DatabaseError, DatabaseFileReplaced
 from kzfeed.hosts import host_of
+from kzfeed.indexing import Indexing
 from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
 from kzfeed.schedule.interval import spread_start
 from kzfeed.store import claims
 
 TICK = timedelta(seconds=1)
+INDEX_TICK = timedelta(seconds=2)
+"""How long new articles may wait to be indexed."""
 LEASE = timedelta(seconds=12)
 """How long a claim lasts without renewal: the sources of a killed daemon are polled by another one after it."""
 CLAIM_PAUSE = timedelta(milliseconds=50)
@@ -73,6 +76,8 @@ class Daemon:
     slots: int = 100
     lease: timedelta = LEASE
     reload: Callable[[], None] = lambda: None
+    indexing: Indexing | None = None
+    """The job of the search index, if the database has one."""
     described: Mapping[str, object] = field(default_factory=dict)
     """What the log line `running` says beside the owner."""
     tick: timedelta = TICK
@@ -125,6 +130,8 @@ class Daemon:
         self._claim_job = self._add_job("poll due sources", self._poll_due, self.tick)
         self._add_job("renew claims", self._renew_claims, self.lease / 4)
         self._add_job("reload configuration", self._reload, self.tick)
+        if self.indexing:
+            self._add_job("index articles", self.indexing.run, INDEX_TICK)
         self._scheduler.start()
         self._restart_stalled_jobs()
 
@@ -316,6 +323,8 @@ class Daemon:
         self.poller.fetcher.stop_requests()
         self._scheduler.pause()
         log.info("stopping", polls_under_way=len(self._polls))
+        if self.indexing:
+            await self.indexing.stop()
         claiming = asyncio.create_task(self._claiming.acquire())
         _, late = await asyncio.wait([claiming, *self._polls], timeout=GRACE.total_seconds())
         for task in late:

@@ -1,9 +1,9 @@
 """Builder of the daemon and of the poller, from the settings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -19,6 +19,7 @@ from kzfeed.fetch.client import Fetcher, FetchLimits, ProxiesOf
 from kzfeed.fetch.file_limit import allowed_connections
 from kzfeed.fetch.host_queue import HostQueues, HostRule, SharedLocks
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
+from kzfeed.indexing import Indexing
 from kzfeed.poll import Poller
 from kzfeed.reload import apply, reloader
 from kzfeed.sandbox.pool import Workers
@@ -26,6 +27,7 @@ from kzfeed.store import host_pauses, schema, sources
 from kzfeed.store.batching import Batcher
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
+from kzfeed.store.search.pages import open_index
 from kzfeed.store.shared_hosts import shared_hosts
 from kzfeed.store.windows import last_windows
 
@@ -77,7 +79,21 @@ async def _run(settings: Settings, database: Database, load: Callable[[], Settin
                 "database": settings.database.url,
                 "sources": len(sources.hosts_by_name(database)),
             }
-            await Daemon(polls, slots=connections(settings), reload=reload, described=described).run()
+            with _indexing(settings, database) as indexing:
+                daemon = Daemon(
+                    polls, slots=connections(settings), reload=reload, indexing=indexing, described=described
+                )
+                await daemon.run()
+
+
+@contextmanager
+def _indexing(settings: Settings, database: Database) -> Iterator[Indexing | None]:
+    """The job of the search index."""
+    if database.file is None:
+        yield None
+        return
+    with open_index(database) as index:
+        yield Indexing(settings.database.url, index)
 
 
 def connections(settings: Settings) -> int:

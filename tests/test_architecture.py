@@ -37,9 +37,11 @@ BELOW: dict[str, set[str]] = {
     "backfill": {"atomic_file", "file_reader", "restore", "store"},
     "export": {"atomic_file", "export_list", "file_reader", "store", "article"},
     "config": {"schedule"},
-    "daemon": {"poll", "schedule", "store"},
+    "indexing": {"sandbox", "store"},
+    "daemon": {"indexing", "poll", "schedule", "store"},
     "reload": {"clock", "schedule", "store", "config"},
     "wiring": {
+        "indexing",
         "clock",
         "daemon",
         "reload",

@@ -38,6 +38,9 @@ class Index(Protocol):
     def may_write(self) -> bool:
         """Whether this user may write the index."""
 
+    def articles(self) -> int:
+        """About how many articles the archive has."""
+
     def lag(self) -> Lag:
         """How far the index is behind."""
 

@@ -53,6 +53,10 @@ class SqliteIndex:
     def may_write(self) -> bool:
         return os.access(self.file if self.file.exists() else self.file.parent, os.W_OK)
 
+    def articles(self) -> int:
+        with self._archive.read() as archive:
+            return archive.execute(sa.select(sa.func.max(_article.id))).scalar() or 0
+
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def lag(self) -> Lag:

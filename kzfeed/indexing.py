@@ -1,0 +1,113 @@
+"""Indexing beside polls: the daemon's search index follows the archive.
+
+A few articles are indexed in a thread of the daemon. Many of them, or a whole archive, are indexed by a process of
+their own at low priority, because a thread would take half of the time in which polls compute.
+"""
+
+import asyncio
+import os
+import sys
+from datetime import timedelta
+
+import structlog
+
+from kzfeed.errors import DatabaseError, DatabaseFileReplaced
+from kzfeed.sandbox.process import end_with_parent
+from kzfeed.store.engine import Database
+from kzfeed.store.search.index import Index, IndexUnusable
+from kzfeed.store.search.pages import open_index
+from kzfeed.store.search.upkeep import FEW, catch_up
+
+RETRY = timedelta(minutes=1)
+"""The time after a failure before it is tried again."""
+_NICE = 10
+
+log = structlog.get_logger()
+
+
+class Indexing:
+    """Job of the daemon that indexes what is new or changed. It never raises for the index: polls do not need it."""
+
+    def __init__(self, url: str, index: Index) -> None:
+        """Take the URL of the database, for the process, and its index."""
+        self._url = url
+        self._index = index
+        self._stopping = False
+        self._process: asyncio.subprocess.Process | None = None
+        self._failing_until = 0.0
+        self._error = ""
+
+    async def run(self) -> None:
+        """Index until nothing is left."""
+        clock = asyncio.get_running_loop().time
+        if self._stopping or clock() < self._failing_until:
+            return
+        try:
+            await self._catch_up()
+            self._error = ""
+        except DatabaseError as error:
+            self._failing_until = clock() + RETRY.total_seconds()
+            if isinstance(error, DatabaseFileReplaced):
+                # Its connections lead to a file that is gone. The next run opens the one in its place.
+                await asyncio.to_thread(self._index.close)
+                self._failing_until = 0.0
+            if str(error) != self._error:
+                log.error("search index not written, retrying every minute", error=str(error))
+            self._error = str(error)
+
+    async def stop(self) -> None:
+        """End the process under way, if there is one. What it has committed stays."""
+        self._stopping = True
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    async def _catch_up(self) -> None:
+        try:
+            lag = await asyncio.to_thread(self._index.lag)
+            is_much = lag.articles > FEW
+            if is_much:
+                log.info("search index lags, catching up", articles=lag.articles, since=lag.since)
+            elif not lag.articles:
+                return
+        except IndexUnusable as error:
+            is_much = await asyncio.to_thread(self._index.articles) > FEW
+            log.info("building the search index", reason=str(error))
+        if is_much:
+            await self._run_process()
+        else:
+            await asyncio.to_thread(catch_up, self._index, go_on=lambda: not self._stopping)
+
+    async def _run_process(self) -> None:
+        begin = asyncio.get_running_loop().time()
+        command = (sys.executable, "-m", "kzfeed.indexing", str(os.getpid()))
+        pipe = asyncio.subprocess.PIPE
+        self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stderr=pipe)
+        assert self._process.stdin  # noqa: S101 - for the type checker
+        assert self._process.stderr  # noqa: S101
+        # Not as an argument, which all users of the machine see: it may hold a password.
+        self._process.stdin.write(f"{self._url}\n".encode())
+        said = (await self._process.stderr.read()).decode("utf-8", "replace").strip()
+        status = await self._process.wait()
+        if status and not self._stopping:
+            raise DatabaseError(said.splitlines()[-1] if said else f"the process of the index ended with {status}")
+        log.info("search index complete", seconds=round(asyncio.get_running_loop().time() - begin, 1))
+
+
+def main() -> None:
+    """The process: index all that is new or changed in the database whose URL is the first line of standard input."""
+    end_with_parent(int(sys.argv[1]))
+    os.nice(_NICE)
+    url = sys.stdin.readline().strip()
+    database = Database(url, create=False)
+    try:
+        with open_index(database) as index:
+            catch_up(index)
+    except DatabaseError as error:
+        sys.exit(str(error))
+    finally:
+        database.close()
+
+
+if __name__ == "__main__":
+    main()
