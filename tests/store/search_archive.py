@@ -14,6 +14,8 @@ from kzfeed.store.search.index import Index
 from kzfeed.store.search.pages import page
 from tests.search.reference import Text, found
 
+SEARCHED = ("sqlite",)
+"""The engines that can be searched."""
 SOURCES = ("a", "b", "c")
 SEEN = datetime(2024, 1, 1, tzinfo=UTC)
 

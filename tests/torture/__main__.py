@@ -15,9 +15,11 @@ from pathlib import Path
 
 from tests.conftest import ENGINES
 from tests.databases import Databases, PostgreSQLServer, postgresql_server
+from tests.faults.index_kills import indexing_kills
 from tests.faults.kill_loops import Figures, backfill_kills, polling_kills, undisturbed_polling
 from tests.faults.outages import backends_ended, postgresql_stopped, sqlite_locked, stopped_while_locked
 from tests.faults.processes import Launcher
+from tests.store.search_archive import SEARCHED
 
 ENGINE_NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 Row = tuple[str, str, list[str]]
@@ -47,9 +49,11 @@ def main() -> int:
 
 
 def kill(folder: Path, server: str, engine: str, kills: int, seed: int) -> list[Row]:
-    """Both loops of kills on one engine."""
+    """All loops of kills on one engine."""
     rows: list[Row] = []
     loops: dict[str, Callable[..., Figures]] = {"a backfill": backfill_kills, "polling": polling_kills}
+    if engine in SEARCHED:
+        loops["indexing"] = indexing_kills
     for what, loop in loops.items():
         place = folder / f"{loop.__name__}-{engine}"
         place.mkdir()

@@ -1,0 +1,83 @@
+"""The search index beside the daemon, and after kills: it follows the archive, and nothing is lost."""
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from kzfeed.store import schema
+from kzfeed.store.engine import Database
+from kzfeed.store.search.index import IndexUnusable
+from kzfeed.store.search.pages import open_index
+from kzfeed.store.search.upkeep import FEW
+from tests.databases import Databases
+from tests.faults.growing_feeds import document
+from tests.faults.index_kills import indexing_kills
+from tests.faults.processes import Launcher, Running, configure
+from tests.faults.web_server import FeedServer, Reply
+from tests.search.reference import Text
+from tests.store.search_archive import SEARCHED, add_articles, add_sources, search
+
+KILLS = 5
+
+
+def wait_until_indexed(database: Database, articles: int) -> list[int]:
+    """What a search for 中亚 finds, once the index holds at least so many articles, all that there are."""
+    until = time.monotonic() + 60
+    with open_index(database) as index:
+        while time.monotonic() < until:
+            try:
+                if index.articles() >= articles and not index.lag().articles:
+                    return search(database, index, "中亚")
+            except IndexUnusable:
+                pass
+            time.sleep(0.05)
+    raise AssertionError("the index does not follow the archive")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", SEARCHED)
+def test_the_daemon_indexes_what_it_polls_and_what_others_store(engine: str, tmp_path: Path, postgresql: str) -> None:
+    url = Databases(tmp_path, postgresql).new(engine)
+    with FeedServer(lambda _: Reply(200, document("one", 0)), ["127.0.9.1"]) as server:
+        configure(tmp_path, {"one": f"{server.addresses['127.0.9.1']}/feed"})
+        with Running(tmp_path, url, "run") as daemon:
+            daemon.wait_for("poll")
+            database = Database(url)
+            assert wait_until_indexed(database, 1) == []
+
+            add_articles(database, [Text(1000, "中亚", "", "a")])
+            assert wait_until_indexed(database, 1000) == [1000]
+
+            assert daemon.stop() == 0
+            database.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", SEARCHED)
+def test_a_large_archive_is_indexed_by_a_process_of_its_own(engine: str, tmp_path: Path, postgresql: str) -> None:
+    url = Databases(tmp_path, postgresql).new(engine)
+    database = Database(url)
+    schema.upgrade(database)
+    add_sources(database)
+    add_articles(database, [Text(number, "中亚", "") for number in range(1, FEW + 100)])
+    configure(tmp_path, {"one": "http://127.0.9.2:9/feed"}, every="1h")
+    with Running(tmp_path, url, "run") as daemon:
+        daemon.wait_for("building the search index")
+        daemon.wait_for("search index complete")
+
+        assert len(wait_until_indexed(database, FEW)) == FEW + 99
+        assert daemon.stop() == 0
+    database.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", SEARCHED)
+def test_kills_while_indexing_lose_nothing(engine: str, tmp_path: Path, postgresql: str) -> None:
+    launcher, databases = Launcher(tmp_path), Databases(tmp_path, postgresql)
+
+    figures = indexing_kills(launcher, databases, engine, KILLS, random.Random())
+
+    assert figures.wrong == []
+    assert figures.kills >= KILLS
