@@ -6,11 +6,10 @@ misled by them. Where bytes were replaced or the encoding is in doubt, the text 
 
 import codecs
 import re
-from collections import Counter
-from collections.abc import Iterable
-from typing import NamedTuple
 
-from kzfeed.feed.encoding_score import ABOVE_ASCII, EAST_ASIAN, Evidence, evidence, likelihood, total
+from kzfeed.feed.encoding_guess import CLEARLY, Reading, by_likelihood, is_unnatural, read_as, read_in_all, sample_of
+from kzfeed.feed.encoding_label import are_one_label, labels_of, name_of
+from kzfeed.feed.encoding_score import ABOVE_ASCII, EAST_ASIAN, total
 from kzfeed.model.articles import Decoded
 
 _BOMS = (
@@ -28,46 +27,8 @@ _WIDE = (
     (re.compile(rb"[<{\s]\0[^\0]"), "utf-16-le"),
     (re.compile(rb"\0[<{\s]\0[^\0]"), "utf-16-be"),
 )
-_EBCDIC = b"\x4c\x6f\xa7\x94"  # "<?xm"
 
-# Where a label is used for more than it says, the superset is meant; several are tried in turn.
-_MEANT = {
-    "iso8859-1": ("cp1252", "latin_1"),
-    "ascii": ("cp1252", "latin_1"),
-    "iso8859-9": ("cp1254", "iso8859_9"),
-    "koi8-r": ("koi8_u",),
-    "gb2312": ("gb18030",),
-    "gbk": ("gb18030",),
-    "big5": ("big5hkscs", "cp950"),
-    "big5hkscs": ("big5hkscs", "cp950"),
-    "cp950": ("big5hkscs", "cp950"),
-    "shift_jis": ("cp932",),
-    "euc_kr": ("cp949",),
-    "tis-620": ("cp874",),
-}
-_LABELS = {
-    "x-gbk": "gb18030",
-    "x-x-big5": "big5",
-    "x-big5": "big5",
-    "x-sjis": "cp932",
-    "x-euc-jp": "euc_jp",
-    "x-mac-roman": "mac_roman",
-    "x-mac-cyrillic": "mac_cyrillic",
-    "x-mac-ukrainian": "mac_cyrillic",
-    "x-cp1251": "cp1251",
-    "x-cp1252": "cp1252",
-    "windows-949": "cp949",
-    "iso-8859-8-i": "iso8859_8",
-}
-_NAMES = {"big5hkscs": "big5", "cp932": "shift_jis", "cp949": "euc-kr", "cp950": "big5", "mac-roman": "macintosh"}
-_NO_CHARSET = frozenset(
-    {"idna", "punycode", "unicode_escape", "unicode-escape", "raw_unicode_escape", "raw-unicode-escape", "undefined"}
-) | frozenset(
-    {"base64", "bz2", "hex", "quopri", "rot-13", "uu", "zlib"}  # they give bytes, not text
-)
 _SEVEN_BIT = re.compile(r"utf-7|hz|iso2022_.*")
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:()-]{0,39}")
-_DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']\s*([^"'>]{1,40})["']""")
 _DECLARATION = re.compile(r"<\?xml\s[^>]*>")
 
 _HZ = re.compile(rb"~\{(?:[!-w][!-~])+~\}")
@@ -79,34 +40,7 @@ _FORBIDDEN = re.compile(f"[{re.escape(_CONTROLS.decode())}\ufffe\uffff\ud800-\ud
 _REFERENCE = re.compile(r"&#(?:[0-9]+|[xX][0-9a-fA-F]+);")
 _REPLACED = re.compile("[\udc80-\udcff]+")
 
-_SINGLE_BYTE = (
-    *("cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_u", "iso8859_5", "cp1253", "iso8859_7", "cp1254", "cp1257"),
-    *(
-        "iso8859_13",
-        "cp1255",
-        "iso8859_8",
-        "cp1256",
-        "iso8859_6",
-        "cp874",
-        "iso8859_15",
-        "mac_roman",
-        "mac_cyrillic",
-        "cp866",
-    ),
-)
-"""Encodings that are guessed, the commoner first."""
-
 _DEFAULTS = frozenset({"cp1252", "latin_1", "iso8859-1"})
-_CLEARLY = 3.5
-"""A reading whose logarithm of likelihood is so much greater than another's is the right one without doubt."""
-_OUT_OF_QUESTION = 40.0
-"""A reading that is so much less likely after a few words is not looked at any further."""
-_ENOUGH = 1_536
-"""Bytes of words above ASCII that are enough for a judgement."""
-
-# No encoding has half a character in white space or angle brackets.
-_WORD_ABOVE_ASCII = re.compile(rb"[^\s<>\x80-\xff]{0,40}[\x80-\xff][^\s<>]*")
-_PLAIN_WORD = re.compile(rb"(?<![\x80-\xffA-Za-z&])[A-Za-z]{2,}(?![\x80-\xffA-Za-z])")
 
 
 def decode(body: bytes, content_type: str | None = None) -> Decoded:
@@ -120,7 +54,7 @@ def decode(body: bytes, content_type: str | None = None) -> Decoded:
     is_marked = body.startswith(codecs.BOM_UTF8)
     body = body.removeprefix(codecs.BOM_UTF8)
     labels = ["utf-8"] if is_marked else []
-    labels += _labels(body, content_type)
+    labels += labels_of(body, content_type)
     text, encoding, flaw = (
         _by_mark(body)
         or _wide(body)
@@ -138,7 +72,7 @@ def decode_utf8(body: bytes, content_type: str | None = None) -> Decoded | None:
     is_marked = body.startswith(codecs.BOM_UTF8)
     body = body.removeprefix(codecs.BOM_UTF8)
     labels = ["utf-8"] if is_marked else []
-    labels += _labels(body, content_type)
+    labels += labels_of(body, content_type)
     if _wide(body) or _seven_bit(body, labels):
         return None
     text = _strict(body, "utf-8")
@@ -162,8 +96,8 @@ def decode_undeclared_east_asian(data: bytes) -> tuple[str, str] | None:
     texts = {codec: text for codec in names if (text := _strict(data, codec)) is not None and "\0" not in text}
     if not texts:
         return None
-    sample = _sample(data)
-    best = max((_reading(sample, codec) for codec in texts), key=_by_likelihood).codec
+    sample = sample_of(data)
+    best = max((read_as(sample, codec) for codec in texts), key=by_likelihood).codec
     return texts[best], names[best]
 
 
@@ -216,18 +150,12 @@ _Decision = tuple[str, str, str]
 """A text, its codec, and what is wrong with it or in doubt."""
 
 
-def _name(codec: str) -> str:
-    """The name that headers and declarations use for a codec."""
-    name = codec.replace("_", "-")
-    return re.sub(r"^cp(?=125|874)", "windows-", re.sub("^iso(?=8859|2022)", "iso-", _NAMES.get(name, name)))
-
-
 def _guessed(codec: str) -> str:
-    return f"its encoding was guessed: {_name(codec)}"
+    return f"its encoding was guessed: {name_of(codec)}"
 
 
 def _replaced(codec: str) -> str:
-    return f"bytes that are not {_name(codec)} were replaced"
+    return f"bytes that are not {name_of(codec)} were replaced"
 
 
 def _by_mark(body: bytes) -> _Decision | None:
@@ -279,9 +207,9 @@ def _utf8(body: bytes, labels: list[str]) -> _Decision | None:
     valid = total(ABOVE_ASCII, text) - damages
     if valid < 2 * damages:
         return None
-    sample = _sample(body)
-    others = [_reading(sample, codec) for codec in labels if codec != "utf-8" and _strict(body, codec) is not None]
-    if any(other.likelihood > _reading(sample, "utf-8").likelihood for other in others):
+    sample = sample_of(body)
+    others = [read_as(sample, codec) for codec in labels if codec != "utf-8" and _strict(body, codec) is not None]
+    if any(other.likelihood > read_as(sample, "utf-8").likelihood for other in others):
         return None
     return text, "utf-8", _replaced("utf-8")
 
@@ -291,48 +219,19 @@ def _may_be_utf8_by_accident(body: bytes, labels: list[str]) -> str:
 
     Two bytes of Chinese may be valid UTF-8, but hardly a whole sentence.
     """
-    above = body.translate(None, _ASCII)
-    if not above or len(above) > 16 or "utf-8" in labels or above.translate(None, _PAIRS):
+    if "utf-8" in labels:
         return ""
-    sample = _sample(body)
-    readings = [_reading(sample, codec) for codec in labels or EAST_ASIAN if _strict(body, codec) is not None]
-    best = max(readings, key=_by_likelihood, default=None)
-    is_likelier = best is not None and best.likelihood > _reading(sample, "utf-8").likelihood
+    above = body.translate(None, _ASCII)
+    if not above or len(above) > 16 or above.translate(None, _PAIRS):
+        return ""
+    sample = sample_of(body)
+    readings = [read_as(sample, codec) for codec in labels or EAST_ASIAN if _strict(body, codec) is not None]
+    best = max(readings, key=by_likelihood, default=None)
+    is_likelier = best is not None and best.likelihood > read_as(sample, "utf-8").likelihood
     return best.codec if best is not None and is_likelier else ""
 
 
 # --- declared encodings ----------------------------------------------------------------------------------------------
-
-
-def _labels(body: bytes, content_type: str | None) -> list[str]:
-    """The codecs that HTTP and the XML declaration name, in this order, as far as Python has them."""
-    head = body[:1024]
-    if head.startswith(_EBCDIC):
-        head = head.decode("cp037").encode("latin-1")
-    declaration = _DECLARED.search(head)
-    labels = [_charset(content_type or ""), declaration[1].decode("latin-1") if declaration else ""]
-    if body.startswith(_EBCDIC):
-        labels.append("cp037")
-    return [codec for label in labels for codec in _codecs(label.strip())]
-
-
-def _charset(content_type: str) -> str:
-    for parameter in content_type.split(";")[1:]:
-        name, _, value = parameter.partition("=")
-        if name.strip().lower() == "charset":
-            return value.strip().strip("\"'")
-    return ""
-
-
-def _codecs(label: str) -> Iterable[str]:
-    if not _LABEL.fullmatch(label):
-        return ()
-    label = label.lower()
-    try:
-        codec = codecs.lookup(_LABELS.get(label, label)).name
-    except LookupError:
-        return ()
-    return () if codec in _NO_CHARSET else _MEANT.get(codec, (codec,))
 
 
 def _declared(body: bytes, labels: list[str]) -> _Decision | None:
@@ -344,40 +243,35 @@ def _declared(body: bytes, labels: list[str]) -> _Decision | None:
             possible.setdefault(codec, text)
     if not possible:
         return None
-    sample = _sample(body)
-    best = max((_reading(sample, codec) for codec in possible), key=_by_likelihood)
+    sample = sample_of(body)
+    best = max((read_as(sample, codec) for codec in possible), key=by_likelihood)
     text = possible[best.codec]
-    rivals = [each for each in _readings(sample) if each.text != best.text]
-    rival = max(rivals, key=_by_likelihood, default=None)
+    rivals = [each for each in read_in_all(sample) if each.text != best.text]
+    rival = max(rivals, key=by_likelihood, default=None)
     if rival is not None and _is_used_instead(rival, best):
         return _lenient(body, rival.codec)[0], rival.codec, _guessed(rival.codec)
     flaw = ""
-    if any(other != text and not _are_one_label(codec, best.codec) for codec, other in possible.items()):
-        flaw = f"its header and its declaration name different encodings: {_name(best.codec)} was used"
-    elif rival is not None and rival.likelihood > best.likelihood - _CLEARLY:
+    if any(other != text and not are_one_label(codec, best.codec) for codec, other in possible.items()):
+        flaw = f"its header and its declaration name different encodings: {name_of(best.codec)} was used"
+    elif rival is not None and rival.likelihood > best.likelihood - CLEARLY:
         flaw = _in_doubt(best.codec, rival.codec)
-    elif _is_unnatural(best):
-        flaw = f"its encoding is in doubt: it hardly looks like {_name(best.codec)}"
+    elif is_unnatural(best):
+        flaw = f"its encoding is in doubt: it hardly looks like {name_of(best.codec)}"
     return text, best.codec, flaw
 
 
 def _in_doubt(codec: str, rival: str) -> str:
-    return f"its encoding is in doubt: {_name(codec)} was used, but {_name(rival)} is possible"
+    return f"its encoding is in doubt: {name_of(codec)} was used, but {name_of(rival)} is possible"
 
 
-def _are_one_label(codec: str, other: str) -> bool:
-    """Whether two codecs are tried for the same label."""
-    return any({codec, other} <= set(meant) for meant in _MEANT.values())
-
-
-def _is_used_instead(rival: "_Reading", declared: "_Reading") -> bool:
+def _is_used_instead(rival: Reading, declared: Reading) -> bool:
     """Whether a guess is used instead of what is declared."""
     gain = rival.likelihood - declared.likelihood
     if rival.codec in EAST_ASIAN and declared.codec not in EAST_ASIAN:
         # A few accented letters may look like Chinese, so a declared alphabet is never taken for it. The exception is
         # Latin-1, which many servers declare by default, if the text does not look like Latin at all.
-        return declared.codec in _DEFAULTS and gain > max(4 * _CLEARLY, 0.5 * len(declared.text))
-    return gain > max(2 * _CLEARLY, 1.5 * total(ABOVE_ASCII, declared.text))
+        return declared.codec in _DEFAULTS and gain > max(4 * CLEARLY, 0.5 * len(declared.text))
+    return gain > max(2 * CLEARLY, 1.5 * total(ABOVE_ASCII, declared.text))
 
 
 def _begins(text: str) -> bool:
@@ -387,88 +281,23 @@ def _begins(text: str) -> bool:
 # --- detection -------------------------------------------------------------------------------------------------------
 
 
-class _Sample(NamedTuple):
-    """The words of a body that are not pure ASCII, each once, and what its ASCII words say about the language."""
-
-    words: bytes
-    languages: Evidence
-
-    @property
-    def head(self) -> "_Sample":
-        """The first words of the sample."""
-        end = self.words.find(b"\n", _ENOUGH // 5)
-        return _Sample(self.words[:end] if end >= 0 else self.words, self.languages)
-
-
-class _Reading(NamedTuple):
-    """A sample in one encoding."""
-
-    codec: str
-    text: str
-    likelihood: float
-
-
 def _detected(body: bytes, labels: list[str]) -> _Decision | None:
     """The declared encoding, if few bytes contradict it; else the likeliest one."""
-    sample = _sample(body)
-    readings = _readings(sample)
-    guess = max(readings, key=_by_likelihood)
+    sample = sample_of(body)
+    readings = read_in_all(sample)
+    guess = max(readings, key=by_likelihood)
     western = next((each for each in readings if each.codec == "cp1252"), guess)
-    if western.likelihood > guess.likelihood - _CLEARLY:
+    if western.likelihood > guess.likelihood - CLEARLY:
         guess = western  # the commonest of them
     for codec in labels:
         if codec != "utf-8":
             declared, damages = _lenient(body, codec)
-            if _is_slight(damages, declared) and _reading(sample, codec).likelihood >= guess.likelihood - 60:
+            if _is_slight(damages, declared) and read_as(sample, codec).likelihood >= guess.likelihood - 60:
                 return declared, codec, _replaced(codec)
-    if not _is_unnatural(guess):
+    if not is_unnatural(guess):
         return _lenient(body, guess.codec)[0], guess.codec, _guessed(guess.codec)
     text = _strict(body, "cp1252")
     return None if text is None else (text, "cp1252", _guessed("cp1252"))
-
-
-def _readings(sample: _Sample) -> list[_Reading]:
-    """The sample in every encoding that is not out of question after its first words."""
-    readings = [_reading(sample.head, codec) for codec in (*EAST_ASIAN, *_SINGLE_BYTE)]
-    if len(sample.words) == len(sample.head.words):
-        return readings
-    least = max(readings, key=_by_likelihood).likelihood - _OUT_OF_QUESTION
-    return [_reading(sample, each.codec) for each in readings if each.likelihood >= least]
-
-
-def _reading(sample: _Sample, codec: str) -> _Reading:
-    text = _escaped(sample.words, codec)
-    return _Reading(codec, text, likelihood(text, codec, sample.languages))
-
-
-def _is_unnatural(reading: _Reading) -> bool:
-    """Whether a text does not look like any in its encoding."""
-    above = total(ABOVE_ASCII, reading.text)
-    least = -11.0 if reading.codec in EAST_ASIAN else -8.0
-    # ASCII characters count 3 each.
-    return reading.likelihood + 3.0 * (len(reading.text) - above) < least * above
-
-
-def _by_likelihood(reading: _Reading) -> float:
-    return reading.likelihood
-
-
-def _sample(body: bytes) -> _Sample:
-    """The first 2 KiB of words above ASCII, and more of those whose bytes are rare before them."""
-    seen: Counter[int] = Counter()
-    words: dict[bytes, None] = {}
-    size = 0
-    for match in _WORD_ABOVE_ASCII.finditer(body):
-        word = match[0][:_ENOUGH]
-        if word in words:
-            continue
-        above = [byte for byte in word if byte > 0x7F]
-        if size < _ENOUGH or (size < 4 * _ENOUGH and any(seen[byte] < 8 for byte in above)):
-            words[word] = None
-            size += len(word)
-            seen.update(above)
-    plain = Counter(word.lower().decode() for word in _PLAIN_WORD.findall(re.sub(rb"<[^<>]*>", b" ", body[:65536])))
-    return _Sample(b"\n".join(words), evidence(plain))
 
 
 # --- the two ways to apply a codec -----------------------------------------------------------------------------------
@@ -489,13 +318,6 @@ def _lenient(body: bytes, codec: str) -> tuple[str, int]:
         # In wide encodings, half a character has no escape.
         text = body.decode(codec, "replace")
         return text, text.count("\ufffd")
-
-
-def _escaped(words: bytes, codec: str) -> str:
-    try:
-        return words.decode(codec, "surrogateescape")
-    except UnicodeError:
-        return words.decode(codec, "replace")
 
 
 def _is_slight(damages: int, text: str) -> bool:
