@@ -1,9 +1,11 @@
 """Fixtures of all tests: new databases on both engines, and the folder of real data."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
@@ -31,14 +33,40 @@ def postgresql() -> Iterator[str]:
         yield server.url
 
 
+@pytest.fixture(scope="session")
+def empty_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with our schema and no rows. Copying it is quicker than creating it."""
+    path = tmp_path_factory.mktemp("empty") / "kzfeed.db"
+    _upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: str) -> str:
+    """The name of a PostgreSQL database with our schema and no rows, to be copied likewise."""
+    url = Databases(Path(), postgresql).new("postgresql")
+    _upgrade(url)
+    return str(sa.make_url(url).database)
+
+
+def _upgrade(url: str) -> None:
+    database = Database(url)
+    schema.upgrade(database)
+    database.close()
+
+
 @pytest.fixture(params=ENGINES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database, once on each engine."""
+    """The URL of an empty database, once on each engine. It has our schema if the test uses `database`."""
+    has_schema = "database" in request.fixturenames
     if request.param == "sqlite":
+        if has_schema:
+            shutil.copy(request.getfixturevalue("empty_archive"), tmp_path)
         yield f"sqlite:///{tmp_path}/kzfeed.db"
         return
     databases = Databases(tmp_path, request.getfixturevalue("postgresql"))
-    yield (url := databases.new("postgresql"))
+    template = request.getfixturevalue("postgresql_template") if has_schema else None
+    yield (url := databases.new("postgresql", template=template))
     databases.drop(url)
 
 
@@ -46,15 +74,13 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 def database(database_url: str) -> Iterator[Database]:
     """A database with our schema and no rows, once on each engine."""
     database = Database(database_url)
-    schema.upgrade(database)
     yield database
     database.close()
 
 
 @pytest.fixture
-def sqlite_database(tmp_path: Path) -> Iterator[Database]:
+def sqlite_database(empty_archive: Path, tmp_path: Path) -> Iterator[Database]:
     """The file `kzfeed.db` in the test's folder, with our schema and no rows."""
-    database = Database(f"sqlite:///{tmp_path}/kzfeed.db")
-    schema.upgrade(database)
+    database = Database(f"sqlite:///{shutil.copy(empty_archive, tmp_path)}")
     yield database
     database.close()

@@ -24,13 +24,13 @@ class Databases:
     folder: Path
     server: str
 
-    def new(self, engine: str) -> str:
-        """The URL of a new, empty database."""
+    def new(self, engine: str, *, template: str | None = None) -> str:
+        """The URL of a new database: an empty one, or on PostgreSQL a copy of the database `template`."""
         number = next(_numbers)
         if engine == "sqlite":
             return f"sqlite:///{self.folder}/kzfeed-{number}.db"
         name = f"test_{os.getpid()}_{number}"
-        execute(self.server, f"CREATE DATABASE {name}")
+        execute(self.server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
         return sa.make_url(self.server).set(database=name).render_as_string(hide_password=False)
 
     def drop(self, url: str) -> None:

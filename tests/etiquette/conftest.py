@@ -22,7 +22,7 @@ from kzfeed.model.polls import Poll, Source, SourceConfig
 from kzfeed.poll import Poller
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds
-from kzfeed.store import claims, host_pauses, schema, sources, tables
+from kzfeed.store import claims, host_pauses, sources, tables
 from kzfeed.store.batching import Batcher
 from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database
@@ -126,16 +126,6 @@ def network(runner: asyncio.Runner) -> Iterator[tuple[Fetcher, Workers]]:
 
 def _lookup(host: str, port: int) -> list[str]:
     return ["127.0.0.1"] if host == "xn--bcher-kva.example" else system_lookup(host, port)
-
-
-@pytest.fixture(scope="session")
-def empty_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with our schema and no rows. Copying it is quicker than creating it."""
-    path = tmp_path_factory.mktemp("empty") / "kzfeed.db"
-    database = Database(f"sqlite:///{path}")
-    schema.upgrade(database)
-    database.close()
-    return path
 
 
 @pytest.fixture

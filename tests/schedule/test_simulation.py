@@ -9,6 +9,8 @@ from benchmarks.simulation.drive import Record
 from benchmarks.simulation.report import ADAPTED, FIXED, HOURLY, OFTEN, RARE, WAYS, by_kind, figures
 from benchmarks.simulation.world import DAY, KINDS, world
 
+pytestmark = pytest.mark.slow  # one simulation for all of these tests
+
 UNTIL = 28 * DAY
 WORLD = world(80, 28)
 OUT_OF_NOTHING = "bursting the window"
