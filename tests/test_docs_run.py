@@ -136,7 +136,8 @@ class Reader:
         if not line:
             return
         line = re.sub(rf"{SERVER}(\w+)", lambda match: self.postgresql_url(match[1]), line)
-        if not line.startswith("kzfeed "):
+        self.roles += re.findall(r"CREATE ROLE (\w+)", line)
+        if not line.startswith("kzfeed ") or re.search(r" [<>|] ", line):
             done = self._execute(["sh", "-ec", line])
             assert done.returncode == 0, (line, done.stderr)
             return
