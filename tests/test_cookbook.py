@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.cli.table import value_text
@@ -31,7 +29,8 @@ def queries(engine: str) -> dict[int, str]:
     for section in re.split(r"^### ", PAGE.read_text("utf-8"), flags=re.MULTILINE)[1:]:
         blocks = re.findall(r"^```sql\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
         own = [block for block in blocks if block.startswith(f"-- {engine}\n")] or blocks
-        (found[int(section.split(".")[0])],) = own
+        (text,) = own
+        found[int(section.split(".")[0])] = text.removeprefix(f"-- {engine}\n")
     return found
 
 
@@ -80,8 +79,8 @@ def poll(database: Database, name: str, now: datetime, articles: Sequence[Articl
     commit_poll(database, after, record, articles, **more)
 
 
-@pytest.fixture
-def archive(database: Database) -> Database:
+def fill(database: Database) -> None:
+    """Store the known archive."""
     names = ("voa", "rfi", "bbc")
     sources.configure(database, [SourceConfig(name, f"https://{name}.example/rss") for name in names], MONDAY)
     poll(database, "bbc", MONDAY - 20 * DAY + HOUR, [OLD])
@@ -95,7 +94,6 @@ def archive(database: Database) -> Database:
     failed = replace(bbc, failure_count=1, status="failing", last_error="http-status: HTTP 503")
     record = Poll(bbc.id, MONDAY, HOUR, "failed", http_status=503, error_kind="http-status", error="HTTP 503")
     commit_poll(database, failed, record)
-    return database
 
 
 def answer(database: Database, sql: str) -> list[tuple[Any, ...]]:
@@ -157,9 +155,10 @@ ANSWERS: dict[int, list[tuple[Any, ...]]] = {
 }
 
 
-def test_every_query_gives_the_right_answer(archive: Database) -> None:
-    engine = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[archive.dialect]
-    given = {number: answer(archive, sql) for number, sql in queries(engine).items()}
+def test_every_query_gives_the_right_answer(database: Database) -> None:
+    fill(database)
+    engine = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[database.dialect]
+    given = {number: answer(database, sql) for number, sql in queries(engine).items()}
 
     assert set(given) == set(range(1, 26))
     for number, rows in ANSWERS.items():
