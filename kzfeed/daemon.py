@@ -35,7 +35,7 @@ INDEX_TICK = timedelta(seconds=2)
 """How long new articles may wait to be indexed."""
 LEASE = timedelta(seconds=12)
 """How long a claim lasts without renewal: the sources of a killed daemon are polled by another one after it."""
-CLAIM_PAUSE = timedelta(milliseconds=50)
+CLAIM_PAUSE = timedelta(milliseconds=100)
 """The time between two claims while polls end: sources are claimed in batches, not one by one."""
 GRACE = timedelta(seconds=3)
 """How long polls under way may go on after a signal before they are cancelled."""
