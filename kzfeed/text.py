@@ -43,6 +43,11 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
+def without_address(error: str) -> str:
+    """The text of a failure without the address that it begins with, for a place where the address is seen already."""
+    return re.sub(r"(^|^[a-z-]+: )https?://\S+: ", r"\1", error)
+
+
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
 # Everything between `//` and the last `@` of the authority (WHATWG URL: the last one delimits, `/ \ ? #` end it). After

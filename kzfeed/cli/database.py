@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from kzfeed.cli.options import AsJson
-from kzfeed.cli.output import FindingPrinter, print_verified
+from kzfeed.cli.output import FindingPrinter, print_sentence, print_verified
 from kzfeed.cli.progress import progress_bar
 from kzfeed.text import json_line, printable
 
@@ -60,7 +60,7 @@ def rescue(
 
     with ctx.obj.database_of_any_schema() as database:
         rows = write_rescued(database, file, report)
-    print(f"{file}: " + ", ".join(f"{count:,} {table}" for table, count in rows.items()))
+    print_sentence(f"{file}: " + ", ".join(f"{count:,} {table}" for table, count in rows.items()))
     raise typer.Exit(1 if losses else 0)
 
 

@@ -7,6 +7,7 @@ password of a URL. An error of the stream (disk full, closed) loses the line and
 import codecs
 import logging
 import math
+import shutil
 import sys
 import threading
 from collections.abc import Collection, Mapping
@@ -17,11 +18,16 @@ import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
+from kzfeed.cli.terminal import with_short_words, wrapped
 from kzfeed.config.load import colours_wanted
 from kzfeed.instants import iso_text
 from kzfeed.text import json_line, printable, printable_lines, redacted
 
 _FIRST: Final = ("time", "level", "event")
+_ERASE_LINE: Final = "\r\x1b[2K"
+"""Erases the progress bar that may stand in the line; the bar draws itself again below."""
+_LONGEST_WORD: Final = 60
+"""Columns of the longest word at a terminal: with its key, and often in quotes, it must fit a line of 80."""
 
 
 def configure(
@@ -41,12 +47,14 @@ def configure(
     lines = _Lines(sys.stderr if stream is None else stream)
     threshold = logging.getLevelNamesMapping()[level.upper()]
     readable = format == "console" or (format == "auto" and lines.terminal)
+    if readable and stream is None and lines.terminal:
+        lines.prefix = _ERASE_LINE
     as_json = structlog.processors.JSONRenderer(json_line, ensure_ascii=lines.encoding != "utf-8")
     chain: list[Processor] = [
         _add_time,
         structlog.processors.format_exc_info,
         lambda _, __, event: _plain(event),
-        *(_console(colours=lines.terminal and colours_wanted()) if readable else [as_json]),
+        *(_console(lines, colours=lines.terminal and colours_wanted()) if readable else [as_json]),
     ]
     structlog.configure(
         processors=[
@@ -76,6 +84,7 @@ class _Lines:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.terminal = stream.isatty()
+        self.prefix = ""
         self.encoding = codecs.lookup(stream.encoding or "utf-8").name  # io.StringIO has none
         # Reentrant, because a signal handler may log while its own thread is writing.
         self._lock = threading.RLock()
@@ -85,7 +94,7 @@ class _Lines:
         line = line.encode(self.encoding, "backslashreplace").decode(self.encoding)
         with self._lock:
             try:
-                self._stream.write(line + "\n")
+                self._stream.write(f"{self.prefix}{line}\n")
                 self._stream.flush()
             except (OSError, ValueError, RuntimeError):
                 # The pipe is broken, the disk full, the stream closed, or busy in this very thread. The line is lost:
@@ -140,8 +149,8 @@ def _plain(value: object) -> Any:
     return redacted(str(value))
 
 
-def _console(*, colours: bool) -> list[Processor]:
-    """Processors that make one readable line of an event; a traceback follows on lines of its own."""
+def _console(lines: "_Lines", *, colours: bool) -> list[Processor]:
+    """Processors that make a readable line of an event, wrapped at a terminal; a traceback follows on its own lines."""
     # Without padding, so that most lines fit into 80 columns.
     renderer = structlog.dev.ConsoleRenderer(
         colors=colours,
@@ -151,7 +160,29 @@ def _console(*, colours: bool) -> list[Processor]:
         pad_event_to=0,
         pad_level=False,
     )
-    return [_short_time, _printable, renderer]
+    return [
+        _short_time,
+        _without_nulls,
+        _printable,
+        *([_short_words, renderer, _wrapped] if lines.terminal else [renderer]),
+    ]
+
+
+def _without_nulls(_: object, __: str, event: EventDict) -> EventDict:
+    return {key: value for key, value in event.items() if value is not None}
+
+
+def _short_words(_: object, __: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if isinstance(value, str) and key not in ("event", "exception"):
+            event[key] = with_short_words(value, _LONGEST_WORD)
+    return event
+
+
+def _wrapped(_: object, __: str, line: Any) -> str:
+    columns = shutil.get_terminal_size().columns
+    first, *traceback = str(line).split("\n")
+    return "\n".join([wrapped(first, columns), *traceback])
 
 
 def _short_time(_: object, __: str, event: EventDict) -> EventDict:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from kzfeed import __version__
-from kzfeed.cli import archive_files, articles, database, polling, query, search, sources
+from kzfeed.cli import archive_files, articles, database, polling, query, search, sources, terminal
 from kzfeed.cli.options import LogFormat, Session, global_options_first
 from kzfeed.errors import KzfeedError
 from kzfeed.text import printable_lines, redacted
@@ -79,7 +79,9 @@ def _exit_after_broken_pipe() -> None:
 
 
 def _fail(message: str, exit_status: int) -> None:
-    print(f"kzfeed: {printable_lines(redacted(message))}", file=sys.stderr)
+    columns = terminal.width(sys.stderr)
+    for line in f"kzfeed: {printable_lines(redacted(message))}".split("\n"):
+        print(line if columns is None else terminal.wrapped(line, columns), file=sys.stderr)
     sys.exit(exit_status)
 
 

@@ -1,14 +1,14 @@
 """Lines and tables on standard output. Every text in them goes through `printable`."""
 
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from kzfeed.cli import terminal
 from kzfeed.instants import iso_text
-from kzfeed.text import json_line, plural, printable, printable_lines, redacted
+from kzfeed.text import json_line, plural, printable, printable_lines, redacted, without_address
 
 if TYPE_CHECKING:
     from kzfeed.poll_sources import PollReport
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 def print_line(line: str) -> None:
     """Print one line, shortened to the width of the terminal if there is one."""
     line = printable(line)
-    if sys.stdout.isatty():
-        from rich.cells import cell_len, chop_cells
+    columns = terminal.width(sys.stdout)
+    print(line if columns is None else terminal.shortened(line, columns), flush=True)
 
-        width = shutil.get_terminal_size().columns
-        line = line if cell_len(line) <= width else chop_cells(line, width - 1)[0] + "…"
-    print(line, flush=True)
+
+def print_sentence(line: str, indent: int = 2) -> None:
+    """Print a line, wrapped to the width of the terminal if there is one."""
+    line = printable(line)
+    columns = terminal.width(sys.stdout)
+    print(line if columns is None else terminal.wrapped(line, columns, indent), flush=True)
 
 
 def print_json(value: Any) -> None:
@@ -42,7 +45,7 @@ def poll_line(report: "PollReport") -> str:
     status = f" {report.http_status}" if report.http_status else ""
     if report.outcome in ("failed", "skipped"):
         kind = f" {report.error_kind}" if report.error_kind else ""
-        return f"{report.source}: {report.outcome}{status}{kind}: {report.error}"
+        return f"{report.source}: {report.outcome}{status}{kind}: {without_address(report.error or '')}"
     entries = plural(report.entries, "entry", "entries")
     counts = f"{entries}, {report.new} new, {report.revised} revised"
     if report.flaw:
@@ -72,20 +75,23 @@ def print_text(title: str, text: str) -> None:
 
 def print_sources(sources: Sequence[Mapping[str, Any]]) -> None:
     """Print each source: its state on one line, then its address and its last error if it has them."""
-    width = max((len(source["name"]) for source in sources), default=0)
-    for source in sources:
+    from rich.cells import cell_len
+
+    names = [printable(source["name"]) for source in sources]
+    width = max(map(cell_len, names), default=0)
+    for name, source in zip(names, sources, strict=True):
+        kept = f"{name}{' ' * (width - cell_len(name))}  {source['status']:<7}  {plural(source['articles'], 'article')}"
         if source["url"] is None:
-            polls = "not polled: its articles were backfilled"
-        else:
-            next_poll = "never" if source["next_poll_at"] is None else minute(source["next_poll_at"])
-            polls = f"success {minute(source['last_success_at'])}  next {next_poll}"
-        print_line(
-            f"{source['name']:<{width}}  {source['status']:<7} {plural(source['articles'], 'article'):>16}  {polls}"
-        )
-        flaw = source["flaw"] and f"flaw: {source['flaw']}"
-        for detail in (source["url"], source["last_error"], flaw):
-            if detail:
-                print_line(f"  {redacted(detail)}")
+            print_line(f"{kept}, not polled: its articles were backfilled")
+            continue
+        print_line(kept)
+        print_line(f"  {redacted(source['url'])}")
+        success, planned = source["last_success_at"], source["next_poll_at"]
+        last, following = (minute(when) if when else "never" for when in (success, planned))
+        print_line(f"  last success: {last}, next poll: {following}")
+        for label in ("last_error", "flaw"):
+            if source[label]:
+                print_sentence(f"  {label.replace('_', ' ')}: {redacted(without_address(source[label]))}", indent=4)
 
 
 def print_figures(figures: Mapping[str, Any]) -> None:
@@ -105,7 +111,7 @@ class FindingPrinter:
 
     def __call__(self, finding: "Finding") -> None:
         if finding.is_damage:
-            print(_finding_line("damage", finding), flush=True)
+            print_sentence(_finding_line("damage", finding))
         else:
             self._notes.setdefault(finding.kind, finding)
             self._counts[finding.kind] += 1
@@ -114,7 +120,9 @@ class FindingPrinter:
         """Print the notes: the first of each kind, and how many there are. --json prints them all."""
         for kind, first in self._notes.items():
             others = self._counts[kind] - 1
-            print(_finding_line("note", first) + (f" (and {others:,} more of this kind: see --json)" if others else ""))
+            print_sentence(
+                _finding_line("note", first) + (f" (and {others:,} more of this kind: see --json)" if others else "")
+            )
 
 
 def _finding_line(severity: str, finding: "Finding") -> str:

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from kzfeed.cli.options import AsJson
-from kzfeed.cli.output import print_json, print_sources
-from kzfeed.text import printable, redacted
+from kzfeed.cli.output import print_json, print_sentence, print_sources
+from kzfeed.text import redacted
 
 
 def list_sources(ctx: typer.Context, as_json: AsJson = False) -> None:
@@ -35,7 +35,11 @@ def check(
     from kzfeed.check.visit import check_feed
 
     report = asyncio.run(check_feed(ctx.obj.settings, url, timezone))
-    print_json(asdict(report)) if as_json else print("\n".join(lines(report)))
+    if as_json:
+        print_json(asdict(report))
+    else:
+        for line in lines(report):
+            print_sentence(line, indent=13)
     raise typer.Exit(0 if report.is_healthy else 1)
 
 
@@ -56,5 +60,6 @@ def explain(
             {"name": name, "url": told.source.url, "next_poll_at": next_poll_at, "why": told.why, "polls": told.polls}
         )
     else:
-        print(printable(redacted(f"{name}: {told.source.url}")))
-        print("\n".join([*told.why, "", "The last polls:", *told.poll_lines] if told.polls else told.why))
+        print_sentence(redacted(f"{name}: {told.source.url}"))
+        for line in [*told.why, "", "The last polls:", *told.poll_lines] if told.polls else told.why:
+            print_sentence(line)

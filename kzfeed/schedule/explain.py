@@ -10,7 +10,7 @@ from typing import Any
 from kzfeed.model.polls import Source
 from kzfeed.schedule.permission import retirement
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
-from kzfeed.text import printable, redacted
+from kzfeed.text import printable, redacted, without_address
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -128,7 +128,7 @@ def poll_line(poll: Mapping[str, Any]) -> str:
 
 def _plain(text: str) -> str:
     """Text that may come from a server, without passwords and without control characters."""
-    return printable(redacted(text))
+    return printable(redacted(without_address(text)))
 
 
 def moment(when: datetime | None) -> str:

@@ -137,6 +137,39 @@ def test_lists_fit_80_columns(tmp_path: Path) -> None:
             assert cell_len(ANSI.sub("", line)) <= 80, line
 
 
+def test_sentences_are_wrapped_and_keep_addresses_whole(tmp_path: Path, served: tuple[Path, str]) -> None:
+    folder, address = served
+    (folder / "feed.xml").write_text(RSS.format(title="很长的标题" * 30), "utf-8")
+    long = f"{address}/{'x' * 100}"
+    name = "好的中文名称来源" * 3
+    configure(tmp_path, (name, f"{address}/feed.xml"), ("missing", long))
+    kzfeed(tmp_path, "poll")
+
+    for arguments in (
+        ["sources", "list"],
+        ["sources", "check", f"{address}/feed.xml"],
+        ["sources", "check", long],
+        ["explain", name],
+        ["explain", "missing"],
+        ["explain", "a name that no source has " * 5],
+    ):
+        shown = at_terminal(tmp_path, *arguments)
+        for line in ANSI.sub("", shown).splitlines():
+            assert cell_len(line) <= 80 or "://" in line, line
+    assert long in at_terminal(tmp_path, "explain", "missing")
+    assert long in at_terminal(tmp_path, "sources", "check", long)
+
+
+def test_log_lines_are_wrapped_to_80_columns(tmp_path: Path) -> None:
+    (tmp_path / ("很长的文件名" * 12 + ".txt")).write_text("no archive file")
+    (tmp_path / ("long name " * 20 + ".txt")).write_text("no archive file")
+
+    shown = ANSI.sub("\n", at_terminal(tmp_path, "backfill", "."))
+
+    assert "file refused" in shown
+    assert all(cell_len(line) <= 80 for line in shown.splitlines())
+
+
 def test_progress_bars_leave_one_line_of_result(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("<!--NaN-->\n[t](https://f.example/1)\n------\n\nx\n")
 
@@ -228,6 +261,7 @@ def test_sources_show_their_addresses_and_which_are_not_polled(tmp_path: Path, s
 
     assert "not polled: its articles were backfilled" in lines[0]
     assert lines[2] == f"  {address}/feed.xml"
+    assert re.fullmatch(r"  last success: \d{4}-\d\d-\d\d \d\d:\d\d, next poll: \d{4}-\d\d-\d\d \d\d:\d\d", lines[3])
     assert rows["kept"]["next_poll_at"]
     assert rows["f.example"]["next_poll_at"] is None
     assert rows["kept"]["url"] == f"{address}/feed.xml"

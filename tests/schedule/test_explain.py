@@ -61,9 +61,13 @@ def test_a_source_that_is_well_says_when_why_and_how_often() -> None:
         ),
         ({"failure_count": 1, "failing_since": NOW, "last_error": "dns: no"}, "It has failed once since 2022-01-11"),
         (
-            {"failure_count": 3, "failing_since": NOW - DAY, "last_error": "http-status: https://a:b@h/: 503"},
+            {
+                "failure_count": 3,
+                "failing_since": NOW - DAY,
+                "last_error": "http-status: https://a:b@h/: https://c:d@i/: 503",
+            },
             "It has failed 3 times in a row since 2022-01-10 18:00:00 UTC, the last time with http-status: "
-            "https://***@h/: 503.",
+            "https://***@i/: 503.",
         ),
         ({"last_success_at": None}, "It has never succeeded."),
         ({"cron": "7 * * * *", "timezone": "Asia/Shanghai"}, "Its cron expression is 7 * * * * (Asia/Shanghai)."),
