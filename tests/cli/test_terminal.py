@@ -153,21 +153,21 @@ def test_sentences_are_wrapped_and_keep_addresses_whole(tmp_path: Path, served: 
         ["explain", "missing"],
         ["explain", "a name that no source has " * 5],
     ):
-        shown = at_terminal(tmp_path, *arguments)
-        for line in ANSI.sub("", shown).splitlines():
+        lines = shown(tmp_path, *arguments).splitlines()
+        for line in (ANSI.sub("", line) for line in lines):
             assert cell_len(line) <= 80 or "://" in line, line
-    assert long in at_terminal(tmp_path, "explain", "missing")
-    assert long in at_terminal(tmp_path, "sources", "check", long)
+    assert long in shown(tmp_path, "explain", "missing")
+    assert long in shown(tmp_path, "sources", "check", long)
 
 
 def test_log_lines_are_wrapped_to_80_columns(tmp_path: Path) -> None:
     (tmp_path / ("很长的文件名" * 12 + ".txt")).write_text("no archive file")
     (tmp_path / ("long name " * 20 + ".txt")).write_text("no archive file")
 
-    shown = ANSI.sub("\n", at_terminal(tmp_path, "backfill", "."))
+    seen = ANSI.sub("\n", shown(tmp_path, "backfill", "."))
 
-    assert "file refused" in shown
-    assert all(cell_len(line) <= 80 for line in shown.splitlines())
+    assert "file refused" in seen
+    assert all(cell_len(line) <= 80 for line in seen.splitlines())
 
 
 def test_progress_bars_leave_one_line_of_result(tmp_path: Path) -> None:
