@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kzfeed.search.folding import composed
 from kzfeed.search.match import Span, spans
@@ -75,6 +76,7 @@ def _end(text: str, start: int, cells: int) -> int:
     return end
 
 
+@lru_cache(maxsize=10_000)
 def _cells(character: str) -> int:
     if unicodedata.category(character)[0] == "M":
         return 0

@@ -4,6 +4,7 @@ import random
 import re
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -232,6 +233,31 @@ def test_a_rebuilt_index_finds_the_same(archive: Database, index: Index) -> None
     assert search(archive, index, "中亚") == expected(texts, "中亚")
     assert progress[-1] == (49, 49)
     assert catch_up(index) == 0
+
+
+def test_a_day_with_more_articles_than_the_index_has_room_for_makes_it_anew(archive: Database, index: Index) -> None:
+    add_articles(archive, [Text(1, "中亚", "", published_at=DAY)])
+    catch_up(index)
+    add_articles(archive, [Text(number, "中亚", "", published_at=DAY) for number in range(2, 1500)])
+
+    catch_up(index)
+
+    assert search(archive, index, "中亚") == list(range(1499, 0, -1))
+
+
+def test_rebuilds_at_the_same_time_end_in_one_whole_index(archive: Database, index: Index) -> None:
+    texts = [Text(number, f"中亚{number}", "五国") for number in range(1, 3000)]
+    add_articles(archive, texts)
+    with ThreadPoolExecutor(3) as pool:
+
+        def rebuild(_: int) -> None:
+            with open_index(archive) as other:
+                other.rebuild(lambda done, total: None)
+
+        list(pool.map(rebuild, range(3)))
+
+    assert index.lag().articles == 0
+    assert search(archive, index, "五国 中亚2*") == expected(texts, "五国 中亚2*")
 
 
 def test_an_index_of_another_archive_is_not_used_but_built_again(tmp_path: Path) -> None:

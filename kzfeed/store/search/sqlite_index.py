@@ -72,26 +72,23 @@ class SqliteIndex:
     def index_some(self, most: int) -> int:
         with self._index.write() as index, self._archive.read() as archive:
             if not layout.exists(index, "search"):
-                layout.create(index, "search", VERSION)
+                layout.create(index, "search", VERSION, _day_bits(archive))
             return _index_some(index, archive, "search", most)
 
     def rebuild(self, on_progress: OnProgress) -> None:
-        with self._index.write() as index:
+        with self._index.write() as index, self._archive.read() as archive:
             layout.drop(index, "rebuilt")
-            layout.create(index, "rebuilt", VERSION)
+            layout.create(index, "rebuilt", VERSION, _day_bits(archive))
             # Parts of the index are merged once at the end, not again and again.
             index.exec_driver_sql("INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('automerge', 0)")
-        while self._rebuild_some(on_progress):
+        while self._rebuild_some(on_progress) or self._merge_some() or not self._replace():
             pass
-        while self._merge_some():
-            pass
-        with self._index.write() as index, self._archive.read() as archive:
-            index.exec_driver_sql("INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('automerge', 4)")
-            _index_some(index, archive, "rebuilt", BUILD_BATCH)
-            layout.replace(index, "search", "rebuilt")
 
     def _rebuild_some(self, on_progress: OnProgress) -> bool:
+        """One step of a rebuild; False if nothing is left, or another process has finished the rebuild."""
         with self._index.write() as index, self._archive.read() as archive:
+            if not layout.exists(index, "rebuilt"):
+                return False
             done = _index_some(index, archive, "rebuilt", BUILD_BATCH)
             indexed = index.exec_driver_sql("SELECT article_id FROM rebuilt_state").scalar_one()
             on_progress(indexed, max(indexed, archive.execute(sa.select(sa.func.max(_article.id))).scalar() or 0))
@@ -99,6 +96,8 @@ class SqliteIndex:
 
     def _merge_some(self) -> bool:
         with self._index.write() as index:
+            if not layout.exists(index, "rebuilt"):
+                return False
             changes = "SELECT total_changes()"
             before = index.exec_driver_sql(changes).scalar_one()
             # A negative number of pages begins a merge of all parts, and goes on with one that has begun.
@@ -108,12 +107,22 @@ class SqliteIndex:
             # FTS5's documentation: a merge that had something to do changes two rows at least.
             return bool(index.exec_driver_sql(changes).scalar_one() - before >= 2)
 
+    def _replace(self) -> bool:
+        """Put the rebuilt index in its place; False if it lacks articles that have come meanwhile."""
+        with self._index.write() as index, self._archive.read() as archive:
+            if layout.exists(index, "rebuilt"):
+                if _index_some(index, archive, "rebuilt", BUILD_BATCH) >= BUILD_BATCH:
+                    return False
+                index.exec_driver_sql("INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('automerge', 4)")
+                layout.replace(index, "search", "rebuilt")
+            return True
+
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def newest(self, wanted: Wanted, after: Hit | None, limit: int) -> Sequence[Hit]:
         with self._read() as (index, archive):
-            _usable_state(index, archive)
-            candidates = _candidates(index, wanted, after)
+            state = _usable_state(index, archive)
+            candidates = _candidates(index, wanted, after, state.day_bits)
             return list(islice(_checked(archive, candidates, wanted), limit))
 
     @contextmanager
@@ -172,7 +181,7 @@ def _index_some(index: sa.Connection, archive: sa.Connection, prefix: str, most:
     again = {change.article_id for change in changes if change.article_id <= state.article_id}
     changed_rows = archive.execute(_INDEXED.where(_article.id.in_(again))).all() if again else []
     _forget(index, prefix, again)
-    _insert(index, prefix, [*new, *changed_rows])
+    _insert(index, prefix, _Numbers(index, prefix, state.day_bits), [*new, *changed_rows])
     url_hash = archive.execute(sa.select(_article.url_hash).where(_article.id == last_article)).scalar()
     last_change = changes[-1] if changes else (state.change_id, state.changed_article_id)
     index.exec_driver_sql(
@@ -189,8 +198,7 @@ def _forget(index: sa.Connection, prefix: str, article_ids: Iterable[int]) -> No
         index.exec_driver_sql(f"UPDATE {prefix}_docs SET article_id = NULL WHERE article_id = ?", rows)  # noqa: S608
 
 
-def _insert(index: sa.Connection, prefix: str, rows: Iterable[Any]) -> None:
-    numbers = _Numbers(index, prefix)
+def _insert(index: sa.Connection, prefix: str, numbers: "_Numbers", rows: Iterable[Any]) -> None:
     docs: list[tuple[int, int, int | None]] = []
     indexed: list[tuple[int, str]] = []
     for row in rows:
@@ -205,8 +213,9 @@ def _insert(index: sa.Connection, prefix: str, rows: Iterable[Any]) -> None:
 class _Numbers:
     """Numbers of new documents: the next free one of each day, and of each undated article."""
 
-    def __init__(self, index: sa.Connection, prefix: str) -> None:
+    def __init__(self, index: sa.Connection, prefix: str, day_bits: int) -> None:
         self._index = index
+        self._day_bits = day_bits
         self._highest = f"SELECT max(docid) FROM {prefix}_docs WHERE docid BETWEEN ? AND ?"  # noqa: S608 - a name of ours
         self._next: dict[int, int] = {}
 
@@ -215,21 +224,29 @@ class _Numbers:
             first = layout.UNDATED + (article_id << layout.UNDATED_BITS)
             last = first + (1 << layout.UNDATED_BITS) - 1
         else:
-            first, last = _day_numbers(published_ms)
+            first, last = _day_numbers(published_ms, self._day_bits)
         if first not in self._next:
             highest = self._index.exec_driver_sql(self._highest, (first, last)).scalar()
             self._next[first] = first if highest is None else highest + 1
         number = self._next[first]
         if number > last:
-            raise DatabaseError("the search index has no room for more versions of articles of one day: rebuild it")
+            raise IndexUnusable("the search index has no room for more articles of one day")
         self._next[first] += 1
         return number
 
 
-def _day_numbers(published_ms: int) -> tuple[int, int]:
+def _day_numbers(published_ms: int, day_bits: int) -> tuple[int, int]:
     """The first and the last number of documents of the same day."""
-    first = published_ms // layout.DAY_MS << layout.DAY_BITS
-    return first, first + (1 << layout.DAY_BITS) - 1
+    first = published_ms // layout.DAY_MS << day_bits
+    return first, first + (1 << day_bits) - 1
+
+
+def _day_bits(archive: sa.Connection) -> int:
+    """So many bits that four times the articles of the fullest day can be numbered."""
+    day = sa.func.substr(sa.type_coerce(_article.published_at, sa.Text), 1, 10)
+    count = sa.select(sa.func.count().label("articles")).where(_article.published_at.is_not(None)).group_by(day)
+    most = archive.execute(sa.select(sa.func.max(count.subquery().c.articles))).scalar() or 0
+    return max(layout.LEAST_DAY_BITS, int(4 * most).bit_length())
 
 
 # --- hits ------------------------------------------------------------------------------------------------------------
@@ -242,21 +259,26 @@ ORDER BY search_index.rowid DESC
 """
 
 
-def _candidates(index: sa.Connection, wanted: Wanted, after: Hit | None) -> Iterator[Hit]:
+def _candidates(index: sa.Connection, wanted: Wanted, after: Hit | None, day_bits: int) -> Iterator[Hit]:
     """The articles that have the keys of the query, in the order of hits."""
     since, until = (None if each is None else milliseconds(each) for each in (wanted.since, wanted.until))
     lowest, highest = -(1 << 63), (1 << 63) - 1
     if since is not None:
-        lowest = _day_numbers(since)[0]
+        lowest = _day_numbers(since, day_bits)[0]
     elif until is not None:
         lowest = layout.UNDATED_END
     if until is not None:
-        highest = _day_numbers(until)[1]
+        highest = _day_numbers(until, day_bits)[1]
     if after is not None:
         undated = layout.UNDATED + (after.article_id << layout.UNDATED_BITS)
-        highest = min(highest, undated if after.published_ms is None else _day_numbers(after.published_ms)[1])
+        highest = min(highest, undated if after.published_ms is None else _day_numbers(after.published_ms, day_bits)[1])
     rows = index.exec_driver_sql(_CANDIDATES, (_match_expression(wanted), lowest, highest))
-    for _, of_day in groupby(rows, _place):
+
+    def place(row: sa.Row[Any]) -> int:
+        """A day, or an undated document."""
+        return int(row.docid) if row.published_ms is None else int(row.docid) >> day_bits
+
+    for _, of_day in groupby(rows, place):
         # The documents of a day are numbered as they came.
         for hit in sorted((Hit(row.published_ms, row.article_id) for row in of_day), key=_order, reverse=True):
             is_in_time = hit.published_ms is None or (
@@ -264,11 +286,6 @@ def _candidates(index: sa.Connection, wanted: Wanted, after: Hit | None) -> Iter
             )
             if is_in_time and (after is None or hit.is_after(after)):
                 yield hit
-
-
-def _place(row: sa.Row[Any]) -> int:
-    """A day, or an undated document."""
-    return int(row.docid) if row.published_ms is None else int(row.docid) >> layout.DAY_BITS
 
 
 def _order(hit: Hit) -> tuple[int, int]:

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from kzfeed.search.folding import folded_characters
 
 DAY_MS = 86_400_000
-DAY_BITS = 18
-"""So many bits of a document's number count within the day: there are at most 262,144 documents in a day."""
+LEAST_DAY_BITS = 10
+"""At least so many bits of a document's number count within the day. Few bits make a small index."""
 UNDATED = -(1 << 62)
 UNDATED_BITS = 16
 """So many bits of an undated document's number count the versions of its article."""
@@ -34,7 +34,7 @@ def file_of(archive: Path) -> Path:
     return archive.with_name(f"{archive.name.removesuffix('.db')}.search.db")
 
 
-def create(connection: sa.Connection, prefix: str, terms_version: str) -> None:
+def create(connection: sa.Connection, prefix: str, terms_version: str, day_bits: int) -> None:
     """Create the tables of an empty index whose names begin with the prefix."""
     statements = f"""
         CREATE VIRTUAL TABLE {prefix}_index USING fts5(
@@ -42,13 +42,14 @@ def create(connection: sa.Connection, prefix: str, terms_version: str) -> None:
         INSERT INTO {prefix}_index ({prefix}_index, rank) VALUES ('hashsize', {HASH_BYTES});
         CREATE TABLE {prefix}_docs (docid INTEGER PRIMARY KEY, article_id INTEGER UNIQUE, published_ms INTEGER);
         CREATE TABLE {prefix}_state (
-          terms_version TEXT NOT NULL, article_id INTEGER NOT NULL, url_hash TEXT,
+          terms_version TEXT NOT NULL, day_bits INTEGER NOT NULL, article_id INTEGER NOT NULL, url_hash TEXT,
           change_id INTEGER NOT NULL, changed_article_id INTEGER, indexed_at TEXT);
         CREATE TABLE {prefix}_folding (character TEXT PRIMARY KEY, folded TEXT NOT NULL) WITHOUT ROWID
     """  # noqa: S608 - a name of ours
     for statement in statements.split(";"):
         connection.exec_driver_sql(statement)
-    connection.exec_driver_sql(f"INSERT INTO {prefix}_state VALUES (?, 0, NULL, 0, NULL, NULL)", (terms_version,))  # noqa: S608
+    state = (terms_version, day_bits, 0, None, 0, None, None)
+    connection.exec_driver_sql(f"INSERT INTO {prefix}_state VALUES (?, ?, ?, ?, ?, ?, ?)", state)  # noqa: S608
     connection.exec_driver_sql(f"INSERT INTO {prefix}_folding VALUES (?, ?)", list(folded_characters()))  # noqa: S608
 
 

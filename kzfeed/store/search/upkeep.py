@@ -24,7 +24,14 @@ def catch_up(
         index.rebuild(on_progress)
         lag = index.lag()
     done = 0
-    while go_on() and (indexed := index.index_some(BATCH)):
+    while go_on():
+        try:
+            indexed = index.index_some(BATCH)
+        except IndexUnusable:
+            index.rebuild(on_progress)
+            continue
+        if not indexed:
+            break
         done += indexed
         on_progress(done, max(done, lag.articles))
     return done

@@ -1,0 +1,1 @@
+"""Benchmark of search in a large archive."""

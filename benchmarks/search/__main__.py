@@ -1,0 +1,135 @@
+"""Benchmark of search: `python -m benchmarks.search [--articles 100000] [--texts FOLDER] [--folder FOLDER]`.
+
+It makes an SQLite archive of articles of 1 KB, builds the index, and times the first page of many queries. With
+`--texts` sentences come from the files of a folder, otherwise all from a dictionary.
+"""
+
+import argparse
+import random
+import re
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from benchmarks.search.texts import articles, sentences
+from kzfeed.search.query import parse
+from kzfeed.store import schema, tables
+from kzfeed.store.engine import Database
+from kzfeed.store.search.index import Index
+from kzfeed.store.search.pages import open_index, page
+from kzfeed.store.search.upkeep import catch_up
+from tests.search.reference import Text
+from tests.store.search_archive import add_articles, add_sources
+
+QUERIES = 100
+"""Queries of each kind."""
+LIVE = 2_000
+"""Articles that are added and indexed at the end."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
+    parser.add_argument("--articles", type=int, default=100_000)
+    parser.add_argument("--texts", type=Path, help="a folder with Chinese texts")
+    parser.add_argument("--folder", type=Path, help="where the archive is made, and found again")
+    options = parser.parse_args(arguments)
+    real = sentences(options.texts) if options.texts else []
+    with tempfile.TemporaryDirectory() as temporary:
+        database = Database(f"sqlite:///{options.folder or temporary}/search-{options.articles}.db")
+        if schema.upgrade(database):
+            _fill(database, articles(options.articles + LIVE, real), options.articles)
+        with open_index(database) as index:
+            _build(database, index, options.articles)
+            _ask(database, index)
+            _index_live(database, index, islice(articles(options.articles + LIVE, real), options.articles, None))
+        database.close()
+
+
+def _fill(database: Database, made: Iterator[Text], count: int) -> None:
+    add_sources(database)
+    for _ in range(0, count, 1000):
+        add_articles(database, islice(made, min(1000, count)))
+
+
+def _build(database: Database, index: Index, count: int) -> None:
+    began, computed = time.monotonic(), time.process_time()
+    index.rebuild(lambda done, total: None)
+    took, computed = time.monotonic() - began, time.process_time() - computed
+    _say(f"build: {count / took:,.0f} articles/s ({count / computed:,.0f} per second of CPU)")
+    assert database.file
+    file = database.file.with_name(f"{database.file.stem}.search.db")
+    with Database(f"sqlite:///{file}").read() as connection:
+        pages, free = (connection.exec_driver_sql(f"PRAGMA {each}_count").scalar_one() for each in ("page", "freelist"))
+    with database.read() as connection:
+        length = sa.func.length(sa.cast(tables.articles.c.title + tables.articles.c.text, sa.LargeBinary))
+        text = connection.execute(sa.select(sa.func.sum(length))).scalar_one()
+    _say(f"index: {(pages - free) * 16384 / text:.2f} times the text of {text / 1e6:,.0f} MB")
+
+
+def _ask(database: Database, index: Index) -> None:
+    chance = random.Random(5)
+    with database.read() as connection:
+        highest = connection.execute(sa.select(sa.func.max(tables.articles.c.id))).scalar_one()
+        ids = chance.sample(range(1, highest + 1), min(2000, highest))
+        rows = [
+            connection.execute(sa.select(tables.articles.c.text).where(tables.articles.c.id == each)).scalar_one()
+            for each in ids
+        ]
+    runs = [run for row in rows for run in re.findall("[\u4e00-\u9fff]{10,}", row)]
+    pairs = Counter(pair for row in rows for pair in {run[:2] for run in re.findall("(?=([\u4e00-\u9fff]{2}))", row)})
+    frequent = [pair for pair, _ in pairs.most_common(30)]
+
+    def part(size: int) -> str:
+        run: str = chance.choice(runs)
+        start = chance.randrange(len(run) - size + 1)
+        return run[start : start + size]
+
+    kinds = {
+        "2 characters": [part(2) for _ in range(QUERIES)],
+        "3 characters": [part(3) for _ in range(QUERIES)],
+        "4 characters": [part(4) for _ in range(QUERIES)],
+        "4 characters, absent": ["".join(chance.sample(part(10), 4)) for _ in range(QUERIES)],
+        "1 character": [part(1) for _ in range(QUERIES)],
+        "10 characters": [part(10) for _ in range(QUERIES)],
+        "two frequent": [" ".join(chance.sample(frequent, 2)) for _ in range(QUERIES)],
+        "frequent -frequent": ["{} -{}".format(*chance.sample(frequent, 2)) for _ in range(QUERIES)],
+        "source": [f"{part(2)} source:c" for _ in range(QUERIES)],
+        "month": [f"{chance.choice(frequent)} since:2018-05 until:2018-06" for _ in range(QUERIES)],
+        "title": [f"title:{part(2)}" for _ in range(QUERIES)],
+    }
+    for kind, queries in kinds.items():
+        took = []
+        for _ in range(2):
+            took = [_time(database, index, query) for query in queries]
+        took.sort()
+        p95 = statistics.quantiles(took, n=20)[-1]
+        _say(f"{kind}: median {statistics.median(took):.1f} ms, p95 {p95:.1f} ms, most {took[-1]:.1f} ms")
+
+
+def _time(database: Database, index: Index, query: str) -> float:
+    began = time.perf_counter()
+    page(database, index, parse(query), limit=20)
+    return (time.perf_counter() - began) * 1000
+
+
+def _index_live(database: Database, index: Index, new: Iterator[Text]) -> None:
+    add_articles(database, new)
+    began = time.monotonic()
+    count = catch_up(index)
+    _say(f"live: {count / (time.monotonic() - began):,.0f} articles/s in batches")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
