@@ -24,6 +24,7 @@ from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index, IndexUnusable
 from kzfeed.store.search.pages import open_index, page
+from kzfeed.store.search.sqlite_index import SqliteIndex
 from kzfeed.store.search.upkeep import catch_up
 from tests.search.reference import Text
 from tests.store.search_archive import SEARCHED, add_articles, add_sources, expected, search
@@ -232,6 +233,9 @@ def test_a_rebuilt_index_finds_the_same(archive: Database, index: Index) -> None
 
     assert search(archive, index, "中亚") == expected(texts, "中亚")
     assert progress[-1] == (49, 49)
+    if isinstance(index, SqliteIndex):
+        with closing(sqlite3.connect(index.file)) as connection:
+            assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
     assert catch_up(index) == 0
 
 
@@ -258,6 +262,23 @@ def test_rebuilds_at_the_same_time_end_in_one_whole_index(archive: Database, ind
 
     assert index.lag().articles == 0
     assert search(archive, index, "五国 中亚2*") == expected(texts, "五国 中亚2*")
+
+
+def test_a_damaged_index_is_named_and_built_again_when_it_is_deleted(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/kzfeed.db")
+    schema.upgrade(database)
+    add_sources(database)
+    add_articles(database, [Text(1, "中亚", "")])
+    file = tmp_path / "kzfeed.search.db"
+    file.write_bytes(b"no database" * 1000)
+    with open_index(database) as index, pytest.raises(DatabaseError, match=r"search\.db is damaged: delete it"):
+        catch_up(index)
+    file.unlink()
+
+    with open_index(database) as index:
+        catch_up(index)
+        assert search(database, index, "中亚") == [1]
+    database.close()
 
 
 def test_an_index_of_another_archive_is_not_used_but_built_again(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The search index of an SQLite archive, written and read. `sqlite_schema` describes its file."""
 
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby, islice
@@ -70,23 +71,24 @@ class SqliteIndex:
         return Lag(highest - state.article_id + changes - state.change_id, since, is_shrinking)
 
     def index_some(self, most: int) -> int:
-        with self._index.write() as index, self._archive.read() as archive:
+        with self._write() as index, self._archive.read() as archive:
             if not layout.exists(index, "search"):
                 layout.create(index, "search", VERSION, _day_bits(archive))
             return _index_some(index, archive, "search", most)
 
     def rebuild(self, on_progress: OnProgress) -> None:
-        with self._index.write() as index, self._archive.read() as archive:
+        with self._write() as index, self._archive.read() as archive:
             layout.drop(index, "rebuilt")
             layout.create(index, "rebuilt", VERSION, _day_bits(archive))
             # Parts of the index are merged once at the end, not again and again.
             index.exec_driver_sql("INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('automerge', 0)")
         while self._rebuild_some(on_progress) or self._merge_some() or not self._replace():
             pass
+        layout.shrink(self.file)
 
     def _rebuild_some(self, on_progress: OnProgress) -> bool:
         """One step of a rebuild; False if nothing is left, or another process has finished the rebuild."""
-        with self._index.write() as index, self._archive.read() as archive:
+        with self._write() as index, self._archive.read() as archive:
             if not layout.exists(index, "rebuilt"):
                 return False
             done = _index_some(index, archive, "rebuilt", BUILD_BATCH)
@@ -95,7 +97,7 @@ class SqliteIndex:
             return done > 0
 
     def _merge_some(self) -> bool:
-        with self._index.write() as index:
+        with self._write() as index:
             if not layout.exists(index, "rebuilt"):
                 return False
             changes = "SELECT total_changes()"
@@ -109,7 +111,7 @@ class SqliteIndex:
 
     def _replace(self) -> bool:
         """Put the rebuilt index in its place; False if it lacks articles that have come meanwhile."""
-        with self._index.write() as index, self._archive.read() as archive:
+        with self._write() as index, self._archive.read() as archive:
             if layout.exists(index, "rebuilt"):
                 if _index_some(index, archive, "rebuilt", BUILD_BATCH) >= BUILD_BATCH:
                     return False
@@ -130,8 +132,26 @@ class SqliteIndex:
         if not self.file.exists():
             # Opening it would make an empty file.
             raise IndexUnusable("this archive has no search index yet")
-        with self._index.read() as index, self._archive.read() as archive:
+        with self._told_of_damage(), self._index.read() as index, self._archive.read() as archive:
             yield index, archive
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        if not self.file.exists():
+            layout.make_file(self.file)
+        with self._told_of_damage(), self._index.write() as index:
+            yield index
+
+    @contextmanager
+    def _told_of_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except DatabaseError as error:
+            code = getattr(getattr(error.__cause__, "orig", None), "sqlite_errorcode", 0) & 0xFF
+            if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and str(self.file) in str(error):
+                said = f"{self.file} is damaged: delete it, and the next search builds it again"
+                raise DatabaseError(said) from error
+            raise
 
 
 # --- state -----------------------------------------------------------------------------------------------------------

@@ -9,11 +9,14 @@ The number of a document gives its place among all hits: day of publication, the
 undated articles have negative numbers by the articles' ids.
 """
 
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from kzfeed.search.folding import folded_characters
+from kzfeed.store.sqlite import BUSY_TIMEOUT_S, PAGE_BYTES
 
 DAY_MS = 86_400_000
 LEAST_DAY_BITS = 10
@@ -25,6 +28,8 @@ UNDATED_END = UNDATED // 2
 """Numbers below it belong to undated documents."""
 
 _TABLES = ("index", "docs", "state", "folding")
+_SHRINK_PAGES = 1_000
+_UNUSED_PAGES = "PRAGMA freelist_count"
 HASH_BYTES = 16_000_000
 """How much FTS5 gathers in memory before it writes a part of the index."""
 
@@ -32,6 +37,29 @@ HASH_BYTES = 16_000_000
 def file_of(archive: Path) -> Path:
     """The file of the index beside the archive: `kzfeed.search.db` for `kzfeed.db`."""
     return archive.with_name(f"{archive.name.removesuffix('.db')}.search.db")
+
+
+def make_file(file: Path) -> None:
+    """Make the empty file in a way that it can become smaller again, which must be said before it has tables.
+
+    Where it cannot be made, the first transaction says why.
+    """
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        for statement in (f"PRAGMA page_size = {PAGE_BYTES}", "PRAGMA auto_vacuum = INCREMENTAL", "VACUUM"):
+            connection.execute(statement)
+
+
+def shrink(file: Path) -> None:
+    """Give unused pages of the file back, some in each transaction. Where that fails, they stay and are used later."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
+        unused = connection.execute(_UNUSED_PAGES).fetchone()[0]
+        while unused:
+            # Not `execute`, which gives back one page only.
+            connection.executescript(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})")
+            before, unused = unused, connection.execute(_UNUSED_PAGES).fetchone()[0]
+            if unused >= before:
+                return
 
 
 def create(connection: sa.Connection, prefix: str, terms_version: str, day_bits: int) -> None:
