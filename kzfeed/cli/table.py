@@ -12,8 +12,8 @@ from kzfeed.cli.output import print_line
 from kzfeed.errors import UsageError
 from kzfeed.text import json_line, plural, printable
 
-SAMPLE = 100
-"""The rows by which a table's columns are measured; later ones are printed as they come."""
+PART = 100
+"""So many rows are measured and printed together; columns get wider where later rows need it."""
 NARROWEST = 8
 """The narrowest column to which a table is shrunk; a table that needs narrower ones is printed a value a line."""
 MOST_BARS = 1_000
@@ -96,26 +96,45 @@ def fitted_widths(natural: Sequence[int], room: int | None) -> list[int] | None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Print the rows under the names of their columns, and how many there are."""
+    width, iterator = terminal_width(), iter(rows)
+    names = [_cell(name, width) for name in columns]
+    room = width and width - len(_GUTTER) * (len(names) - 1)
+    part = list(islice(iterator, PART))
+    cells = _cells(part, width)
+    natural = _widest(map(len, names), [names, *cells])
+    widths = fitted_widths(natural, room)
+    if widths is None:
+        print(f"({plural(_print_records(names, chain(part, iterator), width), 'row')})")
+        return
+    numeric = _numeric_columns(part, len(names))
+    for line in (names, ["─" * each for each in widths]):
+        _print_cells(line, widths, numeric)
+    count = 0
+    while part:
+        for line in cells:
+            _print_cells(line, widths, numeric)
+        count += len(part)
+        part = list(islice(iterator, PART))
+        cells = _cells(part, width)
+        natural = _widest(natural, cells)
+        widths = fitted_widths(natural, room) or widths
+    print(f"({plural(count, 'row')})")
+
+
+def _cells(rows: Sequence[Row], width: int | None) -> list[list[str]]:
+    return [[_cell(value, width) for value in row] for row in rows]
+
+
+def _widest(widths: Iterable[int], rows: Iterable[Sequence[str]]) -> list[int]:
+    """The widths, enlarged to those of the widest cells."""
     from rich.cells import cell_len
 
-    width, iterator = terminal_width(), iter(rows)
-    sample = list(islice(iterator, SAMPLE))
-    names = [_cell(name, width) for name in columns]
-    shown = [names, *([_cell(value, width) for value in row] for row in sample)]
-    natural = [max(map(cell_len, column)) for column in zip(*shown, strict=True)]
-    widths = fitted_widths(natural, width and width - len(_GUTTER) * (len(names) - 1))
-    all_rows = chain(sample, iterator)
-    if widths is None:
-        count = _print_records(names, all_rows, width)
-    else:
-        numeric = _numeric_columns(sample, len(names))
-        count = 0
-        for line in ([*names], ["─" * each for each in widths]):
-            _print_cells(line, widths, numeric)
-        for row in all_rows:
-            _print_cells([_cell(value, width) for value in row], widths, numeric)
-            count += 1
-    print(f"({plural(count, 'row')})")
+    wide = list(widths)
+    for row in rows:
+        wide = [
+            max(before, len(cell) if cell.isascii() else cell_len(cell)) for before, cell in zip(wide, row, strict=True)
+        ]
+    return wide
 
 
 def _print_cells(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> None:

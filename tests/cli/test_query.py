@@ -122,6 +122,14 @@ def test_a_pipe_gets_whole_values(query: Query) -> None:
     assert query("SELECT id FROM articles WHERE id < 0").stdout.splitlines()[-1] == "(0 rows)"
 
 
+def test_later_rows_are_not_cut_where_there_is_room(query: Query) -> None:
+    rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000) SELECT i, i AS same FROM n"
+    lines = shown(query.folder, "--database", query.url, "query", rows).splitlines()
+
+    assert lines[-2].split() == ["1000", "1000"]
+    assert lines[-1] == "(1,000 rows)"
+
+
 def test_a_chart_has_a_bar_for_each_row_and_chinese_labels_are_aligned(query: Query) -> None:
     sql = (
         "SELECT s.name, count(*) AS articles FROM articles a JOIN sources s ON s.id = a.source_id GROUP BY 1 ORDER BY 2"
