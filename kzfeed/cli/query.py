@@ -1,6 +1,7 @@
 """Command `query`: SQL of the user's own, which can only read."""
 
 import csv
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -60,16 +61,24 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def print_json_rows(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print the rows as a list of objects, each on a line; the second `id` of a row is named `id_2`."""
+    """Print the rows as a list of objects, each on a line.
+
+    The second `id` of a row is named `id_2`. JSON has no infinite number: it is null.
+    """
     names: list[str] = []
     for number, name in enumerate(columns):
         earlier = columns[:number].count(name)
         names.append(f"{name}_{earlier + 1}" if earlier else name)
     before = "["
     for row in rows:
-        print(before + json_line(dict(zip(names, row, strict=True)), default=_json_value), end="")
+        values = (None if _is_no_json_number(value) else value for value in row)
+        print(before + json_line(dict(zip(names, values, strict=True)), default=_json_value), end="")
         before = ",\n "
     print("[]" if before == "[" else "]")
+
+
+def _is_no_json_number(value: object) -> bool:
+    return isinstance(value, float | Decimal) and not math.isfinite(value)
 
 
 def _json_value(value: object) -> object:

@@ -1,5 +1,6 @@
 """Tables and bar charts on standard output, as wide as the terminal, with characters of double width aligned."""
 
+import math
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,7 +68,7 @@ def _sized(text: str, width: int, *, to_the_right: bool = False) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _numeric_columns(rows: Sequence[Row], count: int) -> list[bool]:

@@ -90,6 +90,15 @@ def test_json_is_a_list_of_objects_in_which_no_column_hides_another(query: Query
     assert json.loads(query("--json", "SELECT id FROM articles WHERE id < 0").stdout) == []
 
 
+@pytest.mark.parametrize(
+    ("database_url", "sql"),
+    [("sqlite", "SELECT 9e999 AS n"), ("postgresql", "SELECT 'NaN'::numeric AS n")],
+    indirect=["database_url"],
+)
+def test_a_number_that_json_does_not_have_is_null(query: Query, sql: str) -> None:
+    assert json.loads(query("--json", sql).stdout) == [{"n": None}]
+
+
 def test_a_table_fits_a_terminal_and_nothing_in_it_controls_the_terminal(query: Query) -> None:
     sql = "SELECT id, title, published_at, text FROM articles ORDER BY id"
     lines = shown(query.folder, "--database", query.url, "query", sql).splitlines()
