@@ -16,6 +16,7 @@ from typing import Any
 from kzfeed.atomic_file import atomic_file
 from kzfeed.errors import KzfeedError, UsageError
 from kzfeed.store.engine import Database
+from kzfeed.store.search.sqlite_schema import file_of
 from kzfeed.store.sqlite import COMPANIONS
 from kzfeed.text import redacted
 
@@ -63,7 +64,8 @@ def refuse_target(database: Database, file: Path, *, overwrite: bool) -> None:
         raise UsageError(f"{file}: expected the name of a file in a folder that exists")
     if database.dialect == "sqlite":
         source = Path(database.engine.url.database or "").resolve()
-        if file.resolve() in {Path(f"{source}{ending}") for ending in ("", ".daemon", *COMPANIONS)}:
+        own = {Path(f"{each}{ending}") for each in (source, file_of(source)) for ending in ("", ".daemon", *COMPANIONS)}
+        if file.resolve() in own:
             raise UsageError(f"{file} belongs to the database itself: give another name")
         # SQLite takes a file of this name for changes to FILE.
         if beside := [name for ending in COMPANIONS if (name := Path(f"{file}{ending}")).exists()]:

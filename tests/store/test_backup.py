@@ -175,7 +175,7 @@ only_on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=Tr
 
 
 @only_on_sqlite
-@pytest.mark.parametrize("name", ["kzfeed.db", "kzfeed.db-wal", "kzfeed.db-shm", "link.db"])
+@pytest.mark.parametrize("name", ["kzfeed.db", "kzfeed.db-wal", "kzfeed.db-shm", "link.db", "kzfeed.search.db"])
 def test_the_database_is_never_replaced_by_its_own_backup(database: Database, tmp_path: Path, name: str) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / "kzfeed.db")
 

@@ -9,6 +9,9 @@ from kzfeed.errors import DatabaseError
 from kzfeed.search.hits import Hit, Lag
 from kzfeed.search.query import Term
 
+PAUSE_S = 0.05
+"""The time between two long transactions, in which other processes may write to the index."""
+
 OnProgress = Callable[[int, int], None]
 """Called with how many articles are indexed, and how many there are."""
 

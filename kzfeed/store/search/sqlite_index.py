@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby, islice
@@ -18,7 +19,7 @@ from kzfeed.search.terms import VERSION, source_term, terms
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.search import sqlite_schema as layout
-from kzfeed.store.search.index import IndexUnusable, OnProgress, Wanted
+from kzfeed.store.search.index import PAUSE_S, IndexUnusable, OnProgress, Wanted
 
 BUILD_BATCH = 2_000
 """Articles in one transaction of a rebuild."""
@@ -83,7 +84,7 @@ class SqliteIndex:
             # Parts of the index are merged once at the end, not again and again.
             index.exec_driver_sql("INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('automerge', 0)")
         while self._rebuild_some(on_progress) or self._merge_some() or not self._replace():
-            pass
+            time.sleep(PAUSE_S)
         layout.shrink(self.file)
 
     def _rebuild_some(self, on_progress: OnProgress) -> bool:
