@@ -1,4 +1,4 @@
-"""Commands that read stored articles: `list`, `show`, `diff` and `stats`."""
+"""Commands that read stored articles: `list`, `show` and `diff`."""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kzfeed.cli.options import AsJson, ShowFormat, Since, SourceName, Until, selection
-from kzfeed.cli.output import print_articles, print_figures, print_json, print_text
+from kzfeed.cli.output import print_articles, print_json, print_text
 from kzfeed.errors import UsageError
 from kzfeed.text import printable_lines
 
@@ -112,12 +112,3 @@ def _two_of(held: "Sequence[StoredVersion]", older: int | None, newer: int | Non
         known = ", ".join(map(str, by_revision))
         raise UsageError(f"cannot compare revision {wanted[0]} with {wanted[1]}: the archive holds {known}")
     return [by_revision[number] for number in wanted]
-
-
-def stats(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Print how much the archive holds."""
-    from kzfeed.store.queries import statistics
-
-    with ctx.obj.database(migrate=False) as database:
-        figures = statistics(database)
-    print_json(figures) if as_json else print_figures(figures)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from kzfeed import __version__
-from kzfeed.cli import archive_files, articles, database, polling, query, search, sources, terminal
+from kzfeed.cli import archive_files, articles, database, polling, query, search, sources, stats, terminal
 from kzfeed.cli.options import LogFormat, Session, global_options_first
 from kzfeed.errors import KzfeedError
 from kzfeed.text import printable_lines, redacted
@@ -35,7 +35,7 @@ app.command("list")(articles.list_articles)
 app.command()(articles.show)
 app.command()(articles.diff)
 app.command(context_settings={"ignore_unknown_options": True})(search.search)
-app.command()(articles.stats)
+app.command()(stats.stats)
 app.command()(query.query)
 app.command()(sources.explain)
 app.command()(database.verify)

@@ -3,7 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from kzfeed.cli import terminal
@@ -35,6 +35,8 @@ def print_json(value: Any) -> None:
     def as_text(other: object) -> str:
         if isinstance(other, datetime):
             return iso_text(other)
+        if isinstance(other, date):
+            return other.isoformat()
         raise TypeError(f"no JSON for {type(other).__name__}")
 
     print(json_line(value, default=as_text))
@@ -92,14 +94,6 @@ def print_sources(sources: Sequence[Mapping[str, Any]]) -> None:
         for label in ("last_error", "flaw"):
             if source[label]:
                 print_sentence(f"  {label.replace('_', ' ')}: {redacted(without_address(source[label]))}", indent=4)
-
-
-def print_figures(figures: Mapping[str, Any]) -> None:
-    """Print one line for each figure."""
-    width = max(map(len, figures))
-    for name, figure in figures.items():
-        shown = minute(figure).strip() if name.endswith("_at") else f"{figure or 0:,}"
-        print(f"{name.replace('_', ' '):<{width}}  {shown}")
 
 
 class FindingPrinter:

@@ -56,7 +56,7 @@ def _cell(value: object, width: int | None) -> str:
     return printable(" ".join((text if width is None else text[: 4 * width]).split()))
 
 
-def _sized(text: str, width: int, *, to_the_right: bool = False) -> str:
+def sized(text: str, width: int, *, to_the_right: bool = False) -> str:
     """The text, shortened or padded to exactly this width."""
     from rich.cells import cell_len, set_cell_size
 
@@ -139,7 +139,7 @@ def _widest(widths: Iterable[int], rows: Iterable[Sequence[str]]) -> list[int]:
 
 
 def _print_cells(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> None:
-    sized = (_sized(cell, width, to_the_right=right) for cell, width, right in zip(cells, widths, numeric, strict=True))
+    sized = (sized(cell, width, to_the_right=right) for cell, width, right in zip(cells, widths, numeric, strict=True))
     print(_GUTTER.join(sized).rstrip())
 
 
@@ -193,4 +193,4 @@ def chart_lines(bars: Sequence[tuple[str, int | float | Decimal]], width: int) -
         eighths = round(float(number) / most * room * 8) if most > 0 and number > 0 else 0
         full, rest = divmod(eighths, 8)
         bar = "█" * full + (_EIGHTHS[rest] if rest else "")
-        yield _GUTTER.join((_sized(label, labels), f"{shown:>{number_width}}", bar)).rstrip()
+        yield _GUTTER.join((sized(label, labels), f"{shown:>{number_width}}", bar)).rstrip()

@@ -22,7 +22,7 @@ def is_damage(error: sa.exc.DBAPIError) -> bool:
 def row_ids(connection: sa.Connection, table: str) -> list[int]:
     """The rowids of the table's rows, in order, as far as the table or one of its indexes can be read.
 
-    An index lists all rows of its table, also those on damaged pages.
+    An index of the whole table lists all its rows, also those on damaged pages.
     """
     found, is_complete = _scan(connection, f'SELECT rowid FROM "{table}" NOT INDEXED ORDER BY rowid')  # noqa: S608 - names of the schema
     for index in [] if is_complete else _indexes(connection, table):
@@ -39,7 +39,7 @@ def row_ids(connection: sa.Connection, table: str) -> list[int]:
 
 
 def _indexes(connection: sa.Connection, table: str) -> list[str]:
-    return [row.name for row in connection.exec_driver_sql(f'PRAGMA index_list("{table}")')]
+    return [row.name for row in connection.exec_driver_sql(f'PRAGMA index_list("{table}")') if not row.partial]
 
 
 def _scan(connection: sa.Connection, query: str) -> tuple[set[int], bool]:

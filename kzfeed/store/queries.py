@@ -1,4 +1,4 @@
-"""Queries of the commands: articles, their versions, sources, polls and statistics."""
+"""Queries of the commands: articles, their versions, sources and polls."""
 
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -256,26 +256,6 @@ def source_names(database: Database) -> list[str]:
     """The names of all sources, in order."""
     with database.read() as connection:
         return list(connection.execute(sa.select(_source.name).order_by(_source.name)).scalars())
-
-
-def statistics(database: Database) -> dict[str, Any]:
-    """Statistics of the archive: rows by table, articles without a date, first and last publication."""
-    counted = {
-        table.name: sa.select(sa.func.count()).select_from(table).scalar_subquery().label(table.name)
-        for table in (tables.articles, tables.revisions, tables.sources, tables.polls, tables.media, tables.gaps)
-    }
-    undated = sa.select(sa.func.count()).where(_article.published_at.is_(None)).scalar_subquery()
-    earliest, newest = (sa.select(end(_article.published_at)).scalar_subquery() for end in (sa.func.min, sa.func.max))
-    with database.read() as connection:
-        row = connection.execute(
-            sa.select(
-                *counted.values(),
-                undated.label("undated"),
-                earliest.label("first_published_at"),
-                newest.label("last_published_at"),
-            )
-        ).one()
-        return dict(row._mapping)
 
 
 def last_polls(database: Database, source_id: int, limit: int = 10) -> list[dict[str, Any]]:

@@ -58,6 +58,11 @@ metadata = sa.MetaData(
 )
 
 
+def _some(name: str, *columns: str, where: str) -> sa.Index:
+    """An index of only those rows that meet the condition."""
+    return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+
+
 def _references(name: str, target: str, **options: Any) -> sa.Column[int]:
     return sa.Column(name, Id, sa.ForeignKey(target), nullable=False, **options)
 
@@ -210,6 +215,8 @@ articles = sa.Table(
     sa.Index(None, "source_id", "published_at"),
     # Addresses may be longer than what a B-tree of PostgreSQL takes.
     sa.Index(None, "url", postgresql_using="hash"),
+    _some("ix_articles_undated", "id", where="published_at IS NULL"),
+    _some("ix_articles_revised", "published_at", "id", where="revision > 1"),
 )
 # Room on each page for updates of last_seen_at, which then need no change of the indexes (heap-only tuples).
 _fill_factor = sa.DDL("ALTER TABLE articles SET (fillfactor = 90)")  # type: ignore[no-untyped-call]  # SQLAlchemy's omission
@@ -259,6 +266,7 @@ sightings = sa.Table(
     sa.Column("revision", sa.Integer, nullable=False),
     sa.Index(None, "source_id", "last_seen_at"),
     sa.Index(None, "source_id", "first_seen_at"),
+    _some("ix_sightings_withdrawn", "article_id", where="withdrawn_at IS NOT NULL"),
 )
 
 withdrawals = sa.Table(
@@ -289,6 +297,8 @@ tags = sa.Table(
     sa.Column("id", Id, primary_key=True),
     _references("article_id", "articles.id", index=True),
     sa.Column("tag", sa.Text, nullable=False),
+    # As with addresses.
+    sa.Index(None, "tag", postgresql_using="hash"),
 )
 
 polls = sa.Table(
@@ -308,6 +318,8 @@ polls = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("flaw", sa.Text),
     sa.Index(None, "source_id", "started_at"),
+    sa.Index(None, "outcome", "started_at", "source_id"),
+    _some("ix_polls_flawed", "started_at", "source_id", where="flaw IS NOT NULL"),
 )
 
 gaps = sa.Table(

@@ -38,7 +38,11 @@ def shape(connection: sa.Connection) -> dict[str, Any]:
             "key": inspector.get_pk_constraint(name),
             "foreign": sorted(map(str, inspector.get_foreign_keys(name))),
             "unique": sorted(map(str, inspector.get_unique_constraints(name))),
-            "indexes": sorted(map(str, inspector.get_indexes(name))),
+            "indexes": sorted(
+                str(index | {"dialect_options": {key: str(value) for key, value in options.items()}})
+                for index in inspector.get_indexes(name)
+                for options in [index.get("dialect_options", {})]
+            ),
         }
     for name in sorted(inspector.get_view_names()):
         found[name] = inspector.get_view_definition(name)
