@@ -1,11 +1,13 @@
 """Loop that kills kzfeed while it indexes, and compares what a search finds then with the reference."""
 
 import random
+import time
 
 import sqlalchemy as sa
 
 from kzfeed.store import schema, tables
 from kzfeed.store.engine import Database
+from kzfeed.store.search.index import Index
 from kzfeed.store.search.pages import open_index
 from tests.databases import Databases
 from tests.faults.kill_loops import KILLS_A_ROUND, Figures
@@ -35,15 +37,23 @@ def indexing_kills(launcher: Launcher, databases: Databases, engine: str, kills:
             figures.kills += took is None
             figures.too_late += took is not None
             length = took or length
-        assert launcher.run(url, "search", "中亚") == 0
         figures.rounds += 1
         with open_index(database) as index:
+            _search_until_nothing_lacks(launcher, url, index)
             for query in QUERIES:
                 found, wanted = search(database, index, query), expected(list(texts.values()), query)
                 if found != wanted:
                     figures.wrong.append(f"{query} finds {len(found)} articles instead of {len(wanted)}")
         database.close()
     return figures
+
+
+def _search_until_nothing_lacks(launcher: Launcher, url: str, index: Index) -> None:
+    """Search until the index is complete. For a few seconds a search takes the killed process for one at work."""
+    until = time.monotonic() + 60
+    while launcher.run(url, "search", "中亚") != 0 or index.lag().articles:
+        assert time.monotonic() < until, "the index stays behind"
+        time.sleep(0.5)
 
 
 def _change(database: Database, texts: dict[int, Text], chance: random.Random) -> None:

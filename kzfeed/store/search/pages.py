@@ -11,6 +11,7 @@ from kzfeed.search.relevance import relevance
 from kzfeed.search.snippet import marked, snippet
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.known_articles import BODY_BATCH, in_batches
 from kzfeed.store.search.index import Index, Wanted
 from kzfeed.store.search.sqlite_index import SqliteIndex
 
@@ -63,18 +64,17 @@ def best(database: Database, index: Index, query: Query, *, limit: int) -> list[
 
 def found(database: Database, query: Query, hits: Sequence[Hit]) -> list[Found]:
     """The articles of these hits, in this order."""
+    by_id: dict[int, Found] = {}
+    keys = {hit.article_id: hit.key for hit in hits}
     with database.read() as connection:
-        rows = connection.execute(_PAGE.where(_article.id.in_([hit.article_id for hit in hits])))
-        by_id = {row.id: row for row in rows}
-    return [
-        Found(
-            url=row.url,
-            title=marked(query, row.title),
-            source=row.source,
-            published_at=row.published_at,
-            snippet=snippet(query, row.text),
-            key=hit.key,
-        )
-        for hit in hits
-        if (row := by_id.get(hit.article_id))
-    ]
+        for ids in in_batches(keys, BODY_BATCH):
+            for row in connection.execute(_PAGE.where(_article.id.in_(ids))):
+                by_id[row.id] = Found(
+                    url=row.url,
+                    title=marked(query, row.title),
+                    source=row.source,
+                    published_at=row.published_at,
+                    snippet=snippet(query, row.text),
+                    key=keys[row.id],
+                )
+    return [by_id[hit.article_id] for hit in hits if hit.article_id in by_id]
