@@ -16,7 +16,11 @@ def atomic_file(path: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """
     # Shortened, because a file's name has at most 255 bytes.
     temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(4)}.tmp")
-    os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+    try:
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+    except OSError as error:
+        error.filename = str(path)
+        raise
     try:
         yield temporary
         _sync(temporary)

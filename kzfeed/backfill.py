@@ -1,7 +1,7 @@
-"""Backfill: archive files become stored articles, in batches that are each one transaction.
+"""Backfill: archive files and exports become stored articles, in batches that are each one transaction.
 
-Files of an export are restored as its list says; any other file is known by its URL alone. Running it again, also
-after it was killed, stores what is missing and changes nothing else.
+Files of an export are restored as its list says, JSON Lines as they say; any other file is known by its URL alone.
+Running it again, also after it was killed, stores what is missing and changes nothing else.
 """
 
 import filecmp
@@ -17,10 +17,11 @@ import structlog
 
 from kzfeed.atomic_file import atomic_file
 from kzfeed.errors import UsageError
+from kzfeed.export_stream import is_export_stream
 from kzfeed.file_reader import EXPORT_LIST, FoundFile, read_files
 from kzfeed.hosts import host_of
 from kzfeed.model.articles import Article, Tally
-from kzfeed.restore import ExportList
+from kzfeed.restore import ExportList, ExportStream
 from kzfeed.source_names import SOURCE_NAME_RULE, is_source_name, source_name_from
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
@@ -38,7 +39,7 @@ SourceOf = Callable[[Path, Article], str]
 
 @dataclass(slots=True)
 class Progress:
-    """The progress of a backfill: files read, files refused, the tally of the others, and files by leniency."""
+    """The progress of a backfill: files (or lines) read, those refused, the tally of the others, files by leniency."""
 
     files: int = 0
     refused: int = 0
@@ -72,7 +73,7 @@ def backfill(
     progress = Progress()
     with ThreadPoolExecutor(1, thread_name_prefix="writer") as writer:
 
-        def restore(exported: ExportList) -> None:
+        def restore(exported: ExportList | ExportStream) -> None:
             for step in exported.restore(database):
                 progress.files += step.files
                 progress.refused += step.refused
@@ -96,13 +97,15 @@ def backfill(
     return progress
 
 
-def _unlisted(files: Iterable[FoundFile], restore: Callable[[ExportList], None]) -> Iterator[FoundFile]:
-    """The files that no list of an export names. Each list is restored as soon as it is found."""
+def _unlisted(files: Iterable[FoundFile], restore: Callable[[ExportList | ExportStream], None]) -> Iterator[FoundFile]:
+    """The archive files that no list of an export names. Each list is restored as soon as it is found."""
     lists: list[ExportList] = []
     for found in files:
         if found.path.name == EXPORT_LIST and found.refusal is None:
             lists.append(ExportList(found.path, _log_refusal))
             restore(lists[-1])
+        elif is_export_stream(found.path):
+            restore(ExportStream(found.path, _log_refusal))
         elif not any(exported.names(found.path) for exported in lists):
             refusals = (exported.refusal_of(found.path) for exported in lists)
             yield replace(found, refusal=found.refusal or next(filter(None, refusals), None))

@@ -4,15 +4,14 @@ The line of an article's newest version restores the article with all its versio
 """
 
 import json
-import os
-import stat
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
+from kzfeed.compressed import open_regular_file
 from kzfeed.errors import KzfeedError
 from kzfeed.file_reader import SUFFIXES
 from kzfeed.store.record_json import article_of_json, json_of_article, json_of_source, json_of_version
@@ -86,21 +85,23 @@ def _guid(record: ArticleRecord) -> str | None:
 def read_lines(path: Path) -> Iterator[ListLine]:
     """The lines of a list, one at a time in memory. Raises KzfeedError if the file cannot be read at all."""
     try:
-        # Opening a pipe would wait for a writer.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise KzfeedError(f"{path}: this list of an export is not a regular file")
-            number = 0
-            while line := file.readline(MAX_LINE_BYTES + 1):
-                number += 1
-                if len(line) > MAX_LINE_BYTES:
-                    while line and not line.endswith(b"\n"):
-                        line = file.readline(MAX_LINE_BYTES)
-                    yield ListLine(number, {}, f"expected at most {MAX_LINE_BYTES} bytes")
-                else:
-                    yield _parsed(number, line)
+        with open_regular_file(path) as file:
+            yield from lines_of(file, MAX_LINE_BYTES)
     except OSError as error:
         raise KzfeedError(f"{path}: this list of an export cannot be read: {error.strerror}") from error
+
+
+def lines_of(file: BinaryIO, most: int) -> Iterator[ListLine]:
+    """The lines of a file of JSON Lines. One that is longer than `most` bytes is refused. Raises OSError."""
+    number = 0
+    while line := file.readline(most + 1):
+        number += 1
+        if len(line) > most:
+            while line and not line.endswith(b"\n"):
+                line = file.readline(most)
+            yield ListLine(number, {}, f"expected at most {most} bytes")
+        else:
+            yield _parsed(number, line)
 
 
 def _parsed(number: int, line: bytes) -> ListLine:

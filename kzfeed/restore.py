@@ -1,16 +1,18 @@
-"""Restore of an export: its list `kzfeed-export.jsonl` and its files become the articles that were exported.
+"""Restore of an export: its list and its files, or its JSON Lines, become the articles that were exported.
 
-The list may come from anybody. What does not fit is refused with the number of its line, and the rest is restored.
+The export may come from anybody. What does not fit is refused with the number of its line, and the rest is restored.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kzfeed.article.build import has_fingerprint
 from kzfeed.errors import KzfeedError
 from kzfeed.export_list import ListedArticle, ListLine, NameSet, exported_file, listed_article, read_lines
+from kzfeed.export_stream import read_stream, streamed_article
 from kzfeed.file_reader import FileRead, FoundFile, read_files
 from kzfeed.model.articles import Article, Tally
 from kzfeed.store.engine import Database
@@ -28,7 +30,7 @@ OnRefused = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class RestoreStep:
-    """How many files were restored or refused since the last step, and the tally of the restored ones."""
+    """How many files or lines were restored or refused since the last step, and the tally of the restored ones."""
 
     files: int = 0
     refused: int = 0
@@ -170,6 +172,60 @@ class ExportList:
 
     def _at(self, line: int, reason: str) -> str:
         return f"{self.path}: line {line}: {reason}"
+
+
+class ExportStream:
+    """A file of whole articles, such as JSON Lines."""
+
+    def __init__(self, path: Path, on_refused: OnRefused) -> None:
+        self.path = path
+        self._on_refused = on_refused
+
+    def restore(self, database: Database) -> Iterator[RestoreStep]:
+        """Restore all articles of the file, a few in each step. Raises DatabaseError; earlier steps stay stored."""
+        # In a reading of their own, because the lines may be in any order.
+        sources: list[SourceRecord] = []
+        for line in read_stream(self.path):
+            with suppress(ValueError):  # the second reading refuses it
+                sources += map(source_of_json, _list(line.given, "sources"))
+            if len(sources) >= BATCH_SOURCES:
+                restore_sources(database, sources)
+                sources = []
+        if sources:
+            restore_sources(database, sources)
+        yield from self._restore_articles(database)
+
+    def _restore_articles(self, database: Database) -> Iterator[RestoreStep]:
+        batch: list[ArticleRecord] = []
+        size = 0
+        for line in read_stream(self.path):
+            try:
+                record = _streamed(line)
+            except ValueError as error:
+                self._on_refused(f"{self.path}: line {line.number}: {error}")
+                yield RestoreStep(files=1, refused=1)
+                continue
+            batch.append(record)
+            size += sum(len(each["content"]) for each in (record.article, *record.versions))
+            if len(batch) >= BATCH_ARTICLES or size >= BATCH_CHARACTERS:
+                yield self._store(database, batch)
+                batch, size = [], 0
+        if batch:
+            yield self._store(database, batch)
+
+    def _store(self, database: Database, batch: list[ArticleRecord]) -> RestoreStep:
+        tally = Tally()
+        for record, result in zip(batch, restore_articles(database, batch), strict=True):
+            tally += _tally(result, len(record.versions) + 1 if result == "new" else 1)
+        return RestoreStep(files=len(batch), tally=tally)
+
+
+def _streamed(line: ListLine) -> ArticleRecord:
+    if line.refusal:
+        raise ValueError(line.refusal)
+    for source in _list(line.given, "sources"):
+        source_of_json(source)
+    return streamed_article(line.given)
 
 
 def _tally(result: Restored, files: int) -> Tally:

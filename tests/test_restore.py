@@ -17,7 +17,8 @@ import sqlalchemy as sa
 from kzfeed.article.url import url_hash
 from kzfeed.backfill import Progress, backfill, by_host
 from kzfeed.errors import DocumentError
-from kzfeed.export import Layout, export
+from kzfeed.export.files import FileTree, Layout
+from kzfeed.export.run import export
 from kzfeed.file_reader import EXPORT_LIST, find_files
 from kzfeed.model.articles import Document, Gap, Overlap
 from kzfeed.model.polls import Poll, SourceConfig
@@ -153,7 +154,8 @@ def fill(database: Database) -> None:
 
 
 def export_to(database: Database, folder: Path, layout: Layout = "tree") -> Path:
-    export(database, folder, layout=layout, selection=Selection(), versions=True)
+    total = queries.count(database, Selection())
+    export(database, Selection(), FileTree(folder, layout, total).writer(), versions=True)
     return folder
 
 
@@ -243,7 +245,7 @@ def test_what_is_restored_is_left_alone_when_its_source_shows_it_again(new: NewD
 def test_newest_versions_alone_leave_no_hole(new: NewDatabase, tmp_path: Path) -> None:
     original, database = new("sqlite"), new("sqlite")
     fill(original)
-    export(original, tmp_path / "out", layout="tree", selection=Selection())
+    export(original, Selection(), FileTree(tmp_path / "out", "tree", 0).writer())
 
     done = bring_back(database, tmp_path / "out")
 
@@ -406,7 +408,7 @@ def test_an_export_of_one_source_beside_another_keeps_both_in_the_list(new: NewD
     original, database = new("sqlite"), new("sqlite")
     fill(original)
     for source in ("pod", "news", "mirror"):
-        export(original, tmp_path / "out", layout="tree", selection=Selection(source), versions=True)
+        export(original, Selection(source), FileTree(tmp_path / "out", "tree", 0).writer(), versions=True)
 
     assert bring_back(database, tmp_path / "out").refused == 0
     for name in ("articles", "revisions", "sightings"):

@@ -1,4 +1,4 @@
-"""Commands that read and write archive files: `backfill` and `export`."""
+"""The command `backfill`: archive files and exports into the database."""
 
 import sys
 from dataclasses import asdict
@@ -8,17 +8,17 @@ from typing import Annotated
 
 import typer
 
-from kzfeed.cli.options import AsJson, Layout, Migrate, Since, SourceFrom, SourceName, Until, folder_or_file, selection
+from kzfeed.cli.options import AsJson, Migrate, SourceFrom, folder_or_file
 from kzfeed.cli.output import print_json
 from kzfeed.text import plural
 
 Paths = Annotated[
     list[Path],
-    typer.Argument(parser=folder_or_file, metavar="PATH…", help="Archive files, and folders of them (.txt, .md)."),
-]
-Folder = Annotated[
-    Path,
-    typer.Argument(parser=folder_or_file, metavar="DIR", help="The folder to write into. It is made if missing."),
+    typer.Argument(
+        parser=folder_or_file,
+        metavar="PATH…",
+        help="Archive files, folders of them (.txt, .md), and exports (.jsonl, .jsonl.zst).",
+    ),
 ]
 
 
@@ -43,6 +43,7 @@ def backfill(
     from kzfeed import file_reader
     from kzfeed.cli.progress import progress_bar
     from kzfeed.clock import utc_now
+    from kzfeed.export_stream import is_export_stream
 
     if source is not None:
         source_of = backfilling.by_name(source)
@@ -57,12 +58,14 @@ def backfill(
             f"{listing} is not used, because you did not name its folder: these files are known by their URLs alone",
             file=sys.stderr,
         )
+    streams = [path for path in paths if is_export_stream(path)]
+    noun = "article" if len(streams) == len(paths) else "file"
     total = (
         sum(1 for each in find_files(paths) if each.path.name != file_reader.EXPORT_LIST)
-        if sys.stderr.isatty()
+        if sys.stderr.isatty() and not streams  # nobody knows how many articles those hold
         else None
     )
-    with ctx.obj.database(migrate=migrate) as database, progress_bar("backfill", "file") as advance:
+    with ctx.obj.database(migrate=migrate) as database, progress_bar("backfill", noun) as advance:
         done = backfilling.backfill(
             database,
             files,
@@ -76,49 +79,7 @@ def backfill(
     else:
         tally = done.tally
         print(
-            f"{plural(done.files, 'file')}: {tally.new} new, {tally.revised} revised, "
+            f"{plural(done.files, noun)}: {tally.new} new, {tally.revised} revised, "
             f"{tally.unchanged} unchanged, {done.refused} refused"
         )
     raise typer.Exit(1 if done.refused else 0)
-
-
-def export(
-    ctx: typer.Context,
-    folder: Folder,
-    layout: Annotated[
-        Layout, typer.Option(help="tree: SOURCE/YYYY/MM/HASH.txt; flat: NNN_HASH.txt in one folder.")
-    ] = Layout.TREE,
-    source: SourceName = None,
-    since: Since = None,
-    until: Until = None,
-    versions: Annotated[
-        bool, typer.Option("--versions", help="Write older versions too, as HASH.v1.txt beside the newest one.")
-    ] = False,
-) -> None:
-    """Write articles as archive files, and a list of them from which `backfill` restores them exactly."""
-    from kzfeed.cli.progress import progress_bar
-    from kzfeed.export import export as write_files
-    from kzfeed.store.queries import count
-
-    with ctx.obj.database(migrate=False) as database:
-        selected = selection(database, source, since, until)
-        total = count(database, selected)
-        with progress_bar("export", "file") as advance:
-            done = write_files(
-                database,
-                folder,
-                layout=layout.value,
-                selection=selected,
-                versions=versions,
-                on_file=lambda number: advance(number, total),
-            )
-    print(f"{folder}: {plural(done.written, 'file')} written, {done.unchanged} already there")
-    if done.unreadable:
-        from kzfeed.store.damage import ranges
-
-        print(
-            f"{plural(len(done.unreadable), 'article')} cannot be read, because the database is damaged "
-            f"(articles.id {ranges(done.unreadable)}): run `kzfeed verify`, and see docs/backup.md",
-            file=sys.stderr,
-        )
-        raise typer.Exit(1)

@@ -45,7 +45,7 @@ def show(
     revision: Annotated[int | None, typer.Option(help="Show this version. Default: the newest one.")] = None,
 ) -> None:
     """Show one article, or list those that share an address. Characters that control a terminal become escapes."""
-    from kzfeed.export import archive_file
+    from kzfeed.export.files import archive_file
     from kzfeed.store.queries import article_rows, find, sharing_address, versions
 
     with ctx.obj.database(migrate=False) as database:

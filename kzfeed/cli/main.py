@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from kzfeed import __version__
-from kzfeed.cli import archive_files, articles, database, polling, query, search, sources, stats, terminal
+from kzfeed.cli import archive_files, articles, database, export, polling, query, search, sources, stats, terminal
 from kzfeed.cli.options import LogFormat, Session, global_options_first
 from kzfeed.errors import KzfeedError
 from kzfeed.text import printable_lines, redacted
@@ -30,7 +30,7 @@ database_commands = typer.Typer(
 app.command()(archive_files.backfill)
 app.command()(polling.poll)
 app.command()(polling.run)
-app.command()(archive_files.export)
+app.command()(export.export)
 app.command("list")(articles.list_articles)
 app.command()(articles.show)
 app.command()(articles.diff)

@@ -83,6 +83,18 @@ def parse(typed: str) -> Query:
     )
 
 
+def narrowed(query: Query, source: str | None, since: datetime | None, until: datetime | None) -> Query:
+    """The query with conditions of options beside it. Raises UsageError where it asks for other sources."""
+    if source is not None and query.sources and source not in query.sources:
+        raise UsageError(f"no article has both the source {source} and one of source:{', source:'.join(query.sources)}")
+    return replace(
+        query,
+        sources=query.sources if source is None else (source,),
+        since=max(filter(None, (query.since, since)), default=None),
+        until=min(filter(None, (query.until, until)), default=None),
+    )
+
+
 def check_sources(query: Query, known: Collection[str]) -> None:
     """Raise UsageError if the query names a source that is not known."""
     for name in (*query.sources, *query.excluded_sources):

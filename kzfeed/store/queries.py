@@ -1,6 +1,7 @@
 """Queries of the commands: articles, their versions, sources and polls."""
 
 import re
+from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -31,12 +32,14 @@ _STORED = sa.select(*_COLUMNS).join_from(tables.articles, tables.sources, _artic
 class Selection:
     """A selection of articles: those that `source` had first, published at `since` or later and before `until`.
 
-    `since` and `until` exclude articles without a publication date.
+    `since` and `until` exclude articles without a publication date. `ids` are the articles that a search found, in the
+    order of an export: it took the other conditions into account already.
     """
 
     source: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    ids: Sequence[int] | None = None
 
     def of(self, query: sa.Select[Any]) -> sa.Select[Any]:
         """The query, restricted to the selection."""
@@ -77,22 +80,36 @@ def stream_on(
     if on_unreadable is None:
         yield from _stream(connection, selection)
         return
-    seen: set[int] = set()
+    seen = array("q")  # eight bytes each: there may be millions
+    found = None if selection.ids is None else frozenset(selection.ids)
     try:
         for article in _stream(connection, selection):
-            seen.add(article.id)
+            seen.append(article.id)
             yield article
     except sa.exc.DBAPIError as error:
         if not is_damage(error):
             raise
     else:
         return
-    for article in _stream_around_damage(connection, seen, on_unreadable):
-        if selection.includes(article):
+    for article in _stream_around_damage(connection, frozenset(seen), on_unreadable):
+        if selection.includes(article) and (found is None or article.id in found):
             yield article
 
 
 def _stream(connection: sa.Connection, selection: Selection) -> Iterator[StoredArticle]:
+    for part in _id_parts(connection, selection):
+        found = {row.id: row for row in connection.execute(_STORED.where(_article.id.in_(part)))}
+        for article_id in part:
+            if selection.ids is None or article_id in found:  # one that a search found may be deleted
+                yield StoredArticle(*found.pop(article_id))
+
+
+def _id_parts(connection: sa.Connection, selection: Selection) -> Iterator[Sequence[int]]:
+    """The ids of the selected articles in their order, `STREAM_SIZE` at a time."""
+    if selection.ids is not None:
+        for start in range(0, len(selection.ids), STREAM_SIZE):
+            yield list(selection.ids[start : start + STREAM_SIZE])
+        return
     # The order of the ids first: with the bodies beside them, the database would sort all undated articles with bodies.
     ids = sa.select(_article.id).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
     query = selection.of(ids).order_by(_article.published_at, _article.url_hash)
@@ -100,10 +117,7 @@ def _stream(connection: sa.Connection, selection: Selection) -> Iterator[StoredA
     # Two queries, because the index on published_at gives this order.
     for is_in_part in (_article.published_at.is_not(None), _article.published_at.is_(None)):
         selected = connection.execute(query.where(is_in_part), execution_options=in_parts)
-        for part in selected.scalars().partitions():
-            found = {row.id: row for row in connection.execute(_STORED.where(_article.id.in_(part)))}
-            for article_id in part:
-                yield StoredArticle(*found.pop(article_id))
+        yield from selected.scalars().partitions()
 
 
 def _stream_around_damage(
@@ -138,6 +152,8 @@ def _readable_sources(connection: sa.Connection) -> Iterator[tuple[int, str]]:
 
 def count(database: Database, selection: Selection) -> int:
     """The number of selected articles."""
+    if selection.ids is not None:
+        return len(selection.ids)
     query = sa.select(sa.func.count()).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
     with database.read() as connection:
         try:

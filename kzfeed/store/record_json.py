@@ -4,7 +4,7 @@ What is read is checked against the schema, because anybody may have written it.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -15,9 +15,19 @@ from kzfeed.article.build import derivation_version_of
 from kzfeed.article.strings import is_storable
 from kzfeed.article.url import URL_HASH
 from kzfeed.instants import iso_text
+from kzfeed.model.articles import StoredArticle
 from kzfeed.source_names import SOURCE_NAME_RULE, is_source_name
 from kzfeed.store import tables
-from kzfeed.store.records import BELONGING, TEXTS, ArticleRecord, SourceRecord, Values, exchanged_columns, key_of_row
+from kzfeed.store.records import (
+    BELONGING,
+    TEXTS,
+    ArticleRecord,
+    SourceRecord,
+    Values,
+    exchanged_columns,
+    key_of_row,
+    whole_row,
+)
 from kzfeed.text import without_userinfo
 
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
@@ -25,8 +35,24 @@ _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[
 
 def json_of_article(record: ArticleRecord) -> dict[str, Any]:
     """The record as a JSON object, without its versions and without the columns in `TEXTS`."""
+    return {**_json_of(record.article), **_belonging(record)}
+
+
+def _belonging(record: ArticleRecord) -> dict[str, Any]:
     belonging: dict[str, Any] = {name: [_json_of(row) for row in rows] for name, rows in record.belonging.items()}
-    return {**_json_of(record.article), **belonging, "tags": [row["tag"] for row in record.belonging.get("tags", ())]}
+    return {**belonging, "tags": [row["tag"] for row in record.belonging.get("tags", ())]}
+
+
+def json_of_whole_article(
+    article: StoredArticle, record: ArticleRecord, sources: Iterable[SourceRecord]
+) -> dict[str, Any]:
+    """All of an article as a JSON object: the columns of `articles`, what belongs to it, versions, `sources`."""
+    whole = {**_json_of(whole_row(article, record)), **_belonging(record)}
+    if record.versions:
+        whole["versions"] = [_json_of(values) for values in record.versions]
+    if described := [json_of_source(source) for source in sources]:
+        whole["sources"] = described
+    return whole
 
 
 def json_of_version(values: Values) -> dict[str, Any]:

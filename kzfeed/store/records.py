@@ -4,7 +4,7 @@ An export writes them, `restore` inserts them. The columns come from the schema,
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -44,6 +44,8 @@ class ArticleRecord:
     versions: tuple[Values, ...]
     belonging: Mapping[str, tuple[Values, ...]]
     """By table."""
+    ids: Mapping[str, int] = field(default_factory=dict)
+    """The columns of its row that hold ids, which mean something in this database only."""
 
     def with_sources(self) -> Iterator[Values]:
         """All rows that name a source, except the article's own."""
@@ -73,6 +75,21 @@ def exchanged_columns(table: sa.Table) -> dict[str, sa.Column[Any]]:
         for column in table.c
         if column.name not in is_left_out
     }
+
+
+@cache
+def article_columns() -> tuple[str, ...]:
+    """The columns of a whole article in an export: those of `articles`, with the names of sources beside their ids."""
+    names: list[str] = []
+    for column in tables.articles.c:
+        names += [column.name.removesuffix("_id"), column.name] if column.foreign_keys else [column.name]
+    return tuple(names)
+
+
+def whole_row(article: StoredArticle, record: ArticleRecord) -> Values:
+    """The values of `article_columns`, of an article and its record. What cannot be read is None."""
+    values = {"id": article.id, **{name: getattr(article, name) for name in TEXTS}, **record.article, **record.ids}
+    return {name: values.get(name) for name in article_columns()}
 
 
 def stream_records(
@@ -155,7 +172,7 @@ def _records(
 
 def whole_records(connection: sa.Connection, ids: Sequence[int]) -> dict[int, ArticleRecord]:
     """The records of these articles by id, with the texts of all versions."""
-    return _read_records(connection, ids, _names(connection), versions=True, left_out=((), ()))
+    return _read_records(connection, ids, _names(connection), versions=True, left_out=())
 
 
 def _read_records(
@@ -164,9 +181,10 @@ def _read_records(
     names: Mapping[int, str],
     *,
     versions: bool,
-    left_out: tuple[Collection[str], Collection[str]] = (TEXTS, ("text",)),
+    left_out: Collection[str] = TEXTS,
 ) -> dict[int, ArticleRecord]:
-    """The records of these articles by id; `left_out` are columns of articles and of their older versions."""
+    """The records of these articles by id, without the columns `left_out` of `articles`."""
+    own_ids: dict[int, dict[str, int]] = {}
 
     def rows(table: sa.Table, key: str, left_out: Collection[str] = ()) -> dict[int, list[Values]]:
         columns = {name: column for name, column in exchanged_columns(table).items() if name not in left_out}
@@ -174,6 +192,9 @@ def _read_records(
         found: dict[int, list[Values]] = {}
         for row in connection.execute(query.where(table.c[key].in_(ids)).order_by(*table.primary_key)):
             values = {name: row._mapping[name] for name in columns}
+            if table is tables.articles:
+                held = {column.name: values[name] for name, column in columns.items() if column.foreign_keys}
+                own_ids[row.key] = {"id": row.key, **held}
             values |= {
                 name: names.get(values[name], f"unknown-source-{values[name]}")
                 for name, column in columns.items()
@@ -182,14 +203,15 @@ def _read_records(
             found.setdefault(row.key, []).append(values)
         return found
 
-    articles = rows(tables.articles, "id", left_out[0])
-    older = rows(tables.revisions, "article_id", left_out[1]) if versions else {}
+    articles = rows(tables.articles, "id", left_out)
+    older = rows(tables.revisions, "article_id") if versions else {}
     belonging = {name: rows(table, "article_id") for name, table in BELONGING.items()}
     return {
         article_id: ArticleRecord(
             articles[article_id][0],
             tuple(older.get(article_id, ())),
             {name: _in_order(BELONGING[name], found.get(article_id, ())) for name, found in belonging.items()},
+            own_ids[article_id],
         )
         for article_id in ids
     }

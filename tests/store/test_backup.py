@@ -19,7 +19,8 @@ import sqlalchemy as sa
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.errors import UsageError
-from kzfeed.export import export
+from kzfeed.export.files import FileTree
+from kzfeed.export.run import export
 from kzfeed.store.backup import BackupError, backup
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
@@ -88,7 +89,7 @@ def findings(database: Database) -> tuple[Checked, list[Finding]]:
 
 
 def exported(database: Database, folder: Path) -> dict[str, bytes]:
-    export(database, folder, layout="tree", selection=Selection())
+    export(database, Selection(), FileTree(folder, "tree", 0).writer())
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.txt")}
 
 

@@ -1,5 +1,6 @@
 """Pages of hits, the same on both engines: articles as people see them, with their snippets."""
 
+from array import array
 from collections.abc import Sequence
 from contextlib import closing
 
@@ -17,6 +18,7 @@ from kzfeed.store.search.sqlite_index import SqliteIndex
 
 RANKED = 500
 """How many of the newest articles that match are ranked by relevance."""
+EVERY_HIT_PAGE = 1_000
 
 _article, _source = tables.articles.c, tables.sources.c
 _PAGE = sa.select(
@@ -78,3 +80,17 @@ def found(database: Database, query: Query, hits: Sequence[Hit]) -> list[Found]:
                     key=keys[row.id],
                 )
     return [by_id[hit.article_id] for hit in hits if hit.article_id in by_id]
+
+
+def every_hit(database: Database, index: Index, query: Query) -> Sequence[int]:
+    """The ids of all articles that match, the oldest first, the undated last. Eight bytes of memory each."""
+    sought = wanted(database, query)
+    dated, undated = array("q"), array("q")
+    after: Hit | None = None
+    while hits := index.newest(sought, after, EVERY_HIT_PAGE):
+        for hit in hits:
+            (undated if hit.published_ms is None else dated).append(hit.article_id)
+        after = hits[-1]
+    dated.reverse()
+    undated.reverse()
+    return dated + undated

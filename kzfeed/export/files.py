@@ -1,75 +1,63 @@
-"""Export of stored articles as archive files in folders, with a list of them that `backfill` restores from.
+"""Archive files in folders, with a list of them that `backfill` restores from.
 
 Two exports of one database are identical trees. Each file appears whole or not at all.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from kzfeed.article.archive_file import render
 from kzfeed.article.build import file_of_article
 from kzfeed.atomic_file import atomic_file
+from kzfeed.export.run import Write
 from kzfeed.export_list import ExportedFile, NameSet, lines_of_article, read_lines
 from kzfeed.file_reader import EXPORT_LIST
 from kzfeed.model.articles import StoredArticle
-from kzfeed.store import queries
-from kzfeed.store.engine import Database
-from kzfeed.store.records import ArticleRecord, SourceRecord, Values, stream_records
+from kzfeed.store.records import ArticleRecord, SourceRecord, Values
 from kzfeed.text import json_line
 
 Layout = Literal["tree", "flat"]
 
 
-@dataclass(frozen=True, slots=True)
-class ExportResult:
-    """The number of files that an export wrote, and of those that already existed with the same bytes.
+class FileTree:
+    """The folder of an export, which is made if it is missing, and what happened to its files.
 
-    `unreadable` holds the ids of articles on damaged pages of the database, of which there is no file.
+    Other files stay unchanged, and those that an earlier export listed stay listed.
     """
 
-    written: int
-    unchanged: int
-    unreadable: tuple[int, ...] = ()
+    def __init__(self, folder: Path, layout: Layout, total: int) -> None:
+        self.written = self.unchanged = 0
+        """How many files were written, and how many existed already with the same bytes."""
+        self._folder = folder
+        self._path_of = _in_tree if layout == "tree" else _numbered(total)
 
+    @contextmanager
+    def writer(self) -> Iterator[Write]:
+        """Writes each article as an archive file, and its older versions beside it."""
+        names = NameSet()
+        number = 0
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with atomic_file(self._folder / EXPORT_LIST) as temporary, temporary.open("wb") as listing:
 
-def export(
-    database: Database,
-    folder: Path,
-    *,
-    layout: Layout,
-    selection: queries.Selection,
-    versions: bool = False,
-    on_file: Callable[[int], None] = lambda done: None,
-) -> ExportResult:
-    """Write the selected articles as archive files under `folder`, which is made if it is missing, and list them.
+            def write(article: StoredArticle, record: ArticleRecord, sources: Sequence[SourceRecord]) -> None:
+                nonlocal number
+                files, lines = _files(self._path_of(number, article), article, record, sources)
+                number += 1
+                for name, data in files.items():
+                    names.add(name)
+                    if _write(self._folder / name, data):
+                        self.written += 1
+                    else:
+                        self.unchanged += 1
+                listing.write(lines)
 
-    With `versions`, older versions are written beside the newest one. Other files stay unchanged, and those that an
-    earlier export listed stay listed. `on_file` is called with the number of articles done. Raises DatabaseError,
-    OSError.
-    """
-    written = unchanged = 0
-    unreadable: set[int] = set()
-    path_of = _in_tree if layout == "tree" else _numbered(queries.count(database, selection))
-    names = NameSet()
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_file(folder / EXPORT_LIST) as temporary, temporary.open("wb") as listing:
-        streamed = stream_records(database, selection, unreadable.add, versions=versions)
-        for number, (article, record, sources) in enumerate(streamed):
-            files, lines = _files(path_of(number, article), article, record, sources)
-            for name, data in files.items():
-                names.add(name)
-                if _write(folder / name, data):
-                    written += 1
-                else:
-                    unchanged += 1
-            listing.write(lines)
-            on_file(number + 1)
-        for line in _listed_before(folder, names):
-            listing.write(line)
-    return ExportResult(written, unchanged, tuple(sorted(unreadable)))
+            yield write
+            for line in _listed_before(self._folder, names):
+                listing.write(line)
 
 
 def _files(

@@ -1,0 +1,127 @@
+"""The command `export`: articles to archive files and to other tools."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kzfeed.cli.options import Layout, Since, SourceName, Until, folder_or_file, selection
+from kzfeed.errors import UsageError
+from kzfeed.export.destination import STANDARD_OUTPUT, Format
+from kzfeed.text import plural
+
+if TYPE_CHECKING:
+    from kzfeed.export.files import FileTree
+    from kzfeed.export.run import Writer
+    from kzfeed.store.engine import Database
+    from kzfeed.store.queries import Selection
+
+Destination = Annotated[
+    Path,
+    typer.Argument(
+        parser=folder_or_file,
+        metavar="DEST",
+        help="A folder for archive files, or a file: x.jsonl, x.csv, x.jsonl.zst (compressed). - is standard output.",
+    ),
+]
+
+
+def export(
+    ctx: typer.Context,
+    destination: Destination,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="Default: what the name of DEST asks for.", show_default=False)
+    ] = None,
+    layout: Annotated[
+        Layout | None,
+        typer.Option(help="tree (default): SOURCE/YYYY/MM/HASH.txt; flat: NNN_HASH.txt in one folder."),
+    ] = None,
+    query: Annotated[
+        str | None, typer.Option(help="Only articles that this search finds (`kzfeed search`, docs/search.md).")
+    ] = None,
+    source: SourceName = None,
+    since: Since = None,
+    until: Until = None,
+    versions: Annotated[bool, typer.Option("--versions", help="Write the older versions of articles too.")] = False,
+) -> None:
+    """Write articles as archive files, JSON Lines or CSV.
+
+    `backfill` restores archive files and JSON Lines exactly.
+    """
+    from kzfeed.cli.progress import progress_bar
+    from kzfeed.export.destination import format_for
+    from kzfeed.export.files import FileTree
+    from kzfeed.export.run import export as run
+    from kzfeed.store.queries import count
+
+    form = format_for(destination, form)
+    _check(form, layout, versions=versions)
+    with ctx.obj.database(migrate=False) as database:
+        selected = selection(database, source, since, until)
+        if query is not None:
+            selected = _found(database, query, selected)
+        total = count(database, selected)
+        files = FileTree(destination, (layout or Layout.TREE).value, total) if form == Format.FILES else None
+        with progress_bar("export", "article") as advance:
+            done, unreadable = run(
+                database,
+                selected,
+                files.writer() if files else _stream_writer(form, destination),
+                versions=versions,
+                on_article=lambda number: advance(number, total),
+            )
+    _print_done(destination, done, files)
+    if unreadable:
+        _fail_for_damage(unreadable)
+
+
+def _check(form: Format, layout: Layout | None, *, versions: bool) -> None:
+    if layout and form != Format.FILES:
+        raise UsageError(f"--layout is for archive files, not for {form}")
+    if versions and form == Format.CSV:
+        raise UsageError("a row of CSV has room for one version: --versions needs another format")
+
+
+def _found(database: "Database", typed: str, selected: "Selection") -> "Selection":
+    """The articles of the selection that a search finds."""
+    from kzfeed.search.query import narrowed, parse
+    from kzfeed.store.queries import Selection
+    from kzfeed.store.search.pages import every_hit, open_index
+    from kzfeed.store.search.upkeep import catch_up_before_search
+
+    query = narrowed(parse(typed), selected.source, selected.since, selected.until)
+    with open_index(database) as index:
+        lag = catch_up_before_search(index)
+        if lag.articles:
+            print(
+                f"the search index lags: {plural(lag.articles, 'article')} not indexed yet, which this export may lack",
+                file=sys.stderr,
+            )
+        return Selection(ids=every_hit(database, index, query))
+
+
+def _stream_writer(form: Format, destination: Path) -> "Writer":
+    from kzfeed.export.streams import stream_writer
+
+    return stream_writer(form, destination, sys.stdout.buffer)
+
+
+def _print_done(destination: Path, done: int, files: "FileTree | None") -> None:
+    if files:
+        print(f"{destination}: {plural(files.written, 'file')} written, {files.unchanged} already there")
+    elif destination == STANDARD_OUTPUT:
+        print(f"{plural(done, 'article')} written", file=sys.stderr)
+    else:
+        print(f"{destination}: {plural(done, 'article')} written")
+
+
+def _fail_for_damage(unreadable: tuple[int, ...]) -> None:
+    from kzfeed.store.damage import ranges
+
+    print(
+        f"{plural(len(unreadable), 'article')} cannot be read, because the database is damaged "
+        f"(articles.id {ranges(unreadable)}): run `kzfeed verify`, and see docs/backup.md",
+        file=sys.stderr,
+    )
+    raise typer.Exit(1)

@@ -1,0 +1,75 @@
+"""Where an export goes: the format that a name asks for, and the stream of bytes behind it."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO
+
+from kzfeed.atomic_file import atomic_file
+from kzfeed.compressed import ENDING, compressing, is_compressed
+from kzfeed.errors import UsageError
+
+
+class Format(StrEnum):
+    """The format of an export."""
+
+    FILES = "files"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+_BY_ENDING = {
+    ".jsonl": Format.JSONL,
+    ".csv": Format.CSV,
+}
+_NO_FOLDERS = frozenset({".bz2", ".db", ".gz", ".json", ".ndjson", ".rss", ".tsv", ".txt", ".xlsx", ".xz", ".zip"})
+"""Endings of files that kzfeed does not write: a folder of such a name is a mistake."""
+
+STANDARD_OUTPUT = Path("-")
+
+
+def format_for(destination: Path, given: Format | None) -> Format:
+    """The format that is given, or that the destination's name asks for. Raises UsageError where the two cannot be."""
+    plain = Path(destination.name[: -len(ENDING)]) if is_compressed(destination) else destination
+    if given is None and destination != STANDARD_OUTPUT:
+        given = Format.FILES if destination.is_dir() else _BY_ENDING.get(plain.suffix.lower())
+        if given is None and (is_compressed(destination) or plain.suffix.lower() in _NO_FOLDERS):
+            known = ", ".join(_BY_ENDING)
+            raise UsageError(f"{destination}: no format has this ending ({known}, or a folder): give --format")
+    if destination == STANDARD_OUTPUT and given in (None, Format.FILES):
+        reason = {
+            None: "give --format jsonl or csv",
+            Format.FILES: "archive files need a folder",
+        }
+        raise UsageError(f"standard output is one stream: {reason[given]}")
+    if given not in (None, Format.FILES) and destination.is_dir():
+        raise UsageError(f"{destination} is a folder: {given} needs the name of a file")
+    return given or Format.FILES
+
+
+@contextmanager
+def open_stream(destination: Path, standard_output: BinaryIO) -> Iterator[BinaryIO]:
+    """The stream of bytes to write to. A file appears whole or not at all, and folders above it are made.
+
+    Raises OSError, which names the destination.
+    """
+    try:
+        with ExitStack() as stack:
+            if destination == STANDARD_OUTPUT:
+                stream = standard_output
+            elif destination.exists() and not destination.is_file():  # a pipe or a device
+                stream = stack.enter_context(destination.open("wb"))
+            else:
+                destination.parent.mkdir(parents=True, exist_ok=True)
+                temporary = stack.enter_context(atomic_file(destination))
+                stream = stack.enter_context(temporary.open("wb"))
+            if is_compressed(destination):
+                stream = stack.enter_context(compressing(stream))
+            yield stream
+            if destination == STANDARD_OUTPUT:
+                stream.flush()
+    except OSError as error:
+        if error.filename is None:
+            error.filename = "standard output" if destination == STANDARD_OUTPUT else str(destination)
+        raise

@@ -1,0 +1,69 @@
+"""Files that hold whole articles one after another, as an export wrote them: JSON Lines. They are read line by line.
+
+docs/export.md has the fields.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kzfeed.article.archive_file import ArchiveFile
+from kzfeed.article.build import URN, article_of_file, has_fingerprint
+from kzfeed.article.strings import is_storable
+from kzfeed.compressed import ENDING, open_regular_file
+from kzfeed.export_list import ListLine, lines_of
+from kzfeed.file_reader import EXPORT_LIST
+from kzfeed.model.articles import Article
+from kzfeed.store.record_json import article_of_json
+from kzfeed.store.records import ArticleRecord, Values
+
+MAX_LINE_BYTES = 256 * 2**20
+"""A line holds the texts of all versions of an article."""
+ENDINGS = (".jsonl",)
+
+
+def is_export_stream(path: Path) -> bool:
+    """Whether a file's name says that it holds whole articles. The list of an export holds none."""
+    return path.name != EXPORT_LIST and path.name.lower().removesuffix(ENDING).endswith(ENDINGS)
+
+
+def read_stream(path: Path) -> Iterator[ListLine]:
+    """The lines of the file, one at a time in memory. An error of reading is the refusal of the last one."""
+    number = 0
+    try:
+        with open_regular_file(path) as file:
+            for line in lines_of(file, MAX_LINE_BYTES):
+                number = line.number
+                yield line
+    except OSError as error:
+        yield ListLine(number + 1, {}, error.strerror or str(error))
+
+
+def streamed_article(given: dict[str, Any]) -> ArticleRecord:
+    """The article of a line, with its texts. Raises ValueError, which says what is wrong.
+
+    `text` is derived from the content again, because anybody may have written the line.
+    """
+    record = article_of_json(given)
+    row = record.article
+    newest = _article("the article", given, row)
+    if not has_fingerprint(newest, row["fingerprint"]):
+        row["fingerprint"] = newest.fingerprint
+    versions = tuple(
+        _with_texts(values, _article(f"version {values['revision']}", version, row))
+        for values, version in zip(record.versions, given.get("versions", []), strict=True)
+    )
+    return ArticleRecord(_with_texts(row, newest), versions, record.belonging)
+
+
+def _article(what: str, given: dict[str, Any], row: Values) -> Article:
+    title, content = given.get("title"), given.get("content")
+    for name, text in (("title", title), ("content", content)):
+        if not isinstance(text, str) or not is_storable(text):
+            raise ValueError(f"the {name} of {what} is {text!r:.80}: expected text that can be stored")
+    address = URN + row["url_hash"] if row["url"] is None else row["url"]
+    return article_of_file(ArchiveFile(None, str(title), address, str(content)))
+
+
+def _with_texts(values: Values, article: Article) -> Values:
+    return values | {"title": article.title, "content": article.content, "text": article.text}
