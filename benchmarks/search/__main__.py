@@ -43,8 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     real = sentences(options.texts) if options.texts else []
     with tempfile.TemporaryDirectory() as temporary:
-        database = Database(f"sqlite:///{options.folder or temporary}/search-{options.articles}.db")
-        if schema.upgrade(database):
+        file = Path(options.folder or temporary, f"search-{options.articles}.db")
+        is_there = file.exists()
+        database = Database(f"sqlite:///{file}")
+        schema.upgrade(database)
+        if not is_there:
             _fill(database, articles(options.articles + LIVE, real), options.articles)
         with open_index(database) as index:
             if not options.only_ask:

@@ -36,9 +36,11 @@ def open_index(database: Database) -> closing[Index]:
 
 def wanted(database: Database, query: Query) -> Wanted:
     """The query with the sources' ids. Raises UsageError if it names a source that the archive does not have."""
-    with database.read() as connection:
-        ids = {row.name: row.id for row in connection.execute(sa.select(_source.name, _source.id))}
-    check_sources(query, ids)
+    ids: dict[str, int] = {}
+    if query.sources or query.excluded_sources:
+        with database.read() as connection:
+            ids = {row.name: row.id for row in connection.execute(sa.select(_source.name, _source.id))}
+        check_sources(query, ids)
     return Wanted(
         query.terms,
         query.excluded,

@@ -344,10 +344,13 @@ def _checked(archive: sa.Connection, candidates: Iterator[Hit], wanted: Wanted) 
     if not query.terms and not query.excluded:
         yield from candidates
         return
+    # Titles lie before the long columns of a row, which need not be read then.
+    only_titles = all(term.in_title for term in (*query.terms, *query.excluded))
+    columns = _TITLES if only_titles else _TEXTS
     size = _FIRST_CHECK
     while part := list(islice(candidates, size)):
         ids = [hit.article_id for hit in part]
-        texts = {row.id: row for row in archive.execute(_TEXTS.where(_article.id.in_(ids)))}
+        texts = {row.id: row for row in archive.execute(columns.where(_article.id.in_(ids)))}
         for hit in part:
             row = texts.get(hit.article_id)
             if row and matches(query, row.title, row.text):
@@ -356,3 +359,4 @@ def _checked(archive: sa.Connection, candidates: Iterator[Hit], wanted: Wanted) 
 
 
 _TEXTS = sa.select(_article.id, _article.title, _article.text)
+_TITLES = sa.select(_article.id, _article.title, sa.literal("").label("text"))
