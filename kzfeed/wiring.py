@@ -89,7 +89,7 @@ async def _run(settings: Settings, database: Database, load: Callable[[], Settin
 @contextmanager
 def _indexing(settings: Settings, database: Database) -> Iterator[Indexing | None]:
     """The job of the search index."""
-    if database.file is None:
+    if database.dialect == "sqlite" and database.file is None:
         yield None
         return
     with open_index(database) as index:

@@ -1,7 +1,8 @@
-"""Benchmark of search: `python -m benchmarks.search [--articles 100000] [--texts FOLDER] [--folder FOLDER]`.
+"""Benchmark of search: `python -m benchmarks.search [--articles 100000] [--texts FOLDER] [--database URL]`.
 
-It makes an SQLite archive of articles of 1 KB, builds the index, and times the first page of many queries. With
-`--texts` sentences come from the files of a folder, otherwise all from a dictionary.
+It makes an archive of articles of 1 KB, builds the index, and times the first page of many queries. With `--texts`
+sentences come from the files of a folder, otherwise all from a dictionary. With `--engine postgresql` the archive is in
+a PostgreSQL server of its own; `--database` keeps the archive, and finds it again.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
@@ -24,7 +26,9 @@ from kzfeed.store import schema, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index
 from kzfeed.store.search.pages import open_index, page
+from kzfeed.store.search.sqlite_schema import file_of
 from kzfeed.store.search.upkeep import catch_up
+from tests.databases import postgresql_server
 from tests.search.reference import Text
 from tests.store.search_archive import add_articles, add_sources
 
@@ -38,16 +42,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
     parser.add_argument("--articles", type=int, default=100_000)
     parser.add_argument("--texts", type=Path, help="a folder with Chinese texts")
-    parser.add_argument("--folder", type=Path, help="where the archive is made, and found again")
     parser.add_argument("--only-ask", action="store_true", help="use the index that is there")
+    parser.add_argument("--engine", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--database", help="URL of the archive, empty or of an earlier run")
     options = parser.parse_args(arguments)
     real = sentences(options.texts) if options.texts else []
-    with tempfile.TemporaryDirectory() as temporary:
-        file = Path(options.folder or temporary, f"search-{options.articles}.db")
-        is_there = file.exists()
-        database = Database(f"sqlite:///{file}")
+    with ExitStack() as stack:
+        url = options.database
+        if not url and options.engine == "postgresql":
+            url = stack.enter_context(postgresql_server()).url
+        database = Database(url or f"sqlite:///{stack.enter_context(tempfile.TemporaryDirectory())}/kzfeed.db")
         schema.upgrade(database)
-        if not is_there:
+        with database.read() as connection:
+            is_empty = connection.execute(sa.select(sa.func.max(tables.articles.c.id))).scalar() is None
+        if is_empty:
             _fill(database, articles(options.articles + LIVE, real), options.articles)
         with open_index(database) as index:
             if not options.only_ask:
@@ -70,14 +78,21 @@ def _build(database: Database, index: Index, count: int) -> None:
     index.rebuild(lambda done, total: None)
     took, computed = time.monotonic() - began, time.process_time() - computed
     _say(f"build: {count / took:,.0f} articles/s ({count / computed:,.0f} per second of CPU)")
-    assert database.file
-    file = database.file.with_name(f"{database.file.stem}.search.db")
-    with Database(f"sqlite:///{file}").read() as connection:
-        pages, free = (connection.exec_driver_sql(f"PRAGMA {each}_count").scalar_one() for each in ("page", "freelist"))
+    size = _index_size(database)
     with database.read() as connection:
         length = sa.func.length(sa.cast(tables.articles.c.title + tables.articles.c.text, sa.LargeBinary))
         text = connection.execute(sa.select(sa.func.sum(length))).scalar_one()
-    _say(f"index: {(pages - free) * 16384 / text:.2f} times the text of {text / 1e6:,.0f} MB")
+    _say(f"index: {size / text:.2f} times the text of {text / 1e6:,.0f} MB")
+
+
+def _index_size(database: Database) -> int:
+    """Bytes that the index takes."""
+    if database.file is None:
+        with database.read() as connection:
+            return int(connection.exec_driver_sql("SELECT pg_total_relation_size('search_docs')").scalar_one())
+    with Database(f"sqlite:///{file_of(database.file)}").read() as connection:
+        pages, free = (connection.exec_driver_sql(f"PRAGMA {each}_count").scalar_one() for each in ("page", "freelist"))
+    return int((pages - free) * 16384)
 
 
 def _ask(database: Database, index: Index) -> None:

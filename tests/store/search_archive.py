@@ -14,7 +14,7 @@ from kzfeed.store.search.index import Index
 from kzfeed.store.search.pages import page
 from tests.search.reference import Text, found
 
-SEARCHED = ("sqlite",)
+SEARCHED = ("sqlite", "postgresql")
 """The engines that can be searched."""
 SOURCES = ("a", "b", "c")
 SEEN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -22,9 +22,10 @@ SEEN = datetime(2024, 1, 1, tzinfo=UTC)
 
 def add_sources(database: Database) -> None:
     state = {"enabled": False, "status": "active", "auto": False, "failure_count": 0, "moved_polls": 0}
-    rows = [{"id": number, "name": name, "ask_in_full": False, **state} for number, name in enumerate(SOURCES, start=1)]
     with database.write() as connection:
-        connection.execute(sa.insert(tables.sources), rows)
+        # One after another and without ids: they get 1, 2, 3.
+        for name in SOURCES:
+            connection.execute(sa.insert(tables.sources), {"name": name, "ask_in_full": False, **state})
 
 
 def add_articles(database: Database, texts: Iterable[Text]) -> None:

@@ -14,6 +14,7 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.known_articles import BODY_BATCH, in_batches
 from kzfeed.store.search.index import Index, Wanted
+from kzfeed.store.search.postgresql_index import PostgresqlIndex
 from kzfeed.store.search.sqlite_index import SqliteIndex
 
 RANKED = 500
@@ -31,7 +32,7 @@ _TEXTS = sa.select(_article.id, _article.title, _article.text)
 
 def open_index(database: Database) -> closing[Index]:
     """The search index of an archive, closed at the end of the block. Raises DatabaseError if it can have none."""
-    return closing(SqliteIndex(database))
+    return closing(PostgresqlIndex(database) if database.dialect == "postgresql" else SqliteIndex(database))
 
 
 def wanted(database: Database, query: Query) -> Wanted:

@@ -1,0 +1,227 @@
+"""The search index of a PostgreSQL archive, written and read. `postgresql_schema` describes its tables.
+
+Processes that index at the same time wait for one another, but never for polls, and polls never for them.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.errors import DatabaseError
+from kzfeed.instants import milliseconds
+from kzfeed.search.document import document
+from kzfeed.search.hits import Hit, Lag
+from kzfeed.search.terms import VERSION
+from kzfeed.store import tables
+from kzfeed.store.engine import Database, driver_errors
+from kzfeed.store.search import postgresql_schema as layout
+from kzfeed.store.search.index import IndexUnusable, OnProgress, Wanted
+
+INDEX_LOCK = 5_021_747_903
+"""Number of the advisory lock of those who write the index."""
+REBUILD_LOCK = 5_021_747_904
+"""Number of the advisory lock of the one who builds it again."""
+BUILD_BATCH = 2_000
+"""Articles in one transaction of a rebuild."""
+BUSY_SECONDS = 5
+"""For so long after its last transaction another process counts as being at work."""
+REPLACE_TRIES = 100
+REPLACE_WAIT_S = 3
+"""So often a rebuilt index waits so long for searches to end, before it takes the place of the present one."""
+
+_article, _change = tables.articles.c, tables.article_changes.c
+_INDEXED = sa.select(_article.id, _article.title, _article.text, _article.published_at, _article.source_id)
+
+_PUT = """
+INSERT INTO {prefix}_docs VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+ON CONFLICT (article_id) DO UPDATE SET published_at = excluded.published_at, day = excluded.day,
+  source_id = excluded.source_id, title = excluded.title, body = excluded.body, mixed_pairs = excluded.mixed_pairs,
+  is_large = excluded.is_large
+"""
+_SET_STATE = """
+UPDATE {prefix}_state SET article_id = %s, url_hash = %s, change_id = %s, changed_article_id = %s, indexed_at = now()
+"""
+_HITS = "SELECT article_id, published_at FROM search_hits(%s, %s, %s, %s)"
+_MAY_WRITE = """
+SELECT NOT pg_is_in_recovery() AND CASE WHEN to_regclass('search_docs') IS NULL
+  THEN has_schema_privilege(current_schema(), 'CREATE')
+  ELSE has_table_privilege('search_docs', 'INSERT') END
+"""
+
+
+class PostgresqlIndex:
+    """The index in the archive's own database. Each of its methods raises DatabaseError."""
+
+    def __init__(self, archive: Database) -> None:
+        self._archive = archive
+
+    def close(self) -> None:
+        """Do nothing: the connections are the archive's."""
+
+    def may_write(self) -> bool:
+        with self._archive.read() as connection:
+            return bool(connection.exec_driver_sql(_MAY_WRITE).scalar())
+
+    def articles(self) -> int:
+        with self._archive.read() as connection:
+            return _highest(connection)
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def lag(self) -> Lag:
+        with self._archive.read() as connection:
+            state = _usable_state(connection, "search")
+            recent = f"SELECT coalesce(now() - %s::timestamptz < interval '{BUSY_SECONDS} seconds', false)"
+            is_shrinking = bool(connection.exec_driver_sql(recent, (state.indexed_at,)).scalar())
+            changes = connection.execute(sa.select(sa.func.max(_change.id))).scalar() or 0
+            after = sa.select(_article.first_seen_at).where(_article.id > state.article_id)
+            since = connection.execute(after.order_by(_article.id).limit(1)).scalar()
+            return Lag(_highest(connection) - state.article_id + changes - state.change_id, since, is_shrinking)
+
+    def index_some(self, most: int) -> int:
+        with self._write() as connection:
+            if not layout.exists(connection, "search"):
+                layout.create(connection, "search", VERSION)
+                layout.create_indexes(connection, "search")
+                layout.create_functions(connection)
+            done = _index_some(connection, "search", most)
+            if done:
+                connection.exec_driver_sql("SELECT gin_clean_pending_list('search_docs_terms')")
+            return done
+
+    def rebuild(self, on_progress: OnProgress) -> None:
+        with self._archive.engine.connect() as session, driver_errors("writing", None):
+            before = session.exec_driver_sql("SELECT to_regclass('search_docs')::oid").scalar()
+            session.exec_driver_sql(f"SELECT pg_advisory_lock({REBUILD_LOCK})")
+            # The lock belongs to the session; an open transaction would keep old rows from being removed.
+            session.commit()
+            try:
+                after = session.exec_driver_sql("SELECT to_regclass('search_docs')::oid").scalar()
+                session.commit()
+                if before == after or after is None:
+                    self._rebuild(on_progress)
+            finally:
+                session.exec_driver_sql(f"SELECT pg_advisory_unlock({REBUILD_LOCK})")
+                session.commit()
+
+    def _rebuild(self, on_progress: OnProgress) -> None:
+        with self._write(lock=None) as connection:
+            layout.drop(connection, "rebuilt")
+            layout.create(connection, "rebuilt", VERSION)
+        while self._rebuild_some(on_progress):
+            pass
+        with self._write(lock=None) as connection:
+            layout.create_indexes(connection, "rebuilt")
+        while self._rebuild_some(on_progress):
+            pass
+        for tries_left in reversed(range(REPLACE_TRIES)):
+            try:
+                self._replace()
+                return
+            except DatabaseError as error:
+                if not _is_lock_timeout(error) or not tries_left:
+                    raise
+                time.sleep(1)
+
+    def _rebuild_some(self, on_progress: OnProgress) -> bool:
+        with self._write(lock=None) as connection:
+            done = _index_some(connection, "rebuilt", BUILD_BATCH)
+            indexed = connection.exec_driver_sql("SELECT article_id FROM rebuilt_state").scalar_one()
+            on_progress(indexed, max(indexed, _highest(connection)))
+            return done > 0
+
+    def _replace(self) -> None:
+        with self._write() as connection:
+            while _index_some(connection, "rebuilt", BUILD_BATCH):
+                pass
+            connection.exec_driver_sql("SELECT gin_clean_pending_list('rebuilt_docs_terms')")
+            # A search that waits behind this transaction would make all later ones wait.
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{REPLACE_WAIT_S}s'")
+            layout.replace(connection, "search", "rebuilt")
+
+    @contextmanager
+    def _write(self, lock: int | None = INDEX_LOCK) -> Iterator[sa.Connection]:
+        """A transaction of its own, without the lock of the archive's writer."""
+        with driver_errors("writing", None), self._archive.engine.connect() as connection, connection.begin():
+            if lock is not None:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock})")
+            yield connection
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def newest(self, wanted: Wanted, after: Hit | None, limit: int) -> Sequence[Hit]:
+        with self._archive.read() as connection:
+            _usable_state(connection, "search")
+            place = (after.published_ms, after.article_id) if after else (None, None)
+            rows = connection.exec_driver_sql(_HITS, (_as_json(wanted), *place, limit))
+            return [
+                Hit(None if row.published_at is None else milliseconds(row.published_at), row.article_id)
+                for row in rows
+            ]
+
+
+def _as_json(wanted: Wanted) -> str:
+    """What the function `search_hits` takes."""
+    asked = asdict(wanted)
+    for name in ("since", "until"):
+        asked[name] = None if asked[name] is None else milliseconds(asked[name])
+    return json.dumps(asked)
+
+
+def _highest(connection: sa.Connection) -> int:
+    return connection.execute(sa.select(sa.func.max(_article.id))).scalar() or 0
+
+
+def _is_lock_timeout(error: DatabaseError) -> bool:
+    original = getattr(error.__cause__, "orig", None)
+    return getattr(original, "sqlstate", None) == "55P03"  # lock_not_available
+
+
+def _usable_state(connection: sa.Connection, prefix: str) -> sa.Row[Any]:
+    """The state of the index. Raises IndexUnusable if it does not hold the terms of this archive."""
+    if not layout.exists(connection, prefix):
+        raise IndexUnusable("this archive has no search index yet")
+    state = connection.exec_driver_sql(f"SELECT * FROM {prefix}_state").one()  # noqa: S608 - a name of ours
+    if state.terms_version != VERSION:
+        raise IndexUnusable("another version of kzfeed made the search index")
+    last_article = sa.select(_article.url_hash).where(_article.id == state.article_id)
+    last_change = sa.select(_change.article_id).where(_change.id == state.change_id)
+    if (
+        connection.execute(last_article).scalar() != state.url_hash
+        or connection.execute(last_change).scalar() != state.changed_article_id
+    ):
+        raise IndexUnusable("the search index belongs to another archive, or to a later state of this one")
+    return state
+
+
+def _index_some(connection: sa.Connection, prefix: str, most: int) -> int:
+    state = _usable_state(connection, prefix)
+    # The changes first: articles read after them are at least as new.
+    changed = sa.select(_change.id, _change.article_id).where(_change.id > state.change_id)
+    changes = connection.execute(changed.order_by(_change.id).limit(most)).all()
+    new = connection.execute(_INDEXED.where(_article.id > state.article_id).order_by(_article.id).limit(most)).all()
+    if not new and not changes:
+        return 0
+    again = {change.article_id for change in changes if change.article_id <= state.article_id}
+    changed_rows = connection.execute(_INDEXED.where(_article.id.in_(again))).all() if again else []
+    connection.exec_driver_sql(_PUT.format(prefix=prefix), [*_docs([*new, *changed_rows])])
+    last_article = new[-1].id if new else state.article_id
+    url_hash = connection.execute(sa.select(_article.url_hash).where(_article.id == last_article)).scalar()
+    last_change = changes[-1] if changes else (state.change_id, state.changed_article_id)
+    connection.exec_driver_sql(_SET_STATE.format(prefix=prefix), (last_article, url_hash, *last_change))
+    return len(new) + len(changes)
+
+
+def _docs(rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
+    for row in rows:
+        day = None if row.published_at is None else milliseconds(row.published_at) // layout.DAY_MS
+        made = document(row.title, row.text)
+        yield (
+            *(row.id, row.published_at, day, row.source_id),
+            *(made.title, made.body, made.mixed_pairs, made.is_large),
+        )

@@ -1,0 +1,145 @@
+"""Tables and functions of the search index of a PostgreSQL archive. They are beside the archive's own tables.
+
+`search_docs` has one row for each article, `search_folding` says how characters fold, `search_state` is one row. A GIN
+index on the function `search_terms` finds rows by their terms. An index that is being built has other tables and
+another function of that kind; the prefix of their names tells them apart. The functions that search are in
+`postgresql_functions`.
+
+The function also gives terms for blocks of 16 and 256 days, so that a search can begin with the newest articles.
+"""
+
+import re
+from functools import cache
+
+import sqlalchemy as sa
+
+from kzfeed.search.folding import folded_characters
+from kzfeed.search.terms import LONGEST_WORD, MARK, UNSPACED, WORD_LETTER, WORD_MARK
+from kzfeed.store.search import postgresql_functions
+
+DAY_MS = 86_400_000
+PENDING_KB = 16_384
+"""How much an index may gather before it is merged; each batch is merged at its end."""
+
+_TABLES = ("docs", "state", "folding")
+_INDEXES = ("docs_pkey", "docs_day", "docs_terms", "folding_pkey")
+
+_CREATE_TABLES = """
+CREATE TABLE {prefix}_docs (
+  article_id bigint NOT NULL, published_at timestamptz, day integer, source_id bigint NOT NULL,
+  title text NOT NULL, body text NOT NULL, mixed_pairs text NOT NULL, is_large boolean NOT NULL,
+  CONSTRAINT {prefix}_docs_pkey PRIMARY KEY (article_id));
+CREATE TABLE {prefix}_state (
+  terms_version text NOT NULL, article_id bigint NOT NULL, url_hash text, change_id bigint NOT NULL,
+  changed_article_id bigint, indexed_at timestamptz);
+CREATE TABLE {prefix}_folding (
+  character text COLLATE "C" NOT NULL, folded text NOT NULL, CONSTRAINT {prefix}_folding_pkey PRIMARY KEY (character))
+"""
+
+_CREATE_TERMS = """
+CREATE FUNCTION {prefix}_terms(
+  title text, body text, mixed_pairs text, day integer, source_id bigint, is_large boolean)
+RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 5000 AS $$
+SELECT array_to_tsvector(array(
+  SELECT '{mark}' || source_id
+  UNION ALL SELECT CASE WHEN day IS NULL THEN '@undated' ELSE '@4:' || (day >> 4) END
+  UNION ALL SELECT '@8:' || (day >> 8) WHERE day IS NOT NULL
+  UNION ALL SELECT '@large' WHERE is_large
+  UNION ALL SELECT term FROM (
+    SELECT one FROM unnest(characters) AS each (one) WHERE one <> ' '
+    UNION ALL SELECT one || two FROM unnest(characters, characters[2:]) AS pair (one, two)
+      WHERE one <> ' ' AND two <> ' '
+    UNION ALL SELECT left(word, {longest}) FROM unnest(words) AS each (word) WHERE word NOT IN ('', '|')
+  ) AS found (term) WHERE NOT is_large))
+FROM (SELECT
+  string_to_array(
+    regexp_replace(split_part(title, E'\\n', 1) || ' ' || split_part(body, E'\\n', 1), '[^{unspaced}]+', ' ', 'g'),
+    NULL) AS characters,
+  string_to_array(split_part(title, E'\\n', 2) || split_part(body, E'\\n', 2) || ' ' || mixed_pairs, ' ') AS words
+) AS parts
+$$
+"""
+
+_CREATE_INDEXES = f"""
+CREATE INDEX {{prefix}}_docs_day ON {{prefix}}_docs (day);
+CREATE INDEX {{prefix}}_docs_terms ON {{prefix}}_docs
+  USING gin ({{prefix}}_terms(title, body, mixed_pairs, day, source_id, is_large))
+  WITH (fastupdate = on, gin_pending_list_limit = {PENDING_KB});
+ALTER INDEX {{prefix}}_docs_terms ALTER COLUMN 1 SET STATISTICS 0
+"""
+# Without statistics of the terms: ANALYZE would compute those of 30,000 documents.
+
+_COPY_RIGHTS = """
+SELECT format('GRANT %s ON {by}_docs, {by}_state, {by}_folding TO %s', privilege_type,
+  CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
+FROM pg_class, aclexplode(relacl) AS rights WHERE pg_class.oid = to_regclass('{prefix}_docs') AND grantee <> relowner
+"""
+
+
+def execute(connection: sa.Connection, statement: str) -> None:
+    """Execute a statement of ours, in which a percent sign is one."""
+    connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def create(connection: sa.Connection, prefix: str, terms_version: str) -> None:
+    """Create the tables of an empty index whose names begin with the prefix; they are found without an index yet."""
+    for statement in _CREATE_TABLES.format(prefix=prefix).split(";"):
+        execute(connection, statement)
+    execute(
+        connection,
+        _CREATE_TERMS.format(prefix=prefix, mark=MARK, longest=LONGEST_WORD, unspaced=UNSPACED),
+    )
+    connection.exec_driver_sql(f"INSERT INTO {prefix}_state VALUES (%s, 0, NULL, 0, NULL, NULL)", (terms_version,))  # noqa: S608 - a name of ours
+    fill = f"INSERT INTO {prefix}_folding SELECT * FROM unnest(%s::text[], %s::text[])"  # noqa: S608 - a name of ours
+    connection.exec_driver_sql(fill, tuple(map(list, zip(*folded_characters(), strict=True))))
+
+
+def create_indexes(connection: sa.Connection, prefix: str) -> None:
+    """Index the documents by their terms."""
+    execute(connection, "SET LOCAL maintenance_work_mem = '256MB'")
+    for statement in _CREATE_INDEXES.format(prefix=prefix).split(";"):
+        execute(connection, statement)
+
+
+def create_functions(connection: sa.Connection) -> None:
+    """Create the functions that search, in the place of those of an earlier index."""
+    kinds = {"unspaced": UNSPACED, "letters": _ranges(WORD_LETTER), "marks": _ranges(WORD_MARK)}
+    for name, definition in postgresql_functions.FUNCTIONS.items():
+        execute(connection, f"DROP FUNCTION IF EXISTS {name}")
+        for kind, characters in kinds.items():
+            definition = definition.replace(f"<{kind}>", characters)
+        execute(connection, f"CREATE FUNCTION {name}{definition}")
+
+
+def drop(connection: sa.Connection, prefix: str) -> None:
+    """Drop the tables of an index, as far as they exist, and its function."""
+    for table in _TABLES:
+        execute(connection, f"DROP TABLE IF EXISTS {prefix}_{table}")
+    execute(connection, f"DROP FUNCTION IF EXISTS {prefix}_terms")
+
+
+def replace(connection: sa.Connection, prefix: str, by: str) -> None:
+    """Put the tables of one index in the place of another's, and give the same roles rights to them."""
+    for grant in (
+        connection.exec_driver_sql(_COPY_RIGHTS.format(prefix=prefix, by=by).replace("%", "%%")).scalars().all()
+    ):
+        execute(connection, grant)
+    drop(connection, prefix)
+    for table in _TABLES:
+        execute(connection, f"ALTER TABLE {by}_{table} RENAME TO {prefix}_{table}")
+    for index in _INDEXES:
+        execute(connection, f"ALTER INDEX {by}_{index} RENAME TO {prefix}_{index}")
+    execute(connection, f"ALTER FUNCTION {by}_terms RENAME TO {prefix}_terms")
+    create_functions(connection)
+
+
+def exists(connection: sa.Connection, prefix: str) -> bool:
+    """Whether there is an index with this prefix."""
+    return connection.exec_driver_sql(f"SELECT to_regclass('{prefix}_state')").scalar() is not None
+
+
+@cache
+def _ranges(pattern: str) -> str:
+    """The characters that a pattern of one character matches, as the inside of a character class."""
+    everything = "".join(map(chr, (*range(1, 0xD800), *range(0xE000, 0x110000))))
+    return "".join(f"{each[0][0]}-{each[0][-1]}" for each in re.finditer(f"{pattern}+", everything))
