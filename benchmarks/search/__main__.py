@@ -80,7 +80,9 @@ def _build(database: Database, index: Index, count: int) -> None:
     _say(f"build: {count / took:,.0f} articles/s ({count / computed:,.0f} per second of CPU)")
     size = _index_size(database)
     with database.read() as connection:
-        length = sa.func.length(sa.cast(tables.articles.c.title + tables.articles.c.text, sa.LargeBinary))
+        both = tables.articles.c.title + tables.articles.c.text
+        is_sqlite = database.dialect == "sqlite"
+        length = sa.func.length(sa.cast(both, sa.LargeBinary)) if is_sqlite else sa.func.octet_length(both)
         text = connection.execute(sa.select(sa.func.sum(length))).scalar_one()
     _say(f"index: {size / text:.2f} times the text of {text / 1e6:,.0f} MB")
 

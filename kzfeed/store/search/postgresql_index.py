@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import ProgrammingError
 
 from kzfeed.errors import DatabaseError
 from kzfeed.instants import milliseconds
@@ -53,6 +54,11 @@ SELECT NOT pg_is_in_recovery() AND CASE WHEN to_regclass('search_docs') IS NULL
   ELSE has_table_privilege('search_docs', 'INSERT') END
 """
 
+_OTHER_OWNER = """
+SELECT pg_get_userbyid(relowner) FROM pg_class
+WHERE oid = to_regclass('search_docs') AND NOT pg_has_role(relowner, 'USAGE')
+"""
+
 
 class PostgresqlIndex:
     """The index in the archive's own database. Each of its methods raises DatabaseError."""
@@ -74,7 +80,7 @@ class PostgresqlIndex:
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def lag(self) -> Lag:
-        with self._archive.read() as connection:
+        with self._read() as connection:
             state = _usable_state(connection, "search")
             recent = f"SELECT coalesce(now() - %s::timestamptz < interval '{BUSY_SECONDS} seconds', false)"
             is_shrinking = bool(connection.exec_driver_sql(recent, (state.indexed_at,)).scalar())
@@ -89,13 +95,17 @@ class PostgresqlIndex:
                 layout.create(connection, "search", VERSION)
                 layout.create_indexes(connection, "search")
                 layout.create_functions(connection)
+            elif not layout.has_functions(connection):
+                layout.create_functions(connection)
             done = _index_some(connection, "search", most)
             if done:
-                connection.exec_driver_sql("SELECT gin_clean_pending_list('search_docs_terms')")
+                layout.merge_pending(connection, "search")
             return done
 
     def rebuild(self, on_progress: OnProgress) -> None:
-        with self._archive.engine.connect() as session, driver_errors("writing", None):
+        with driver_errors("writing", None), self._archive.engine.connect() as session:
+            if owner := session.exec_driver_sql(_OTHER_OWNER).scalar():
+                raise DatabaseError(f"the search index belongs to the role {owner}: only that role builds it again")
             before = session.exec_driver_sql("SELECT to_regclass('search_docs')::oid").scalar()
             session.exec_driver_sql(f"SELECT pg_advisory_lock({REBUILD_LOCK})")
             # The lock belongs to the session; an open transaction would keep old rows from being removed.
@@ -139,7 +149,7 @@ class PostgresqlIndex:
         with self._write() as connection:
             while _index_some(connection, "rebuilt", BUILD_BATCH):
                 pass
-            connection.exec_driver_sql("SELECT gin_clean_pending_list('rebuilt_docs_terms')")
+            layout.merge_pending(connection, "rebuilt")
             # A search that waits behind this transaction would make all later ones wait.
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{REPLACE_WAIT_S}s'")
             layout.replace(connection, "search", "rebuilt")
@@ -155,7 +165,7 @@ class PostgresqlIndex:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def newest(self, wanted: Wanted, after: Hit | None, limit: int) -> Sequence[Hit]:
-        with self._archive.read() as connection:
+        with self._read() as connection:
             _usable_state(connection, "search")
             place = (after.published_ms, after.article_id) if after else (None, None)
             rows = connection.exec_driver_sql(_HITS, (_as_json(wanted), *place, limit))
@@ -163,6 +173,18 @@ class PostgresqlIndex:
                 Hit(None if row.published_at is None else milliseconds(row.published_at), row.article_id)
                 for row in rows
             ]
+
+    @contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        """The archive and its index as of one moment, which does not begin while the index is being replaced."""
+        with self._archive.read() as connection:
+            try:
+                connection.exec_driver_sql("LOCK TABLE search_state IN ACCESS SHARE MODE")
+            except ProgrammingError as error:
+                if getattr(error.orig, "sqlstate", None) != "42P01":  # undefined_table
+                    raise
+                raise IndexUnusable("this archive has no search index yet") from error
+            yield connection
 
 
 def _as_json(wanted: Wanted) -> str:

@@ -8,6 +8,7 @@ another function of that kind; the prefix of their names tells them apart. The f
 The function also gives terms for blocks of 16 and 256 days, so that a search can begin with the newest articles.
 """
 
+import hashlib
 import re
 from functools import cache
 
@@ -21,7 +22,11 @@ DAY_MS = 86_400_000
 PENDING_KB = 16_384
 """How much an index may gather before it is merged; each batch is merged at its end."""
 
-_TABLES = ("docs", "state", "folding")
+FUNCTIONS_VERSION = hashlib.sha256("".join(postgresql_functions.FUNCTIONS.values()).encode()).hexdigest()[:8]
+"""Version of the functions that search. Another one is replaced without building the index again."""
+
+# In the order in which a search reads them, so that no search and no replacement wait for one another.
+_TABLES = ("folding", "state", "docs")
 _INDEXES = ("docs_pkey", "docs_day", "docs_terms", "folding_pkey")
 
 _CREATE_TABLES = """
@@ -30,8 +35,8 @@ CREATE TABLE {prefix}_docs (
   title text NOT NULL, body text NOT NULL, mixed_pairs text NOT NULL, is_large boolean NOT NULL,
   CONSTRAINT {prefix}_docs_pkey PRIMARY KEY (article_id));
 CREATE TABLE {prefix}_state (
-  terms_version text NOT NULL, article_id bigint NOT NULL, url_hash text, change_id bigint NOT NULL,
-  changed_article_id bigint, indexed_at timestamptz);
+  terms_version text NOT NULL, functions_version text, article_id bigint NOT NULL, url_hash text,
+  change_id bigint NOT NULL, changed_article_id bigint, indexed_at timestamptz);
 CREATE TABLE {prefix}_folding (
   character text COLLATE "C" NOT NULL, folded text NOT NULL, CONSTRAINT {prefix}_folding_pkey PRIMARY KEY (character))
 """
@@ -89,7 +94,8 @@ def create(connection: sa.Connection, prefix: str, terms_version: str) -> None:
         connection,
         _CREATE_TERMS.format(prefix=prefix, mark=MARK, longest=LONGEST_WORD, unspaced=UNSPACED),
     )
-    connection.exec_driver_sql(f"INSERT INTO {prefix}_state VALUES (%s, 0, NULL, 0, NULL, NULL)", (terms_version,))  # noqa: S608 - a name of ours
+    begin = f"INSERT INTO {prefix}_state (terms_version, article_id, change_id) VALUES (%s, 0, 0)"  # noqa: S608 - a name of ours
+    connection.exec_driver_sql(begin, (terms_version,))
     fill = f"INSERT INTO {prefix}_folding SELECT * FROM unnest(%s::text[], %s::text[])"  # noqa: S608 - a name of ours
     connection.exec_driver_sql(fill, tuple(map(list, zip(*folded_characters(), strict=True))))
 
@@ -101,14 +107,28 @@ def create_indexes(connection: sa.Connection, prefix: str) -> None:
         execute(connection, statement)
 
 
+def merge_pending(connection: sa.Connection, prefix: str) -> None:
+    """Merge what the index has gathered: each search reads all of it. Only the owner of the index may do it."""
+    own = "SELECT oid FROM pg_class WHERE oid = to_regclass(%s) AND pg_has_role(relowner, 'USAGE')"
+    for index in connection.exec_driver_sql(own, (f"{prefix}_docs_terms",)).scalars().all():
+        connection.exec_driver_sql("SELECT gin_clean_pending_list(%s)", (index,))
+
+
 def create_functions(connection: sa.Connection) -> None:
-    """Create the functions that search, in the place of those of an earlier index."""
+    """Create the functions that search, or replace those of an earlier kzfeed."""
     kinds = {"unspaced": UNSPACED, "letters": _ranges(WORD_LETTER), "marks": _ranges(WORD_MARK)}
     for name, definition in postgresql_functions.FUNCTIONS.items():
-        execute(connection, f"DROP FUNCTION IF EXISTS {name}")
         for kind, characters in kinds.items():
             definition = definition.replace(f"<{kind}>", characters)
-        execute(connection, f"CREATE FUNCTION {name}{definition}")
+        # Not dropped before: a search may be using it.
+        execute(connection, f"CREATE OR REPLACE FUNCTION {name}{definition}")
+    version = f"UPDATE search_state SET functions_version = '{FUNCTIONS_VERSION}'"  # noqa: S608 - a version of ours
+    connection.exec_driver_sql(version)
+
+
+def has_functions(connection: sa.Connection) -> bool:
+    """Whether the functions that search are those of this kzfeed."""
+    return connection.exec_driver_sql("SELECT functions_version FROM search_state").scalar() == FUNCTIONS_VERSION
 
 
 def drop(connection: sa.Connection, prefix: str) -> None:
@@ -124,6 +144,8 @@ def replace(connection: sa.Connection, prefix: str, by: str) -> None:
         connection.exec_driver_sql(_COPY_RIGHTS.format(prefix=prefix, by=by).replace("%", "%%")).scalars().all()
     ):
         execute(connection, grant)
+    if exists(connection, prefix):
+        execute(connection, f"LOCK TABLE {', '.join(f'{prefix}_{table}' for table in _TABLES)}")
     drop(connection, prefix)
     for table in _TABLES:
         execute(connection, f"ALTER TABLE {by}_{table} RENAME TO {prefix}_{table}")

@@ -1,0 +1,306 @@
+"""Search with PostgreSQL's own means: `search(query)` in SQL gives what `kzfeed search` gives."""
+
+import json
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.exc import DBAPIError
+
+from kzfeed.errors import UsageError
+from kzfeed.instants import milliseconds
+from kzfeed.search.folding import fold
+from kzfeed.search.query import parse
+from kzfeed.search.terms import terms
+from kzfeed.store import grants, tables
+from kzfeed.store.engine import Database
+from kzfeed.store.search.index import Index
+from kzfeed.store.search.pages import open_index, page
+from kzfeed.store.search.upkeep import catch_up
+from tests.databases import Databases
+from tests.search.reference import Text
+from tests.store.search_archive import SOURCES, add_articles, add_sources, expected, search
+from tests.store.test_search import ARTICLES, DAY, QUERIES, real_texts
+
+
+@pytest.fixture
+def archive(tmp_path: Path, postgresql: str, postgresql_template: str) -> Iterator[Database]:
+    databases = Databases(tmp_path, postgresql)
+    url = databases.new("postgresql", template=postgresql_template)
+    database = Database(url)
+    add_sources(database)
+    yield database
+    database.close()
+    databases.drop(url)
+
+
+@pytest.fixture
+def index(archive: Database) -> Iterator[Index]:
+    with open_index(archive) as opened:
+        catch_up(opened)
+        yield opened
+
+
+def found_in_sql(archive: Database, typed: str, most: int = 1000, after: str | None = None) -> list[int]:
+    with archive.read() as connection:
+        statement = sa.text("SELECT article_id FROM search(:typed, :most, :after)")
+        return list(connection.execute(statement, {"typed": typed, "most": most, "after": after}).scalars())
+
+
+TYPED = [
+    *("中亚", "哈薩克斯坦 普京 -北京", '"New York" since:2024 until:2025', "title:选举", "kazakh* Қазақ*"),
+    *("COVID疫情 5G网络 A股 2023年", "“中亚 五国” 「普京」*", "-title:中 中", "source:a -source:b 中", "ｶﾞ Ｃａｆé"),
+    *("since:2024-05 until:2024-05-31T18:00 x", "until:2024/5/3 since:2023-01-01T01:02:03Z x", "SINCE:2024 Title:x"),
+    *(
+        "\u3000中\u00a0亚\t国\n",
+        "中亚*",
+        "a*b中",
+        '"a*b"',
+        "new-york*",
+        "“new york”*",
+        "a_b",
+        "x*** 中**",
+        "हिन्दी भाषा*",
+    ),
+    *(
+        "㍿ ½ ﬁn ǅ İ ẞ",
+        "각 한국 ㄱ",
+        "-中 亚 --x",
+        "title:“普京”",
+        "中-亚",
+        "🙂中",
+        "x" * 80,
+        "x" * 70 + "*",
+        "５Ｇ網絡",
+    ),
+    *("", "-中", "title:", "。", "a*b", '"open', "source:d 中", "since:2024-13 x", "since:soon x", "-since:2024 x"),
+    *("until:2024-02-30 x", "since:0000 x", "since:2024-01-01T24:00 x", "* 中", "--", "title:-"),
+]
+
+
+def understood(typed: str) -> dict[str, object] | None:
+    """What Python makes of a query; None if it refuses it."""
+    try:
+        query = parse(typed)
+        sources = [[SOURCES.index(each) + 1 for each in some] for some in (query.sources, query.excluded_sources)]
+    except (UsageError, ValueError):
+        return None
+    named = [
+        [{"text": each.text, "is_prefix": each.is_prefix, "in_title": each.in_title} for each in some]
+        for some in (query.terms, query.excluded)
+    ]
+    times = [None if each is None else milliseconds(each) for each in (query.since, query.until)]
+    names = ("terms", "excluded", "source_ids", "excluded_source_ids", "since", "until")
+    return dict(zip(names, (*named, *sources, *times), strict=True))
+
+
+def understood_in_sql(archive: Database, typed: str) -> dict[str, object] | None:
+    with archive.engine.connect() as connection:
+        try:
+            made = connection.execute(sa.text("SELECT search_query(:typed)"), {"typed": typed}).scalar_one()
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != "P0001":  # not a sentence of ours
+                raise
+            return None
+    return {name: _without_repetitions(value) if isinstance(value, list) else value for name, value in made.items()}
+
+
+def _without_repetitions(values: list[object]) -> list[object]:
+    return list({json.dumps(value): value for value in values}.values())
+
+
+@pytest.mark.usefixtures("index")
+def test_sql_understands_queries_as_python_does(archive: Database) -> None:
+    for typed in TYPED:
+        assert (typed, understood_in_sql(archive, typed)) == (typed, understood(typed))
+
+
+LETTERS = st.sampled_from(
+    [*'中亞哈萨a1_é.-*:：“”"「」 \u3000ｶﾞ각Қ', "title:", "-", "source:a", " since:2024 ", "ü", "हि"]
+)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(LETTERS, max_size=12).map("".join))
+@pytest.mark.usefixtures("index")
+def test_sql_understands_any_query_as_python_does(archive: Database, typed: str) -> None:
+    assert understood_in_sql(archive, typed) == understood(typed)
+
+
+def test_real_words_and_strings_have_the_same_keys_in_sql(archive: Database, index: Index, shared: Path) -> None:
+    texts = real_texts(shared)
+    chance = random.Random(4)
+    queries = set()
+    for _ in range(300):
+        text = chance.choice(texts).text
+        start = chance.randrange(len(text) + 1)
+        queries.add(f'"{text[start : start + chance.randint(1, 12)]}"'.replace("\0", " "))
+    understood_by_both = 0
+    for typed in sorted(queries):
+        assert understood_in_sql(archive, typed) == understood(typed)
+        understood_by_both += understood(typed) is not None
+    assert understood_by_both > 200
+
+
+def test_documents_have_the_terms_of_their_articles(archive: Database, index: Index, shared: Path) -> None:
+    texts = [
+        *real_texts(shared)[:100],
+        Text(1001, "5G网络a中", "用5G。हिन्दी " + "x" * 100),
+        Text(1002, "", "", "b", None),
+    ]
+    add_articles(archive, [replaced._replace(id=number) for number, replaced in enumerate(texts, start=1)])
+    catch_up(index)
+    statement = (
+        "SELECT article_id, tsvector_to_array(search_terms(title, body, mixed_pairs, day, source_id, is_large)) "
+        "FROM search_docs"
+    )
+    with archive.read() as connection:
+        found = {row[0]: {term for term in row[1] if term[0] != "@"} for row in connection.exec_driver_sql(statement)}
+
+    for number, text in enumerate(texts, start=1):
+        assert found[number] == terms(text.title, text.text, SOURCES.index(text.source) + 1)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(ARTICLES, st.lists(QUERIES, min_size=8, max_size=8))
+def test_search_in_sql_gives_what_the_reference_gives(
+    archive: Database, index: Index, articles: list[Text], typed: list[str]
+) -> None:
+    with archive.write() as connection:
+        connection.execute(sa.delete(tables.articles))
+    if articles:
+        add_articles(archive, articles)
+    index.rebuild(lambda done, total: None)
+
+    for each in typed:
+        assert (each, found_in_sql(archive, each)) == (each, expected(articles, each))
+
+
+def test_search_in_sql_goes_on_after_a_key(archive: Database, index: Index) -> None:
+    texts = [Text(n, "中亚", "", published_at=DAY - timedelta(hours=n) if n < 30 else None) for n in range(1, 41)]
+    add_articles(archive, texts)
+    catch_up(index)
+
+    pages, after = [], None
+    while hits := found_in_sql(archive, "中亚", 7, after):
+        pages += hits
+        with archive.read() as connection:
+            statement = sa.text("SELECT key FROM search('中亚', 7, :after)")
+            after = connection.execute(statement, {"after": after}).scalars().all()[-1]
+
+    assert pages == expected(texts, "中亚")
+
+
+def test_articles_dated_in_the_future_come_first_and_old_ones_are_found_too(archive: Database, index: Index) -> None:
+    now = datetime.now(UTC)
+    years = (300, 30, 1, 0, -1, -2, -40)
+    texts = [
+        Text(n, "中亚", "", published_at=now + timedelta(days=365 * year)) for n, year in enumerate(years, start=1)
+    ]
+    texts.append(Text(20, "中亚", ""))
+    add_articles(archive, texts)
+    catch_up(index)
+
+    for typed in ("中亚", f"中亚 until:{now.year + 20}", "中亚 since:2000", "中亚 until:1990"):
+        assert search(archive, index, typed, page_size=3) == expected(texts, typed)
+
+
+def test_a_text_too_long_for_the_index_is_read_by_each_search(archive: Database, index: Index) -> None:
+    chance = random.Random(1)
+    long = "".join(chr(chance.randrange(0x4E00, 0x9FA0)) for _ in range(300_000))
+    texts = [
+        Text(1, "书", f"{long}。中亚 Kazakhstan New York", "a", DAY),
+        Text(2, "普京", "Kazakhs", "b", DAY - timedelta(days=900)),
+        Text(3, "中亚", "Kazakhstan 普京", "c", DAY),
+    ]
+    add_articles(archive, texts)
+    catch_up(index)
+
+    for typed in (
+        "中亚",
+        "kazakh*",
+        "kazakhstan",
+        '"new york"',
+        "普京",
+        "普京 -kazakhstan",
+        "中亚 -普京",
+        "中亚 source:a",
+    ):
+        assert search(archive, index, typed) == expected(texts, typed)
+    assert search(archive, index, fold(long[100:110])) == [1]
+
+
+def test_a_deleted_article_is_not_found(archive: Database, index: Index) -> None:
+    add_articles(archive, [Text(1, "中亚", ""), Text(2, "中亚", "")])
+    catch_up(index)
+    with archive.write() as connection:
+        connection.execute(sa.delete(tables.articles).where(tables.articles.c.id == 1))
+
+    assert found_in_sql(archive, "中亚") == [2]
+    assert search(archive, index, "中亚") == [2]
+
+
+def test_a_role_that_may_only_read_searches_also_after_a_rebuild(archive: Database, index: Index) -> None:
+    add_articles(archive, [Text(1, "中亚", "")])
+    catch_up(index)
+    role = f"reader_{random.randrange(10**9)}"
+    with archive.write() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role}")
+    grants.grant(archive, role)
+
+    for _ in range(2):
+        with archive.engine.connect() as connection:
+            connection.exec_driver_sql(f"SET ROLE {role}")
+            assert connection.exec_driver_sql("SELECT article_id FROM search('中亚 source:a')").scalars().all() == [1]
+            connection.rollback()
+            connection.exec_driver_sql("RESET ROLE")
+        index.rebuild(lambda done, total: None)
+
+    grants.revoke(archive, role)
+    with archive.write() as connection:
+        connection.exec_driver_sql(f"DROP ROLE {role}")
+
+
+def test_several_processes_index_each_article_once(archive: Database, index: Index) -> None:
+    texts = [Text(number, f"中亚{number}", "五国") for number in range(1, 1001)]
+    add_articles(archive, texts)
+
+    def index_all(_: int) -> int:
+        database = Database(archive.engine.url.render_as_string(hide_password=False))
+        with open_index(database) as other:
+            done = catch_up(other)
+        database.close()
+        return done
+
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(index_all, range(4)))
+
+    assert sum(done) == 1000
+    assert search(archive, index, "五国") == expected(texts, "五国")
+
+
+def rebuild_three_times(index: Index) -> None:
+    for _ in range(3):
+        index.rebuild(lambda done, total: None)
+
+
+def test_searches_go_on_while_the_index_is_built_again(archive: Database, index: Index) -> None:
+    texts = [Text(number, f"中亚{number}", "五国") for number in range(1, 301)]
+    add_articles(archive, texts)
+    catch_up(index)
+    wrong: list[int] = []
+    with ThreadPoolExecutor(1) as pool:
+        rebuilding = pool.submit(rebuild_three_times, index)
+        while not rebuilding.done():
+            hits = len(page(archive, index, parse("五国"), limit=500))
+            hits_in_sql = len(found_in_sql(archive, "五国"))
+            wrong += [hits, hits_in_sql] if (hits, hits_in_sql) != (300, 300) else []
+        rebuilding.result()
+
+    assert wrong == []
