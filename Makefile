@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Rooms without I/O, whose tests take seconds.
-PURE := tests/article tests/feed tests/schedule tests/test_architecture.py tests/test_text.py
+PURE := tests/article tests/feed tests/schedule tests/search tests/test_architecture.py tests/test_text.py
 
 check: .venv/installed ## style, types, and the tests of the pure rooms: under a minute
 	$(BIN)/ruff check -q

@@ -62,6 +62,7 @@ def real_texts(shared: Path) -> list[Text]:
     ]
 
 
+@pytest.mark.slow
 def test_500_queries_of_real_texts_find_exactly_the_articles_with_the_string(
     archive: Database, index: Index, shared: Path
 ) -> None:
@@ -83,6 +84,7 @@ def test_500_queries_of_real_texts_find_exactly_the_articles_with_the_string(
     assert wrong == []
 
 
+@pytest.mark.slow
 def test_mixed_strings_words_and_phrases_of_real_texts_are_found(archive: Database, index: Index, shared: Path) -> None:
     texts = real_texts(shared)
     add_articles(archive, texts)
