@@ -9,6 +9,7 @@ import typer
 
 from kzfeed.cli.options import AsJson, ShowFormat, Since, SourceName, Until, selection
 from kzfeed.cli.output import print_articles, print_json, print_text
+from kzfeed.cli.search import catch_up
 from kzfeed.errors import UsageError
 from kzfeed.text import printable_lines
 
@@ -25,15 +26,47 @@ def list_articles(
     source: SourceName = None,
     since: Since = None,
     until: Until = None,
+    revised: Annotated[bool, typer.Option("--revised", help="Only articles with older versions.")] = False,
+    withdrawn: Annotated[
+        bool, typer.Option("--withdrawn", help="Only articles that a source no longer shows, though older ones stay.")
+    ] = False,
+    undated: Annotated[bool, typer.Option("--undated", help="Only articles without a publication date.")] = False,
+    tag: Annotated[str | None, typer.Option(help="Only articles with this category, as the feed writes it.")] = None,
+    query: Annotated[
+        str | None, typer.Option(metavar="QUERY", help="Only articles that `kzfeed search QUERY` finds.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The greatest number of articles.")] = 50,
+    after: Annotated[str | None, typer.Option(metavar="KEY", help="Go on after the article with this key.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List articles, the newest first."""
-    from kzfeed.store.queries import latest
+    """List articles, the newest first, the undated last."""
+    from kzfeed.search.hits import parse_key
+    from kzfeed.search.query import parse
+    from kzfeed.store.article_list import Filter, listed, listed_hits, place
+    from kzfeed.store.search.pages import open_index
 
+    if undated and (since or until):
+        raise UsageError("give --undated, or --since and --until: an article without a date is in no period")
+    begin = parse_key(after) if after else None
+    parsed = None if query is None else parse(query)
+    wanted = min(limit, sys.maxsize - 1) + 1
     with ctx.obj.database(migrate=False) as database:
-        articles = latest(database, selection(database, source, since, until), min(limit, sys.maxsize))
-    print_json(articles) if as_json else print_articles(articles)
+        chosen = Filter(selection(database, source, since, until), revised, withdrawn, undated, tag)
+        if parsed is None:
+            articles = listed(database, chosen, begin, wanted)
+        else:
+            with open_index(database) as index:
+                catch_up(index)
+                articles = listed_hits(database, index, parsed, chosen, begin, wanted)
+    shown = articles[:limit]
+    if as_json:
+        print_json([{**article, "key": place(article).key} for article in shown])
+        return
+    print_articles(shown)
+    if not shown:
+        print("no article found", file=sys.stderr)
+    elif len(articles) > limit:
+        print(f"\nthere are more: go on with --after {place(shown[-1]).key}", file=sys.stderr)
 
 
 def show(

@@ -63,11 +63,25 @@ def poll_summary(reports: Sequence["PollReport"]) -> str:
     return f"{plural(len(reports), 'source')}: {counts}; {plural(new, 'article')} new, {revised} revised"
 
 
+_WIDEST_SOURCE = 24
+
+
 def print_articles(articles: Sequence[Mapping[str, Any]]) -> None:
-    """Print one line for each article: id, publication date, source, title."""
-    for article in articles:
+    """Print one line for each article below a heading: id, publication date, source, title."""
+    from rich.cells import cell_len
+
+    if not articles:
+        return
+    sources = [printable(article["source"]) for article in articles]
+    if terminal.width(sys.stdout) is not None:
+        sources = [terminal.shortened(source, _WIDEST_SOURCE) for source in sources]
+    width = max(map(cell_len, ["source", *sources]))
+    ids = max(6, *(len(str(article["id"])) for article in articles))
+    print_line(f"{'id':>{ids}}  {'published (UTC)':<{len(minute(None))}}  {'source':<{width}}  title")
+    for article, source in zip(articles, sources, strict=True):
         title = " ".join(article["title"].split()) or article["url"] or article["url_hash"]
-        print_line(f"{article['id']:>6}  {minute(article['published_at'])}  {article['source']}  {title}")
+        padding = " " * (width - cell_len(source))
+        print_line(f"{article['id']:>{ids}}  {minute(article['published_at'])}  {source}{padding}  {title}")
 
 
 def print_text(title: str, text: str) -> None:

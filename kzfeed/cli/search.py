@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kzfeed.cli.progress import Advance
-    from kzfeed.search.hits import Found, Lag
+    from kzfeed.search.hits import Found
     from kzfeed.search.snippet import Snippet
+    from kzfeed.store.search.index import Index
 
 _PIPE_WIDTH = 80
 _INDENT = "  "
@@ -40,42 +41,50 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find articles by what their titles and texts say, the newest first."""
-    from kzfeed.cli.progress import progress_bar
     from kzfeed.search.hits import parse_key
     from kzfeed.search.query import parse
     from kzfeed.store.search.pages import best, open_index, page
-    from kzfeed.store.search.upkeep import catch_up_before_search
 
     if relevance and after:
         raise UsageError("give --after or --relevance: only the order of time goes on")
     parsed = parse(" ".join(query or [])) if query or not rebuild else None
     hit = parse_key(after) if after else None
     with ctx.obj.database(migrate=False) as database, open_index(database) as index:
-        with ExitStack() as bars:
-
-            def advance(done: int, total: int | None) -> None:
-                # Usually there is nothing to index, and no bar appears.
-                if not shown:
-                    shown.append(bars.enter_context(progress_bar("index", "article")))
-                shown[0](done, total)
-
-            shown: list[Advance] = []
-            if rebuild:
-                index.rebuild(advance)
-            lag = catch_up_before_search(index, advance)
+        catch_up(index, rebuild=rebuild)
         if parsed is None:
             return
         limit = min(limit, sys.maxsize)
         found = (
             best(database, index, parsed, limit=limit) if relevance else page(database, index, parsed, hit, limit=limit)
         )
-    _print_lag(lag)
     if as_json:
         print_json([_as_json(each) for each in found])
         return
     for number, each in enumerate(found):
         _print_found(each, is_first=number == 0)
     _print_end(found, limit, relevance=relevance)
+
+
+def catch_up(index: "Index", *, rebuild: bool = False) -> None:
+    """Index what is new, with a progress bar if it is much, and say how far the index is behind then."""
+    from kzfeed.cli.progress import progress_bar
+    from kzfeed.store.search.upkeep import catch_up_before_search
+
+    with ExitStack() as bars:
+
+        def advance(done: int, total: int | None) -> None:
+            # Usually there is nothing to index, and no bar appears.
+            if not shown:
+                shown.append(bars.enter_context(progress_bar("index", "article")))
+            shown[0](done, total)
+
+        shown: list[Advance] = []
+        if rebuild:
+            index.rebuild(advance)
+        lag = catch_up_before_search(index, advance)
+    if lag.articles:
+        since = f", the first of them stored at {minute(lag.since)} UTC" if lag.since else ""
+        print(f"the search index lags: {plural(lag.articles, 'article')} not indexed yet{since}", file=sys.stderr)
 
 
 def _as_json(found: "Found") -> dict[str, Any]:
@@ -87,15 +96,6 @@ def _as_json(found: "Found") -> dict[str, Any]:
         "snippet": found.snippet.text,
         "key": found.key,
     }
-
-
-def _print_lag(lag: "Lag") -> None:
-    if lag.articles:
-        since = f", the first of them stored at {minute(lag.since)} UTC" if lag.since else ""
-        print(
-            f"the search index lags: {plural(lag.articles, 'article')} not indexed yet{since}",
-            file=sys.stderr,
-        )
 
 
 def _print_end(found: "Sequence[Found]", limit: int, *, relevance: bool) -> None:

@@ -34,7 +34,7 @@ def parse_key(key: str) -> Hit:
     """The hit with this key. Raises UsageError if it is no key."""
     match = re.fullmatch(r"(undated|-?\d{1,15}):(\d{1,18})", key.strip(), re.ASCII)
     if not match:
-        raise UsageError(f"{key!r} is not the key of a hit: give one that the search before has printed")
+        raise UsageError(f"{key!r} is not the key of an article: give one that `list` or `search` has printed")
     return Hit(None if match[1] == "undated" else int(match[1]), int(match[2]))
 
 

@@ -164,28 +164,6 @@ def count(database: Database, selection: Selection) -> int:
             return len(row_ids(connection, "articles"))
 
 
-def latest(database: Database, selection: Selection, limit: int) -> list[dict[str, Any]]:
-    """The newest of the selected articles, newest first, with the columns of `article_list`."""
-    columns = (
-        _article.id,
-        _article.url_hash,
-        _source.name.label("source"),
-        _article.title,
-        _article.url,
-        _article.published_at,
-        _article.first_seen_at,
-        _article.revision,
-    )
-    joined = sa.select(*columns).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
-    dated = selection.of(joined).where(_article.published_at.is_not(None))
-    undated = selection.of(joined).where(_article.published_at.is_(None))
-    with database.read() as connection:
-        # Two queries, because the index on published_at gives this order.
-        newest = connection.execute(dated.order_by(_article.published_at.desc(), _article.id.desc()).limit(limit)).all()
-        rest = connection.execute(undated.order_by(_article.id.desc()).limit(limit - len(newest))).all()
-        return [dict(row._mapping) for row in (*newest, *rest)]
-
-
 def find(database: Database, reference: str) -> StoredArticle:
     """The article with this URL, this url_hash (or at least its first 8 digits), or this id.
 

@@ -237,7 +237,7 @@ def test_any_number_of_articles_may_be_asked_for(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("<!--NaN-->\n[t](https://f.example/1)\n------\n\nx\n")
     kzfeed(tmp_path, "backfill", "a.txt")
 
-    assert kzfeed(tmp_path, "list", "-n", "99999999999999999999").stdout.count("\n") == 1
+    assert kzfeed(tmp_path, "list", "-n", "99999999999999999999").stdout.count("\n") == 2
 
 
 def test_an_empty_archive_has_no_dates(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.store import queries as reading
+from kzfeed.store.article_list import Filter, listed
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
@@ -52,23 +53,14 @@ def test_a_stream_is_that_of_one_moment(archive: Database) -> None:
     assert "later" in {each.title for each in reading.stream(archive)}
 
 
-def test_a_selection_narrows_the_stream_the_count_and_the_latest(archive: Database) -> None:
+def test_a_selection_narrows_the_stream_the_count_and_the_list(archive: Database) -> None:
     selection = Selection(source="s1", since=datetime(1970, 1, 3, tzinfo=UTC), until=datetime(1970, 1, 4, tzinfo=UTC))
 
     titles = [each.title for each in reading.stream(archive, selection)]
 
     assert sorted(titles) == sorted(f"第{number}篇" for number in range(240, 360) if number % 2)
     assert reading.count(archive, selection) == len(titles) == 60
-    assert {row["title"] for row in reading.latest(archive, selection, 100)} == set(titles)
-
-
-def test_the_latest_are_the_newest_first_and_the_undated_after_them(archive: Database) -> None:
-    newest = reading.latest(archive, Selection(), 7)
-    all_of_them = reading.latest(archive, Selection(), 1000)
-
-    assert [row["title"] for row in newest] == [f"第{number}篇" for number in (600, 601, 602, 603, 604, 595, 596)]
-    assert [row["title"] for row in all_of_them[-5:]] == [f"第{number}篇" for number in range(5)]
-    assert len(all_of_them) == 605
+    assert {row["title"] for row in listed(archive, Filter(selection), None, 100)} == set(titles)
 
 
 def test_articles_that_share_an_address_of_any_length_are_found_by_an_index(database: Database) -> None:

@@ -1,0 +1,146 @@
+"""Pages of `kzfeed list`: articles that a filter selects, the newest first, the undated last.
+
+Every filter has an index, so that a page of a million articles takes as long as one of a thousand.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.instants import EPOCH, RESOLUTION, milliseconds
+from kzfeed.search.hits import Hit
+from kzfeed.search.query import Query
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from kzfeed.store.queries import Selection
+from kzfeed.store.search.index import Index
+from kzfeed.store.search.pages import wanted
+
+_FEW = 10_000
+"""So many articles with a tag, or withdrawn ones, can be sorted for each page."""
+_FIRST_HITS = 100
+_MOST_HITS = 2_000
+"""How many hits of a search are filtered together, at first and at most."""
+
+_article, _source, _tag, _sighting = tables.articles.c, tables.sources.c, tables.tags.c, tables.sightings.c
+_LISTED = sa.select(
+    *(_article.id, _article.url_hash, _source.name.label("source"), _article.title, _article.url),
+    *(_article.published_at, _article.first_seen_at, _article.revision),
+).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Articles of a selection that have each of these properties, where they are given.
+
+    `revised`: there are older versions. `withdrawn`: a source no longer shows the article. `undated`: the time of
+    publication is unknown. `tag`: a category, as the feed writes it.
+    """
+
+    selection: Selection
+    revised: bool = False
+    withdrawn: bool = False
+    undated: bool = False
+    tag: str | None = None
+
+    @property
+    def may_be_dated(self) -> bool:
+        return not self.undated
+
+    @property
+    def may_be_undated(self) -> bool:
+        return self.selection.since is None and self.selection.until is None
+
+    def of(self, query: sa.Select[Any], connection: sa.Connection) -> sa.Select[Any]:
+        """The query, restricted to these articles."""
+        selection = self.selection
+        if selection.source:
+            # Not by the name in the join: the engines then know that one source is meant, and use its index.
+            named = sa.select(_source.id).where(_source.name == selection.source).scalar_subquery()
+            query = query.where(_article.source_id == named)
+        query = replace(selection, source=None).of(query)
+        if self.revised:
+            # The number as text of the statement: a partial index does not fit a parameter.
+            query = query.where(_article.revision > sa.literal_column("1"))
+        if self.withdrawn:
+            withdrawn = sa.select(_sighting.article_id).where(_sighting.withdrawn_at.is_not(None))
+            query = query.where(_is_among(withdrawn, connection))
+        if self.tag is not None:
+            tagged = sa.select(_tag.article_id).where(_tag.tag == self.tag)
+            query = query.where(_is_among(tagged, connection))
+        return query.where(_article.published_at.is_(None)) if self.undated else query
+
+
+def _is_among(ids: sa.Select[int], connection: sa.Connection) -> sa.ColumnElement[bool]:
+    """Whether the query `ids` has the id of the article.
+
+    A few ids are looked up and then sorted. Of many ids a page needs only the newest: SQLite would sort all of them, so
+    the articles are read in their order and each one is checked.
+    """
+    counted = sa.select(sa.func.count()).select_from(ids.limit(_FEW + 1).subquery())
+    if connection.execute(counted).scalar_one() <= _FEW:
+        return _article.id.in_(ids)
+    return ids.where(ids.selected_columns.article_id == _article.id).exists()
+
+
+def place(article: dict[str, Any]) -> Hit:
+    """The place of an article in the list; its `key` is what a person gives to go on after it."""
+    published_at = article["published_at"]
+    return Hit(None if published_at is None else milliseconds(published_at), article["id"])
+
+
+def listed(database: Database, chosen: Filter, after: Hit | None, limit: int) -> list[dict[str, Any]]:
+    """The first articles after a place that the filter selects, with the columns of `article_list`."""
+    newest = _article.published_at.desc(), _article.id.desc()
+    articles: list[dict[str, Any]] = []
+    with database.read() as connection:
+        # Two queries, because the index on published_at gives this order.
+        if chosen.may_be_dated and (after is None or after.published_ms is not None):
+            dated = chosen.of(_LISTED, connection).where(_article.published_at.is_not(None))
+            if after is not None and after.published_ms is not None:
+                when = EPOCH + after.published_ms * RESOLUTION
+                dated = dated.where(
+                    _article.published_at <= when, sa.or_(_article.published_at < when, _article.id < after.article_id)
+                )
+            articles += (dict(row._mapping) for row in connection.execute(dated.order_by(*newest).limit(limit)))
+        if chosen.may_be_undated and len(articles) < limit:
+            undated = replace(chosen, undated=True).of(_LISTED, connection)
+            if after is not None and after.published_ms is None:
+                undated = undated.where(_article.id < after.article_id)
+            rest = connection.execute(undated.order_by(_article.id.desc()).limit(limit - len(articles)))
+            articles += (dict(row._mapping) for row in rest)
+    return articles
+
+
+def listed_hits(
+    database: Database, index: Index, query: Query, chosen: Filter, after: Hit | None, limit: int
+) -> list[dict[str, Any]]:
+    """What `listed` gives, but of the articles that a search finds."""
+    return list(islice(_hits(database, index, _narrowed(query, chosen.selection), chosen, after), limit))
+
+
+def _hits(
+    database: Database, index: Index, query: Query, chosen: Filter, after: Hit | None
+) -> Iterator[dict[str, Any]]:
+    sought, most = wanted(database, query), _FIRST_HITS
+    while hits := index.newest(sought, after, most):
+        with database.read() as connection:
+            rows = connection.execute(
+                chosen.of(_LISTED, connection).where(_article.id.in_([hit.article_id for hit in hits]))
+            )
+            by_id = {row.id: dict(row._mapping) for row in rows}
+        yield from (by_id[hit.article_id] for hit in hits if hit.article_id in by_id)
+        if len(hits) < most:
+            return
+        after, most = hits[-1], min(2 * most, _MOST_HITS)
+
+
+def _narrowed(query: Query, selection: Selection) -> Query:
+    """The query, with what of the selection an index can find."""
+    sinces: Sequence[Any] = [each for each in (query.since, selection.since) if each]
+    untils: Sequence[Any] = [each for each in (query.until, selection.until) if each]
+    sources = query.sources or ((selection.source,) if selection.source else ())
+    return replace(query, sources=sources, since=max(sinces, default=None), until=min(untils, default=None))

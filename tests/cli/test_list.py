@@ -1,0 +1,216 @@
+"""`kzfeed list`: its lines, pages and filters on both engines, and that no page reads all articles."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from rich.cells import cell_len
+
+from kzfeed.search.hits import Hit, parse_key
+from kzfeed.store import tables
+from kzfeed.store.article_list import Filter, listed, place
+from kzfeed.store.engine import Database
+from kzfeed.store.queries import Selection
+from tests.cli.test_terminal import shown
+from tests.fork_server import clean_environment, fork_server
+from tests.search.reference import Text
+from tests.store.plans import FULL_SCAN, plans_of
+from tests.store.search_archive import SEARCHED, add_articles, add_sources
+
+FIRST = datetime(2024, 5, 1, 12, tzinfo=UTC)
+TEXTS = [
+    # Three articles at a time are published in the same instant; each seventh has no date.
+    Text(
+        number,
+        f"第{number}篇\x1b[2J",
+        "中亚" if number % 2 else "别的",
+        "abc"[number % 3],
+        None if number % 7 == 0 else FIRST + timedelta(hours=number // 3),
+    )
+    for number in range(1, 31)
+]
+_BY_TIME = sorted(TEXTS, key=lambda text: (text.published_at is not None, text.published_at or FIRST, text.id))
+ORDER = [text.id for text in reversed(_BY_TIME)]
+"""The articles in the order of the list."""
+
+
+@pytest.fixture
+def archive(database: Database) -> Database:
+    """30 articles: each fifth is revised, each fourth withdrawn by source c, each third has the tag 中亚."""
+    add_sources(database)
+    add_articles(database, TEXTS)
+    with database.write() as connection:
+        connection.execute(sa.update(tables.articles).where(tables.articles.c.id % 5 == 0).values(revision=2))
+        seen = {"source_id": 3, "first_seen_at": FIRST, "last_seen_at": FIRST, "revision": 1}
+        sightings = [{"article_id": text.id, "withdrawn_at": None if text.id % 4 else FIRST, **seen} for text in TEXTS]
+        connection.execute(sa.insert(tables.sightings), sightings)
+        tags = [{"article_id": text.id, "tag": "中亚" if text.id % 3 == 0 else "x" * 5_000} for text in TEXTS]
+        connection.execute(sa.insert(tables.tags), tags)
+    return database
+
+
+class List:
+    """Runs `kzfeed list` on the archive."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
+
+    def __call__(self, *options: str) -> Any:
+        return fork_server().run(["--database", self.url, "list", *options], self.folder, clean_environment())
+
+    def ids(self, *options: str) -> list[int]:
+        done = self("--json", *options)
+        assert done.stderr == ""
+        return [article["id"] for article in json.loads(done.stdout)]
+
+
+@pytest.fixture
+def listing(archive: Database, database_url: str, tmp_path: Path) -> List:
+    return List(database_url, tmp_path)
+
+
+# --- lines -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_heading_stands_above_aligned_lines(listing: List, archive: Database) -> None:
+    with archive.write() as connection:
+        connection.execute(sa.update(tables.sources).where(tables.sources.c.id == 1).values(name="新华社中亚新闻"))
+
+    lines = shown(listing.folder, "--database", listing.url, "list", "-n", "4").splitlines()
+
+    assert lines[0] == "    id  published (UTC)   source          title"
+    assert lines[1] == "    30  2024-05-01 22:00  新华社中亚新闻  第30篇\\x1b[2J"
+    assert {cell_len(line.split("第")[0]) for line in lines[1:4]} == {cell_len(lines[0].split("title")[0])}
+    assert "there are more: go on with --after" in lines[-1]
+    assert max(map(cell_len, lines)) <= 80
+
+
+def test_an_empty_list_says_so(listing: List) -> None:
+    done = listing("--tag", "no such tag")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "no article found\n")
+    assert listing.ids("--tag", "no such tag") == []
+
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+
+def test_pages_follow_one_another_to_the_undated_without_a_gap(listing: List) -> None:
+    pages: list[list[int]] = []
+    key: list[str] = []
+    while page := json.loads(listing("--json", "--limit", "4", *key).stdout):
+        key = ["--after", page[-1]["key"]]
+        pages.append([article["id"] for article in page])
+
+    assert [number for page in pages for number in page] == ORDER
+    assert [len(page) for page in pages] == [4] * 7 + [2]
+
+
+def test_the_list_says_how_to_go_on_only_where_there_is_more(listing: List) -> None:
+    said = listing("--limit", "29").stderr
+
+    assert said == f"\nthere are more: go on with --after undated:{ORDER[28]}\n"
+    assert listing("--limit", "1", "--after", said.split()[-1]).stdout.splitlines()[1].split()[0] == str(ORDER[29])
+    assert listing("--limit", "30").stderr == ""
+
+
+# --- filters ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--revised"], [number for number in ORDER if number % 5 == 0]),
+        (["--withdrawn"], [number for number in ORDER if number % 4 == 0]),
+        (["--undated"], [28, 21, 14, 7]),
+        (["--tag", "中亚"], [number for number in ORDER if number % 3 == 0]),
+        (["--source", "b"], [number for number in ORDER if number % 3 == 1]),
+        (["--since", "2024-05-01T20:00", "--until", "2024-05-01T22:00"], [29, 27, 26, 25, 24]),
+        (["--source", "a", "--tag", "中亚", "--revised"], [30, 15]),
+        (["--undated", "--withdrawn"], [28]),
+        (["--revised", "--until", "2024-05-01T15:00"], [5]),
+    ],
+)
+def test_each_filter_selects_and_filters_add_up(listing: List, options: list[str], expected: list[int]) -> None:
+    assert listing.ids(*options) == expected
+    first = json.loads(listing("--json", "--limit", "1", *options).stdout)[0]
+    assert listing.ids("--after", first["key"], *options) == expected[1:]
+
+
+@pytest.mark.parametrize("database_url", SEARCHED, indirect=True)
+def test_a_query_selects_what_search_finds_beside_the_other_filters(listing: List) -> None:
+    found = [number for number in ORDER if number % 2]
+
+    assert listing.ids("--query", "中亚") == found
+    assert listing.ids("--query", "中亚 source:b") == [number for number in found if number % 3 == 1]
+    assert listing.ids("--query", "中亚", "--revised") == [25, 15, 5]
+    assert listing.ids("--query", "中亚", "--undated") == [21, 7]
+    assert listing.ids("--query", "中亚", "--source", "a", "--until", "2024-05-01T15:00") == [3]
+    page = json.loads(listing("--json", "--query", "中亚", "--limit", "3").stdout)
+    assert listing.ids("--query", "中亚", "--after", page[-1]["key"]) == found[3:]
+    assert "go on with --after" in listing("--query", "中亚", "--limit", "3").stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--undated", "--since", "2024-05-01"], "give --undated, or --since and --until"),
+        (["--after", "x"], "'x' is not the key of an article"),
+        (["--source", "B"], "the nearest is"),
+    ],
+)
+def test_what_cannot_be_listed_is_refused_in_a_sentence(listing: List, options: list[str], said: str) -> None:
+    done = listing(*options)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+# --- cost ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        Filter(Selection()),
+        Filter(Selection("a")),
+        Filter(Selection("a", FIRST, FIRST + timedelta(days=1))),
+        Filter(Selection(), revised=True),
+        Filter(Selection("a"), revised=True),
+        Filter(Selection(), withdrawn=True),
+        Filter(Selection(), undated=True),
+        Filter(Selection("a"), undated=True),
+        Filter(Selection(), tag="中亚"),
+        Filter(Selection("a"), tag="中亚", withdrawn=True),
+    ],
+    ids=lambda chosen: "-".join(each for each in ("revised", "withdrawn", "undated", "tag") if getattr(chosen, each)),
+)
+def test_no_page_reads_all_articles(archive: Database, chosen: Filter) -> None:
+    pages = (None, Hit(1714567200000, 5), parse_key("undated:21"))
+    plans = plans_of(archive, lambda: [listed(archive, chosen, after, 5) for after in pages])
+
+    assert plans
+    for statement, plan in plans:
+        assert not FULL_SCAN.search(plan), (statement, plan)
+
+
+def test_pages_of_a_tag_that_very_many_articles_have_follow_one_another(database: Database) -> None:
+    many = [Text(number, "第", "篇", "b", FIRST + timedelta(seconds=number)) for number in range(1, 10_101)]
+    add_sources(database)
+    add_articles(database, many)
+    with database.write() as connection:
+        rows = [{"article_id": text.id, "tag": "中亚"} for text in many if text.id % 200]
+        connection.execute(sa.insert(tables.tags), rows)
+    chosen = Filter(Selection("b"), tag="中亚")
+
+    first = listed(database, chosen, None, 110)
+    second = listed(database, chosen, place(first[-1]), 2)
+
+    assert [row["id"] for row in first + second] == [number for number in range(10_100, 9_900, -1) if number % 200][
+        :112
+    ]
+    plans = plans_of(database, lambda: listed(database, chosen, None, 110))
+    assert not any("TEMP B-TREE" in plan for _, plan in plans)
