@@ -139,8 +139,10 @@ def _widest(widths: Iterable[int], rows: Iterable[Sequence[str]]) -> list[int]:
 
 
 def _print_cells(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> None:
-    sized = (sized(cell, width, to_the_right=right) for cell, width, right in zip(cells, widths, numeric, strict=True))
-    print(_GUTTER.join(sized).rstrip())
+    cells_as_wide = (
+        sized(cell, width, to_the_right=right) for cell, width, right in zip(cells, widths, numeric, strict=True)
+    )
+    print(_GUTTER.join(cells_as_wide).rstrip())
 
 
 def _print_records(names: Sequence[str], rows: Iterable[Row], width: int | None) -> int:
