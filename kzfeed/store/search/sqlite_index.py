@@ -173,14 +173,16 @@ def _state(index: sa.Connection, prefix: str) -> sa.Row[Any]:
     return index.exec_driver_sql(f"SELECT * FROM {prefix}_state").one()  # noqa: S608 - a name of ours
 
 
+_LAST = sa.select(
+    sa.select(_article.url_hash).where(_article.id == sa.bindparam("article_id")).scalar_subquery(),
+    sa.select(_change.article_id).where(_change.id == sa.bindparam("change_id")).scalar_subquery(),
+)
+
+
 def _check_archive(archive: sa.Connection, state: sa.Row[Any]) -> None:
     """Raise IndexUnusable if the archive is not the one, or not as far as the one, that was indexed."""
-    last_article = sa.select(_article.url_hash).where(_article.id == state.article_id)
-    last_change = sa.select(_change.article_id).where(_change.id == state.change_id)
-    if (
-        archive.execute(last_article).scalar() != state.url_hash
-        or archive.execute(last_change).scalar() != state.changed_article_id
-    ):
+    last = {"article_id": state.article_id, "change_id": state.change_id}
+    if tuple(archive.execute(_LAST, last).one()) != (state.url_hash, state.changed_article_id):
         raise IndexUnusable("the search index belongs to another archive, or to a later state of this one")
 
 
