@@ -103,6 +103,8 @@ def create(connection: sa.Connection, prefix: str, terms_version: str) -> None:
 def create_indexes(connection: sa.Connection, prefix: str) -> None:
     """Index the documents by their terms."""
     execute(connection, "SET LOCAL maintenance_work_mem = '256MB'")
+    # Otherwise the server goes on for minutes after a process was killed, and its table cannot be dropped.
+    execute(connection, "SET LOCAL client_connection_check_interval = '5s'")
     for statement in _CREATE_INDEXES.format(prefix=prefix).split(";"):
         execute(connection, statement)
 
