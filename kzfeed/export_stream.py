@@ -1,6 +1,6 @@
-"""Files that hold whole articles one after another, as an export wrote them: JSON Lines. They are read line by line.
+"""Files that hold whole articles one after another, as an export wrote them: JSON Lines, Atom.
 
-docs/export.md has the fields.
+They are read line by line, or entry by entry; docs/export.md has the fields.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import URN, article_of_file, has_fingerprint
 from kzfeed.article.strings import is_storable
 from kzfeed.compressed import ENDING, open_regular_file
+from kzfeed.export_atom import read_entries
 from kzfeed.export_list import ListLine, lines_of
 from kzfeed.file_reader import EXPORT_LIST
 from kzfeed.model.articles import Article
@@ -19,12 +20,16 @@ from kzfeed.store.records import ArticleRecord, Values
 
 MAX_LINE_BYTES = 256 * 2**20
 """A line holds the texts of all versions of an article."""
-ENDINGS = (".jsonl",)
+JSON_LINES, ATOM = (".jsonl",), (".atom", ".xml")
 
 
 def is_export_stream(path: Path) -> bool:
     """Whether a file's name says that it holds whole articles. The list of an export holds none."""
-    return path.name != EXPORT_LIST and path.name.lower().removesuffix(ENDING).endswith(ENDINGS)
+    return path.name != EXPORT_LIST and _plain_name(path).endswith(JSON_LINES + ATOM)
+
+
+def _plain_name(path: Path) -> str:
+    return path.name.lower().removesuffix(ENDING)
 
 
 def read_stream(path: Path) -> Iterator[ListLine]:
@@ -32,7 +37,8 @@ def read_stream(path: Path) -> Iterator[ListLine]:
     number = 0
     try:
         with open_regular_file(path) as file:
-            for line in lines_of(file, MAX_LINE_BYTES):
+            is_atom = _plain_name(path).endswith(ATOM)
+            for line in read_entries(file) if is_atom else lines_of(file, MAX_LINE_BYTES):
                 number = line.number
                 yield line
     except OSError as error:

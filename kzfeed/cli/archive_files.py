@@ -17,7 +17,7 @@ Paths = Annotated[
     typer.Argument(
         parser=folder_or_file,
         metavar="PATH…",
-        help="Archive files, folders of them (.txt, .md), and exports (.jsonl, .jsonl.zst).",
+        help="Archive files, folders of them (.txt, .md), and exports (.jsonl, .atom, .jsonl.zst).",
     ),
 ]
 

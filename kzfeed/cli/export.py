@@ -22,7 +22,8 @@ Destination = Annotated[
     typer.Argument(
         parser=folder_or_file,
         metavar="DEST",
-        help="A folder for archive files, or a file: x.jsonl, x.csv, x.jsonl.zst (compressed). - is standard output.",
+        help="A folder for archive files, or a file: x.jsonl, x.csv, x.parquet, x.atom; .zst after it compresses. "
+        "- is standard output.",
     ),
 ]
 
@@ -45,9 +46,9 @@ def export(
     until: Until = None,
     versions: Annotated[bool, typer.Option("--versions", help="Write the older versions of articles too.")] = False,
 ) -> None:
-    """Write articles as archive files, JSON Lines or CSV.
+    """Write articles as archive files, JSON Lines, CSV, Parquet or an Atom feed.
 
-    `backfill` restores archive files and JSON Lines exactly.
+    `backfill` restores archive files, JSON Lines and Atom feeds exactly.
     """
     from kzfeed.cli.progress import progress_bar
     from kzfeed.export.destination import format_for
@@ -67,7 +68,7 @@ def export(
             done, unreadable = run(
                 database,
                 selected,
-                files.writer() if files else _stream_writer(form, destination),
+                files.writer() if files else _stream_writer(form, destination, versions=versions),
                 versions=versions,
                 on_article=lambda number: advance(number, total),
             )
@@ -101,10 +102,11 @@ def _found(database: "Database", typed: str, selected: "Selection") -> "Selectio
         return Selection(ids=every_hit(database, index, query))
 
 
-def _stream_writer(form: Format, destination: Path) -> "Writer":
-    from kzfeed.export.streams import stream_writer
+def _stream_writer(form: Format, destination: Path, *, versions: bool) -> "Writer":
+    from kzfeed.clock import utc_now
+    from kzfeed.export.streams import Stream, stream_writer
 
-    return stream_writer(form, destination, sys.stdout.buffer)
+    return stream_writer(Stream(form, destination, sys.stdout.buffer, utc_now(), versions))
 
 
 def _print_done(destination: Path, done: int, files: "FileTree | None") -> None:

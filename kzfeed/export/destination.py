@@ -17,11 +17,16 @@ class Format(StrEnum):
     FILES = "files"
     JSONL = "jsonl"
     CSV = "csv"
+    PARQUET = "parquet"
+    ATOM = "atom"
 
 
 _BY_ENDING = {
     ".jsonl": Format.JSONL,
     ".csv": Format.CSV,
+    ".parquet": Format.PARQUET,
+    ".atom": Format.ATOM,
+    ".xml": Format.ATOM,
 }
 _NO_FOLDERS = frozenset({".bz2", ".db", ".gz", ".json", ".ndjson", ".rss", ".tsv", ".txt", ".xlsx", ".xz", ".zip"})
 """Endings of files that kzfeed does not write: a folder of such a name is a mistake."""
@@ -37,12 +42,15 @@ def format_for(destination: Path, given: Format | None) -> Format:
         if given is None and (is_compressed(destination) or plain.suffix.lower() in _NO_FOLDERS):
             known = ", ".join(_BY_ENDING)
             raise UsageError(f"{destination}: no format has this ending ({known}, or a folder): give --format")
-    if destination == STANDARD_OUTPUT and given in (None, Format.FILES):
+    if destination == STANDARD_OUTPUT and given in (None, Format.FILES, Format.PARQUET):
         reason = {
-            None: "give --format jsonl or csv",
+            None: "give --format jsonl, csv or atom",
             Format.FILES: "archive files need a folder",
+            Format.PARQUET: "a reader of Parquet jumps about in its file, so name a file",
         }
         raise UsageError(f"standard output is one stream: {reason[given]}")
+    if given == Format.PARQUET and is_compressed(destination):
+        raise UsageError(f"{destination}: Parquet is compressed inside: leave {ENDING} out")
     if given not in (None, Format.FILES) and destination.is_dir():
         raise UsageError(f"{destination} is a folder: {given} needs the name of a file")
     return given or Format.FILES

@@ -16,6 +16,8 @@ from tests.store.search_archive import SEARCHED
     [
         (["-"], "standard output is one stream: give --format"),
         (["-", "--format", "files"], "standard output is one stream: archive files need a folder"),
+        (["-", "--format", "parquet"], "so name a file"),
+        (["x.parquet.zst"], "x.parquet.zst: Parquet is compressed inside: leave .zst out"),
         (["x.json"], "x.json: no format has this ending"),
         (["x.zst"], "x.zst: no format has this ending"),
         (["x.jsonl.gz"], "x.jsonl.gz: no format has this ending"),
