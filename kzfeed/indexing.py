@@ -72,7 +72,7 @@ class Indexing:
                 return
         except IndexUnusable as error:
             is_much = await asyncio.to_thread(self._index.articles) > FEW
-            log.info("building the search index", reason=str(error))
+            log.info("building the search index", reason=error.reason)
         if is_much:
             await self._run_process()
         else:

@@ -20,6 +20,7 @@ class IndexUnusable(DatabaseError):  # noqa: N818 - it says what the index is
     """There is no index, or it belongs to another version of kzfeed or to another archive: it must be built."""
 
     def __init__(self, reason: str) -> None:
+        self.reason = reason
         super().__init__(f"{reason}: `kzfeed search --rebuild` builds one, run by a user who may write the archive")
 
 
