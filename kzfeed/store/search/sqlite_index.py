@@ -18,11 +18,14 @@ from kzfeed.search.query import Query, Term
 from kzfeed.search.terms import VERSION, source_term, terms
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.known_articles import BODY_BATCH, in_batches
 from kzfeed.store.search import sqlite_schema as layout
 from kzfeed.store.search.index import PAUSE_S, IndexUnusable, OnProgress, Wanted
 
 BUILD_BATCH = 2_000
 """Articles in one transaction of a rebuild."""
+MOST_CHARACTERS = 10_000_000
+"""After so many characters a transaction ends, however few articles they were."""
 MERGE_PAGES = 500
 """How much of the index one transaction merges at the end of a rebuild."""
 BUSY_SECONDS = 5
@@ -111,10 +114,10 @@ class SqliteIndex:
             return bool(index.exec_driver_sql(changes).scalar_one() - before >= 2)
 
     def _replace(self) -> bool:
-        """Put the rebuilt index in its place; False if it lacks articles that have come meanwhile."""
+        """Put the rebuilt index in its place; False if it lacked many articles that have come meanwhile."""
         with self._write() as index, self._archive.read() as archive:
             if layout.exists(index, "rebuilt"):
-                if _index_some(index, archive, "rebuilt", BUILD_BATCH) >= BUILD_BATCH:
+                if _index_some(index, archive, "rebuilt", BUILD_BATCH) >= BODY_BATCH:
                     return False
                 index.exec_driver_sql("INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('automerge', 4)")
                 layout.replace(index, "search", "rebuilt")
@@ -194,17 +197,17 @@ def _index_some(index: sa.Connection, archive: sa.Connection, prefix: str, most:
     if state.terms_version != VERSION:
         raise IndexUnusable("another version of kzfeed made the search index")
     _check_archive(archive, state)
-    new = archive.execute(_INDEXED.where(_article.id > state.article_id).order_by(_article.id).limit(most)).all()
     changed = sa.select(_change.id, _change.article_id).where(_change.id > state.change_id)
     changes = archive.execute(changed.order_by(_change.id).limit(most)).all()
-    if not new and not changes:
-        return 0
-    last_article = new[-1].id if new else state.article_id
     # What is not indexed yet is read as it is now, whenever that is.
     again = {change.article_id for change in changes if change.article_id <= state.article_id}
-    changed_rows = archive.execute(_INDEXED.where(_article.id.in_(again))).all() if again else []
+    numbers = _Numbers(index, prefix, state.day_bits)
     _forget(index, prefix, again)
-    _insert(index, prefix, _Numbers(index, prefix, state.day_bits), [*new, *changed_rows])
+    for ids in in_batches(again, BODY_BATCH):
+        _insert(index, prefix, numbers, archive.execute(_INDEXED.where(_article.id.in_(ids))).all())
+    count, last_article = _insert_new(index, archive, prefix, numbers, state.article_id, most)
+    if not count and not changes:
+        return 0
     url_hash = archive.execute(sa.select(_article.url_hash).where(_article.id == last_article)).scalar()
     last_change = changes[-1] if changes else (state.change_id, state.changed_article_id)
     index.exec_driver_sql(
@@ -212,7 +215,23 @@ def _index_some(index: sa.Connection, archive: sa.Connection, prefix: str, most:
         "indexed_at = strftime('%Y-%m-%d %H:%M:%f', 'now')",
         (last_article, url_hash, *last_change),
     )
-    return len(new) + len(changes)
+    return count + len(changes)
+
+
+def _insert_new(
+    index: sa.Connection, archive: sa.Connection, prefix: str, numbers: "_Numbers", after: int, most: int
+) -> tuple[int, int]:
+    """Index new articles, few in memory at a time; returns how many, and the id of the last one."""
+    count, characters, last = 0, 0, after
+    query = _INDEXED.where(_article.id > after).order_by(_article.id).limit(most)
+    with archive.execute(query, execution_options={"yield_per": BODY_BATCH}) as result:
+        for rows in result.partitions():
+            _insert(index, prefix, numbers, rows)
+            count, last = count + len(rows), rows[-1].id
+            characters += sum(len(row.text) for row in rows)
+            if characters > MOST_CHARACTERS:
+                break
+    return count, last
 
 
 def _forget(index: sa.Connection, prefix: str, article_ids: Iterable[int]) -> None:
@@ -221,7 +240,7 @@ def _forget(index: sa.Connection, prefix: str, article_ids: Iterable[int]) -> No
         index.exec_driver_sql(f"UPDATE {prefix}_docs SET article_id = NULL WHERE article_id = ?", rows)  # noqa: S608
 
 
-def _insert(index: sa.Connection, prefix: str, numbers: "_Numbers", rows: Iterable[Any]) -> None:
+def _insert(index: sa.Connection, prefix: str, numbers: "_Numbers", rows: Sequence[Any]) -> None:
     docs: list[tuple[int, int, int | None]] = []
     indexed: list[tuple[int, str]] = []
     for row in rows:
