@@ -66,9 +66,10 @@ def fold_with_origins(text: str) -> tuple[str, list[int]]:
 
 
 def _joins_the_one_before(character: str) -> bool:
-    """Whether the character may become one with the character before it."""
+    """Whether the character may become one with the character before it, or vanish, so that the next one may."""
     is_inside_hangul_syllable = "\u1161" <= character < "\u1200"
-    return unicodedata.category(character)[0] == "M" or character in VOICING or is_inside_hangul_syllable
+    is_mark = unicodedata.category(character)[0] == "M" or character in VOICING
+    return is_mark or is_inside_hangul_syllable or character in REMOVED
 
 
 _CHANGING_LENGTH = frozenset(REMOVED) | LONGER.keys() | set(VOICING)

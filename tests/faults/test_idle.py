@@ -58,11 +58,11 @@ def test_ten_thousand_sources_that_are_not_due_cost_next_to_nothing(tmp_path: Pa
         claims.claim_due(database, now=now, owner="a test", lease=timedelta(seconds=55), limit=100)
     question = (time.process_time() - began) / 10
     with database.read() as connection:
-        words, values = next(each for each in asked if "FROM sources" in each[0])
+        words, values = next(each for each in asked if "FROM host_queue" in each[0])
         plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", values).all()
     database.close()
 
     assert share < 0.02
     assert memory < 250e6
     assert question < 0.02
-    assert "ix_sources_enabled_next_poll_at" in str(plan)
+    assert "ix_host_queue_due_at" in str(plan)

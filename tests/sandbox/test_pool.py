@@ -31,6 +31,7 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lo
 MISBEHAVING = """
     import ctypes, os, signal, sys, time
     from pathlib import Path
+    from kzfeed.model.articles import Document
     from kzfeed.sandbox import document_reader
     from kzfeed.sandbox import worker
 
@@ -76,7 +77,7 @@ MISBEHAVING = """
                 time.sleep(1)
         return document_reader.read(DOCUMENT)
 
-    DOCUMENT = document.Document(b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1"}]}', None,
+    DOCUMENT = Document(b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1"}]}', None,
                                  "https://e.example/feed", None, __import__("datetime").datetime(2026, 1, 1))
     worker.main(reader)
 """

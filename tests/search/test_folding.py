@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kzfeed.search.folding import VERSION, composed, fold, fold_with_origins, keeps_length, raw_characters
@@ -65,6 +65,7 @@ HARD = st.text("中亚亞哈薩萨㍿㈱ｶﾞﾟカかがa\u0301é\u3099ß…\u
 
 
 @given(HARD | st.text())
+@example("カ\u200b\u3099")
 def test_each_folded_character_comes_from_a_place_in_the_text(text: str) -> None:
     text = composed(text)
 
