@@ -58,8 +58,9 @@ def _merged(found: list[Span]) -> list[Span]:
 def _start(text: str, first: int) -> int:
     """Where the snippet begins: with the sentence of the hit, or `_BEFORE` columns before it."""
     start, width = first, 0
-    while start and (width := width + _cells(text[start - 1])) <= _BEFORE:
-        start -= 1
+    # No character is wider than two columns.
+    while part := text[max(start - (_BEFORE - width) // 2, 0) : start]:
+        start, width = start - len(part), width + _width(part)
     if start == 0:
         return 0
     ends = [match.end() for match in _SENTENCE_END.finditer(text, start, first)]
@@ -71,9 +72,13 @@ def _start(text: str, first: int) -> int:
 
 def _end(text: str, start: int, cells: int) -> int:
     end, width = start, 0
-    while end < len(text) and (width := width + _cells(text[end])) <= cells:
-        end += 1
+    while part := text[end : end + max((cells - width) // 2, 0)]:
+        end, width = end + len(part), width + _width(part)
     return end
+
+
+def _width(text: str) -> int:
+    return sum(map(_cells, text))
 
 
 @lru_cache(maxsize=10_000)
