@@ -1,6 +1,7 @@
 """The command `export`: articles to archive files and to other tools."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,13 +59,18 @@ def export(
 
     form = format_for(destination, form)
     _check(form, layout, versions=versions)
+    is_on_terminal = destination == STANDARD_OUTPUT and sys.stdout.isatty()
+    if is_on_terminal and form != Format.JSONL:
+        raise UsageError(
+            f"standard output is a terminal, which texts in {form} could control: name a file, or use a pipe"
+        )
     with ctx.obj.database(migrate=False) as database:
         selected = selection(database, source, since, until)
         if query is not None:
             selected = _found(database, query, selected)
         total = count(database, selected)
         files = FileTree(destination, (layout or Layout.TREE).value, total) if form == Format.FILES else None
-        with progress_bar("export", "article") as advance:
+        with nullcontext(_no_progress) if is_on_terminal else progress_bar("export", "article") as advance:
             done, unreadable = run(
                 database,
                 selected,
@@ -75,6 +81,10 @@ def export(
     _print_done(destination, done, files)
     if unreadable:
         _fail_for_damage(unreadable)
+
+
+def _no_progress(_done: int, _total: int | None) -> None:
+    """Show nothing: the articles are on the terminal themselves."""
 
 
 def _check(form: Format, layout: Layout | None, *, versions: bool) -> None:

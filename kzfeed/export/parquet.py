@@ -20,8 +20,11 @@ except ImportError as error:
     raise UsageError(f"Parquet needs pyarrow: install kzfeed[parquet] ({error})") from error
 
 GROUP_ROWS = 10_000
-GROUP_CHARACTERS = 16 * 2**20
-"""The size of a row group, which is in memory as a whole."""
+GROUP_BYTES = 16 * 2**20
+"""The most rows of a row group, and the size at which it ends: it is in memory as a whole."""
+_PART_ROWS = 200
+_PART_CHARACTERS = 2**20
+"""The rows that are turned into columns together. As Python's objects they take several times the memory."""
 
 _TYPES: dict[str, Callable[[], Any]] = {
     "text": pa.string,
@@ -36,26 +39,42 @@ _TYPES: dict[str, Callable[[], Any]] = {
 def writer(stream: BinaryIO, *, versions: bool) -> Iterator[Write]:
     """Writes a row for each article, in groups of a bounded size. Older versions are a list of structs."""
     schema = _schema(versions=versions)
-    rows: list[Values] = []
-    size = 0
     with parquet.ParquetWriter(stream, schema, compression="zstd") as file:
+        group = _Group(file, schema)
+        yield group.add
+        group.write()
 
-        def flush() -> None:
-            nonlocal size
-            file.write_table(pa.Table.from_pylist(rows, schema=schema))
-            rows.clear()
-            size = 0
 
-        def write(article: StoredArticle, record: ArticleRecord, _sources: Sequence[SourceRecord]) -> None:
-            nonlocal size
-            rows.append(_row(article, record))
-            size += len(article.content) + len(article.text)
-            size += sum(len(each["content"]) + len(each["text"]) for each in record.versions)
-            if len(rows) >= GROUP_ROWS or size >= GROUP_CHARACTERS:
-                flush()
+class _Group:
+    """The row group that is being gathered."""
 
-        yield write
-        flush()
+    def __init__(self, file: Any, schema: Any) -> None:
+        self._file, self._schema = file, schema
+        self._parts: list[Any] = []
+        self._rows: list[Values] = []
+        self._characters = 0
+
+    def add(self, article: StoredArticle, record: ArticleRecord, _sources: Sequence[SourceRecord]) -> None:
+        """Add an article, and write the group if it is full."""
+        self._rows.append(_row(article, record))
+        self._characters += len(article.content) + len(article.text)
+        self._characters += sum(len(each["content"]) + len(each["text"]) for each in record.versions)
+        if len(self._rows) >= _PART_ROWS or self._characters >= _PART_CHARACTERS:
+            self._end_part()
+            rows, size = sum(part.num_rows for part in self._parts), sum(part.nbytes for part in self._parts)
+            if rows >= GROUP_ROWS or size >= GROUP_BYTES:
+                self.write()
+
+    def write(self) -> None:
+        """Write what is left."""
+        self._end_part()
+        self._file.write_table(pa.concat_tables(self._parts))
+        self._parts.clear()
+
+    def _end_part(self) -> None:
+        self._parts.append(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows.clear()
+        self._characters = 0
 
 
 def _schema(*, versions: bool) -> Any:

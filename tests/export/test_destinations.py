@@ -9,6 +9,7 @@ import pytest
 
 from tests.export.archives import Archive
 from tests.store.search_archive import SEARCHED
+from tests.terminal import at_terminal
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,19 @@ def test_a_reader_that_has_read_enough_is_no_failure(archive: Archive) -> None:
     assert len(first.stdout) == 100
     assert (archive.folder / "status").read_text() == "0\n"
     assert b"Broken pipe" not in first.stderr
+
+
+def test_at_a_terminal_a_bar_shows_progress_and_no_text_controls_it(archive: Archive) -> None:
+    environment = {**archive.environment, "TERM": "xterm", "NO_COLOR": "1"}
+
+    to_file = at_terminal(["export", "x.jsonl"], archive.folder, environment)
+    to_terminal = at_terminal(["export", "-", "--format", "jsonl", "--source", "pod"], archive.folder, environment)
+    refused = at_terminal(["export", "-", "--format", "csv"], archive.folder, environment)
+
+    assert "export" in to_file
+    assert to_file.rstrip().endswith(f"x.jsonl: {archive.rows()['articles'].total()} articles written")
+    assert [json.loads(line)["source"] for line in to_terminal.splitlines()[:-1]] == ["pod"] * 9
+    assert "standard output is a terminal" in refused
 
 
 def test_a_query_chooses_what_a_search_finds(archive: Archive) -> None:

@@ -58,6 +58,7 @@ def test_groups_of_rows_are_bounded(archive: Archive, monkeypatch: pytest.Monkey
     from kzfeed.store.queries import Selection
 
     monkeypatch.setattr(parquet_writer, "GROUP_ROWS", 4)
+    monkeypatch.setattr(parquet_writer, "_PART_ROWS", 2)
     path = archive.folder / "x.parquet"
     to = Stream(Format.PARQUET, path, sys.stdout.buffer, datetime.now(UTC), versions=False)
 

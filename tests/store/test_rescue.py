@@ -104,6 +104,19 @@ def test_one_damaged_page_costs_only_its_own_articles(file: Path, tmp_path: Path
     assert count(tmp_path / "rescued.db", "sources") == 2
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet", "atom"])
+def test_every_format_goes_around_damaged_pages(file: Path, tmp_path: Path, kzfeed: Run, form: str) -> None:
+    damage(file, pages_of(file, "articles")[5], pages_of(file, "media")[0])
+
+    exported = kzfeed(file, "export", f"x.{form}")
+    files = kzfeed(file, "export", tmp_path / "out")
+
+    assert (exported.returncode, files.returncode) == (1, 1)
+    assert exported.stderr == files.stderr
+    assert exported.stdout == f"x.{form}: {archive_files(tmp_path / 'out')} articles written\n"
+    assert 0 < archive_files(tmp_path / "out") < ARTICLES
+
+
 def test_what_is_rescued_is_a_sound_database_that_asks_for_whole_documents(
     file: Path, tmp_path: Path, kzfeed: Run
 ) -> None:
