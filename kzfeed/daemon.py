@@ -22,13 +22,14 @@ from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from kzfeed import __version__
 from kzfeed.errors import ClaimExpired, ConfigError, DatabaseError, DatabaseFileReplaced
 from kzfeed.hosts import host_of
 from kzfeed.indexing import Indexing
 from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
 from kzfeed.schedule.interval import spread_start
-from kzfeed.store import claims
+from kzfeed.store import claims, heartbeats
 
 TICK = timedelta(seconds=1)
 INDEX_TICK = timedelta(seconds=2)
@@ -95,6 +96,8 @@ class Daemon:
     """Whether a poll has ended since the last claim began."""
     _paused_hosts: dict[str, float] = field(default_factory=dict)
     """Hosts whose poll could not be stored, and until when (by the event loop's clock) they are left alone."""
+    _started_at: datetime | None = None
+    """When the first heartbeat was."""
     _was_offline: bool = True
     """Whether a poll has failed for lack of a connection since the last success; perhaps one before the start."""
     _reload_wanted: bool = False
@@ -129,6 +132,7 @@ class Daemon:
         self._scheduler.add_listener(self._on_job_error, EVENT_JOB_ERROR)
         self._claim_job = self._add_job("poll due sources", self._poll_due, self.tick)
         self._add_job("renew claims", self._renew_claims, self.lease / 4)
+        self._add_job("heartbeat", self._beat, heartbeats.INTERVAL)
         self._add_job("reload configuration", self._reload, self.tick)
         if self.indexing:
             self._add_job("index articles", self.indexing.run, INDEX_TICK)
@@ -253,13 +257,20 @@ class Daemon:
             self._claim_job.modify(next_run_time=soon)
 
     async def _renew_claims(self) -> None:
-        """Heartbeat: prolong the claims of all polls under way, however slow they are."""
+        """Prolong the claims of all polls under way, however slow they are."""
         if self._polls:
             held = [source.id for source in self._polls.values()]
             until = self.poller.clock() + self.lease
             renewed = await asyncio.to_thread(claims.renew, self.poller.database, self.owner, held, until)
             # Those whose polls have ended meanwhile are under way no more.
             self._claimed_until |= dict.fromkeys(renewed & self._claimed_until.keys(), until)
+
+    async def _beat(self) -> None:
+        """Record that this daemon runs. It tells that the jobs run, too: this is one of them."""
+        now = self.poller.clock()
+        self._started_at = self._started_at or now
+        beat = heartbeats.Heartbeat(self.owner, __version__, self._started_at, now)
+        await asyncio.to_thread(heartbeats.beat, self.poller.database, beat)
 
     # --- upkeep ------------------------------------------------------------------------------------------------------
 
@@ -333,9 +344,13 @@ class Daemon:
         self._scheduler.remove_listener(self._on_job_error)
         self._scheduler.shutdown(wait=False)
         try:
-            await asyncio.wait_for(asyncio.to_thread(claims.release, self.poller.database, self.owner), timeout=2)
+            await asyncio.wait_for(asyncio.to_thread(self._sign_off), timeout=2)
         except (DatabaseError, TimeoutError) as error:
             log.warning("claims not released, they expire by themselves", error=str(error))
+
+    def _sign_off(self) -> None:
+        claims.release(self.poller.database, self.owner)
+        heartbeats.end(self.poller.database, self.owner)
 
 
 def _end_process_after(time: timedelta) -> None:

@@ -11,7 +11,19 @@ from typing import Annotated
 import typer
 
 from kzfeed import __version__
-from kzfeed.cli import archive_files, articles, database, export, polling, query, search, sources, stats, terminal
+from kzfeed.cli import (
+    archive_files,
+    articles,
+    database,
+    export,
+    polling,
+    query,
+    search,
+    sources,
+    stats,
+    status,
+    terminal,
+)
 from kzfeed.cli.options import LogFormat, Session, global_options_first
 from kzfeed.errors import KzfeedError
 from kzfeed.text import printable_lines, redacted
@@ -36,6 +48,7 @@ app.command()(articles.show)
 app.command()(articles.diff)
 app.command(context_settings={"ignore_unknown_options": True})(search.search)
 app.command()(stats.stats)
+app.command()(status.status)
 app.command()(query.query)
 app.command()(sources.explain)
 app.command()(database.verify)

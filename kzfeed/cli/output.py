@@ -29,6 +29,15 @@ def print_sentence(line: str, indent: int = 2) -> None:
     print(line if columns is None else terminal.wrapped(line, columns, indent), flush=True)
 
 
+LABEL = 12
+"""The width of the column of labels in `stats` and `status`."""
+
+
+def print_labelled(label: str, sentence: str) -> None:
+    """Print a label and a sentence beside it, wrapped in a column of its own."""
+    print_sentence(f"{label:<{LABEL}}{sentence}", indent=LABEL)
+
+
 def print_json(value: Any) -> None:
     """Print the value as one line of JSON, with times in ISO 8601."""
 

@@ -8,7 +8,7 @@ import typer
 
 from kzfeed.cli.column_chart import column_chart, columns
 from kzfeed.cli.options import AsJson
-from kzfeed.cli.output import print_json, print_line, print_sentence
+from kzfeed.cli.output import LABEL, print_json, print_labelled, print_line, print_sentence
 from kzfeed.cli.table import chart_lines, sized, terminal_width
 from kzfeed.errors import UsageError
 from kzfeed.text import plural, printable, redacted, without_address
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from kzfeed.store.statistics import Period
 
 DAYS = 30
-_LABEL = 12
 _NARROWEST = 40
 _TOP_SOURCES = 6
 _TOP_FAILURES = 4
@@ -92,21 +91,17 @@ def _heading(period: "Period") -> str:
 # --- sections --------------------------------------------------------------------------------------------------------
 
 
-def _print_labelled(label: str, sentence: str) -> None:
-    print_sentence(f"{label:<{_LABEL}}{sentence}", indent=_LABEL)
-
-
 def _print_totals(figures: Mapping[str, Any]) -> None:
     statuses = ", ".join(f"{number:,} {status}" for status, number in sorted(figures["sources_by_status"].items()))
-    _print_labelled("sources", f"{figures['sources']:,}{': ' if statuses else ''}{statuses}")
+    print_labelled("sources", f"{figures['sources']:,}{': ' if statuses else ''}{statuses}")
     held = f"{plural(figures['articles'], 'article')}, {plural(figures['revisions'], 'older version')}"
     if first := figures["first_published_at"]:
         held += f", published {first:%Y-%m-%d} to {figures['last_published_at']:%Y-%m-%d}"
-    _print_labelled("archive", held + (f", {figures['undated']:,} undated" if figures["undated"] else ""))
+    print_labelled("archive", held + (f", {figures['undated']:,} undated" if figures["undated"] else ""))
     size = f"database {_bytes(figures['database_bytes'])}"
     if figures["search_index_bytes"] is not None:
         size += f", search index {_bytes(figures['search_index_bytes'])}"
-    _print_labelled("size", size)
+    print_labelled("size", size)
 
 
 def _bytes(number: int) -> str:
@@ -122,14 +117,14 @@ def _bytes(number: int) -> str:
 def _print_articles(figures: Mapping[str, Any], period: "Period", width: int) -> None:
     counted = figures["in_period"]
     print()
-    _print_labelled(
+    print_labelled(
         "articles",
         f"{counted['articles']:,} published in the period, {counted['first_seen']:,} stored, "
         f"{counted['undated']:,} of them undated; {plural(counted['new_versions'], 'new version')}",
     )
     if not counted["articles"]:
         if newest := figures["last_published_at"]:
-            print_sentence(f"The newest article is of {newest:%Y-%m-%d}: {_until(newest)}", indent=_LABEL)
+            print_sentence(f"The newest article is of {newest:%Y-%m-%d}: {_until(newest)}", indent=LABEL)
         return
     by_day = {day["day"]: day["articles"] for day in figures["by_day"]}
     step, shown = columns(by_day, period.first, period.last, width - 12)
@@ -162,15 +157,15 @@ def _name(name: str) -> str:
 def _print_polls(figures: Mapping[str, Any]) -> None:
     print()
     outcomes, last = figures["polls_by_outcome"], figures["last_polls_by_outcome"]
-    _print_labelled("polls", _outcomes(outcomes))
+    print_labelled("polls", _outcomes(outcomes))
     if last:
-        _print_labelled("last polls", f"{_outcomes(last)}, one of each source")
+        print_labelled("last polls", f"{_outcomes(last)}, one of each source")
     failures = figures["failures_by_source"]
-    _print_labelled("failures", _sources(failures, "polls", "poll") if failures else "none")
+    print_labelled("failures", _sources(failures, "polls", "poll") if failures else "none")
     for line in _failure_lines(failures[:_TOP_FAILURES]):
         print_line(line)
-    _print_labelled("gaps", _named_sources(figures["gaps_by_source"], "gaps", "gap"))
-    _print_labelled("flaws", _named_sources(figures["flaws_by_source"], "polls", "poll"))
+    print_labelled("gaps", _named_sources(figures["gaps_by_source"], "gaps", "gap"))
+    print_labelled("flaws", _named_sources(figures["flaws_by_source"], "polls", "poll"))
 
 
 def _named_sources(rows: Sequence[Mapping[str, Any]], column: str, noun: str) -> str:

@@ -21,7 +21,7 @@ from kzfeed.store.day_counts import rebuild_statement
 from kzfeed.store.engine import Database
 
 BATCH = 200
-_NOT_COPIED = ("row_counts", "day_counts", "host_queue", "claims")
+_NOT_COPIED = ("row_counts", "day_counts", "host_queue", "claims", "daemons")
 """Tables that follow from what was copied, or hold for running daemons only."""
 
 

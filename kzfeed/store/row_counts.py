@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from kzfeed.store import tables
 
-_NOT_COUNTED = (tables.hosts, tables.host_queue, tables.claims, tables.row_counts, tables.day_counts)
+_NOT_COUNTED = (tables.hosts, tables.host_queue, tables.claims, tables.daemons, tables.row_counts, tables.day_counts)
 COUNTED = [table for table in tables.metadata.sorted_tables if table not in _NOT_COUNTED]
 
 # Text, because both engines share this syntax and SQLAlchemy has `ON CONFLICT` only for one dialect at a time.

@@ -141,6 +141,15 @@ claims = sa.Table(
     sa.Column("claimed_until", Instant, nullable=False),
 )
 
+daemons = sa.Table(
+    "daemons",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.Text, nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+)
+
 host_queue = sa.Table(
     "host_queue",
     metadata,

@@ -1,0 +1,61 @@
+"""Heartbeats of daemons (table `daemons`): each daemon writes every few seconds that it runs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+
+INTERVAL = timedelta(seconds=10)
+"""The time from one heartbeat of a daemon to the next."""
+SILENT_AFTER = timedelta(minutes=1)
+"""A daemon without a heartbeat for so long runs no more, or does nothing."""
+FORGOTTEN_AFTER = timedelta(hours=1)
+"""The row of a daemon that was killed stays for so long while others run."""
+
+_daemon = tables.daemons.c
+
+# Text, because both engines share this syntax and SQLAlchemy has `ON CONFLICT` only for one dialect at a time.
+_BEAT = sa.text(
+    "INSERT INTO daemons (name, version, started_at, seen_at) VALUES (:name, :version, :started_at, :seen_at) "
+    "ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at"
+).bindparams(*(sa.bindparam(name, type_=_daemon[name].type) for name in ("started_at", "seen_at")))
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """That a daemon runs: its name, which no other one has, the version of kzfeed, since when, and when it said so."""
+
+    name: str
+    version: str
+    started_at: datetime
+    seen_at: datetime
+
+    def is_silent(self, now: datetime) -> bool:
+        """Whether the heartbeat is too old, or made before the clock was set back."""
+        return abs(now - self.seen_at) > SILENT_AFTER
+
+
+def beat(database: Database, heartbeat: Heartbeat) -> None:
+    """Record that a daemon runs, and forget those that were killed long ago."""
+    is_over = _daemon.seen_at < heartbeat.seen_at - FORGOTTEN_AFTER
+    # An SQLite database has one daemon.
+    is_forgotten = sa.true() if database.dialect == "sqlite" else is_over
+    with database.write() as connection:
+        connection.execute(sa.delete(tables.daemons).where(_daemon.name != heartbeat.name, is_forgotten))
+        connection.execute(_BEAT, asdict(heartbeat))
+
+
+def end(database: Database, name: str) -> None:
+    """Record that the daemon runs no more."""
+    with database.write() as connection:
+        connection.execute(sa.delete(tables.daemons).where(_daemon.name == name))
+
+
+def heartbeats(connection: sa.Connection) -> Sequence[Heartbeat]:
+    """The last heartbeat of each daemon, the daemon that was started first before the others."""
+    rows = connection.execute(sa.select(tables.daemons).order_by(_daemon.started_at, _daemon.name))
+    return [Heartbeat(**row._mapping) for row in rows]

@@ -1,0 +1,94 @@
+"""Status of the service: whether a daemon keeps this archive up to date, and what is late or fails."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.errors import DatabaseError
+from kzfeed.model.polls import POLLED_STATUSES
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from kzfeed.store.heartbeats import heartbeats
+from kzfeed.store.search.pages import open_index
+
+LATE_AFTER = timedelta(minutes=15)
+"""A source that has been due for longer is late."""
+
+_source, _poll, _host = tables.sources.c, tables.polls.c, tables.hosts.c
+
+
+def status(database: Database, now: datetime) -> dict[str, Any]:
+    """The status as `kzfeed status --json` prints it. `healthy` is whether `problems` is empty."""
+    with database.read() as connection:
+        beats = heartbeats(connection)
+        found: dict[str, Any] = {
+            "daemons": [beat for beat in beats if not beat.is_silent(now)],
+            "silent_daemons": [beat for beat in beats if beat.is_silent(now)],
+            **_schedule(connection, now),
+            "last_poll": _last_poll(connection),
+            **_sources(connection),
+        }
+    found["search"] = _search(database)
+    problems = _problems(found, now)
+    return {"healthy": not problems, "problems": problems, **found}
+
+
+def _problems(found: dict[str, Any], now: datetime) -> list[str]:
+    """What keeps the archive from being up to date, in sentences."""
+    problems = []
+    if not found["daemons"]:
+        problems.append("no daemon runs on this database: start `kzfeed run`")
+    if found["due_since"] and now - found["due_since"] > LATE_AFTER:
+        minutes = round(LATE_AFTER.total_seconds() / 60)
+        problems.append(f"polls are late: {found['longest_due']} has been due for more than {minutes} minutes")
+    return problems
+
+
+def _schedule(connection: sa.Connection, now: datetime) -> dict[str, Any]:
+    """What is due and may be polled: how many sources, which one for longest, since when; and what comes next."""
+    is_polled = sa.and_(_source.enabled, _source.status.in_(POLLED_STATUSES), _source.host.is_not(None))
+    is_due = sa.and_(
+        is_polled,
+        _source.next_poll_at <= now,
+        sa.or_(_source.not_before.is_(None), _source.not_before <= now),
+        _source.host.not_in(sa.select(_host.host).where(_host.paused_until > now)),
+    )
+    number = connection.execute(sa.select(sa.func.count()).select_from(tables.sources).where(is_due)).scalar_one()
+    by_time = sa.select(_source.name, _source.next_poll_at).order_by(_source.next_poll_at, _source.id).limit(1)
+    longest = connection.execute(by_time.where(is_due)).first()
+    following = connection.execute(by_time.where(is_polled, _source.next_poll_at > now)).first()
+    return {
+        "due": number,
+        "longest_due": longest and longest.name,
+        "due_since": longest and longest.next_poll_at,
+        "lag_seconds": round((now - longest.next_poll_at).total_seconds(), 3) if longest else 0,
+        "next_poll_at": following and following.next_poll_at,
+    }
+
+
+def _last_poll(connection: sa.Connection) -> dict[str, Any] | None:
+    query = sa.select(_source.name.label("source"), _poll.started_at, _poll.outcome, _poll.error_kind)
+    joined = query.join_from(tables.polls, tables.sources, _source.id == _poll.source_id)
+    row = connection.execute(joined.order_by(_poll.id.desc()).limit(1)).first()
+    return None if row is None else dict(row._mapping)
+
+
+def _sources(connection: sa.Connection) -> dict[str, Any]:
+    """How many sources are polled, and those of them that fail, the longest failing first."""
+    is_polled = sa.and_(_source.enabled, _source.status.in_(POLLED_STATUSES))
+    columns = (_source.name.label("source"), _source.failing_since, _source.failure_count, _source.last_error)
+    failing = sa.select(*columns).where(is_polled, _source.status == "failing")
+    rows = connection.execute(failing.order_by(_source.failing_since, _source.name))
+    number = sa.select(sa.func.count()).select_from(tables.sources).where(is_polled)
+    return {"sources": connection.execute(number).scalar_one(), "failing": [dict(row._mapping) for row in rows]}
+
+
+def _search(database: Database) -> dict[str, Any]:
+    """How far the search index is behind, or why it cannot be used."""
+    try:
+        with open_index(database) as index:
+            lag = index.lag()
+    except DatabaseError as error:
+        return {"articles": None, "since": None, "error": str(error)}
+    return {"articles": lag.articles, "since": lag.since, "error": None}
