@@ -13,6 +13,7 @@ from benchmarks.scale import __main__ as scale
 from benchmarks.scale import many_sources
 from benchmarks.scale.archives import Shape
 from benchmarks.scale.work import Task, contact, files, not_modified, one_new
+from benchmarks.search import __main__ as search
 
 
 @pytest.mark.slow
@@ -65,3 +66,13 @@ def test_the_query_for_due_sources_is_measured_with_none_some_and_all_due() -> N
     with many_sources.database_of("sqlite") as database:
         lines = list(many_sources.tick_rows("sqlite", database, 120))
     assert [line.split(" | ")[2] for line in lines] == ["0", "100", "120"]
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_search_measures_every_kind_of_query(capsys: pytest.CaptureFixture[str]) -> None:
+    search.main(["--articles", "1000", "--queries", "2"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in lines[:2]] == ["build", "index"]
+    assert lines[-1].startswith("live: ")
+    assert len(lines) == 14

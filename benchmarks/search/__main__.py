@@ -32,8 +32,6 @@ from tests.databases import postgresql_server
 from tests.search.reference import Text
 from tests.store.search_archive import add_articles, add_sources
 
-QUERIES = 100
-"""Queries of each kind."""
 LIVE = 2_000
 """Articles that are added and indexed at the end."""
 
@@ -42,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=__doc__)
     parser.add_argument("--articles", type=int, default=100_000)
     parser.add_argument("--texts", type=Path, help="a folder with Chinese texts")
+    parser.add_argument("--queries", type=int, default=100, help="queries of each kind")
     parser.add_argument("--only-ask", action="store_true", help="use the index that is there")
     parser.add_argument("--engine", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--database", help="URL of the archive, empty or of an earlier run")
@@ -60,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         with open_index(database) as index:
             if not options.only_ask:
                 _build(database, index, options.articles)
-            _ask(database, index)
+            _ask(database, index, options.queries)
             if options.only_ask:
                 return
             _index_live(database, index, islice(articles(options.articles + LIVE, real), options.articles, None))
@@ -97,7 +96,7 @@ def _index_size(database: Database) -> int:
     return int((pages - free) * 16384)
 
 
-def _ask(database: Database, index: Index) -> None:
+def _ask(database: Database, index: Index, count: int) -> None:
     chance = random.Random(5)
     with database.read() as connection:
         highest = connection.execute(sa.select(sa.func.max(tables.articles.c.id))).scalar_one()
@@ -116,17 +115,17 @@ def _ask(database: Database, index: Index) -> None:
         return run[start : start + size]
 
     kinds = {
-        "2 characters": [part(2) for _ in range(QUERIES)],
-        "3 characters": [part(3) for _ in range(QUERIES)],
-        "4 characters": [part(4) for _ in range(QUERIES)],
-        "4 characters, absent": ["".join(chance.sample(part(10), 4)) for _ in range(QUERIES)],
-        "1 character": [part(1) for _ in range(QUERIES)],
-        "10 characters": [part(10) for _ in range(QUERIES)],
-        "two frequent": [" ".join(chance.sample(frequent, 2)) for _ in range(QUERIES)],
-        "frequent -frequent": ["{} -{}".format(*chance.sample(frequent, 2)) for _ in range(QUERIES)],
-        "source": [f"{part(2)} source:c" for _ in range(QUERIES)],
-        "month": [f"{chance.choice(frequent)} since:2018-05 until:2018-06" for _ in range(QUERIES)],
-        "title": [f"title:{part(2)}" for _ in range(QUERIES)],
+        "2 characters": [part(2) for _ in range(count)],
+        "3 characters": [part(3) for _ in range(count)],
+        "4 characters": [part(4) for _ in range(count)],
+        "4 characters, absent": ["".join(chance.sample(part(10), 4)) for _ in range(count)],
+        "1 character": [part(1) for _ in range(count)],
+        "10 characters": [part(10) for _ in range(count)],
+        "two frequent": [" ".join(chance.sample(frequent, 2)) for _ in range(count)],
+        "frequent -frequent": ["{} -{}".format(*chance.sample(frequent, 2)) for _ in range(count)],
+        "source": [f"{part(2)} source:c" for _ in range(count)],
+        "month": [f"{chance.choice(frequent)} since:2018-05 until:2018-06" for _ in range(count)],
+        "title": [f"title:{part(2)}" for _ in range(count)],
     }
     for kind, queries in kinds.items():
         for _ in range(2):  # the second time is counted

@@ -137,7 +137,8 @@ def _term(item: _Item) -> tuple[_Item, Term]:
     stars = len(text) - len(text.rstrip("*"))
     text = text.rstrip("* ") if stars else text
     if not WORD.search(text) and not has_unspaced(text):
-        raise UsageError(f"{item.value!r} cannot be searched for: it has neither letters nor digits")
+        typed = f"{item.field}:{item.value}" if item.field else item.value
+        raise UsageError(f"{typed!r} cannot be searched for: it has neither letters nor digits")
     if "*" in text and not item.quoted and not has_unspaced(text):
         raise UsageError(f"{item.value!r}: * may stand only at the end, for the rest of a word")
     is_prefix = bool(stars) and not has_unspaced(text) and WORD.fullmatch(text[-1]) is not None

@@ -57,7 +57,7 @@ def test_sources_and_times_restrict_the_articles() -> None:
         ("-普京", "nothing to search for"),
         ("source:bbc", "nothing to search for"),
         ("——", "neither letters nor digits"),
-        ("title:", "neither letters nor digits"),
+        ("title:", "'title:' cannot be searched for: it has neither letters nor digits"),
         ("*", "neither letters nor digits"),
         ("wor*d", "may stand only at the end"),
         ('中亚 "New York', "the quotation mark before 'New York' has no counterpart"),
