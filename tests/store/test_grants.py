@@ -78,8 +78,9 @@ def test_the_role_can_use_kzfeed_itself(url: str, reader: sa.Engine, tmp_path: P
     kzfeed(url, tmp_path, "db", "grant", ROLE)
     own = sa.make_url(url).set(username=ROLE).render_as_string(hide_password=False)
 
-    for arguments in (["query", "SELECT count(*) FROM articles"], ["list"], ["stats"]):
+    for arguments in (["query", "SELECT count(*) FROM articles"], ["list", "--tag", "t"], ["stats"]):
         assert kzfeed(own, tmp_path, *arguments)[0] == 0, arguments
+    assert kzfeed(own, tmp_path, "status")[0] == 1  # no daemon runs
     status, _, said = kzfeed(own, tmp_path, "query", "SELECT url FROM sources")
     assert (status, "permission denied" in said, said.count("\n")) == (2, True, 1)
 
