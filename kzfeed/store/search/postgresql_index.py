@@ -17,7 +17,6 @@ from kzfeed.errors import DatabaseError
 from kzfeed.instants import milliseconds
 from kzfeed.search.document import document
 from kzfeed.search.hits import Hit, Lag
-from kzfeed.search.terms import VERSION
 from kzfeed.store import tables
 from kzfeed.store.engine import Database, driver_errors
 from kzfeed.store.search import postgresql_schema as layout
@@ -38,11 +37,14 @@ REPLACE_WAIT_S = 3
 _article, _change = tables.articles.c, tables.article_changes.c
 _INDEXED = sa.select(_article.id, _article.title, _article.text, _article.published_at, _article.source_id)
 
+# One statement for all rows: PostgreSQL prepares the function of the index once for each statement.
 _PUT = """
-INSERT INTO {prefix}_docs VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
-ON CONFLICT (article_id) DO UPDATE SET published_at = excluded.published_at, day = excluded.day,
-  source_id = excluded.source_id, title = excluded.title, body = excluded.body, mixed_pairs = excluded.mixed_pairs,
-  is_large = excluded.is_large
+INSERT INTO {prefix}_docs (article_id, published_at, source_id, day, is_large, title, body, mixed_pairs)
+SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[], %s::integer[], %s::boolean[],
+  %s::text[], %s::text[], %s::text[])
+ON CONFLICT (article_id) DO UPDATE SET published_at = excluded.published_at, source_id = excluded.source_id,
+  day = excluded.day, is_large = excluded.is_large, title = excluded.title, body = excluded.body,
+  mixed_pairs = excluded.mixed_pairs
 """
 _SET_STATE = """
 UPDATE {prefix}_state SET article_id = %s, url_hash = %s, change_id = %s, changed_article_id = %s, indexed_at = now()
@@ -92,13 +94,12 @@ class PostgresqlIndex:
     def index_some(self, most: int) -> int:
         with self._write() as connection:
             if not layout.exists(connection, "search"):
-                layout.create(connection, "search", VERSION)
+                layout.create(connection, "search")
                 layout.create_indexes(connection, "search")
-                layout.create_functions(connection)
-            elif not layout.has_functions(connection):
+            if _usable_state(connection, "search").functions_version != layout.FUNCTIONS_VERSION:
                 layout.create_functions(connection)
             done = _index_some(connection, "search", most)
-            if done:
+            if 0 < done < most:
                 layout.merge_pending(connection, "search")
             return done
 
@@ -122,7 +123,7 @@ class PostgresqlIndex:
     def _rebuild(self, on_progress: OnProgress) -> None:
         with self._write(lock=None) as connection:
             layout.drop(connection, "rebuilt")
-            layout.create(connection, "rebuilt", VERSION)
+            layout.create(connection, "rebuilt")
         while self._rebuild_some(on_progress):
             pass
         with self._write(lock=None) as connection:
@@ -209,7 +210,7 @@ def _usable_state(connection: sa.Connection, prefix: str) -> sa.Row[Any]:
     if not layout.exists(connection, prefix):
         raise IndexUnusable("this archive has no search index yet")
     state = connection.exec_driver_sql(f"SELECT * FROM {prefix}_state").one()  # noqa: S608 - a name of ours
-    if state.terms_version != VERSION:
+    if state.terms_version != layout.VERSION:
         raise IndexUnusable("another version of kzfeed made the search index")
     last_article = sa.select(_article.url_hash).where(_article.id == state.article_id)
     last_change = sa.select(_change.article_id).where(_change.id == state.change_id)
@@ -231,7 +232,8 @@ def _index_some(connection: sa.Connection, prefix: str, most: int) -> int:
         return 0
     again = {change.article_id for change in changes if change.article_id <= state.article_id}
     changed_rows = connection.execute(_INDEXED.where(_article.id.in_(again))).all() if again else []
-    connection.exec_driver_sql(_PUT.format(prefix=prefix), [*_docs([*new, *changed_rows])])
+    if docs := [*_docs([*new, *changed_rows])]:
+        connection.exec_driver_sql(_PUT.format(prefix=prefix), tuple(map(list, zip(*docs, strict=True))))
     last_article = new[-1].id if new else state.article_id
     url_hash = connection.execute(sa.select(_article.url_hash).where(_article.id == last_article)).scalar()
     last_change = changes[-1] if changes else (state.change_id, state.changed_article_id)
@@ -244,6 +246,6 @@ def _docs(rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
         day = None if row.published_at is None else milliseconds(row.published_at) // layout.DAY_MS
         made = document(row.title, row.text)
         yield (
-            *(row.id, row.published_at, day, row.source_id),
-            *(made.title, made.body, made.mixed_pairs, made.is_large),
+            *(row.id, row.published_at, row.source_id, day),
+            *(made.is_large, made.title, made.body, made.mixed_pairs),
         )

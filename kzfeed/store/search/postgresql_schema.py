@@ -14,14 +14,17 @@ from functools import cache
 
 import sqlalchemy as sa
 
+from kzfeed.search import terms
 from kzfeed.search.folding import folded_characters
 from kzfeed.search.terms import LONGEST_WORD, MARK, UNSPACED, WORD_LETTER, WORD_MARK
 from kzfeed.store.search import postgresql_functions
 
 DAY_MS = 86_400_000
-PENDING_KB = 16_384
-"""How much an index may gather before it is merged; each batch is merged at its end."""
+PENDING_KB = 4_096
+"""How much an index gathers before the server merges it, about 500 articles: each search reads all of it."""
 
+VERSION = f"1.{terms.VERSION}"
+"""Version of the tables and of the terms in them. An index with another one must be built again."""
 FUNCTIONS_VERSION = hashlib.sha256("".join(postgresql_functions.FUNCTIONS.values()).encode()).hexdigest()[:8]
 """Version of the functions that search. Another one is replaced without building the index again."""
 
@@ -31,8 +34,8 @@ _INDEXES = ("docs_pkey", "docs_day", "docs_terms", "folding_pkey")
 
 _CREATE_TABLES = """
 CREATE TABLE {prefix}_docs (
-  article_id bigint NOT NULL, published_at timestamptz, day integer, source_id bigint NOT NULL,
-  title text NOT NULL, body text NOT NULL, mixed_pairs text NOT NULL, is_large boolean NOT NULL,
+  article_id bigint NOT NULL, published_at timestamptz, source_id bigint NOT NULL, day integer,
+  is_large boolean NOT NULL, title text NOT NULL, body text NOT NULL, mixed_pairs text NOT NULL,
   CONSTRAINT {prefix}_docs_pkey PRIMARY KEY (article_id));
 CREATE TABLE {prefix}_state (
   terms_version text NOT NULL, functions_version text, article_id bigint NOT NULL, url_hash text,
@@ -86,7 +89,7 @@ def execute(connection: sa.Connection, statement: str) -> None:
     connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
-def create(connection: sa.Connection, prefix: str, terms_version: str) -> None:
+def create(connection: sa.Connection, prefix: str) -> None:
     """Create the tables of an empty index whose names begin with the prefix; they are found without an index yet."""
     for statement in _CREATE_TABLES.format(prefix=prefix).split(";"):
         execute(connection, statement)
@@ -95,7 +98,7 @@ def create(connection: sa.Connection, prefix: str, terms_version: str) -> None:
         _CREATE_TERMS.format(prefix=prefix, mark=MARK, longest=LONGEST_WORD, unspaced=UNSPACED),
     )
     begin = f"INSERT INTO {prefix}_state (terms_version, article_id, change_id) VALUES (%s, 0, 0)"  # noqa: S608 - a name of ours
-    connection.exec_driver_sql(begin, (terms_version,))
+    connection.exec_driver_sql(begin, (VERSION,))
     fill = f"INSERT INTO {prefix}_folding SELECT * FROM unnest(%s::text[], %s::text[])"  # noqa: S608 - a name of ours
     connection.exec_driver_sql(fill, tuple(map(list, zip(*folded_characters(), strict=True))))
 
@@ -110,7 +113,7 @@ def create_indexes(connection: sa.Connection, prefix: str) -> None:
 
 
 def merge_pending(connection: sa.Connection, prefix: str) -> None:
-    """Merge what the index has gathered: each search reads all of it. Only the owner of the index may do it."""
+    """Merge what the index has gathered. Only the owner of the index may do it."""
     own = "SELECT oid FROM pg_class WHERE oid = to_regclass(%s) AND pg_has_role(relowner, 'USAGE')"
     for index in connection.exec_driver_sql(own, (f"{prefix}_docs_terms",)).scalars().all():
         connection.exec_driver_sql("SELECT gin_clean_pending_list(%s)", (index,))
@@ -126,11 +129,6 @@ def create_functions(connection: sa.Connection) -> None:
         execute(connection, f"CREATE OR REPLACE FUNCTION {name}{definition}")
     version = f"UPDATE search_state SET functions_version = '{FUNCTIONS_VERSION}'"  # noqa: S608 - a version of ours
     connection.exec_driver_sql(version)
-
-
-def has_functions(connection: sa.Connection) -> bool:
-    """Whether the functions that search are those of this kzfeed."""
-    return connection.exec_driver_sql("SELECT functions_version FROM search_state").scalar() == FUNCTIONS_VERSION
 
 
 def drop(connection: sa.Connection, prefix: str) -> None:
