@@ -17,11 +17,11 @@ import structlog
 
 from kzfeed.atomic_file import atomic_file
 from kzfeed.errors import UsageError
-from kzfeed.export_stream import is_export_stream
 from kzfeed.file_reader import EXPORT_LIST, FoundFile, read_files
 from kzfeed.hosts import host_of
 from kzfeed.model.articles import Article, Tally
 from kzfeed.restore import ExportList, ExportStream
+from kzfeed.restore_stream import is_export_stream
 from kzfeed.source_names import SOURCE_NAME_RULE, is_source_name, source_name_from
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database

@@ -16,7 +16,7 @@ from kzfeed.sandbox.process import end_with_parent
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index, IndexUnusable
 from kzfeed.store.search.pages import open_index
-from kzfeed.store.search.upkeep import FEW, catch_up
+from kzfeed.store.search.upkeep import SMALL_LAG, catch_up
 
 RETRY = timedelta(minutes=1)
 """The time after a failure before it is tried again."""
@@ -65,13 +65,13 @@ class Indexing:
     async def _catch_up(self) -> None:
         try:
             lag = await asyncio.to_thread(self._index.lag)
-            is_much = lag.articles > FEW
+            is_much = lag.articles > SMALL_LAG
             if is_much:
                 log.info("search index lags, catching up", articles=lag.articles, since=lag.since)
             elif not lag.articles:
                 return
         except IndexUnusable as error:
-            is_much = await asyncio.to_thread(self._index.articles) > FEW
+            is_much = await asyncio.to_thread(self._index.articles) > SMALL_LAG
             log.info("building the search index", reason=error.reason)
         if is_much:
             await self._run_process()

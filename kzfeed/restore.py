@@ -12,9 +12,9 @@ from pathlib import Path
 from kzfeed.article.build import has_fingerprint
 from kzfeed.errors import KzfeedError
 from kzfeed.export_list import ListedArticle, ListLine, NameSet, exported_file, listed_article, read_lines
-from kzfeed.export_stream import read_stream, streamed_article
 from kzfeed.file_reader import FileRead, FoundFile, read_files
 from kzfeed.model.articles import Article, Tally
+from kzfeed.restore_stream import read_stream, streamed_article
 from kzfeed.store.engine import Database
 from kzfeed.store.record_json import source_of_json
 from kzfeed.store.records import ArticleRecord, SourceRecord, Values

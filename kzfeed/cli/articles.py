@@ -9,7 +9,7 @@ import typer
 
 from kzfeed.cli.options import AsJson, ShowFormat, Since, SourceName, Until, selection
 from kzfeed.cli.output import print_articles, print_json, print_text
-from kzfeed.cli.search import catch_up
+from kzfeed.cli.search import bring_up_to_date
 from kzfeed.errors import UsageError
 from kzfeed.text import printable_lines
 
@@ -56,7 +56,7 @@ def list_articles(
             articles = listed(database, chosen, begin, wanted)
         else:
             with open_index(database) as index:
-                catch_up(index)
+                bring_up_to_date(index)
                 articles = listed_hits(database, index, parsed, chosen, begin, wanted)
     shown = articles[:limit]
     if as_json:

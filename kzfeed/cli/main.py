@@ -12,8 +12,8 @@ import typer
 
 from kzfeed import __version__
 from kzfeed.cli import (
-    archive_files,
     articles,
+    backfill,
     database,
     export,
     polling,
@@ -39,7 +39,7 @@ source_commands = typer.Typer(help="List the sources, or try a feed.", no_args_i
 database_commands = typer.Typer(
     help="Upgrade the database, back it up, rescue it, or let others read it.", no_args_is_help=True
 )
-app.command()(archive_files.backfill)
+app.command()(backfill.backfill)
 app.command()(polling.poll)
 app.command()(polling.run)
 app.command()(export.export)

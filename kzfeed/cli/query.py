@@ -32,7 +32,7 @@ def query(
 
     docs/database.md describes the tables, docs/cookbook.md has queries to begin with.
     """
-    from kzfeed.store.free_query import run_query
+    from kzfeed.store.user_query import run_query
 
     if as_csv + as_json + as_chart > 1:
         raise UsageError("choose one of --csv, --json and --chart")

@@ -50,7 +50,7 @@ def search(
     parsed = parse(" ".join(query or [])) if query or not rebuild else None
     hit = parse_key(after) if after else None
     with ctx.obj.database(migrate=False) as database, open_index(database) as index:
-        catch_up(index, rebuild=rebuild)
+        bring_up_to_date(index, rebuild=rebuild)
         if parsed is None:
             return
         limit = min(limit, sys.maxsize)
@@ -65,7 +65,7 @@ def search(
     _print_end(found, limit, relevance=relevance)
 
 
-def catch_up(index: "Index", *, rebuild: bool = False) -> None:
+def bring_up_to_date(index: "Index", *, rebuild: bool = False) -> None:
     """Index what is new, with a progress bar if it is much, and say how far the index is behind then."""
     from kzfeed.cli.progress import progress_bar
     from kzfeed.store.search.upkeep import catch_up_before_search

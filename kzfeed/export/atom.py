@@ -15,9 +15,9 @@ from xml.sax.saxutils import escape, quoteattr
 from kzfeed import __version__
 from kzfeed.article.build import URN
 from kzfeed.export.run import Write
-from kzfeed.export_atom import ELEMENT, NAMESPACE, XML_FORBIDS
 from kzfeed.instants import iso_text
 from kzfeed.model.articles import StoredArticle
+from kzfeed.restore_atom import ELEMENT, NAMESPACE, XML_FORBIDS
 from kzfeed.store.record_json import json_of_whole_article
 from kzfeed.store.records import ArticleRecord, SourceRecord
 from kzfeed.text import json_line

@@ -17,7 +17,7 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
 from kzfeed.store.search.index import Index
-from kzfeed.store.search.pages import wanted
+from kzfeed.store.search.pages import index_query
 
 _FEW = 10_000
 """So many articles with a tag, or withdrawn ones, can be sorted for each page."""
@@ -125,7 +125,7 @@ def listed_hits(
 def _hits(
     database: Database, index: Index, query: Query, chosen: Filter, after: Hit | None
 ) -> Iterator[dict[str, Any]]:
-    sought, most = wanted(database, query), _FIRST_HITS
+    sought, most = index_query(database, query), _FIRST_HITS
     while hits := index.newest(sought, after, most):
         with database.read() as connection:
             rows = connection.execute(

@@ -20,7 +20,7 @@ def grant(database: Database, role: str) -> list[str]:
 
     Raises UsageError if the database is not PostgreSQL or has no such role.
     """
-    with _roles_of(database).write() as connection:
+    with _postgresql_only(database).write() as connection:
         names = _Names(connection, role)
         inspector = sa.inspect(connection)
         relations = sorted({*inspector.get_table_names(), *inspector.get_view_names()} - WITHHELD.keys())
@@ -43,7 +43,7 @@ def grant(database: Database, role: str) -> list[str]:
 
 def revoke(database: Database, role: str) -> list[str]:
     """Take from the role what `grant` gave, so that it can be dropped; return the statements. Raises as `grant`."""
-    with _roles_of(database).write() as connection:
+    with _postgresql_only(database).write() as connection:
         names = _Names(connection, role)
         statements = [
             f"{names.later_tables} REVOKE SELECT ON TABLES FROM {names.role}",  # noqa: S608 - quoted names
@@ -56,7 +56,7 @@ def revoke(database: Database, role: str) -> list[str]:
     return statements
 
 
-def _roles_of(database: Database) -> Database:
+def _postgresql_only(database: Database) -> Database:
     if database.dialect != "postgresql":
         raise UsageError(
             "SQLite has no roles: whoever may read the file may read the archive (docs/database.md, Who may read)"

@@ -22,18 +22,18 @@ def merged(held: ArticleRecord, given: ArticleRecord) -> ArticleRecord:
     A version of `given` is the same as one of `held` if its visible text and title are the same.
     """
     held_versions, given_versions = _versions_of(held), _versions_of(given)
-    by_words = {_words(version): version for version in held_versions}
+    by_fingerprint = {_fingerprint_of(version): version for version in held_versions}
     added = []
     for version in given_versions:
-        if _words(version) not in by_words:
-            by_words[_words(version)] = version
+        if _fingerprint_of(version) not in by_fingerprint:
+            by_fingerprint[_fingerprint_of(version)] = version
             added.append(version)
     in_order = sorted([*held_versions, *added], key=itemgetter("seen_at"))
     places = {id(version): number for number, version in enumerate(in_order, 1)}
     numbered = tuple(version | {"revision": places[id(version)]} for version in in_order)
     new_numbers = [
         {version["revision"]: places[id(version)] for version in held_versions},
-        {version["revision"]: places[id(by_words[_words(version)])] for version in given_versions},
+        {version["revision"]: places[id(by_fingerprint[_fingerprint_of(version)])] for version in given_versions},
     ]
     return ArticleRecord(
         _article(held.article, given.article, numbered[-1]),
@@ -52,7 +52,7 @@ def _versions_of(record: ArticleRecord) -> list[Values]:
     return [*record.versions, {name: as_older[name] for name in exchanged_columns(tables.revisions)}]
 
 
-def _words(version: Values) -> str:
+def _fingerprint_of(version: Values) -> str:
     return fingerprint(version["title"], version["content"])
 
 
@@ -65,7 +65,7 @@ def _article(held: Values, given: Values, newest: Values) -> Values:
         "last_seen_at": max(held["last_seen_at"], given["last_seen_at"]),
         "revision_seen_at": newest["seen_at"],
         "revision_source": newest["source"],
-        "fingerprint": _words(newest),
+        "fingerprint": _fingerprint_of(newest),
     }
 
 

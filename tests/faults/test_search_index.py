@@ -10,7 +10,7 @@ from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import IndexUnusable
 from kzfeed.store.search.pages import open_index
-from kzfeed.store.search.upkeep import FEW
+from kzfeed.store.search.upkeep import SMALL_LAG
 from tests.databases import Databases
 from tests.faults.growing_feeds import document
 from tests.faults.index_kills import indexing_kills
@@ -65,13 +65,13 @@ def test_a_large_archive_is_indexed_by_a_process_of_its_own(engine: str, tmp_pat
     database = Database(url)
     schema.upgrade(database)
     add_sources(database)
-    add_articles(database, [Text(number, "中亚", "") for number in range(1, FEW + 100)])
+    add_articles(database, [Text(number, "中亚", "") for number in range(1, SMALL_LAG + 100)])
     configure(tmp_path, {"one": "http://127.0.9.2:9/feed"}, every="1h")
     with Running(tmp_path, url, "run") as daemon:
         daemon.wait_for("building the search index")
         daemon.wait_for("search index complete")
 
-        assert len(wait_until_indexed(database, FEW)) == FEW + 99
+        assert len(wait_until_indexed(database, SMALL_LAG)) == SMALL_LAG + 99
         assert daemon.stop() == 0
     database.close()
 

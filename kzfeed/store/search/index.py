@@ -25,7 +25,7 @@ class IndexUnusable(DatabaseError):  # noqa: N818 - it says what the index is
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class IndexQuery:
     """A query with the sources' ids in place of their names."""
 
     terms: tuple[Term, ...]
@@ -54,7 +54,7 @@ class Index(Protocol):
         Several processes may call it at the same time. An archive without an index gets one.
         """
 
-    def newest(self, wanted: Wanted, after: Hit | None, limit: int) -> Sequence[Hit]:
+    def newest(self, wanted: IndexQuery, after: Hit | None, limit: int) -> Sequence[Hit]:
         """The first matching articles after a hit, the newest first, the undated last."""
 
     def rebuild(self, on_progress: OnProgress) -> None:

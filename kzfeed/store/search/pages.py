@@ -13,7 +13,7 @@ from kzfeed.search.snippet import marked, snippet
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.known_articles import BODY_BATCH, in_batches
-from kzfeed.store.search.index import Index, Wanted
+from kzfeed.store.search.index import Index, IndexQuery
 from kzfeed.store.search.postgresql_index import PostgresqlIndex
 from kzfeed.store.search.sqlite_index import SqliteIndex
 
@@ -35,14 +35,14 @@ def open_index(database: Database) -> closing[Index]:
     return closing(PostgresqlIndex(database) if database.dialect == "postgresql" else SqliteIndex(database))
 
 
-def wanted(database: Database, query: Query) -> Wanted:
+def index_query(database: Database, query: Query) -> IndexQuery:
     """The query with the sources' ids. Raises UsageError if it names a source that the archive does not have."""
     ids: dict[str, int] = {}
     if query.sources or query.excluded_sources:
         with database.read() as connection:
             ids = {row.name: row.id for row in connection.execute(sa.select(_source.name, _source.id))}
         check_sources(query, ids)
-    return Wanted(
+    return IndexQuery(
         query.terms,
         query.excluded,
         tuple(ids[name] for name in query.sources),
@@ -54,12 +54,12 @@ def wanted(database: Database, query: Query) -> Wanted:
 
 def page(database: Database, index: Index, query: Query, after: Hit | None = None, *, limit: int) -> list[Found]:
     """The first articles after a hit that match the query, the newest first, the undated last."""
-    return found(database, query, index.newest(wanted(database, query), after, limit))
+    return found(database, query, index.newest(index_query(database, query), after, limit))
 
 
 def best(database: Database, index: Index, query: Query, *, limit: int) -> list[Found]:
     """The articles that match best among the newest `RANKED` that match, the best first."""
-    hits = index.newest(wanted(database, query), None, RANKED)
+    hits = index.newest(index_query(database, query), None, RANKED)
     with database.read() as connection:
         rows = connection.execute(_TEXTS.where(_article.id.in_([hit.article_id for hit in hits])))
         scores = {row.id: relevance(query, row.title, row.text) for row in rows}
@@ -87,7 +87,7 @@ def found(database: Database, query: Query, hits: Sequence[Hit]) -> list[Found]:
 
 def every_hit(database: Database, index: Index, query: Query) -> Sequence[int]:
     """The ids of all articles that match, the oldest first, the undated last. Eight bytes of memory each."""
-    sought = wanted(database, query)
+    sought = index_query(database, query)
     dated, undated = array("q"), array("q")
     after: Hit | None = None
     while hits := index.newest(sought, after, EVERY_HIT_PAGE):

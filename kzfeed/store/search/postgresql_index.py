@@ -20,7 +20,7 @@ from kzfeed.search.hits import Hit, Lag
 from kzfeed.store import tables
 from kzfeed.store.engine import Database, driver_errors
 from kzfeed.store.search import postgresql_schema as layout
-from kzfeed.store.search.index import IndexUnusable, OnProgress, Wanted
+from kzfeed.store.search.index import IndexQuery, IndexUnusable, OnProgress
 
 INDEX_LOCK = 5_021_747_903
 """Number of the advisory lock of those who write the index."""
@@ -165,7 +165,7 @@ class PostgresqlIndex:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def newest(self, wanted: Wanted, after: Hit | None, limit: int) -> Sequence[Hit]:
+    def newest(self, wanted: IndexQuery, after: Hit | None, limit: int) -> Sequence[Hit]:
         with self._read() as connection:
             _usable_state(connection, "search")
             place = (after.published_ms, after.article_id) if after else (None, None)
@@ -188,7 +188,7 @@ class PostgresqlIndex:
             yield connection
 
 
-def _as_json(wanted: Wanted) -> str:
+def _as_json(wanted: IndexQuery) -> str:
     """What the function `search_hits` takes."""
     asked = asdict(wanted)
     for name in ("since", "until"):

@@ -20,7 +20,7 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.known_articles import BODY_BATCH, in_batches
 from kzfeed.store.search import sqlite_schema as layout
-from kzfeed.store.search.index import PAUSE_S, IndexUnusable, OnProgress, Wanted
+from kzfeed.store.search.index import PAUSE_S, IndexQuery, IndexUnusable, OnProgress
 
 BUILD_BATCH = 2_000
 """Articles in one transaction of a rebuild."""
@@ -125,7 +125,7 @@ class SqliteIndex:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def newest(self, wanted: Wanted, after: Hit | None, limit: int) -> Sequence[Hit]:
+    def newest(self, wanted: IndexQuery, after: Hit | None, limit: int) -> Sequence[Hit]:
         with self._read() as (index, archive):
             state = _usable_state(index, archive)
             candidates = _candidates(index, wanted, after, state.day_bits)
@@ -136,18 +136,18 @@ class SqliteIndex:
         if not self.file.exists():
             # Opening it would make an empty file.
             raise IndexUnusable("this archive has no search index yet")
-        with self._told_of_damage(), self._index.read() as index, self._archive.read() as archive:
+        with self._explaining_damage(), self._index.read() as index, self._archive.read() as archive:
             yield index, archive
 
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
         if not self.file.exists():
             layout.make_file(self.file)
-        with self._told_of_damage(), self._index.write() as index:
+        with self._explaining_damage(), self._index.write() as index:
             yield index
 
     @contextmanager
-    def _told_of_damage(self) -> Iterator[None]:
+    def _explaining_damage(self) -> Iterator[None]:
         try:
             yield
         except DatabaseError as error:
@@ -301,7 +301,7 @@ ORDER BY search_index.rowid DESC
 """
 
 
-def _candidates(index: sa.Connection, wanted: Wanted, after: Hit | None, day_bits: int) -> Iterator[Hit]:
+def _candidates(index: sa.Connection, wanted: IndexQuery, after: Hit | None, day_bits: int) -> Iterator[Hit]:
     """The articles that have the keys of the query, in the order of hits."""
     since, until = (None if each is None else milliseconds(each) for each in (wanted.since, wanted.until))
     lowest, highest = -(1 << 63), (1 << 63) - 1
@@ -334,7 +334,7 @@ def _order(hit: Hit) -> tuple[int, int]:
     return hit.published_ms or 0, hit.article_id
 
 
-def _match_expression(wanted: Wanted) -> str:
+def _match_expression(wanted: IndexQuery) -> str:
     """The query in FTS5's language, as far as keys express it."""
     parts = [part for term in wanted.terms for part in _keys(term)]
     if wanted.source_ids:
@@ -356,7 +356,7 @@ def _quoted_source(source_id: int) -> str:
     return f'"{source_term(source_id)}"'
 
 
-def _checked(archive: sa.Connection, candidates: Iterator[Hit], wanted: Wanted) -> Iterator[Hit]:
+def _checked(archive: sa.Connection, candidates: Iterator[Hit], wanted: IndexQuery) -> Iterator[Hit]:
     """Those of the candidates that match, read from the archive in growing parts."""
     query = Query(
         tuple(term for term in wanted.terms if not term.keys.suffice),

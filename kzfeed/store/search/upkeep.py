@@ -8,7 +8,7 @@ from kzfeed.store.search.index import PAUSE_S, Index, IndexUnusable, OnProgress
 
 BATCH = 2_000
 """Articles that are indexed in one transaction: one or two seconds of work."""
-FEW = 1_000
+SMALL_LAG = 1_000
 """So many articles a search indexes itself, also while another process does it: about a second of work."""
 
 
@@ -47,7 +47,7 @@ def catch_up_before_search(index: Index, on_progress: OnProgress = lambda done, 
     """
     try:
         lag = index.lag()
-        if not lag.articles or (lag.articles > FEW and lag.is_shrinking) or not index.may_write():
+        if not lag.articles or (lag.articles > SMALL_LAG and lag.is_shrinking) or not index.may_write():
             return lag
     except IndexUnusable:
         if not index.may_write():

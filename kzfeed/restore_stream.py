@@ -11,10 +11,10 @@ from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import URN, article_of_file, has_fingerprint
 from kzfeed.article.strings import is_storable
 from kzfeed.compressed import ENDING, open_regular_file
-from kzfeed.export_atom import read_entries
 from kzfeed.export_list import ListLine, lines_of
 from kzfeed.file_reader import EXPORT_LIST
 from kzfeed.model.articles import Article
+from kzfeed.restore_atom import read_entries
 from kzfeed.store.record_json import article_of_json
 from kzfeed.store.records import ArticleRecord, Values
 
