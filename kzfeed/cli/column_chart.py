@@ -7,7 +7,7 @@ from datetime import date, timedelta
 STEPS = (1, 7, 30, 91, 365, 3_650, 36_500, 365_000, 3_650_000)
 """How many days a column may stand for."""
 HEIGHT = 5
-_WIDEST = 3
+_WIDEST = 9
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 

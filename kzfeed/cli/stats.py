@@ -24,15 +24,18 @@ _TOP_SOURCES = 6
 _TOP_FAILURES = 4
 _WIDEST_NAME = 24
 
-Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The first day (UTC) of the period.")]
-DayAfter = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day after the last one.")]
+_DAY = {"metavar": "YYYY-MM-DD", "formats": ["%Y-%m-%d"]}
+Day = Annotated[datetime | None, typer.Option(help="The first day (UTC) of the period.", **_DAY)]
+DayAfter = Annotated[datetime | None, typer.Option(help="The day after the last one.", **_DAY)]
 
 
 def stats(
     ctx: typer.Context,
     days: Annotated[
         int | None,
-        typer.Option(min=1, max=1_000_000, help=f"How many days the period has, today the last. [default: {DAYS}]"),
+        typer.Option(
+            metavar="N", min=1, max=1_000_000, help=f"How many days the period has, today the last. [default: {DAYS}]"
+        ),
     ] = None,
     since: Day = None,
     until: DayAfter = None,

@@ -84,6 +84,17 @@ def test_the_figures_are_those_of_the_archive_and_of_the_period(archive: Databas
     assert [(row["source"], row["polls"]) for row in figures["flaws_by_source"]] == [("voa", 1)]
     assert figures["gaps_by_source"] == [{"source": "voa", "gaps": 1}]
     assert figures["database_bytes"] > 100_000
+    assert figures["search_index_bytes"] is None
+
+
+@pytest.mark.usefixtures("archive")
+def test_the_size_of_the_search_index_is_among_the_figures(database_url: str) -> None:
+    command = ["--database", database_url]
+    fork_server().run([*command, "search", "--rebuild"], Path(), clean_environment())
+
+    figures = json.loads(fork_server().run([*command, "stats", "--json"], Path(), clean_environment()).stdout)
+
+    assert figures["search_index_bytes"] > 10_000
 
 
 def test_a_terminal_shows_them_on_a_screen_of_80_columns(archive: Database, database_url: str, tmp_path: Path) -> None:
@@ -182,11 +193,11 @@ def test_columns_are_in_proportion_and_a_single_article_is_seen() -> None:
     shown = [Column(first + number * DAY, count) for number, count in enumerate((1000, 500, 0, 1))]
 
     assert list(column_chart(shown, 1, 80)) == [
-        "  1,000 │██",
-        "        │██",
-        "        │██ ▄▄",
-        "        │██ ██",
-        "        │██ ██    ▁▁",
-        "      0 └────────────",
-        "         1 Nov",
+        "  1,000 │████████",
+        "        │████████",
+        "        │████████ ▄▄▄▄▄▄▄▄",
+        "        │████████ ████████",
+        "        │████████ ████████          ▁▁▁▁▁▁▁▁",
+        "      0 └────────────────────────────────────",
+        "         1 Nov    2 Nov    3 Nov    4 Nov",
     ]

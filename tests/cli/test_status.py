@@ -165,7 +165,6 @@ def test_polls_are_late_unless_their_host_asked_to_wait(database: Database) -> N
     assert status(database, NOW)["healthy"]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_search_that_lags_or_is_missing_is_said(
     database: Database, environment: dict[str, str], tmp_path: Path
 ) -> None:
