@@ -46,6 +46,12 @@ ON CONFLICT (article_id) DO UPDATE SET published_at = excluded.published_at, sou
   day = excluded.day, is_large = excluded.is_large, title = excluded.title, body = excluded.body,
   mixed_pairs = excluded.mixed_pairs
 """
+_STATE = """
+SELECT *, url_hash IS NOT DISTINCT FROM (SELECT articles.url_hash FROM articles WHERE id = state.article_id)
+  AND changed_article_id IS NOT DISTINCT FROM (SELECT article_id FROM article_changes WHERE id = state.change_id)
+  AS is_of_this_archive
+FROM {prefix}_state AS state
+"""
 _SET_STATE = """
 UPDATE {prefix}_state SET article_id = %s, url_hash = %s, change_id = %s, changed_article_id = %s, indexed_at = now()
 """
@@ -207,17 +213,10 @@ def _is_lock_timeout(error: DatabaseError) -> bool:
 
 def _usable_state(connection: sa.Connection, prefix: str) -> sa.Row[Any]:
     """The state of the index. Raises IndexUnusable if it does not hold the terms of this archive."""
-    if not layout.exists(connection, prefix):
-        raise IndexUnusable("this archive has no search index yet")
-    state = connection.exec_driver_sql(f"SELECT * FROM {prefix}_state").one()  # noqa: S608 - a name of ours
+    state = connection.exec_driver_sql(_STATE.format(prefix=prefix)).one()
     if state.terms_version != layout.VERSION:
         raise IndexUnusable("another version of kzfeed made the search index")
-    last_article = sa.select(_article.url_hash).where(_article.id == state.article_id)
-    last_change = sa.select(_change.article_id).where(_change.id == state.change_id)
-    if (
-        connection.execute(last_article).scalar() != state.url_hash
-        or connection.execute(last_change).scalar() != state.changed_article_id
-    ):
+    if not state.is_of_this_archive:
         raise IndexUnusable("the search index belongs to another archive, or to a later state of this one")
     return state
 
