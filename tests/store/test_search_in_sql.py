@@ -255,11 +255,13 @@ def test_a_role_that_may_only_read_searches_also_after_a_rebuild(archive: Databa
     grants.grant(archive, role)
 
     for _ in range(2):
-        with archive.engine.connect() as connection:
-            connection.exec_driver_sql(f"SET ROLE {role}")
-            assert connection.exec_driver_sql("SELECT article_id FROM search('中亚 source:a')").scalars().all() == [1]
-            connection.rollback()
-            connection.exec_driver_sql("RESET ROLE")
+        as_role = archive.engine.url.update_query_dict({"options": f"-crole={role}"})
+        reader = Database(as_role.render_as_string(hide_password=False))
+        with open_index(reader) as its_index:
+            assert found_in_sql(reader, "中亚 source:a") == [1]
+            assert search(reader, its_index, "中亚 source:a") == [1]
+            assert (its_index.may_write(), its_index.lag().articles) == (False, 0)
+        reader.close()
         index.rebuild(lambda done, total: None)
 
     grants.revoke(archive, role)
@@ -304,3 +306,25 @@ def test_searches_go_on_while_the_index_is_built_again(archive: Database, index:
         rebuilding.result()
 
     assert wrong == []
+
+
+def test_no_search_reads_all_documents(archive: Database, index: Index) -> None:
+    add_articles(
+        archive, [Text(n, f"中亚{n}", "五国 Kazakhstan", "a", DAY - timedelta(hours=n)) for n in range(1, 501)]
+    )
+    catch_up(index)
+
+    for typed in (
+        "中亚",
+        "中",
+        "中亚1 -kazakhs",
+        "kazakh*",
+        '"absent words"',
+        "五国 source:a since:2024-04 until:2024-05",
+    ):
+        with archive.engine.connect() as connection:
+            connection.execute(sa.text("SELECT * FROM search(:typed)"), {"typed": typed})
+            scans = "SELECT seq_scan, idx_scan FROM pg_stat_xact_user_tables WHERE relname = 'search_docs'"
+            whole, by_index = connection.exec_driver_sql(scans).one()
+        assert (typed, whole) == (typed, 0)
+        assert by_index > 0
