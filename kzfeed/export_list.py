@@ -31,7 +31,7 @@ class ExportedFile:
 
 @dataclass(frozen=True, slots=True)
 class ListLine:
-    """A line of a list: its number, and its JSON object, or in `refusal` the reason why it has none."""
+    """A line of a list or of JSON Lines, or an entry of an Atom feed: its number, and its JSON object or `refusal`."""
 
     number: int
     given: dict[str, Any]
@@ -149,7 +149,7 @@ def listed_article(line: ListLine) -> ListedArticle:
 
 
 class NameSet:
-    """A set of file names that keeps eight bytes of each: first all names are added, then looked up."""
+    """A set of file names in eight bytes each. It is fast if all names are added before the first is looked up."""
 
     def __init__(self) -> None:
         self._hashes = array("q")

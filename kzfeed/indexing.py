@@ -1,4 +1,4 @@
-"""Indexing beside polls: the daemon's search index follows the archive.
+"""The daemon's job that keeps the search index up to date, beside polls.
 
 A few articles are indexed in a thread of the daemon. Many of them, or a whole archive, are indexed by a process of
 their own at low priority, because a thread would take half of the time in which polls compute.
@@ -19,14 +19,14 @@ from kzfeed.store.search.pages import open_index
 from kzfeed.store.search.upkeep import SMALL_LAG, catch_up
 
 RETRY = timedelta(minutes=1)
-"""The time after a failure before it is tried again."""
+"""The time from a failure to the next try."""
 _NICE = 10
 
 log = structlog.get_logger()
 
 
 class Indexing:
-    """Job of the daemon that indexes what is new or changed. It never raises for the index: polls do not need it."""
+    """Job that indexes new and changed articles. It logs errors of the index and never raises them: polls go on."""
 
     def __init__(self, url: str, index: Index) -> None:
         """Take the URL of the database, for the process, and its index."""
@@ -38,7 +38,7 @@ class Indexing:
         self._error = ""
 
     async def run(self) -> None:
-        """Index until nothing is left."""
+        """Index all new and changed articles."""
         clock = asyncio.get_running_loop().time
         if self._stopping or clock() < self._failing_until:
             return
@@ -48,7 +48,7 @@ class Indexing:
         except DatabaseError as error:
             self._failing_until = clock() + RETRY.total_seconds()
             if isinstance(error, DatabaseFileReplaced):
-                # Its connections lead to a file that is gone. The next run opens the one in its place.
+                # The connections read a file that was replaced. The next run opens the new one.
                 await asyncio.to_thread(self._index.close)
                 self._failing_until = 0.0
             if str(error) != self._error:
@@ -95,7 +95,7 @@ class Indexing:
 
 
 def main() -> None:
-    """The process: index all that is new or changed in the database whose URL is the first line of standard input."""
+    """Index all new and changed articles, in a process of its own; standard input has the database's URL."""
     end_with_parent(int(sys.argv[1]))
     os.nice(_NICE)
     url = sys.stdin.readline().strip()

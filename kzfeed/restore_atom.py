@@ -1,6 +1,6 @@
-"""Reader of the Atom feeds that an export wrote: each entry becomes a line as of JSON Lines.
+"""Reader of the Atom feeds that an export wrote. Each entry becomes the same line as in JSON Lines.
 
-Other feeds are no archives: they are sources to be polled.
+Other feeds are refused, because they are sources to be polled.
 """
 
 import json
@@ -28,7 +28,7 @@ _READ_BYTES = 1 << 16
 def read_entries(file: BinaryIO) -> Iterator[ListLine]:
     """The entries of a feed, one at a time in memory; their numbers are the lines of the file on which they begin.
 
-    What is not XML is the refusal of the last one. Raises OSError.
+    If the file is not XML, the last one is a refusal that says so. Raises OSError.
     """
     entries = _Entries()
     parser = expat.ParserCreate(namespace_separator=" ")

@@ -1,4 +1,4 @@
-"""Files that hold whole articles one after another, as an export wrote them: JSON Lines, Atom.
+"""Reader of exports that hold whole articles in one file: JSON Lines and Atom.
 
 They are read line by line, or entry by entry; docs/export.md has the fields.
 """
@@ -33,7 +33,7 @@ def _plain_name(path: Path) -> str:
 
 
 def read_stream(path: Path) -> Iterator[ListLine]:
-    """The lines of the file, one at a time in memory. An error of reading is the refusal of the last one."""
+    """The lines of the file, one at a time in memory. If reading fails, the last one is a refusal that says so."""
     number = 0
     try:
         with open_regular_file(path) as file:

@@ -25,9 +25,7 @@ Paths = Annotated[
 def backfill(
     ctx: typer.Context,
     paths: Paths,
-    source: Annotated[
-        str | None, typer.Option(help="The source of all articles that no list of an export names.")
-    ] = None,
+    source: Annotated[str | None, typer.Option(help="The source of all articles, except those of exports.")] = None,
     source_from: Annotated[
         SourceFrom, typer.Option(help="What names each article's source: the host of its URL, or the file's folder.")
     ] = SourceFrom.HOST,

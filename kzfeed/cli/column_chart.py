@@ -1,11 +1,11 @@
-"""Chart of counts over time for a terminal: a column for each day, or for as many days as the width requires."""
+"""Chart of counts over time for a terminal: a column for each day, or for several days if the width requires it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 STEPS = (1, 7, 30, 91, 365, 3_650, 36_500, 365_000, 3_650_000)
-"""How many days a column may stand for."""
+"""The numbers of days that a column may stand for."""
 HEIGHT = 5
 _WIDEST = 9
 _EIGHTHS = " ▁▂▃▄▅▆▇█"

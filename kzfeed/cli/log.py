@@ -1,4 +1,4 @@
-"""Logging by structlog: readable lines on a terminal, JSON lines elsewhere. Other libraries' records join in.
+"""Logging by structlog: readable lines on a terminal, JSON lines elsewhere, also for the records of other libraries.
 
 Each event is one line in one write, from whatever thread. Every text in it goes through `redacted`, so a log holds no
 password of a URL. An error of the stream (disk full, closed) loses the line and never stops the program.
@@ -27,7 +27,7 @@ _FIRST: Final = ("time", "level", "event")
 _ERASE_LINE: Final = "\r\x1b[2K"
 """Erases the progress bar that may stand in the line; the bar draws itself again below."""
 _LONGEST_WORD: Final = 60
-"""Columns of the longest word at a terminal: with its key, and often in quotes, it must fit a line of 80."""
+"""The most columns of a word at a terminal, so that it fits into a line of 80 with its key and quotation marks."""
 
 
 def configure(

@@ -155,5 +155,5 @@ def print_verified(checked: "Checked") -> None:
 
 
 def minute(when: datetime | None) -> str:
-    """A time to the minute, or as many characters without one."""
+    """A time to the minute, or a dash in as many characters if there is none."""
     return f"{when:%Y-%m-%d %H:%M}" if when else "-               "

@@ -66,7 +66,7 @@ def search(
 
 
 def bring_up_to_date(index: "Index", *, rebuild: bool = False) -> None:
-    """Index what is new, with a progress bar if it is much, and say how far the index is behind then."""
+    """Index new and changed articles, with a progress bar if there are any, and say how far the index still lags."""
     from kzfeed.cli.progress import progress_bar
     from kzfeed.store.search.upkeep import catch_up_before_search
 

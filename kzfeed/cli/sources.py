@@ -45,7 +45,7 @@ def check(
 
 def explain(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The source.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the source.")],
     as_json: AsJson = False,
 ) -> None:
     """Explain when the next poll of a source is, and what its last ten polls brought."""

@@ -14,9 +14,9 @@ from kzfeed.errors import UsageError
 from kzfeed.text import json_line, plural, printable
 
 PART = 100
-"""So many rows are measured and printed together; columns get wider where later rows need it."""
+"""The number of rows that are measured and printed together; later rows may widen the columns."""
 NARROWEST = 8
-"""The narrowest column to which a table is shrunk; a table that needs narrower ones is printed a value a line."""
+"""The narrowest column to which a table is shrunk; a table that needs narrower ones is printed value by value."""
 MOST_BARS = 1_000
 _TIME_WIDTH = len("2022-01-11 17:39:03.000")
 _GUTTER = "  "
@@ -83,7 +83,7 @@ def _numeric_columns(rows: Sequence[Row], count: int) -> list[bool]:
 def fitted_widths(natural: Sequence[int], room: int | None) -> list[int] | None:
     """Widths of columns that fit into `room`; None if they would become too narrow.
 
-    The widest are shrunk, and those in which a time fits only if it cannot be done without them.
+    The widest columns are shrunk. A column just wide enough for a time is shrunk only if the others do not suffice.
     """
     if room is None:
         return list(natural)

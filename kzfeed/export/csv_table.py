@@ -37,7 +37,7 @@ def writer(stream: BinaryIO) -> Iterator[Write]:
 
 
 class _Encoded:
-    """A stream of text over one of bytes, in UTF-8."""
+    """A stream of text that writes UTF-8 to a stream of bytes."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

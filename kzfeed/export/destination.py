@@ -1,4 +1,4 @@
-"""Where an export goes: the format that a name asks for, and the stream of bytes behind it."""
+"""The destination of an export: the format that its name asks for, and the stream of bytes to write to."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,13 +29,13 @@ _BY_ENDING = {
     ".xml": Format.ATOM,
 }
 _NO_FOLDERS = frozenset({".bz2", ".db", ".gz", ".json", ".ndjson", ".rss", ".tsv", ".txt", ".xlsx", ".xz", ".zip"})
-"""Endings of files that kzfeed does not write: a folder of such a name is a mistake."""
+"""Endings of files that kzfeed does not write: a folder with such a name is probably not wanted."""
 
 STANDARD_OUTPUT = Path("-")
 
 
 def format_for(destination: Path, given: Format | None) -> Format:
-    """The format that is given, or that the destination's name asks for. Raises UsageError where the two cannot be."""
+    """The given format, or the one that the destination's name asks for. Raises UsageError if the two do not fit."""
     plain = Path(destination.name[: -len(ENDING)]) if is_compressed(destination) else destination
     if given is None and destination != STANDARD_OUTPUT:
         given = Format.FILES if destination.is_dir() else _BY_ENDING.get(plain.suffix.lower())
@@ -46,7 +46,7 @@ def format_for(destination: Path, given: Format | None) -> Format:
         reason = {
             None: "give --format jsonl, csv or atom",
             Format.FILES: "archive files need a folder",
-            Format.PARQUET: "a reader of Parquet jumps about in its file, so name a file",
+            Format.PARQUET: "a reader of Parquet seeks in its file, so name a file",
         }
         raise UsageError(f"standard output is one stream: {reason[given]}")
     if given == Format.PARQUET and is_compressed(destination):

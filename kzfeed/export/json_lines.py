@@ -13,7 +13,7 @@ from kzfeed.text import json_line
 
 @contextmanager
 def writer(stream: BinaryIO) -> Iterator[Write]:
-    """Writes a line for each article. The sources that it is the first to mention are described in it."""
+    """Writes a line for each article. A line describes the sources that no line before has mentioned."""
 
     def write(article: StoredArticle, record: ArticleRecord, sources: Sequence[SourceRecord]) -> None:
         stream.write(json_line(json_of_whole_article(article, record, sources)).encode() + b"\n")

@@ -12,7 +12,7 @@ Write = Callable[[StoredArticle, ArticleRecord, list[SourceRecord]], None]
 """A function that writes one article, and the sources that no article before has mentioned."""
 
 Writer = AbstractContextManager[Write]
-"""A writer of one format: the block may write, and what it wrote is complete when the block has ended."""
+"""A writer of one format. The block writes articles, and the export is complete when the block has ended."""
 
 
 def export(

@@ -1,4 +1,4 @@
-"""The writer of each format that is one stream of bytes."""
+"""Choice of the writer for a format that is one stream of bytes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from kzfeed.export.run import Write, Writer
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream of articles to be written: its format, where it goes, and when it is made."""
+    """A stream of articles to be written: its format, its destination, and the time of the export."""
 
     form: Format
     destination: Path

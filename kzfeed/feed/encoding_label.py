@@ -1,11 +1,11 @@
-"""Labels of encodings: those that a document names, the codecs that they mean, and the names that people know."""
+"""Labels of encodings in HTTP and XML, the codecs that they stand for, and the usual names of codecs."""
 
 import codecs
 import re
 from collections.abc import Iterable
 
 _EBCDIC = b"\x4c\x6f\xa7\x94"  # "<?xm"
-# Where a label is used for more than it says, the superset is meant; several are tried in turn.
+# Documents use some labels for a superset of the encoding; several codecs are tried in turn.
 _MEANT = {
     "iso8859-1": ("cp1252", "latin_1"),
     "ascii": ("cp1252", "latin_1"),

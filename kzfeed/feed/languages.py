@@ -1,4 +1,4 @@
-"""Languages of feeds: their letters above ASCII, the more frequent first, and for the Latin ones some common words.
+"""Languages of feeds: their letters above ASCII, the most frequent first, and some common words of the Latin ones.
 
 The words are in pure ASCII, so that they read alike in every encoding of the language.
 """
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Language(NamedTuple):
-    """A language, as far as it tells encodings apart."""
+    """The letters and words of a language by which encodings are told apart."""
 
     letters: str
     words: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""Documents: what the index of a PostgreSQL archive stores of an article, so that SQL can find and check it.
+"""Documents: the form of articles in the index of a PostgreSQL archive, in which SQL finds and checks them.
 
 PostgreSQL's own notion of letters depends on the server's locale, so words are separated here and not in SQL.
 """
@@ -10,22 +10,22 @@ from kzfeed.search.folding import fold
 from kzfeed.search.terms import RUN, WORD, terms
 
 LARGE = 400_000
-"""Bytes of a title and text whose terms PostgreSQL cannot hold: each search reads such a document."""
+"""The most bytes of a document that PostgreSQL can index by its terms. Each search reads the larger ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Title and text of an article, prepared.
+    """The title and the text of an article, each in two lines.
 
-    Either is two lines. The first is the folded text in which strings are found, empty if it has no character of an
-    unspaced script. The second has the words in their order, with a space before and after each, and `|` between two
-    that such characters part.
+    The first line is the folded text, in which strings are found; it is empty if it has no character of an unspaced
+    script. The second line has the words in their order, with a space before and after each, and `|` between two words
+    if such characters stand between them.
     """
 
     title: str
     body: str
     mixed_pairs: str
-    """Terms of a letter of a word and the character of an unspaced script beside it, with spaces between them."""
+    """The terms, separated by spaces, of each letter that stands beside a character of an unspaced script."""
 
     @property
     def is_large(self) -> bool:
@@ -45,7 +45,7 @@ def _prepared(text: str) -> str:
 
 
 def _words(folded: str) -> str:
-    """The words in their order."""
+    """The second line: the words in their order."""
     parts = [""]
     last = 0
     for match in WORD.finditer(folded):

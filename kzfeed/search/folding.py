@@ -1,7 +1,7 @@
 """Folding: text in the form in which it is compared, the same for queries and for articles.
 
 Case, full and half width, accents of Latin and Greek letters, traditional, simplified and regional forms of Chinese
-characters, and characters that have no look of their own make no difference to a search.
+characters, and invisible characters make no difference to a search.
 """
 
 import unicodedata
@@ -66,7 +66,7 @@ def fold_with_origins(text: str) -> tuple[str, list[int]]:
 
 
 def _joins_the_one_before(character: str) -> bool:
-    """Whether the character may become one with the character before it, or vanish, so that the next one may."""
+    """Whether the character may join the one before it, or vanish, after which the next one may join that one."""
     is_inside_hangul_syllable = "\u1161" <= character < "\u1200"
     is_mark = unicodedata.category(character)[0] == "M" or character in VOICING
     return is_mark or is_inside_hangul_syllable or character in REMOVED

@@ -18,7 +18,7 @@ class Hit:
 
     @property
     def key(self) -> str:
-        """What a person or program gives to see the hits after this one."""
+        """The text that `--after` takes to go on after this hit."""
         return f"{'undated' if self.published_ms is None else self.published_ms}:{self.article_id}"
 
     def is_after(self, other: "Hit") -> bool:
@@ -40,7 +40,7 @@ def parse_key(key: str) -> Hit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A hit as a person sees it."""
+    """An article that was found, with the parts of it that are printed."""
 
     url: str | None
     title: Snippet
@@ -55,8 +55,8 @@ class Lag:
     """How far the index is behind the archive."""
 
     articles: int
-    """How many articles are new or changed since they were indexed."""
+    """How many articles are not indexed yet, or were changed after they were indexed."""
     since: datetime | None
-    """When the first new one of them was stored."""
+    """When the first article that is not indexed was stored; None if only changes are missing."""
     is_shrinking: bool
     """Whether a process has indexed articles within the last few seconds."""

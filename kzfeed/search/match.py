@@ -31,8 +31,8 @@ def _is_in(term: Term, text: str) -> bool:
 def spans(term: Term, text: str) -> Iterator[Span]:
     """Where the term is found in a composed text, from left to right.
 
-    A string is searched for in the text itself, by an expression of all characters that fold to the searched ones:
-    folding the text takes a hundred times as long.
+    A string is searched for in the text itself, by an expression of all characters that fold to the searched ones,
+    because folding the text takes far longer.
     """
     raw, folded = _patterns(term)
     has_raw_match = False

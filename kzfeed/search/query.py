@@ -38,7 +38,7 @@ class Term:
 
     @property
     def keys(self) -> Keys:
-        """The terms that each matching article has in the index. Those of a title are not apart from the text's."""
+        """The terms that each matching article has in the index, which does not tell titles from texts."""
         found = keys(self.text, is_prefix=self.is_prefix)
         return replace(found, suffice=False) if self.in_title else found
 
@@ -84,7 +84,7 @@ def parse(typed: str) -> Query:
 
 
 def narrowed(query: Query, source: str | None, since: datetime | None, until: datetime | None) -> Query:
-    """The query with conditions of options beside it. Raises UsageError where it asks for other sources."""
+    """The query with the conditions of options added. Raises UsageError if it asks for other sources than `source`."""
     if source is not None and query.sources and source not in query.sources:
         raise UsageError(f"no article has both the source {source} and one of source:{', source:'.join(query.sources)}")
     return replace(

@@ -12,15 +12,15 @@ _LENGTH_WEIGHT = 0.75
 _USUAL_LENGTH = 1_000
 """Characters of a usual article."""
 _TITLE_WEIGHT = 5
-"""One occurrence in the title counts as much as so many in the text."""
+"""How many occurrences in the text count as much as one in the title."""
 _ENOUGH = 50
-"""More occurrences of one term are not counted."""
+"""The most occurrences of one term that are counted in the title, and in the text."""
 
 
 def relevance(query: Query, title: str, text: str) -> float:
     """A number that is higher for articles that match better.
 
-    It is that of BM25, with the same weight for each term: all terms are in all articles that match.
+    It is that of BM25 with the same weight for each term, because every article that matches has all terms.
     """
     title, text = composed(title), composed(text)
     length = 1 - _LENGTH_WEIGHT + _LENGTH_WEIGHT * (len(text) + len(title)) / _USUAL_LENGTH

@@ -1,4 +1,4 @@
-"""Terms: what an index holds of each article, and which of them the articles that match a query must have.
+"""Terms: the strings under which an index holds an article, and those that an article must have to match a query.
 
 Scripts that are written without spaces between words, and Hangul, are indexed by character and by pair of adjacent
 characters, everything else by word. Scripts of the first kind are called *unspaced* here.
@@ -16,7 +16,7 @@ LONGEST_WORD = 64
 """Words are cut at this many characters in the index."""
 
 MARK = "§"
-"""Character of terms that are not simply found in texts: no word has it, and FTS5 takes it for a part of a term."""
+"""Character in terms that are neither words nor strings of a text. No word has it, and FTS5 keeps it in a term."""
 
 VERSION = f"1.{folding.VERSION}"
 """Version of the terms. An index with another one must be built again."""
@@ -35,7 +35,7 @@ UNSPACED = (
 RUN = re.compile(f"[{UNSPACED}]+")
 """Adjacent characters of unspaced scripts."""
 
-# Python counts vowel signs of Indic scripts and points of Arabic and Hebrew ones as no word characters.
+# For Python, the vowel signs of Indic scripts and the points of Arabic and Hebrew are not word characters.
 _MARKS = "".join(
     mark for mark in map(chr, range(0x0483, 0x1D00)) if unicodedata.category(mark)[0] == "M" and not RUN.match(mark)
 )
@@ -50,8 +50,8 @@ _OTHERS = re.compile(f"[^{UNSPACED}]+")
 def terms(title: str, text: str, source_id: int) -> set[str]:
     """The terms of an article.
 
-    They are each character of unspaced scripts, each pair of adjacent characters of which one at least is of such a
-    script and the other one too or part of a word, each word, and one term for the source.
+    They are each word, each character of unspaced scripts, each pair of such characters that are adjacent, each pair
+    of such a character and an adjacent letter of a word, and one term for the source.
     """
     folded = f"{folding.fold(title)}\n{folding.fold(text)}"
     runs = _OTHERS.sub(" ", folded)
@@ -97,11 +97,11 @@ def _words(folded: str) -> Iterator[tuple[str, str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The terms that each article has in which a searched string occurs."""
+    """The terms of every article that holds a searched string."""
 
     whole: tuple[str, ...]
     prefix: str | None = None
-    """The beginning of one more term."""
+    """The beginning of one more term, if the string ends with the beginning of a word."""
     suffice: bool = False
     """Whether the string occurs in every article that has the terms."""
 

@@ -22,14 +22,14 @@ from kzfeed.store.source_rows import SELECT_SOURCES, source_from_row
 LONGEST_LEASE = timedelta(hours=1)
 """The longest claim that any daemon makes, whatever its configuration."""
 ATTEMPTS = 3
-"""How often a claim searches again where other daemons have claimed everything that it had found."""
+"""How often a claim searches for due sources, if other daemons claim all that it finds."""
 
 _source, _host, _claim = tables.sources.c, tables.hosts.c, tables.claims.c
 _QUEUE = (_source.next_poll_at, _source.id)
 
 Spread = Callable[[str, timedelta, int, datetime], datetime]
-"""Chooses when a source is polled that is due together with others: from its name, its interval, how many sources are
-due, and the present time."""
+"""Chooses the time at which a source is polled that is due together with others, from its name, its interval, how many
+these are, and the present time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ def _host_is_free(is_held: sa.ColumnElement[bool], now: datetime) -> HostConditi
 
 
 def _is_due(source: Columns, now: datetime) -> sa.ColumnElement[bool]:
-    # No index fits the first expression: one on due sources would lead through all of them, also where only a few that
-    # were found before are checked.
+    # No index fits the first expression. With an index on due times the engine would read all due sources, even to
+    # check a few that were found before.
     return sa.and_(
         sa.case((source.enabled, source.next_poll_at)) <= now,
         source.status.in_(POLLED_STATUSES),
@@ -100,7 +100,7 @@ def _is_due(source: Columns, now: datetime) -> sa.ColumnElement[bool]:
 
 
 def renew(database: Database, owner: str, source_ids: Collection[int], until: datetime) -> set[int]:
-    """Extend the claims on those of these sources that `owner` still holds, and return their ids."""
+    """Extend the claims that `owner` still holds on these sources, and return the ids of the sources."""
     is_held = sa.and_(_claim.claimed_by == owner, _claim.source_id.in_(sorted(source_ids)))
     extend = sa.update(tables.claims).where(is_held).values(claimed_until=until).returning(_claim.source_id)
     with database.write() as connection:
@@ -125,7 +125,7 @@ def spread_due(database: Database, spread: Spread, now: datetime) -> None:
 
 
 def bring_forward(database: Database, spread: Spread, now: datetime) -> None:
-    """Poll the sources soon, spread, whose last poll failed because this machine had no connection."""
+    """Poll soon, at spread times, the sources whose last poll failed because this machine had no connection."""
     is_waiting = sa.and_(_source.last_error.like("offline:%"), _source.next_poll_at > now)
     with database.write() as connection:
         waiting = sa.select(_source.id, _source.name, _source.every_seconds)
@@ -138,7 +138,7 @@ def bring_forward(database: Database, spread: Spread, now: datetime) -> None:
         ]
         if times:
             values = {"next_poll_at": sa.bindparam("at"), "next_poll_reason": "this machine has a connection again"}
-            # A source that would be polled earlier anyway stays.
+            # A source that would be polled earlier anyway keeps its time.
             update = sa.update(tables.sources).where(
                 _source.id == sa.bindparam("source_id"), _source.next_poll_at > sa.bindparam("at")
             )

@@ -71,7 +71,7 @@ class DayCounts:
             connection.execute(_ADD, rows)
 
 
-# --- the counts anew, from the articles ------------------------------------------------------------------------------
+# --- counts made again from the articles -----------------------------------------------------------------------------
 
 _DAY = {"sqlite": "substr({}, 1, 10)", "postgresql": "CAST({} AT TIME ZONE 'UTC' AS date)"}
 
@@ -94,7 +94,7 @@ SELECT {day_of("seen_at")}, source_id, 0, 0, 0, count(*) FROM revisions WHERE re
 
 
 def recount(connection: sa.Connection) -> None:
-    """Count all articles and versions anew."""
+    """Replace all counts by new ones, counted from the articles and versions."""
     connection.execute(sa.delete(tables.day_counts))
     connection.exec_driver_sql(rebuild_statement(connection.dialect.name))
 
@@ -109,7 +109,7 @@ def rebuild_statement(dialect: str) -> str:
 
 
 def wrong_day_counts(connection: sa.Connection) -> Iterator[tuple[str, str]]:
-    """Each row of `day_counts` that contradicts the articles, and in words what it counts and what there is."""
+    """Each row of `day_counts` that contradicts the articles, with a sentence of the counts found and expected."""
     counted = ", ".join(f"sum(counted * {figure}) AS counted_{figure}" for figure in FIGURES)
     held = ", ".join(f"sum((1 - counted) * {figure}) AS held_{figure}" for figure in FIGURES)
     differs = " OR ".join(f"sum(counted * {figure}) <> sum((1 - counted) * {figure})" for figure in FIGURES)

@@ -1,7 +1,7 @@
 """Read access of a PostgreSQL role to the archive, without secrets.
 
-A secret is what would give a stranger access elsewhere: the address of a feed may hold a token. A migration that adds
-such a column or table must withhold it from roles that have access already, because they may read later tables.
+The address of a feed is secret, because it may hold a token. A migration that adds a secret column or table must revoke
+the right to read it from roles that have access already, because they may read later tables too.
 """
 
 import difflib
@@ -12,11 +12,11 @@ from kzfeed.errors import UsageError
 from kzfeed.store.engine import Database
 
 WITHHELD = {"sources": {"url", "configured_url", "moved_to", "validators_url"}, "source_addresses": {"url"}}
-"""Columns that no role gets, by table."""
+"""The secret columns of each table, which no role may read."""
 
 
 def grant(database: Database, role: str) -> list[str]:
-    """Let the role read all tables and views, also later ones, but for `WITHHELD`; return the statements.
+    """Let the role read all tables and views, also later ones, except `WITHHELD`; return the statements.
 
     Raises UsageError if the database is not PostgreSQL or has no such role.
     """

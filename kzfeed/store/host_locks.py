@@ -1,4 +1,4 @@
-"""Locks on hosts in PostgreSQL: of all processes that share the database, one at a time may ask a host."""
+"""Locks on hosts in PostgreSQL: of all processes that share the database, one at a time may visit a host."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class LockRequest:
     action: Literal["lock", "unlock", "keep"]
 
 
-# PostgreSQL has the setting since version 14. It ends the session, and so its locks.
+# The server ends an idle session, and so its locks.
 _LIMIT_IDLE_SESSION = sa.text(
     "SELECT set_config(name, :milliseconds, false) FROM pg_settings WHERE name = 'idle_session_timeout'"
 )

@@ -1,4 +1,4 @@
-"""Look-up of what the archive holds of articles that a document or a file brought, in few statements."""
+"""Look-up of articles from a document or files in the archive: which of them it holds, and in which versions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _COLUMNS = (
 class ArticleBatch:
     """Articles of one source, from one document or from archive files.
 
-    `is_live` says that the source shows them at `seen_at`; what a file holds was seen at an unknown time.
+    `is_live` says that the source shows them at `seen_at`; articles of files were seen at unknown times.
     """
 
     source_id: int
@@ -72,7 +72,7 @@ def in_batches(values: Iterable[Value], size: int = BATCH) -> Iterable[list[Valu
 
 
 def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> KnownArticles:
-    """Look up the articles of all batches, no two of which may share an article.
+    """Look up the articles of all batches. No article may be in two batches.
 
     All versions of an article are read only if its newest one differs from what the batch holds.
     """
@@ -110,7 +110,7 @@ def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> Kn
 
 
 def find_words(connection: sa.Connection, ids: Mapping[str, int]) -> dict[str, Words]:
-    """The words of the articles with these ids, by the url_hash that each id stands beside."""
+    """The words of the articles with these ids, by url_hash. `ids` has the id of each url_hash."""
     url_hashes = {article_id: url_hash for url_hash, article_id in ids.items()}
     files: dict[tuple[int, bool], set[str]] = {}
     is_image = _media.kind == "image"

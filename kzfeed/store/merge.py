@@ -13,7 +13,7 @@ from kzfeed.store import tables
 from kzfeed.store.records import BELONGING, ArticleRecord, Values, exchanged_columns, key_of_row, row_of
 
 _KEYS = {"media": ("kind", "url")}
-"""What tells rows of one article apart, where it is not the primary key or all values."""
+"""The columns that tell rows of one article apart, where these are neither the primary key nor all columns."""
 
 
 def merged(held: ArticleRecord, given: ArticleRecord) -> ArticleRecord:
@@ -70,7 +70,7 @@ def _article(held: Values, given: Values, newest: Values) -> Values:
 
 
 def _sightings(records: Sequence[ArticleRecord], new_numbers: Sequence[Mapping[int, int]]) -> tuple[Values, ...]:
-    """One sighting for each source, as it was at the later of its two times."""
+    """One sighting for each source: of two, the one with the later `last_seen_at`."""
     found: dict[str, Values] = {}
     for record, numbers in zip(records, new_numbers, strict=True):
         for row in record.belonging["sightings"]:

@@ -65,7 +65,7 @@ def unchanged(file: Path | None, connection: sa.Connection) -> Iterator[None]:
 def keeping_companions(file: Path) -> Iterator[None]:
     """Keep `-wal` and `-shm` when this process closes its other connections to the file within the block.
 
-    SQLite deletes them when the last connection is closed, unless that may only read. Raises sqlite3.Error.
+    SQLite deletes them when the last connection is closed, unless that one may only read. Raises sqlite3.Error.
     """
     with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as last:
         last.execute("PRAGMA schema_version").fetchall()
@@ -139,7 +139,7 @@ def _prepare(connection: Any, _entry: object) -> None:
     (encoding,) = connection.execute("PRAGMA encoding").fetchone()
     if encoding != "UTF-8":
         raise sqlite3.DatabaseError(
-            f"another program made this file for text in {encoding}: kzfeed needs one for UTF-8, so let it make its own"
+            f"another program made this file with text in {encoding}, and kzfeed needs UTF-8: give kzfeed a new file"
         )
     pragmas = (
         f"page_size = {PAGE_BYTES}",  # has no effect once a file has a page

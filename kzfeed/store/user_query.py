@@ -38,8 +38,8 @@ def run_query(database: Database, text: str, time_limit: timedelta) -> Iterator[
     """Run one query within a transaction that cannot write, and give its result within the block.
 
     The time limit counts the database's work, not the time in which the caller uses the rows; on PostgreSQL it holds
-    for each fetch. Raises UsageError if the query is wrong or not a single reading one, KzfeedError when the time is
-    over, and DatabaseError if the database fails.
+    for each fetch. Raises UsageError if the query is wrong, would write, or is more than one statement,
+    KzfeedError when the time is over, and DatabaseError if the database fails.
     """
     if not text.strip():
         raise UsageError("the query is empty: " + _ONE_SELECT)
@@ -58,8 +58,8 @@ def _time_is_over(limit: timedelta) -> KzfeedError:
 # query_only refuses to write. These would reach other files, or change the connection.
 _REFUSED = {sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_SAVEPOINT}
 _READING_PRAGMAS = {"table_info", "table_xinfo", "table_list", "index_list", "index_info", "data_version"}
-_STEPS_BETWEEN_LOOKS = 10_000
-"""SQLite's virtual machine makes so many steps within about a millisecond."""
+_STEPS_BETWEEN_CHECKS = 10_000
+"""Steps of SQLite's virtual machine between two checks of the time: about a millisecond."""
 
 
 class _Stopwatch:
@@ -94,7 +94,7 @@ def _on_sqlite(database: Database, text: str, limit: timedelta) -> Iterator[Quer
         code = getattr(error, "sqlite_errorcode", None)
         if code == sqlite3.SQLITE_INTERRUPT:
             if not stopwatch.is_over():
-                # The exception came up while SQLite asked for the time, and SQLite has replaced it.
+                # Ctrl-C raised an exception while SQLite called `is_over`, and SQLite has replaced it by its own.
                 raise KeyboardInterrupt from error
             raise _time_is_over(limit) from error
         if code in (sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY):
@@ -114,7 +114,7 @@ def _only_reading(pooled: sa.Connection, stopwatch: _Stopwatch) -> Iterator[sqli
     # Another program may have written text that is not UTF-8.
     connection.text_factory = lambda raw: raw.decode(errors="replace")
     connection.set_authorizer(_authorize)
-    connection.set_progress_handler(stopwatch.is_over, _STEPS_BETWEEN_LOOKS)
+    connection.set_progress_handler(stopwatch.is_over, _STEPS_BETWEEN_CHECKS)
     try:
         yield connection
     finally:
@@ -143,7 +143,7 @@ def _sqlite_rows(cursor: sqlite3.Cursor, stopwatch: _Stopwatch) -> Iterator[Row]
 _OUT_OF_TIME = "57014"
 _READ_ONLY = "25006"
 _WRONG_QUERY = ("0A", "22", "25", "42", "54")
-"""Classes of SQLSTATE that blame the query, and not the database."""
+"""Classes of SQLSTATE for errors of the query, not of the database."""
 
 
 @contextmanager
@@ -178,7 +178,7 @@ _UNKNOWN = (
 
 
 def _wrong_query(database: Database, message: str) -> UsageError:
-    """What is wrong with the query; of an unknown table or column also the nearest name."""
+    """The error of a wrong query. For an unknown table or column it names the nearest one."""
     engine = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[database.dialect]
     for kind, pattern in _UNKNOWN:
         if found := pattern.search(message):

@@ -123,7 +123,7 @@ def test_a_file_for_another_encoding_is_refused_and_not_filled_with_broken_text(
         other.execute("CREATE TABLE notes (note TEXT)")
 
     database = Database(f"sqlite:///{file}")
-    with pytest.raises(DatabaseError, match="made this file for text in UTF-16le: kzfeed needs one for UTF-8"):
+    with pytest.raises(DatabaseError, match="made this file with text in UTF-16le, and kzfeed needs UTF-8"):
         schema.upgrade(database)
     database.close()
 

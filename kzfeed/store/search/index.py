@@ -1,4 +1,4 @@
-"""What a search index is on either engine, and how one is opened."""
+"""The interface of a search index, which SQLite and PostgreSQL implement. `pages.open_index` opens one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ PAUSE_S = 0.05
 """The time between two long transactions, in which other processes may write to the index."""
 
 OnProgress = Callable[[int, int], None]
-"""Called with how many articles are indexed, and how many there are."""
+"""A callback with the number of indexed articles and the number of all articles."""
 
 
 class IndexUnusable(DatabaseError):  # noqa: N818 - it says what the index is
@@ -49,7 +49,7 @@ class Index(Protocol):
         """How far the index is behind."""
 
     def index_some(self, most: int) -> int:
-        """Index at most so many new articles and so many changes in one transaction; returns how many it did.
+        """Index at most `most` new articles and `most` changes in one transaction, and return how many there were.
 
         Several processes may call it at the same time. An archive without an index gets one.
         """
@@ -58,7 +58,7 @@ class Index(Protocol):
         """The first matching articles after a hit, the newest first, the undated last."""
 
     def rebuild(self, on_progress: OnProgress) -> None:
-        """Build the index again while the present one is used, and put it in its place in one transaction."""
+        """Build a new index while searches use the present one, and replace that in one transaction."""
 
     def close(self) -> None:
         """Close its connections."""

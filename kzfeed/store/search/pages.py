@@ -20,6 +20,7 @@ from kzfeed.store.search.sqlite_index import SqliteIndex
 RANKED = 500
 """How many of the newest articles that match are ranked by relevance."""
 EVERY_HIT_PAGE = 1_000
+"""How many hits `every_hit` asks for at a time."""
 
 _article, _source = tables.articles.c, tables.sources.c
 _PAGE = sa.select(

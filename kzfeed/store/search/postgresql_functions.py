@@ -6,7 +6,7 @@ stand for the characters of unspaced scripts, of words, and for the marks in wor
 """
 
 FUNCTIONS: dict[str, str] = {}
-"""The definition of each function by its name, in the order in which they need each other."""
+"""The definition of each function by its name; each follows those that it calls."""
 
 FUNCTIONS["search_fold"] = """(query text) RETURNS text LANGUAGE sql STABLE AS $$
 SELECT coalesce(normalize(string_agg(coalesce(folded, typed), '' ORDER BY place), NFC), '')
@@ -98,7 +98,7 @@ BEGIN
   suffices := suffices AND NOT (term->>'in_title')::boolean;
 END
 $$"""
-# `match` is what the index is asked, `needle` the string that a document must hold unless `match` suffices.
+# The index finds the documents that fit `match`; unless that suffices, a document must also hold the string `needle`.
 
 FUNCTIONS["search_instant"] = """(ms bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
 SELECT timestamptz '1970-01-01 00:00:00+00'

@@ -23,16 +23,17 @@ from kzfeed.store.search import postgresql_schema as layout
 from kzfeed.store.search.index import IndexQuery, IndexUnusable, OnProgress
 
 INDEX_LOCK = 5_021_747_903
-"""Number of the advisory lock of those who write the index."""
+"""Number of the advisory lock under which a process writes the index."""
 REBUILD_LOCK = 5_021_747_904
-"""Number of the advisory lock of the one who builds it again."""
+"""Number of the advisory lock under which a process builds it again."""
 BUILD_BATCH = 2_000
 """Articles in one transaction of a rebuild."""
 BUSY_SECONDS = 5
-"""For so long after its last transaction another process counts as being at work."""
+"""How long after its last transaction a process still counts as indexing."""
 REPLACE_TRIES = 100
+"""How often a rebuilt index tries to take the place of the present one."""
 REPLACE_WAIT_S = 3
-"""So often a rebuilt index waits so long for searches to end, before it takes the place of the present one."""
+"""How long each try waits for searches to end."""
 
 _article, _change = tables.articles.c, tables.article_changes.c
 _INDEXED = sa.select(_article.id, _article.title, _article.text, _article.published_at, _article.source_id)
@@ -157,7 +158,7 @@ class PostgresqlIndex:
             while _index_some(connection, "rebuilt", BUILD_BATCH):
                 pass
             layout.merge_pending(connection, "rebuilt")
-            # A search that waits behind this transaction would make all later ones wait.
+            # While this transaction waits for a search to end, all later searches wait for it.
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{REPLACE_WAIT_S}s'")
             layout.replace(connection, "search", "rebuilt")
 
@@ -183,7 +184,7 @@ class PostgresqlIndex:
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
-        """The archive and its index as of one moment, which does not begin while the index is being replaced."""
+        """The archive and its index as of one moment, which is never within a replacement of the index."""
         with self._archive.read() as connection:
             try:
                 connection.exec_driver_sql("LOCK TABLE search_state IN ACCESS SHARE MODE")
@@ -195,7 +196,7 @@ class PostgresqlIndex:
 
 
 def _as_json(wanted: IndexQuery) -> str:
-    """What the function `search_hits` takes."""
+    """The query as JSON, as the function `search_hits` takes it."""
     asked = asdict(wanted)
     for name in ("since", "until"):
         asked[name] = None if asked[name] is None else milliseconds(asked[name])

@@ -5,7 +5,8 @@ index on the function `search_terms` finds rows by their terms. An index that is
 another function of that kind; the prefix of their names tells them apart. The functions that search are in
 `postgresql_functions`.
 
-The function also gives terms for blocks of 16 and 256 days, so that a search can begin with the newest articles.
+The function `search_terms` also gives terms for blocks of 16 and 256 days, so that a search can begin with the newest
+articles.
 """
 
 import hashlib
@@ -28,7 +29,7 @@ VERSION = f"1.{terms.VERSION}"
 FUNCTIONS_VERSION = hashlib.sha256("".join(postgresql_functions.FUNCTIONS.values()).encode()).hexdigest()[:8]
 """Version of the functions that search. Another one is replaced without building the index again."""
 
-# In the order in which a search reads them, so that no search and no replacement wait for one another.
+# In the order in which a search reads them, so that a search and a replacement cannot deadlock.
 _TABLES = ("folding", "state", "docs")
 _INDEXES = ("docs_pkey", "docs_day", "docs_terms", "folding_pkey")
 
@@ -85,12 +86,12 @@ FROM pg_class, aclexplode(relacl) AS rights WHERE pg_class.oid = to_regclass('{p
 
 
 def execute(connection: sa.Connection, statement: str) -> None:
-    """Execute a statement of ours, in which a percent sign is one."""
+    """Execute a statement without parameters, in which a percent sign stands for itself."""
     connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
 def create(connection: sa.Connection, prefix: str) -> None:
-    """Create the tables of an empty index whose names begin with the prefix; they are found without an index yet."""
+    """Create the tables and the function of an empty index, with this prefix, but not yet the indexes on its tables."""
     for statement in _CREATE_TABLES.format(prefix=prefix).split(";"):
         execute(connection, statement)
     execute(
@@ -104,7 +105,7 @@ def create(connection: sa.Connection, prefix: str) -> None:
 
 
 def create_indexes(connection: sa.Connection, prefix: str) -> None:
-    """Index the documents by their terms."""
+    """Create the indexes on the tables: by day, and by term."""
     execute(connection, "SET LOCAL maintenance_work_mem = '256MB'")
     # Otherwise the server goes on for minutes after a process was killed, and its table cannot be dropped.
     execute(connection, "SET LOCAL client_connection_check_interval = '5s'")

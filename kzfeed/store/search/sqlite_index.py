@@ -25,11 +25,11 @@ from kzfeed.store.search.index import PAUSE_S, IndexQuery, IndexUnusable, OnProg
 BUILD_BATCH = 2_000
 """Articles in one transaction of a rebuild."""
 MOST_CHARACTERS = 10_000_000
-"""After so many characters a transaction ends, however few articles they were."""
+"""The number of characters after which a transaction ends, even after few articles."""
 MERGE_PAGES = 500
-"""How much of the index one transaction merges at the end of a rebuild."""
+"""The pages of the index that one transaction merges at the end of a rebuild."""
 BUSY_SECONDS = 5
-"""For so long after its last transaction another process counts as being at work."""
+"""How long after its last transaction a process still counts as indexing."""
 _FIRST_CHECK = 30
 _LARGEST_CHECK = 400
 """How many candidates are checked together, at first and at most."""
@@ -37,8 +37,7 @@ _LARGEST_CHECK = 400
 _article, _change = tables.articles.c, tables.article_changes.c
 _INDEXED = sa.select(_article.id, _article.title, _article.text, _article.published_at, _article.source_id)
 
-
-_MERGE_ALL = "INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('merge', ?)"
+_MERGE = "INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('merge', ?)"
 _IS_RECENT = "SELECT julianday('now') - julianday(?) < ? / 86400.0"
 
 
@@ -107,9 +106,7 @@ class SqliteIndex:
             changes = "SELECT total_changes()"
             before = index.exec_driver_sql(changes).scalar_one()
             # A negative number of pages begins a merge of all parts, and goes on with one that has begun.
-            index.exec_driver_sql(
-                "INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('merge', ?)", (-MERGE_PAGES,)
-            )
+            index.exec_driver_sql(_MERGE, (-MERGE_PAGES,))
             # FTS5's documentation: a merge that had something to do changes two rows at least.
             return bool(index.exec_driver_sql(changes).scalar_one() - before >= 2)
 
@@ -183,7 +180,7 @@ _LAST = sa.select(
 
 
 def _check_archive(archive: sa.Connection, state: sa.Row[Any]) -> None:
-    """Raise IndexUnusable if the archive is not the one, or not as far as the one, that was indexed."""
+    """Raise IndexUnusable if the archive lacks the last article or the last change that was indexed."""
     last = {"article_id": state.article_id, "change_id": state.change_id}
     if tuple(archive.execute(_LAST, last).one()) != (state.url_hash, state.changed_article_id):
         raise IndexUnusable("the search index belongs to another archive, or to a later state of this one")
@@ -199,7 +196,7 @@ def _index_some(index: sa.Connection, archive: sa.Connection, prefix: str, most:
     _check_archive(archive, state)
     changed = sa.select(_change.id, _change.article_id).where(_change.id > state.change_id)
     changes = archive.execute(changed.order_by(_change.id).limit(most)).all()
-    # What is not indexed yet is read as it is now, whenever that is.
+    # A changed article that is not indexed yet is read as a new one, in its newest state.
     again = {change.article_id for change in changes if change.article_id <= state.article_id}
     numbers = _Numbers(index, prefix, state.day_bits)
     _forget(index, prefix, again)
@@ -284,7 +281,7 @@ def _day_numbers(published_ms: int, day_bits: int) -> tuple[int, int]:
 
 
 def _day_bits(archive: sa.Connection) -> int:
-    """So many bits that four times the articles of the fullest day can be numbered."""
+    """The number of bits that can number four times the articles of the fullest day."""
     day = sa.func.substr(sa.type_coerce(_article.published_at, sa.Text), 1, 10)
     count = sa.select(sa.func.count().label("articles")).where(_article.published_at.is_not(None)).group_by(day)
     most = archive.execute(sa.select(sa.func.max(count.subquery().c.articles))).scalar() or 0
@@ -317,11 +314,11 @@ def _candidates(index: sa.Connection, wanted: IndexQuery, after: Hit | None, day
     rows = index.exec_driver_sql(_CANDIDATES, (_match_expression(wanted), lowest, highest))
 
     def place(row: sa.Row[Any]) -> int:
-        """A day, or an undated document."""
+        """The day of a document, or the number of an undated one."""
         return int(row.docid) if row.published_ms is None else int(row.docid) >> day_bits
 
     for _, of_day in groupby(rows, place):
-        # The documents of a day are numbered as they came.
+        # The documents of a day are numbered in the order in which they were indexed.
         for hit in sorted((Hit(row.published_ms, row.article_id) for row in of_day), key=_order, reverse=True):
             is_in_time = hit.published_ms is None or (
                 (since is None or hit.published_ms >= since) and (until is None or hit.published_ms < until)
@@ -357,7 +354,7 @@ def _quoted_source(source_id: int) -> str:
 
 
 def _checked(archive: sa.Connection, candidates: Iterator[Hit], wanted: IndexQuery) -> Iterator[Hit]:
-    """Those of the candidates that match, read from the archive in growing parts."""
+    """The candidates that match. Their texts are read from the archive, in growing parts."""
     query = Query(
         tuple(term for term in wanted.terms if not term.keys.suffice),
         tuple(term for term in wanted.excluded if not term.keys.suffice),

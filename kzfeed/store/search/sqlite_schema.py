@@ -1,9 +1,9 @@
 """Tables of the search index of an SQLite archive. They have a file of their own beside the archive.
 
-`search_index` holds the terms of each document, `search_docs` which article a document is, and `search_folding` how
-characters fold. `search_state` is one row. A document is a version of an article. When an article changes, it gets a
-new document, and the old one belongs to no article any more: SQLite before 3.43 cannot delete from a contentless FTS5
-table.
+`search_index` holds the terms of each document, `search_docs` says to which article a document belongs, and
+`search_folding` how characters fold. `search_state` is one row. A document is a version of an article. When an article
+changes, it gets a new document, and the old one belongs to no article any more: SQLite before 3.43 cannot delete from a
+contentless FTS5 table.
 
 The number of a document gives its place among all hits: day of publication, then a number within the day. Documents of
 undated articles have negative numbers by the articles' ids.
@@ -20,10 +20,10 @@ from kzfeed.store.sqlite import BUSY_TIMEOUT_S, PAGE_BYTES
 
 DAY_MS = 86_400_000
 LEAST_DAY_BITS = 10
-"""At least so many bits of a document's number count within the day. Few bits make a small index."""
+"""The least number of bits that number the documents of one day. Fewer bits make a smaller index."""
 UNDATED = -(1 << 62)
 UNDATED_BITS = 16
-"""So many bits of an undated document's number count the versions of its article."""
+"""The number of bits that number the versions of an undated article."""
 UNDATED_END = UNDATED // 2
 """Numbers below it belong to undated documents."""
 
@@ -31,7 +31,7 @@ _TABLES = ("index", "docs", "state", "folding")
 _SHRINK_PAGES = 1_000
 _UNUSED_PAGES = "PRAGMA freelist_count"
 HASH_BYTES = 16_000_000
-"""How much FTS5 gathers in memory before it writes a part of the index."""
+"""The bytes that FTS5 gathers in memory before it writes a part of the index."""
 
 
 def file_of(archive: Path) -> Path:
@@ -40,9 +40,9 @@ def file_of(archive: Path) -> Path:
 
 
 def make_file(file: Path) -> None:
-    """Make the empty file in a way that it can become smaller again, which must be said before it has tables.
+    """Make an empty file that can shrink later: SQLite takes this setting only before a file has tables.
 
-    Where it cannot be made, the first transaction says why.
+    If it cannot be made, the first transaction says why.
     """
     with suppress(sqlite3.Error), closing(sqlite3.connect(file, isolation_level=None)) as connection:
         for statement in (f"PRAGMA page_size = {PAGE_BYTES}", "PRAGMA auto_vacuum = INCREMENTAL", "VACUUM"):
@@ -50,7 +50,7 @@ def make_file(file: Path) -> None:
 
 
 def shrink(file: Path) -> None:
-    """Give unused pages of the file back, some in each transaction. Where that fails, they stay and are used later."""
+    """Remove unused pages from the file, some in each transaction. If that fails, they stay and are used later."""
     with suppress(sqlite3.Error), closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_S * 1000}")
         unused = connection.execute(_UNUSED_PAGES).fetchone()[0]

@@ -1,4 +1,4 @@
-"""Upkeep of the search index: it is built where there is none that can be used, and follows the archive."""
+"""Upkeep of the search index: builds it if there is none that can be used, and adds new and changed articles."""
 
 import time
 from collections.abc import Callable
@@ -9,13 +9,15 @@ from kzfeed.store.search.index import PAUSE_S, Index, IndexUnusable, OnProgress
 BATCH = 2_000
 """Articles that are indexed in one transaction: one or two seconds of work."""
 SMALL_LAG = 1_000
-"""So many articles a search indexes itself, also while another process does it: about a second of work."""
+"""The greatest number of articles that a search indexes itself although another process is indexing.
+
+The daemon indexes so many in a thread, and more in a process."""
 
 
 def catch_up(
     index: Index, on_progress: OnProgress = lambda done, total: None, *, go_on: Callable[[], bool] = lambda: True
 ) -> int:
-    """Index all that is new or changed, and return how many articles that were.
+    """Index all new and changed articles, and return how many there were.
 
     An index that cannot be used is built again. `go_on` is asked after each transaction whether to continue.
     """
@@ -41,9 +43,10 @@ def catch_up(
 
 
 def catch_up_before_search(index: Index, on_progress: OnProgress = lambda done, total: None) -> Lag:
-    """Index what is new before a search, unless it is much and another process is at work on it.
+    """Index new and changed articles before a search, unless there are many and another process is indexing them.
 
-    Returns how far the index is behind then; a user who may not write it gets the index as it is. Raises IndexUnusable.
+    Returns how far the index is behind afterwards. Does nothing if this user may not write the index; then raises
+    IndexUnusable if it cannot be used.
     """
     try:
         lag = index.lag()
