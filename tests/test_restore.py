@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -17,8 +18,10 @@ import sqlalchemy as sa
 from kzfeed.article.url import url_hash
 from kzfeed.backfill import Progress, backfill, by_host
 from kzfeed.errors import DocumentError
+from kzfeed.export.destination import Format
 from kzfeed.export.files import FileTree, Layout
 from kzfeed.export.run import export
+from kzfeed.export.streams import Stream, stream_writer
 from kzfeed.file_reader import EXPORT_LIST, find_files
 from kzfeed.model.articles import Document, Gap, Overlap
 from kzfeed.model.polls import Poll, SourceConfig
@@ -29,6 +32,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
 from kzfeed.store.verify import verify
 from tests.databases import Databases
+from tests.export.atom_rules import breaches
 
 NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
 COLUMNS_OF_SOURCES = ("name", "title", "url", "site_url", "configured_url")
@@ -440,3 +444,19 @@ def test_foreign_feeds_come_back_row_for_row(new: NewDatabase, engine: str, shar
     for database in (new(engine), original):
         assert bring_back(database, folder).refused == 0
         assert_same(rows(original), rows(database))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("engine", "form"), [("postgresql", Format.JSONL), ("sqlite", Format.ATOM)])
+def test_foreign_feeds_come_back_from_one_stream(
+    new: NewDatabase, engine: str, form: Format, shared: Path, tmp_path: Path
+) -> None:
+    original, database = new("sqlite"), new(engine)
+    assert foreign_articles(shared, original) > 500
+    path = tmp_path / f"x.{form}"
+
+    export(original, Selection(), stream_writer(Stream(form, path, sys.stdout.buffer, NOW, True)), versions=True)
+
+    assert bring_back(database, path).refused == 0
+    assert_same(rows(original), rows(database))
+    assert form != Format.ATOM or breaches(path) == []

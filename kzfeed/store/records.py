@@ -188,19 +188,16 @@ def _read_records(
 
     def rows(table: sa.Table, key: str, left_out: Collection[str] = ()) -> dict[int, list[Values]]:
         columns = {name: column for name, column in exchanged_columns(table).items() if name not in left_out}
-        query = sa.select(table.c[key].label("key"), *(column.label(name) for name, column in columns.items()))
+        references = {name: column.name for name, column in columns.items() if column.foreign_keys}
+        query = sa.select(table.c[key], *columns.values())
         found: dict[int, list[Values]] = {}
-        for row in connection.execute(query.where(table.c[key].in_(ids)).order_by(*table.primary_key)):
-            values = {name: row._mapping[name] for name in columns}
+        for article_id, *cells in connection.execute(query.where(table.c[key].in_(ids)).order_by(*table.primary_key)):
+            values = dict(zip(columns, cells, strict=True))
             if table is tables.articles:
-                held = {column.name: values[name] for name, column in columns.items() if column.foreign_keys}
-                own_ids[row.key] = {"id": row.key, **held}
-            values |= {
-                name: names.get(values[name], f"unknown-source-{values[name]}")
-                for name, column in columns.items()
-                if column.foreign_keys
-            }
-            found.setdefault(row.key, []).append(values)
+                own_ids[article_id] = {"id": article_id, **{own: values[name] for name, own in references.items()}}
+            for name in references:
+                values[name] = names.get(values[name], f"unknown-source-{values[name]}")
+            found.setdefault(article_id, []).append(values)
         return found
 
     articles = rows(tables.articles, "id", left_out)
