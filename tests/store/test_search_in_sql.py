@@ -211,6 +211,19 @@ def test_articles_dated_in_the_future_come_first_and_old_ones_are_found_too(arch
         assert search(archive, index, typed, page_size=3) == expected(texts, typed)
 
 
+def test_hits_of_any_period_are_found(archive: Database, index: Index) -> None:
+    texts = [Text(n, "中亚", "普京" * (n % 9 == 0), "abc"[n % 3], DAY - timedelta(days=3 * n)) for n in range(1, 400)]
+    add_articles(archive, texts)
+    catch_up(index)
+    chance = random.Random(8)
+
+    for _ in range(60):
+        since, until = sorted(DAY - timedelta(days=chance.randrange(1300)) for _ in range(2))
+        period = f"since:{since:%Y-%m-%d} until:{until:%Y-%m-%d}"
+        for typed in (f"中亚 {period}", f"普京 since:{since:%Y-%m-%d}", f"普京 until:{until:%Y-%m-%d} source:a"):
+            assert (typed, search(archive, index, typed, page_size=50)) == (typed, expected(texts, typed))
+
+
 def test_a_text_too_long_for_the_index_is_read_by_each_search(archive: Database, index: Index) -> None:
     chance = random.Random(1)
     long = "".join(chr(chance.randrange(0x4E00, 0x9FA0)) for _ in range(300_000))

@@ -192,7 +192,7 @@ BEGIN
     statement := found;
     IF step = 'blocks' THEN
       block := top >> shift;
-      statement := format('%s & (''@%s:%s'' | ''@%2$s:%s'')', found, shift, block, block - 1);
+      statement := format('%1$s & (''@%2$s:%3$s'' | ''@%2$s:%4$s'')', found, shift, block, block - 1);
     END IF;
     EXECUTE format(
       'SELECT coalesce(array_agg(article_id), ''{}''), coalesce(array_agg(published_at), ''{}'') FROM ('
