@@ -121,7 +121,7 @@ def _stream_writer(form: Format, destination: Path, *, versions: bool) -> "Write
 
 def _print_done(destination: Path, done: int, files: "FileTree | None") -> None:
     if files:
-        print(f"{destination}: {plural(files.written, 'file')} written, {files.unchanged} already there")
+        print(f"{destination}: {plural(files.written, 'file')} written, {files.unchanged} unchanged")
     elif destination == STANDARD_OUTPUT:
         print(f"{plural(done, 'article')} written", file=sys.stderr)
     else:

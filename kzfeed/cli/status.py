@@ -40,7 +40,7 @@ def _print(found: Mapping[str, Any], now: datetime) -> None:
         since = f"{moment(beat.started_at)} ({length(now - beat.started_at)})"
         print_labelled("daemon", f"{beat.name}, kzfeed {beat.version}, running since {since}")
     for beat in found["silent_daemons"]:
-        print_labelled("silent", f"{beat.name}, no sign of life since {moment(beat.seen_at)}")
+        print_labelled("silent", f"{beat.name}, no heartbeat since {moment(beat.seen_at)}")
     due = plural(found["due"], "source") + " due"
     if found["due_since"]:
         due += f", {found['longest_due']} for {length(now - found['due_since'])}"

@@ -29,9 +29,9 @@ _PART_CHARACTERS = 2**20
 _TYPES: dict[str, Callable[[], Any]] = {
     "text": pa.string,
     "instant": lambda: pa.timestamp("ms", tz="UTC"),
-    "whole": pa.int32,
-    "large": pa.int64,
-    "true or false": pa.bool_,
+    "integer": pa.int32,
+    "bigint": pa.int64,
+    "boolean": pa.bool_,
 }
 
 

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from kzfeed.store import tables
 from kzfeed.store.records import BELONGING, article_columns, exchanged_columns
 
-Kind = Literal["text", "instant", "whole", "large", "true or false"]
-"""`whole` is a number of 4 bytes, `large` one of 8."""
+Kind = Literal["text", "instant", "integer", "bigint", "boolean"]
+"""An `integer` has 4 bytes, a `bigint` 8."""
 
 
 def columns_of_article() -> dict[str, Kind]:
@@ -33,11 +33,11 @@ def _kind(column: sa.Column[Any]) -> Kind:
         case tables.Instant():
             return "instant"
         case sa.Boolean():
-            return "true or false"
+            return "boolean"
         case sa.BigInteger():
-            return "large"
+            return "bigint"
         case sa.Integer():
-            return "whole"
+            return "integer"
         case sa.Text():
             return "text"
     raise TypeError(f"{column}: no kind of export for {column.type!r}")

@@ -179,7 +179,7 @@ def test_progress_bars_leave_one_line_of_result(tmp_path: Path) -> None:
 
     results = {
         "1 file: 1 new, 0 revised, 0 unchanged, 0 refused": ["backfill", "a.txt"],
-        "out: 1 file written, 0 already there": ["export", "out"],
+        "out: 1 file written, 0 unchanged": ["export", "out"],
         "1 article and 0 older versions checked: no damage, no notes": ["verify"],
         " bytes": ["db", "backup", "copy.db"],
     }
