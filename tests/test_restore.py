@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from kzfeed.article.url import url_hash
 from kzfeed.backfill import Progress, backfill, by_host
 from kzfeed.errors import DocumentError
-from kzfeed.export.destination import Format
 from kzfeed.export.files import FileTree, Layout
+from kzfeed.export.formats import Format
 from kzfeed.export.run import export
 from kzfeed.export.streams import Stream, stream_writer
 from kzfeed.file_reader import EXPORT_LIST, find_files

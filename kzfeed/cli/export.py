@@ -9,7 +9,7 @@ import typer
 
 from kzfeed.cli.options import Layout, Since, SourceName, Until, folder_or_file, selection
 from kzfeed.errors import UsageError
-from kzfeed.export.destination import STANDARD_OUTPUT, Format
+from kzfeed.export.formats import STANDARD_OUTPUT, Format
 from kzfeed.text import plural
 
 if TYPE_CHECKING:

@@ -2,24 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import BinaryIO
 
 from kzfeed.atomic_file import atomic_file
 from kzfeed.compressed import ENDING, compressing, is_compressed
 from kzfeed.errors import UsageError
-
-
-class Format(StrEnum):
-    """The format of an export."""
-
-    FILES = "files"
-    JSONL = "jsonl"
-    CSV = "csv"
-    PARQUET = "parquet"
-    ATOM = "atom"
-
+from kzfeed.export.formats import STANDARD_OUTPUT, Format
 
 _BY_ENDING = {
     ".jsonl": Format.JSONL,
@@ -30,8 +19,6 @@ _BY_ENDING = {
 }
 _NO_FOLDERS = frozenset({".bz2", ".db", ".gz", ".json", ".ndjson", ".rss", ".tsv", ".txt", ".xlsx", ".xz", ".zip"})
 """Endings of files that kzfeed does not write: a folder with such a name is probably not wanted."""
-
-STANDARD_OUTPUT = Path("-")
 
 
 def format_for(destination: Path, given: Format | None) -> Format:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kzfeed.export import atom, csv_table, json_lines
-from kzfeed.export.destination import Format, open_stream
+from kzfeed.export.destination import open_stream
+from kzfeed.export.formats import Format
 from kzfeed.export.run import Write, Writer
 
 

@@ -52,7 +52,7 @@ def test_pandas_reads_instants_with_their_zone_and_lists(archive: Archive) -> No
 def test_groups_of_rows_are_bounded(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import UTC, datetime
 
-    from kzfeed.export.destination import Format
+    from kzfeed.export.formats import Format
     from kzfeed.export.run import export
     from kzfeed.export.streams import Stream, stream_writer
     from kzfeed.store.queries import Selection
