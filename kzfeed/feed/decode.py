@@ -6,6 +6,7 @@ misled by them. Where bytes were replaced or the encoding is in doubt, the text 
 
 import codecs
 import re
+from collections.abc import Iterable
 
 from kzfeed.feed.encoding_guess import CLEARLY, Reading, by_likelihood, is_unnatural, read_as, read_in_all, sample_of
 from kzfeed.feed.encoding_label import are_one_label, labels_of, name_of
@@ -208,7 +209,7 @@ def _utf8(body: bytes, labels: list[str]) -> _Decision | None:
     if valid < 2 * damages:
         return None
     sample = sample_of(body)
-    others = [read_as(sample, codec) for codec in labels if codec != "utf-8" and _strict(body, codec) is not None]
+    others = [read_as(sample, codec) for codec in _possible(body, labels) if codec != "utf-8"]
     if any(other.likelihood > read_as(sample, "utf-8").likelihood for other in others):
         return None
     return text, "utf-8", _replaced("utf-8")
@@ -225,7 +226,7 @@ def _may_be_utf8_by_accident(body: bytes, labels: list[str]) -> str:
     if not above or len(above) > 16 or above.translate(None, _PAIRS):
         return ""
     sample = sample_of(body)
-    readings = [read_as(sample, codec) for codec in labels or EAST_ASIAN if _strict(body, codec) is not None]
+    readings = [read_as(sample, codec) for codec in _possible(body, labels or EAST_ASIAN)]
     best = max(readings, key=by_likelihood, default=None)
     is_likelier = best is not None and best.likelihood > read_as(sample, "utf-8").likelihood
     return best.codec if best is not None and is_likelier else ""
@@ -235,12 +236,7 @@ def _may_be_utf8_by_accident(body: bytes, labels: list[str]) -> str:
 
 
 def _declared(body: bytes, labels: list[str]) -> _Decision | None:
-    possible: dict[str, str] = {}
-    for codec in labels:
-        text = _strict(body, codec)
-        # Nearly any bytes can be read as UTF-16 or EBCDIC, but then the document does not begin with a tag.
-        if text is not None and (_begins(text) or not _begins(body[:1024].decode("latin-1"))):
-            possible.setdefault(codec, text)
+    possible = _possible(body, labels)
     if not possible:
         return None
     sample = sample_of(body)
@@ -267,11 +263,22 @@ def _in_doubt(codec: str, rival: str) -> str:
 def _is_used_instead(rival: Reading, declared: Reading) -> bool:
     """Whether a guess is used instead of what is declared."""
     gain = rival.likelihood - declared.likelihood
-    if rival.codec in EAST_ASIAN and declared.codec not in EAST_ASIAN:
+    if rival.is_east_asian and not declared.is_east_asian:
         # A few accented letters may look like Chinese, so a declared alphabet is never taken for it. The exception is
         # Latin-1, which many servers declare by default, if the text does not look like Latin at all.
         return declared.codec in _DEFAULTS and gain > max(4 * CLEARLY, 0.5 * len(declared.text))
     return gain > max(2 * CLEARLY, 1.5 * total(ABOVE_ASCII, declared.text))
+
+
+def _possible(body: bytes, labels: Iterable[str]) -> dict[str, str]:
+    """The text in each of the encodings that the bytes are valid in."""
+    texts = {codec: _strict(body, codec) for codec in labels}
+    return {codec: text for codec, text in texts.items() if text is not None and _begins_alike(text, body)}
+
+
+def _begins_alike(text: str, body: bytes) -> bool:
+    """Whether a tag at the start of a body is one in the text: nearly any bytes can be read as UTF-16 or EBCDIC."""
+    return _begins(text) or not _begins(body[:1024].decode("latin-1"))
 
 
 def _begins(text: str) -> bool:
@@ -292,7 +299,8 @@ def _detected(body: bytes, labels: list[str]) -> _Decision | None:
     for codec in labels:
         if codec != "utf-8":
             declared, damages = _lenient(body, codec)
-            if _is_slight(damages, declared) and read_as(sample, codec).likelihood >= guess.likelihood - 60:
+            is_possible = _is_slight(damages, declared) and _begins_alike(declared, body)
+            if is_possible and read_as(sample, codec).likelihood >= guess.likelihood - 60:
                 return declared, codec, _replaced(codec)
     if not is_unnatural(guess):
         return _lenient(body, guess.codec)[0], guess.codec, _guessed(guess.codec)

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from kzfeed.feed.encoding_score import ABOVE_ASCII, EAST_ASIAN, Evidence, evidence, likelihood, total
+from kzfeed.feed.encoding_score import ABOVE_ASCII, EAST_ASIAN, Evidence, evidence, judged_as, likelihood, total
 
 _SINGLE_BYTE = (
     *("cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_u", "iso8859_5", "cp1253", "iso8859_7", "cp1254", "cp1257"),
@@ -45,6 +45,11 @@ class Reading(NamedTuple):
     text: str
     likelihood: float
 
+    @property
+    def is_east_asian(self) -> bool:
+        """Whether the encoding is Chinese, Japanese or Korean."""
+        return judged_as(self.codec) in EAST_ASIAN
+
 
 def read_in_all(sample: Sample) -> list[Reading]:
     """The sample in every encoding that is not out of question after its first words."""
@@ -64,7 +69,7 @@ def read_as(sample: Sample, codec: str) -> Reading:
 def is_unnatural(reading: Reading) -> bool:
     """Whether a text does not look like any in its encoding."""
     above = total(ABOVE_ASCII, reading.text)
-    least = -11.0 if reading.codec in EAST_ASIAN else -8.0
+    least = -11.0 if reading.is_east_asian else -8.0
     # ASCII characters count 3 each.
     return reading.likelihood + 3.0 * (len(reading.text) - above) < least * above
 

@@ -16,8 +16,20 @@ from kzfeed.feed.languages import ALONE, LATIN, OTHERS, Language
 CHINESE = ("gb18030", "big5hkscs")
 JAPANESE = ("euc_jp", "cp932")
 EAST_ASIAN = (*CHINESE, *JAPANESE, "cp949")
+_VARIANTS = {
+    "cp950": "big5hkscs",
+    **dict.fromkeys(("euc_jis_2004", "euc_jisx0213"), "euc_jp"),
+    **dict.fromkeys(("shift_jis_2004", "shift_jisx0213"), "cp932"),
+    "johab": "cp949",
+}
+"""Codecs that are only tried where they are declared, and the one of EAST_ASIAN that each is judged as."""
 
 ABOVE_ASCII = re.compile("[^\x00-\x7f]+")
+
+def judged_as(codec: str) -> str:
+    """The codec of EAST_ASIAN that a codec is a variant of; any other codec itself."""
+    return _VARIANTS.get(codec, codec)
+
 
 Evidence = tuple[float, ...]
 """How much the ASCII words of a text speak against each language of LATIN, from 0 to -8."""
@@ -42,6 +54,7 @@ def likelihood(text: str, codec: str, languages: Evidence) -> float:
 
     An ASCII character counts as much as a frequent letter, because East Asian encodings take some for half a character.
     """
+    codec = judged_as(codec)
     points = -3.0 * len(text.encode("ascii", "ignore")) - _RARE.get(codec, 0.0)
     letters: dict[str, Counter[str]] = {}
     text = f"\n\n{text}\n\n"
