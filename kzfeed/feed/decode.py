@@ -8,7 +8,16 @@ import codecs
 import re
 from collections.abc import Iterable
 
-from kzfeed.feed.encoding_guess import CLEARLY, Reading, by_likelihood, is_unnatural, read_as, read_in_all, sample_of
+from kzfeed.feed.encoding_guess import (
+    CLEARLY,
+    Reading,
+    by_likelihood,
+    is_common_chinese,
+    is_unnatural,
+    read_as,
+    read_in_all,
+    sample_of,
+)
 from kzfeed.feed.encoding_label import are_one_label, labels_of, name_of
 from kzfeed.feed.encoding_score import ABOVE_ASCII, EAST_ASIAN, total
 from kzfeed.model.articles import Decoded
@@ -267,7 +276,13 @@ def _is_used_instead(rival: Reading, declared: Reading) -> bool:
         # A few accented letters may look like Chinese, so a declared alphabet is never taken for it. The exception is
         # Latin-1, which many servers declare by default, if the text does not look like Latin at all.
         return declared.codec in _DEFAULTS and gain > max(4 * CLEARLY, 0.5 * len(declared.text))
-    return gain > max(2 * CLEARLY, 1.5 * total(ABOVE_ASCII, declared.text))
+    return gain > max(2 * CLEARLY, 1.5 * total(ABOVE_ASCII, declared.text)) or _is_rather_chinese(rival, declared)
+
+
+def _is_rather_chinese(rival: Reading, declared: Reading) -> bool:
+    """Whether the text is common Chinese in another East Asian encoding than the declared one."""
+    is_likelier = rival.likelihood > declared.likelihood + 2 * CLEARLY
+    return is_likelier and declared.is_east_asian and is_common_chinese(rival)
 
 
 def _possible(body: bytes, labels: Iterable[str]) -> dict[str, str]:
@@ -298,14 +313,16 @@ def _detected(body: bytes, labels: list[str]) -> _Decision | None:
         guess = western  # the commonest of them
     for codec in labels:
         if codec != "utf-8":
-            declared, damages = _lenient(body, codec)
-            is_possible = _is_slight(damages, declared) and _begins_alike(declared, body)
-            if is_possible and read_as(sample, codec).likelihood >= guess.likelihood - 60:
-                return declared, codec, _replaced(codec)
+            text, damages = _lenient(body, codec)
+            declared = read_as(sample, codec)
+            is_possible = _is_slight(damages, text) and _begins_alike(text, body)
+            is_likely = declared.likelihood >= guess.likelihood - 60 and not _is_rather_chinese(guess, declared)
+            if is_possible and is_likely:
+                return text, codec, _replaced(codec)
     if not is_unnatural(guess):
         return _lenient(body, guess.codec)[0], guess.codec, _guessed(guess.codec)
-    text = _strict(body, "cp1252")
-    return None if text is None else (text, "cp1252", _guessed("cp1252"))
+    western_text = _strict(body, "cp1252")
+    return None if western_text is None else (western_text, "cp1252", _guessed("cp1252"))
 
 
 # --- the two ways to apply a codec -----------------------------------------------------------------------------------

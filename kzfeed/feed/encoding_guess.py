@@ -4,7 +4,16 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from kzfeed.feed.encoding_score import ABOVE_ASCII, EAST_ASIAN, Evidence, evidence, judged_as, likelihood, total
+from kzfeed.feed.encoding_score import (
+    ABOVE_ASCII,
+    CHINESE,
+    EAST_ASIAN,
+    Evidence,
+    evidence,
+    judged_as,
+    likelihood,
+    total,
+)
 
 _SINGLE_BYTE = (
     *("cp1252", "cp1250", "iso8859_2", "cp1251", "koi8_u", "iso8859_5", "cp1253", "iso8859_7", "cp1254", "cp1257"),
@@ -68,10 +77,19 @@ def read_as(sample: Sample, codec: str) -> Reading:
 
 def is_unnatural(reading: Reading) -> bool:
     """Whether a text does not look like any in its encoding."""
+    return _above_ascii(reading) < (-11.0 if reading.is_east_asian else -8.0)
+
+
+def is_common_chinese(reading: Reading) -> bool:
+    """Whether a text looks like Chinese of mostly common characters, as bytes of another encoding hardly ever do."""
+    return reading.codec in CHINESE and _above_ascii(reading) > -8.25
+
+
+def _above_ascii(reading: Reading) -> float:
+    """The likelihood of a character above ASCII on average."""
     above = total(ABOVE_ASCII, reading.text)
-    least = -11.0 if reading.is_east_asian else -8.0
     # ASCII characters count 3 each.
-    return reading.likelihood + 3.0 * (len(reading.text) - above) < least * above
+    return (reading.likelihood + 3.0 * (len(reading.text) - above)) / max(1, above)
 
 
 def by_likelihood(reading: Reading) -> float:

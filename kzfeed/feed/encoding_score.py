@@ -26,6 +26,7 @@ _VARIANTS = {
 
 ABOVE_ASCII = re.compile("[^\x00-\x7f]+")
 
+
 def judged_as(codec: str) -> str:
     """The codec of EAST_ASIAN that a codec is a variant of; any other codec itself."""
     return _VARIANTS.get(codec, codec)

@@ -86,3 +86,42 @@ def test_the_same_text_in_utf8_is_never_flagged() -> None:
             decoded = decode(f"{label}<rss><title>{text}</title></rss>".encode())
             assert decoded.text == f"<rss><title>{text}</title></rss>"
             assert (text == "Ã©" and "8859" in label) or not decoded.flawed, (text, label, decoded.flaw)
+
+
+@pytest.mark.parametrize("label", ["gbk", "big5", "euc-kr", "johab", "shift_jis", "euc-jp", "iso-8859-1", "utf-16"])
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("gb18030", "国务院总理在记者会上表示，今年的"),
+        ("gb18030", "梁鸿：生活中的细微之事，恰恰能展"),
+        ("big5", "島嶼筆記：一場姐妹聚會，蘭嶼女人"),
+        ("big5", "圖書館延長開放時間，夜讀區週末不"),
+    ],
+)
+def test_sixteen_characters_of_chinese_are_read_whatever_is_declared(codec: str, text: str, label: str) -> None:
+    document = f"<rss><title>{text}</title></rss>"
+    decoded = decode(document.encode(codec), f"text/xml; charset={label}")
+    assert decoded.text == document
+    assert decoded.flawed or (codec, label) in {("gb18030", "gbk"), ("big5", "big5")}
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("euc_jp", "東京都知事選挙の結果"),
+        ("cp932", "国会議事堂の周辺"),
+        ("cp949", "봤습니다 꿈꿨던 뚝섬"),
+    ],
+)
+def test_a_few_characters_of_japanese_or_korean_are_not_taken_for_chinese(codec: str, text: str) -> None:
+    document = f"<rss><title>{text}</title></rss>"
+    assert decode(document.encode(codec), f"text/xml; charset={codec}").text == document
+
+
+@pytest.mark.parametrize("label", ["utf-16", "utf-16le", "cp037"])
+def test_a_document_that_begins_with_a_tag_is_not_read_in_an_encoding_without_ascii(label: str) -> None:
+    document = b"<rss><title>\xe6\xba\x90\xe6\xba\x90 \x81\xc3\xfe</title></rss> "
+    for body in (document, document[:-1]):
+        decoded = decode(body, f"text/xml; charset={label}")
+        assert decoded.text.startswith("<rss><title>源源 ")
+        assert decoded.flawed
