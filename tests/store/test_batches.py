@@ -201,7 +201,9 @@ def test_the_windows_of_many_sources_come_in_their_order(database: Database) -> 
         {article(3).url_hash},
         {article(1).url_hash, article(2).url_hash},
     ]
-    assert windows[3] == [WindowEntry(article(3).url_hash, article(3).published_at)]
+    third = article(3)
+    shown = WindowEntry(third.url_hash, third.published_at, fingerprint=third.fingerprint, first_seen_at=NOW + HOUR)
+    assert windows[3] == [shown]
 
 
 def test_files_of_many_sources_in_turns_are_each_the_first_ones(database: Database) -> None:
