@@ -1,12 +1,13 @@
 """Dates as feeds write them, one a line in tests/data/dates.tsv, and what they mean."""
 
-from calendar import timegm
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import feedparser
 import pytest
 
 from kzfeed.feed.dates import words as date_words
@@ -106,23 +107,37 @@ def test_no_word_means_two_months() -> None:
 UNKNOWN_TO_US: dict[str, str] = {}
 
 
+# Prints each date of the documents in a folder that feedparser understands: document, text, seconds since 1970.
+FEEDPARSER_DATES = """
+import json, sys
+from calendar import timegm
+from pathlib import Path
+import feedparser
+
+dates = []
+for document in sorted(Path(sys.argv[1]).rglob("*.xml")):
+    parsed = feedparser.parse(document.read_bytes())
+    for carrier in (parsed.feed, *parsed.entries):
+        # Read as a plain dict, because feedparser answers for keys that are missing.
+        for key, moment in dict.items(carrier):
+            if key.endswith("_parsed") and moment is not None:
+                dates.append((document.name, dict.__getitem__(carrier, key.removesuffix("_parsed")), timegm(moment)))
+print(json.dumps(dates))
+"""
+
+
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="feedparser's test documents lie beside the project, not in it")
 def test_feedparser_and_we_agree_on_its_own_documents() -> None:
-    unknown, compared = set(), 0
-    for document in sorted(CORPUS.rglob("*.xml")):
-        parsed = feedparser.parse(document.read_bytes())
-        for carrier in (parsed.feed, *parsed.entries):
-            # Read as a plain dict: feedparser's own answers for keys that are not there.
-            for key, moment in dict.items(carrier):
-                if not key.endswith("_parsed") or moment is None:
-                    continue
-                raw = dict.__getitem__(carrier, key.removesuffix("_parsed"))
-                ours = instant(raw, now=NOW)
-                if ours is None:
-                    unknown.add(raw)
-                else:
-                    theirs = datetime.fromtimestamp(timegm(moment), UTC)
-                    assert ours.replace(microsecond=0) == theirs, f"{document.name}: {raw}"
-                compared += 1
+    # In a process of its own: where kzfeed reads broken feeds, it has registered a date handler with feedparser.
+    listing = subprocess.run([sys.executable, "-c", FEEDPARSER_DATES, str(CORPUS)], stdout=subprocess.PIPE, check=True)
+    dates = json.loads(listing.stdout)
+
+    unknown = set()
+    for document, raw, seconds in dates:
+        ours = instant(raw, now=NOW)
+        if ours is None:
+            unknown.add(raw)
+        else:
+            assert ours.replace(microsecond=0) == datetime.fromtimestamp(seconds, UTC), f"{document}: {raw}"
     assert unknown == set(UNKNOWN_TO_US)
-    assert compared > 80
+    assert len(dates) > 80
