@@ -422,10 +422,10 @@ def test_an_export_of_one_source_beside_another_keeps_both_in_the_list(new: NewD
 # --- foreign feeds ---------------------------------------------------------------------------------------------------
 
 
-def foreign_articles(shared: Path, database: Database) -> int:
-    """Every foreign feed that can be read, each as a source of its own."""
+def foreign_articles(shared: Path, database: Database, *, every: int = 1) -> int:
+    """Every foreign feed that can be read, or one in `every`, each as a source of its own."""
     total = 0
-    for number, file in enumerate(sorted((shared / "corpus").rglob("*"))):
+    for number, file in enumerate(sorted((shared / "corpus").rglob("*"))[::every]):
         if file.suffix.lower() in (".xml", ".json", ".atom", ".rss", ".rdf") and file.is_file():
             try:
                 total += show(database, f"foreign-{number}", file.read_bytes(), NOW + timedelta(minutes=number))
@@ -438,7 +438,8 @@ def foreign_articles(shared: Path, database: Database) -> int:
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_foreign_feeds_come_back_row_for_row(new: NewDatabase, engine: str, shared: Path, tmp_path: Path) -> None:
     original = new("sqlite")
-    assert foreign_articles(shared, original) > 500
+    every = 1 if engine == "sqlite" else 4
+    assert foreign_articles(shared, original, every=every) > 500 // every
     folder = export_to(original, tmp_path / "out")
 
     for database in (new(engine), original):
@@ -452,7 +453,7 @@ def test_foreign_feeds_come_back_from_one_stream(
     new: NewDatabase, engine: str, form: Format, shared: Path, tmp_path: Path
 ) -> None:
     original, database = new("sqlite"), new(engine)
-    assert foreign_articles(shared, original) > 500
+    assert foreign_articles(shared, original, every=4) > 100
     path = tmp_path / f"x.{form}"
 
     export(original, Selection(), stream_writer(Stream(form, path, sys.stdout.buffer, NOW, True)), versions=True)

@@ -89,7 +89,7 @@ def store_files(database: Database, articles: Iterable[tuple[str, Article]], now
     with database.write() as connection:
         ids = ids_by_name(connection, [name for name, _ in runs])
         batches = [ArticleBatch(ids[name], run, now, is_live=False) for name, run in runs]
-        for group in _independent(batches, lambda batch: _hashes(batch.articles)):
+        for group in _independent(batches, lambda batch: _keys(batch.articles)):
             tally = sum(store_articles(connection, group), tally)
     return tally
 
@@ -109,12 +109,14 @@ def _independent(items: Iterable[Item], touched: Callable[[Item], Collection[obj
         yield group
 
 
-def _hashes(articles: Iterable[Article]) -> set[str]:
-    return {url_hash for article in articles for url_hash in candidate_hashes(article)}
+def _keys(articles: Iterable[Article]) -> set[str]:
+    """The hashes and addresses under which the archive may hold the articles."""
+    hashes = {url_hash for article in articles for url_hash in candidate_hashes(article)}
+    return hashes | {article.url for article in articles if article.url}
 
 
 def _touched(commit: PollCommit) -> set[object]:
-    return {commit.source.id, *_hashes(commit.articles)}
+    return {commit.source.id, *_keys(commit.articles)}
 
 
 def _commit(connection: sa.Connection, commits: Sequence[PollCommit]) -> list[Poll]:

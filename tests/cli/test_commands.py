@@ -336,7 +336,7 @@ def test_show_lists_the_articles_that_share_an_address(kzfeed: Run, served: tupl
     (tmp_path / "kzfeed.toml").write_text(f'[[sources]]\nname = "show"\nurl = "{address}/feed.xml"\n')
     assert kzfeed("poll").returncode == 0
 
-    lines = kzfeed("show", "https://e.example/show").stdout.splitlines()
+    _heading, *lines = kzfeed("show", "https://e.example/show").stdout.splitlines()
 
     assert [line.split()[-2:] for line in lines] == [["Episode", "1"], ["Episode", "2"]]
     shown = kzfeed("show", lines[1].split()[0], "--format", "text")
