@@ -53,11 +53,13 @@ def rows(database: Database, query: str) -> list[Any]:
 
 
 def dump(database: Database) -> dict[str, list[Any]]:
+    """All rows. The order of the changes within a transaction means nothing, so they have no ids here."""
     with database.read() as connection:
-        return {
+        rows = {
             table.name: [tuple(row) for row in connection.execute(sa.select(table).order_by(*table.primary_key))]
             for table in tables.metadata.sorted_tables
         }
+    return {**rows, "article_changes": sorted(article_id for _, article_id in rows["article_changes"])}
 
 
 def empty(database: Database) -> None:
