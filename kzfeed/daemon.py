@@ -244,10 +244,16 @@ class Daemon:
         elif poll.outcome != "failed" and self._was_offline:
             self._was_offline = False  # at once, so that the next polls do not do the same
             try:
-                await asyncio.to_thread(claims.bring_forward, self.poller.database, spread_start, self.poller.clock())
-            except DatabaseError:
+                await asyncio.to_thread(
+                    claims.bring_forward,
+                    self.poller.database,
+                    spread_start,
+                    self.poller.clock(),
+                    min_interval=self.poller.bounds.min_interval,
+                )
+            except DatabaseError as error:
                 self._was_offline = True
-                raise
+                log.warning("sources not brought forward, trying again after the next poll", error=str(error))
 
     def _claim_soon(self) -> None:
         """Fill the slot that has become free. A claim that is running now must be followed by another one."""

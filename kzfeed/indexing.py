@@ -68,7 +68,7 @@ class Indexing:
             is_much = lag.articles > SMALL_LAG
             if is_much:
                 log.info("search index lags, catching up", articles=lag.articles, since=lag.since)
-            elif not lag.articles:
+            elif not lag.is_behind:
                 return
         except IndexUnusable as error:
             is_much = await asyncio.to_thread(self._index.articles) > SMALL_LAG
@@ -89,7 +89,9 @@ class Indexing:
         self._process.stdin.write(f"{self._url}\n".encode())
         said = (await self._process.stderr.read()).decode("utf-8", "replace").strip()
         status = await self._process.wait()
-        if status and not self._stopping:
+        if self._stopping:
+            return
+        if status:
             raise DatabaseError(said.splitlines()[-1] if said else f"the process of the index ended with {status}")
         log.info("search index complete", seconds=round(asyncio.get_running_loop().time() - begin, 1))
 

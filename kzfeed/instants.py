@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RESOLUTION = timedelta(milliseconds=1)
 """Two instants that differ by less may be one when they are stored."""
+DAY_MS = 86_400_000
+"""Milliseconds of a day."""
 
 
 def in_milliseconds(instant: datetime) -> datetime:
@@ -16,6 +18,11 @@ def in_milliseconds(instant: datetime) -> datetime:
 def milliseconds(instant: datetime) -> int:
     """Milliseconds from 1970 to the instant, rounded down."""
     return (instant - EPOCH) // RESOLUTION
+
+
+def instant_of(milliseconds: int) -> datetime:
+    """The instant that is so many milliseconds after the beginning of 1970. Raises OverflowError beyond year 9999."""
+    return EPOCH + milliseconds * RESOLUTION
 
 
 def iso_text(instant: datetime) -> str:

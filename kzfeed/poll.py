@@ -15,6 +15,7 @@ from functools import partial
 import structlog
 
 from kzfeed.article.window import overlap
+from kzfeed.batching import Batcher
 from kzfeed.clock import utc_now
 from kzfeed.errors import ClaimExpired, DocumentError
 from kzfeed.fetch.client import Fetcher
@@ -25,7 +26,6 @@ from kzfeed.model.polls import Failed, Fetched, NotModified, Outcome, Poll, Sour
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import Circumstances, VisitResult, flaw_of, next_state, parse_failure, visit_to
-from kzfeed.store.batching import Batcher
 from kzfeed.store.commit import PollCommit
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import archived_keys

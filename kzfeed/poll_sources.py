@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from kzfeed.batching import Batcher
 from kzfeed.clock import utc_now
 from kzfeed.config.settings import Settings
 from kzfeed.errors import DatabaseError, UsageError
@@ -17,7 +18,6 @@ from kzfeed.poll import Poller
 from kzfeed.schedule.explain import moment
 from kzfeed.schedule.permission import pause_end, retirement
 from kzfeed.store import host_pauses, sources
-from kzfeed.store.batching import Batcher
 from kzfeed.store.engine import Database
 from kzfeed.wiring import connections, poller
 

@@ -1,4 +1,4 @@
-"""Restore of an export: its list and its files, or its JSON Lines, become the articles that were exported.
+"""Restore of an export: its list and files, JSON Lines or Atom feed become the articles that were exported.
 
 The export may come from anybody. What does not fit is refused with the number of its line, and the rest is restored.
 """
@@ -6,18 +6,17 @@ The export may come from anybody. What does not fit is refused with the number o
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from kzfeed.article.build import has_fingerprint
 from kzfeed.errors import KzfeedError
 from kzfeed.export_list import ListedArticle, ListLine, NameSet, exported_file, listed_article, read_lines
 from kzfeed.file_reader import FileRead, FoundFile, read_files
-from kzfeed.model.articles import Article, Tally
-from kzfeed.restore_stream import read_stream, streamed_article
+from kzfeed.model.articles import Tally
+from kzfeed.restore_stream import read_stream, streamed_article, with_texts
 from kzfeed.store.engine import Database
 from kzfeed.store.record_json import source_of_json
-from kzfeed.store.records import ArticleRecord, SourceRecord, Values
+from kzfeed.store.records import ArticleRecord, SourceRecord
 from kzfeed.store.restore import Restored, restore_articles, restore_sources
 
 BATCH_ARTICLES = 100
@@ -242,21 +241,14 @@ def _restorable(listed: ListedArticle, read: list[FileRead]) -> ArticleRecord:
             raise ValueError(each.refusal)
         articles.append(each.article)
     *older, newest = articles
-    record = listed.record
-    versions = tuple(_with_texts(values, article) for values, article in zip(record.versions, older, strict=True))
-    row = _with_texts(record.article, newest)
-    for values, article in ((row, newest), *zip(versions, older, strict=True)):
+    record = with_texts(listed.record, newest, older)
+    row = record.article
+    for values, article in ((row, newest), *zip(record.versions, older, strict=True)):
         if article.url != row["url"] or (article.url is None and article.url_hash != row["url_hash"]):
             raise ValueError(f"url is {row['url']!r}, and the file has {article.url or article.url_hash!r}")
         if article.published_at != values.get("published_at", row["published_at"]):
             raise ValueError("published_at is another date than that of the file")
-    if not has_fingerprint(newest, row["fingerprint"]):
-        row["fingerprint"] = newest.fingerprint
-    return replace(record, article=row, versions=versions)
-
-
-def _with_texts(values: Values, article: Article) -> Values:
-    return values | {"title": article.title, "content": article.content, "text": article.text}
+    return record
 
 
 def _list(given: dict[str, object], key: str) -> list[object]:

@@ -3,7 +3,8 @@
 They are read line by line, or entry by entry; docs/export.md has the fields.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +54,20 @@ def streamed_article(given: dict[str, Any]) -> ArticleRecord:
     record = article_of_json(given)
     row = record.article
     newest = _article("the article", given, row)
+    older = [
+        _article(f"version {values['revision']}", version, row)
+        for values, version in zip(record.versions, given.get("versions", []), strict=True)
+    ]
+    return with_texts(record, newest, older)
+
+
+def with_texts(record: ArticleRecord, newest: Article, older: Sequence[Article]) -> ArticleRecord:
+    """The record with the texts of these articles, and with their fingerprint unless its own one fits them."""
+    row = _with_text(record.article, newest)
     if not has_fingerprint(newest, row["fingerprint"]):
         row["fingerprint"] = newest.fingerprint
-    versions = tuple(
-        _with_texts(values, _article(f"version {values['revision']}", version, row))
-        for values, version in zip(record.versions, given.get("versions", []), strict=True)
-    )
-    return ArticleRecord(_with_texts(row, newest), versions, record.belonging)
+    versions = tuple(_with_text(values, article) for values, article in zip(record.versions, older, strict=True))
+    return replace(record, article=row, versions=versions)
 
 
 def _article(what: str, given: dict[str, Any], row: Values) -> Article:
@@ -71,5 +79,5 @@ def _article(what: str, given: dict[str, Any], row: Values) -> Article:
     return article_of_file(ArchiveFile(None, str(title), address, str(content)))
 
 
-def _with_texts(values: Values, article: Article) -> Values:
+def _with_text(values: Values, article: Article) -> Values:
     return values | {"title": article.title, "content": article.content, "text": article.text}

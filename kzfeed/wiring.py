@@ -10,6 +10,7 @@ from functools import partial
 import structlog
 
 from kzfeed import __version__
+from kzfeed.batching import Batcher
 from kzfeed.clock import utc_now
 from kzfeed.config.proxies import ProxyUrls
 from kzfeed.config.settings import HostSettings, Settings
@@ -23,12 +24,11 @@ from kzfeed.indexing import Indexing
 from kzfeed.poll import Poller
 from kzfeed.reload import apply, reloader
 from kzfeed.sandbox.pool import Workers
+from kzfeed.shared_hosts import shared_hosts
 from kzfeed.store import host_pauses, schema, sources
-from kzfeed.store.batching import Batcher
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.search.pages import open_index
-from kzfeed.store.shared_hosts import shared_hosts
 from kzfeed.store.windows import last_windows
 
 BATCH_WEIGHT = 600

@@ -18,10 +18,10 @@ import sqlalchemy as sa
 from kzfeed.article.url import url_hash
 from kzfeed.backfill import Progress, backfill, by_host
 from kzfeed.errors import DocumentError
-from kzfeed.export.files import FileTree, Layout
-from kzfeed.export.formats import Format
+from kzfeed.export.files import FileTree
+from kzfeed.export.formats import Format, Layout
 from kzfeed.export.run import export
-from kzfeed.export.streams import Stream, stream_writer
+from kzfeed.export.streams import stream_writer
 from kzfeed.file_reader import EXPORT_LIST, find_files
 from kzfeed.model.articles import Document, Gap, Overlap
 from kzfeed.model.polls import Poll, SourceConfig
@@ -157,7 +157,7 @@ def fill(database: Database) -> None:
     show(database, "empty", rss("empty", []), at[5])
 
 
-def export_to(database: Database, folder: Path, layout: Layout = "tree") -> Path:
+def export_to(database: Database, folder: Path, layout: Layout = Layout.TREE) -> Path:
     total = queries.count(database, Selection())
     export(database, Selection(), FileTree(folder, layout, total).writer(), versions=True)
     return folder
@@ -173,7 +173,7 @@ def findings(database: Database) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("layout", ["tree", "flat"])
+@pytest.mark.parametrize("layout", list(Layout))
 @pytest.mark.parametrize("engines", [("sqlite", "postgresql"), ("postgresql", "sqlite")], ids="-to-".join)
 def test_an_export_comes_back_row_for_row(
     new: NewDatabase, engines: tuple[str, str], layout: Layout, tmp_path: Path
@@ -249,7 +249,7 @@ def test_what_is_restored_is_left_alone_when_its_source_shows_it_again(new: NewD
 def test_newest_versions_alone_leave_no_hole(new: NewDatabase, tmp_path: Path) -> None:
     original, database = new("sqlite"), new("sqlite")
     fill(original)
-    export(original, Selection(), FileTree(tmp_path / "out", "tree", 0).writer())
+    export(original, Selection(), FileTree(tmp_path / "out", Layout.TREE, 0).writer())
 
     done = bring_back(database, tmp_path / "out")
 
@@ -412,7 +412,7 @@ def test_an_export_of_one_source_beside_another_keeps_both_in_the_list(new: NewD
     original, database = new("sqlite"), new("sqlite")
     fill(original)
     for source in ("pod", "news", "mirror"):
-        export(original, Selection(source), FileTree(tmp_path / "out", "tree", 0).writer(), versions=True)
+        export(original, Selection(source), FileTree(tmp_path / "out", Layout.TREE, 0).writer(), versions=True)
 
     assert bring_back(database, tmp_path / "out").refused == 0
     for name in ("articles", "revisions", "sightings"):
@@ -456,7 +456,7 @@ def test_foreign_feeds_come_back_from_one_stream(
     assert foreign_articles(shared, original, every=4) > 100
     path = tmp_path / f"x.{form}"
 
-    export(original, Selection(), stream_writer(Stream(form, path, sys.stdout.buffer, NOW, True)), versions=True)
+    export(original, Selection(), stream_writer(form, path, sys.stdout.buffer, now=NOW, versions=True), versions=True)
 
     assert bring_back(database, path).refused == 0
     assert_same(rows(original), rows(database))

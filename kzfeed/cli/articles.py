@@ -15,6 +15,7 @@ from kzfeed.text import printable_lines
 
 if TYPE_CHECKING:
     from kzfeed.model.articles import StoredArticle, StoredVersion
+    from kzfeed.store.engine import Database
 
 ArticleReference = Annotated[
     str, typer.Argument(metavar="URL|HASH|ID", help="The article's address, its url_hash, or its id.")
@@ -79,14 +80,12 @@ def show(
 ) -> None:
     """Show one article, or list those that share an address. Characters that control a terminal become escapes."""
     from kzfeed.export.files import archive_file
-    from kzfeed.store.queries import article_rows, find, sharing_address, versions
+    from kzfeed.store.queries import article_rows, versions
 
     with ctx.obj.database(migrate=False) as database:
-        sharing = sharing_address(database, article)
-        if len(sharing) > 1:
-            print_json(sharing) if form == ShowFormat.JSON else print_articles(sharing)
+        found = _the_article(database, article, as_json=form == ShowFormat.JSON)
+        if found is None:
             return
-        found = find(database, str(sharing[0]["id"]) if sharing else article)
         held = versions(database, found.id)
         if revision is not None:
             found = _in_revision(found, held, revision)
@@ -102,6 +101,18 @@ def show(
             sys.stdout.buffer.write(archive_file(found))
         case ShowFormat.TEXT:
             print_text(found.title, found.text)
+
+
+def _the_article(database: "Database", reference: str, *, as_json: bool = False) -> "StoredArticle | None":
+    """The article that the reference names. If several share the address, they are listed and there is none."""
+    from kzfeed.store.article_list import sharing_address
+    from kzfeed.store.queries import find
+
+    sharing = sharing_address(database, reference)
+    if len(sharing) > 1:
+        print_json(sharing) if as_json else print_articles(sharing)
+        return None
+    return find(database, sharing[0]["url_hash"] if sharing else reference)
 
 
 def _in_revision(article: "StoredArticle", held: "Sequence[StoredVersion]", revision: int) -> "StoredArticle":
@@ -122,17 +133,23 @@ def diff(
     older: Annotated[int | None, typer.Option("--from", help="The revision to compare from. Default: first.")] = None,
     newer: Annotated[int | None, typer.Option("--to", help="The revision to compare with. Default: newest.")] = None,
 ) -> None:
-    """Show what changed from each version of an article to the next, or between two of them."""
+    """Show what changed from each version of an article to the next, or between two of them.
+
+    Articles that share an address are listed.
+    """
     from kzfeed.article.diff import revision_diffs
     from kzfeed.cli.diff_output import print_diffs, print_only_version
-    from kzfeed.store.queries import find, versions
+    from kzfeed.store.queries import versions
 
     if revision is not None:
         if older is not None or newer is not None:
             raise UsageError("give --revision alone, or --from and --to: --revision compares with the one before")
         older, newer = revision - 1, revision
     with ctx.obj.database(migrate=False) as database:
-        held = versions(database, find(database, article).id)
+        found = _the_article(database, article)
+        if found is None:
+            return
+        held = versions(database, found.id)
     if older is not None or newer is not None:
         held = _two_of(held, older, newer)
     print_diffs(revision_diffs(held)) if len(held) > 1 else print_only_version(held[0])

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kzfeed.cli.options import Layout, Since, SourceName, Until, folder_or_file, selection
+from kzfeed.cli.options import Since, SourceName, Until, folder_or_file, selection
 from kzfeed.errors import UsageError
-from kzfeed.export.formats import STANDARD_OUTPUT, Format
+from kzfeed.export.formats import STANDARD_OUTPUT, Format, Layout
 from kzfeed.text import plural
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def export(
         if query is not None:
             selected = _found(database, query, selected)
         total = count(database, selected)
-        files = FileTree(destination, (layout or Layout.TREE).value, total) if form == Format.FILES else None
+        files = FileTree(destination, layout or Layout.TREE, total) if form == Format.FILES else None
         with nullcontext(_no_progress) if is_on_terminal else progress_bar("export", "article") as advance:
             done, unreadable = run(
                 database,
@@ -96,27 +96,22 @@ def _check(form: Format, layout: Layout | None, *, versions: bool) -> None:
 
 def _found(database: "Database", typed: str, selected: "Selection") -> "Selection":
     """The articles of the selection that a search finds."""
+    from kzfeed.cli.search import bring_up_to_date
     from kzfeed.search.query import narrowed, parse
     from kzfeed.store.queries import Selection
     from kzfeed.store.search.pages import every_hit, open_index
-    from kzfeed.store.search.upkeep import catch_up_before_search
 
     query = narrowed(parse(typed), selected.source, selected.since, selected.until)
     with open_index(database) as index:
-        lag = catch_up_before_search(index)
-        if lag.articles:
-            print(
-                f"the search index lags: {plural(lag.articles, 'article')} not indexed yet, which this export may lack",
-                file=sys.stderr,
-            )
+        bring_up_to_date(index)
         return Selection(ids=every_hit(database, index, query))
 
 
 def _stream_writer(form: Format, destination: Path, *, versions: bool) -> "Writer":
     from kzfeed.clock import utc_now
-    from kzfeed.export.streams import Stream, stream_writer
+    from kzfeed.export.streams import stream_writer
 
-    return stream_writer(Stream(form, destination, sys.stdout.buffer, utc_now(), versions))
+    return stream_writer(form, destination, sys.stdout.buffer, now=utc_now(), versions=versions)
 
 
 def _print_done(destination: Path, done: int, files: "FileTree | None") -> None:

@@ -1,6 +1,5 @@
 """Options that several commands share, and the Session that gives a command its settings and its database."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,13 +36,6 @@ class SourceFrom(StrEnum):
     FOLDER = "folder"
 
 
-class Layout(StrEnum):
-    """The file names of an export."""
-
-    TREE = "tree"
-    FLAT = "flat"
-
-
 class ShowFormat(StrEnum):
     """The format in which `show` prints an article."""
 
@@ -68,12 +60,11 @@ def folder_or_file(text: str) -> Path:
 
 def selection(database: "Database", source: str | None, since: datetime | None, until: datetime | None) -> "Selection":
     """The articles that --source, --since and --until select. Raises UsageError where there is no such source."""
+    from kzfeed.search.query import check_sources
     from kzfeed.store.queries import Selection, source_names
 
-    if source is not None and source not in (names := source_names(database)):
-        near = difflib.get_close_matches(source, names, n=1, cutoff=0.0)
-        hint = f"the nearest is {near[0]}" if near else "it has no sources"
-        raise UsageError(f"no source {source!r} in this database: {hint}")
+    if source is not None:
+        check_sources((source,), source_names(database))
     return Selection(source, since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
 
 

@@ -1,15 +1,17 @@
 """The command `stats`: the archive at a glance."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kzfeed.cli import terminal
 from kzfeed.cli.column_chart import column_chart, columns
 from kzfeed.cli.options import AsJson
 from kzfeed.cli.output import LABEL, print_json, print_labelled, print_line, print_sentence
-from kzfeed.cli.table import chart_lines, sized, terminal_width
+from kzfeed.cli.table import chart_lines, sized
 from kzfeed.errors import UsageError
 from kzfeed.text import plural, printable, redacted, without_address
 
@@ -54,7 +56,7 @@ def stats(
     if as_json:
         print_json(figures)
         return
-    width = max(_NARROWEST, terminal_width() or 80)
+    width = max(_NARROWEST, terminal.width(sys.stdout) or 80)
     print(_heading(period))
     _print_totals(figures)
     _print_articles(figures, period, width)
@@ -66,11 +68,11 @@ def _period(days: int | None, since: datetime | None, until: datetime | None, to
 
     if days is not None and since is not None:
         raise UsageError("give --days or --since: each of them says when the period begins")
-    last = until.date() - timedelta(days=1) if until else today
     try:
+        last = until.date() - timedelta(days=1) if until else today
         first = since.date() if since else last - timedelta(days=(days or DAYS) - 1)
     except OverflowError as error:
-        raise UsageError(f"there are no {days:,} days before {last}: give fewer") from error
+        raise UsageError("the period would begin before the year 1: give fewer --days, or a later --until") from error
     if first > last:
         raise UsageError(f"the period would begin on {first} and end on {last}: --until is the day after its last")
     return Period(first, last)

@@ -1,7 +1,6 @@
 """Tables and bar charts on standard output, as wide as the terminal, with characters of double width aligned."""
 
 import math
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -9,6 +8,7 @@ from decimal import Decimal
 from itertools import chain, islice
 from typing import Any
 
+from kzfeed.cli import terminal
 from kzfeed.cli.output import print_line
 from kzfeed.errors import UsageError
 from kzfeed.text import json_line, plural, printable
@@ -23,11 +23,6 @@ _GUTTER = "  "
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 Row = Sequence[Any]
-
-
-def terminal_width() -> int | None:
-    """The width of the terminal on standard output; None if that is a file or a pipe."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def value_text(value: object) -> str:
@@ -97,7 +92,7 @@ def fitted_widths(natural: Sequence[int], room: int | None) -> list[int] | None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Print the rows under the names of their columns, and how many there are."""
-    width, iterator = terminal_width(), iter(rows)
+    width, iterator = terminal.width(sys.stdout), iter(rows)
     names = [_cell(name, width) for name in columns]
     room = width and width - len(_GUTTER) * (len(names) - 1)
     part = list(islice(iterator, PART))
@@ -175,7 +170,8 @@ def print_chart(columns: Sequence[str], rows: Iterable[Row]) -> None:
     numbers = [number for number in range(1, len(columns)) if numeric[number]]
     if not numbers:
         raise UsageError("a chart needs a label in the first column and a number in a later one")
-    for line in chart_lines([(_cell(row[0], 80), row[numbers[-1]] or 0) for row in held], terminal_width() or 80):
+    width = terminal.width(sys.stdout) or 80
+    for line in chart_lines([(_cell(row[0], 80), row[numbers[-1]] or 0) for row in held], width):
         print(line)
 
 

@@ -8,19 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from kzfeed.article.archive_file import render
 from kzfeed.article.build import file_of_article
 from kzfeed.atomic_file import atomic_file
+from kzfeed.export.formats import Layout
 from kzfeed.export.run import Write
 from kzfeed.export_list import ExportedFile, NameSet, lines_of_article, read_lines
 from kzfeed.file_reader import EXPORT_LIST
 from kzfeed.model.articles import StoredArticle
 from kzfeed.store.records import ArticleRecord, SourceRecord, Values
 from kzfeed.text import json_line
-
-Layout = Literal["tree", "flat"]
 
 
 class FileTree:

@@ -7,6 +7,13 @@ STANDARD_OUTPUT = Path("-")
 """The destination that means standard output."""
 
 
+class Layout(StrEnum):
+    """The file names of an export of archive files."""
+
+    TREE = "tree"
+    FLAT = "flat"
+
+
 class Format(StrEnum):
     """The format of an export."""
 

@@ -66,7 +66,7 @@ class _Group:
                 self.write()
 
     def write(self) -> None:
-        """Write what is left."""
+        """Write the gathered rows as one row group, and begin another."""
         self._end_part()
         self._file.write_table(pa.concat_tables(self._parts))
         self._parts.clear()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,35 +13,29 @@ from kzfeed.export.formats import Format
 from kzfeed.export.run import Write, Writer
 
 
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """A stream of articles to be written: its format, its destination, and the time of the export."""
-
-    form: Format
-    destination: Path
-    standard_output: BinaryIO
-    now: datetime
-    versions: bool
-
-
 @contextmanager
-def stream_writer(to: Stream) -> Iterator[Write]:
-    """The writer of the stream. Raises OSError, and UsageError where a library is missing."""
-    make = _maker(to)
-    with open_stream(to.destination, to.standard_output) as stream, make(stream) as write:
+def stream_writer(
+    form: Format, destination: Path, standard_output: BinaryIO, *, now: datetime, versions: bool
+) -> Iterator[Write]:
+    """The writer of a stream of articles; `now` is the time of the export.
+
+    Raises OSError, and UsageError where a library is missing.
+    """
+    make = _maker(form, now, versions=versions)
+    with open_stream(destination, standard_output) as stream, make(stream) as write:
         yield write
 
 
-def _maker(to: Stream) -> Callable[[BinaryIO], Writer]:
-    match to.form:
+def _maker(form: Format, now: datetime, *, versions: bool) -> Callable[[BinaryIO], Writer]:
+    match form:
         case Format.JSONL:
             return json_lines.writer
         case Format.CSV:
             return csv_table.writer
         case Format.ATOM:
-            return partial(atom.writer, now=to.now)
+            return partial(atom.writer, now=now)
         case Format.PARQUET:
             from kzfeed.export import parquet  # it imports a library that need not be installed
 
-            return partial(parquet.writer, versions=to.versions)
-    raise ValueError(f"{to.form} is no stream")
+            return partial(parquet.writer, versions=versions)
+    raise ValueError(f"{form} is no stream")

@@ -155,7 +155,7 @@ def _letters(script: str, found: Counter[str], languages: Evidence) -> float:
 
 def _in_language(found: Counter[str], language: Language) -> float:
     likely = _frequencies(language.letters)
-    return sum(max(-8.0, likely.get(letter, -8.0) - language.rarity) * count for letter, count in found.items())
+    return sum(max(-8.0, likely.get(letter, -8.0)) * count for letter, count in found.items())
 
 
 @cache

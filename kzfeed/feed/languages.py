@@ -11,12 +11,10 @@ class Language(NamedTuple):
 
     letters: str
     words: frozenset[str] = frozenset()
-    rarity: float = 0.0
-    """How much rarer these letters are than in languages that need them, as a logarithm."""
 
 
-def _latin(letters: str, words: str, rarity: float = 0.0) -> Language:
-    return Language(letters, frozenset(words.split()), rarity)
+def _latin(letters: str, words: str) -> Language:
+    return Language(letters, frozenset(words.split()))
 
 
 LATIN = (

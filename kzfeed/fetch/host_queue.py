@@ -126,12 +126,8 @@ class HostQueues:
         if has_waited:
             # This process has just unlocked the host. Others, who look from time to time, must have a chance too.
             await asyncio.sleep(2 * LOCK_RETRY_S * random.random())  # noqa: S311 - no secret
-        try:
-            while not await self._locks.try_lock(host.name):  # noqa: ASYNC110 - the other process sends no event
-                await asyncio.sleep(LOCK_RETRY_S)
-        except asyncio.CancelledError:
-            self._locks.unlock(host.name)  # the attempt may succeed after all
-            raise
+        while not await self._locks.try_lock(host.name):  # noqa: ASYNC110 - the other process sends no event
+            await asyncio.sleep(LOCK_RETRY_S)
         if host.is_wide:
             self._unlock_after_gap(host)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kzfeed.errors import UsageError
+from kzfeed.instants import instant_of
 from kzfeed.search.snippet import Snippet
 
 
@@ -23,10 +24,11 @@ class Hit:
 
     def is_after(self, other: "Hit") -> bool:
         """Whether this hit comes later in the list than the other one."""
-        return _rank(self) < _rank(other)
+        return rank(self) < rank(other)
 
 
-def _rank(hit: Hit) -> tuple[bool, int, int]:
+def rank(hit: Hit) -> tuple[bool, int, int]:
+    """The place of a hit among others: the greatest comes first."""
     return hit.published_ms is not None, hit.published_ms or 0, hit.article_id
 
 
@@ -35,7 +37,12 @@ def parse_key(key: str) -> Hit:
     match = re.fullmatch(r"(undated|-?\d{1,15}):(\d{1,18})", key.strip(), re.ASCII)
     if not match:
         raise UsageError(f"{key!r} is not the key of an article: give one that `list` or `search` has printed")
-    return Hit(None if match[1] == "undated" else int(match[1]), int(match[2]))
+    hit = Hit(None if match[1] == "undated" else int(match[1]), int(match[2]))
+    try:
+        instant_of(hit.published_ms or 0)
+    except OverflowError:
+        raise UsageError(f"{key!r} is not the key of an article: no calendar has its date") from None
+    return hit
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +67,10 @@ class Lag:
     """When the first article that is not indexed was stored; None if only changes are missing."""
     is_shrinking: bool
     """Whether a process has indexed articles within the last few seconds."""
+    has_old_functions: bool = False
+    """Whether the functions of SQL that search are those of another version of kzfeed."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is anything to bring up to date."""
+        return self.articles > 0 or self.has_old_functions

@@ -13,7 +13,7 @@ A query is a list of items with spaces between them; an article must match all o
 
 import difflib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -95,9 +95,9 @@ def narrowed(query: Query, source: str | None, since: datetime | None, until: da
     )
 
 
-def check_sources(query: Query, known: Collection[str]) -> None:
-    """Raise UsageError if the query names a source that is not known."""
-    for name in (*query.sources, *query.excluded_sources):
+def check_sources(names: Iterable[str], known: Collection[str]) -> None:
+    """Raise UsageError if one of these names is no source that is known."""
+    for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
             hint = f"the nearest is {near[0]}" if near else "it has no sources"

@@ -3,16 +3,17 @@
 Every filter has an index, so that a page of a million articles takes as long as one of a thousand.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 
-from kzfeed.instants import EPOCH, RESOLUTION, milliseconds
+from kzfeed.article import url
+from kzfeed.instants import instant_of, milliseconds
 from kzfeed.search.hits import Hit
-from kzfeed.search.query import Query
+from kzfeed.search.query import Query, narrowed
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
@@ -45,10 +46,6 @@ class Filter:
     withdrawn: bool = False
     undated: bool = False
     tag: str | None = None
-
-    @property
-    def may_be_dated(self) -> bool:
-        return not self.undated
 
     @property
     def may_be_undated(self) -> bool:
@@ -92,16 +89,26 @@ def place(article: dict[str, Any]) -> Hit:
     return Hit(None if published_at is None else milliseconds(published_at), article["id"])
 
 
+def sharing_address(database: Database, reference: str) -> list[dict[str, Any]]:
+    """The articles with this URL, in the order in which they came, with the columns of `article_list`."""
+    address = url.href(reference.strip())
+    if address is None:
+        return []
+    with database.read() as connection:
+        rows = connection.execute(_LISTED.where(_article.url == address).order_by(_article.id))
+        return [dict(row._mapping) for row in rows]
+
+
 def listed(database: Database, chosen: Filter, after: Hit | None, limit: int) -> list[dict[str, Any]]:
     """The first articles after a place that the filter selects, with the columns of `article_list`."""
     newest = _article.published_at.desc(), _article.id.desc()
     articles: list[dict[str, Any]] = []
     with database.read() as connection:
         # Two queries, because the index on published_at gives this order.
-        if chosen.may_be_dated and (after is None or after.published_ms is not None):
+        if not chosen.undated and (after is None or after.published_ms is not None):
             dated = chosen.of(_LISTED, connection).where(_article.published_at.is_not(None))
             if after is not None and after.published_ms is not None:
-                when = EPOCH + after.published_ms * RESOLUTION
+                when = instant_of(after.published_ms)
                 dated = dated.where(
                     _article.published_at <= when, sa.or_(_article.published_at < when, _article.id < after.article_id)
                 )
@@ -118,8 +125,13 @@ def listed(database: Database, chosen: Filter, after: Hit | None, limit: int) ->
 def listed_hits(
     database: Database, index: Index, query: Query, chosen: Filter, after: Hit | None, limit: int
 ) -> list[dict[str, Any]]:
-    """What `listed` gives, but of the articles that a search finds."""
-    return list(islice(_hits(database, index, _narrowed(query, chosen.selection), chosen, after), limit))
+    """What `listed` gives, but of the articles that a search finds.
+
+    Raises UsageError where the search asks for other sources than the filter.
+    """
+    selection = chosen.selection
+    query = narrowed(query, selection.source, selection.since, selection.until)
+    return list(islice(_hits(database, index, query, chosen, after), limit))
 
 
 def _hits(
@@ -136,11 +148,3 @@ def _hits(
         if len(hits) < most:
             return
         after, most = hits[-1], min(2 * most, _MOST_HITS)
-
-
-def _narrowed(query: Query, selection: Selection) -> Query:
-    """The query, with what of the selection an index can find."""
-    sinces: Sequence[Any] = [each for each in (query.since, selection.since) if each]
-    untils: Sequence[Any] = [each for each in (query.until, selection.until) if each]
-    sources = query.sources or ((selection.source,) if selection.source else ())
-    return replace(query, sources=sources, since=max(sinces, default=None), until=min(untils, default=None))

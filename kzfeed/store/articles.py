@@ -16,7 +16,8 @@ from kzfeed.article.identity import Words, contested, identify
 from kzfeed.model.articles import Tally
 from kzfeed.store import tables
 from kzfeed.store.day_counts import DayCounts
-from kzfeed.store.known_articles import BODY_BATCH, ArticleBatch, find_known, find_words, in_batches
+from kzfeed.store.known_articles import ArticleBatch, find_known, find_words
+from kzfeed.store.value_batches import BODY_BATCH, in_batches
 
 Row = dict[str, Any]
 

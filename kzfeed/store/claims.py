@@ -26,6 +26,8 @@ ATTEMPTS = 3
 
 _source, _host, _claim = tables.sources.c, tables.hosts.c, tables.claims.c
 _QUEUE = (_source.next_poll_at, _source.id)
+_SPREAD = (_source.id, _source.name, _source.every_seconds)
+"""What the times of sources that are spread depend on."""
 
 Spread = Callable[[str, timedelta, int, datetime], datetime]
 """Chooses the time at which a source is polled that is due together with others, from its name, its interval, how many
@@ -85,18 +87,24 @@ def _host_is_free(is_held: sa.ColumnElement[bool], now: datetime) -> HostConditi
     """Whether a host is not paused, and no other owner has a claim on it."""
     return lambda name: sa.and_(
         name.not_in(sa.select(_claim.host).where(is_held)),
-        name.not_in(sa.select(_host.host).where(_host.paused_until > now)),
+        is_not_paused(name, now),
     )
+
+
+def is_not_paused(host: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[bool]:
+    """Whether the host's server does not ask to be left alone."""
+    return host.not_in(sa.select(_host.host).where(_host.paused_until > now))
+
+
+def is_polled(source: Columns, now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a source is polled, and its server does not ask to wait; the SQL of `schedule.permission`."""
+    return sa.and_(source.status.in_(POLLED_STATUSES), sa.or_(source.not_before.is_(None), source.not_before <= now))
 
 
 def _is_due(source: Columns, now: datetime) -> sa.ColumnElement[bool]:
     # No index fits the first expression. With an index on due times the engine would read all due sources, even to
     # check a few that were found before.
-    return sa.and_(
-        sa.case((source.enabled, source.next_poll_at)) <= now,
-        source.status.in_(POLLED_STATUSES),
-        sa.or_(source.not_before.is_(None), source.not_before <= now),
-    )
+    return sa.and_(sa.case((source.enabled, source.next_poll_at)) <= now, is_polled(source, now))
 
 
 def renew(database: Database, owner: str, source_ids: Collection[int], until: datetime) -> set[int]:
@@ -124,17 +132,22 @@ def spread_due(database: Database, spread: Spread, now: datetime) -> None:
         spread_due_sources(connection, spread, now)
 
 
-def bring_forward(database: Database, spread: Spread, now: datetime) -> None:
-    """Poll soon, at spread times, the sources whose last poll failed because this machine had no connection."""
+def bring_forward(database: Database, spread: Spread, now: datetime, *, min_interval: timedelta) -> None:
+    """Poll soon, at spread times, the sources whose last poll failed because this machine had no connection.
+
+    None is polled within `min_interval` of its last poll: the fault may be that of one host, whose name servers fail.
+    """
+    # `policy` begins the error of a poll with its kind.
     is_waiting = sa.and_(_source.last_error.like("offline:%"), _source.next_poll_at > now)
     with database.write() as connection:
-        waiting = sa.select(_source.id, _source.name, _source.every_seconds)
+        waiting = sa.select(*_SPREAD, _source.last_polled_at)
         rows = connection.execute(
             waiting.where(is_waiting, _source.enabled, _source.id.not_in(sa.select(_claim.source_id)))
         ).all()
+        planned = zip(rows, _spread_times(rows, spread, now), strict=True)
         times = [
-            {"source_id": row.id, "at": spread(row.name, timedelta(seconds=row.every_seconds), len(rows), now)}
-            for row in rows
+            {"source_id": row.id, "at": max(at, row.last_polled_at + min_interval) if row.last_polled_at else at}
+            for row, at in planned
         ]
         if times:
             values = {"next_poll_at": sa.bindparam("at"), "next_poll_reason": "this machine has a connection again"}
@@ -148,17 +161,16 @@ def bring_forward(database: Database, spread: Spread, now: datetime) -> None:
 def spread_due_sources(connection: sa.Connection, spread: Spread, now: datetime) -> None:
     """`spread_due` within a transaction."""
     is_unclaimed = _source.id.not_in(sa.select(_claim.source_id).where(_claim.claimed_until > now))
-    due = connection.execute(
-        sa.select(_source.id, _source.name, _source.every_seconds).where(_is_due(_source, now), is_unclaimed)
-    ).all()
-    times = [
-        {"source_id": row.id, "at": spread(row.name, timedelta(seconds=row.every_seconds), len(due), now)}
-        for row in due
-    ]
-    delayed = [each for each in times if each["at"] > now]
+    due = connection.execute(sa.select(*_SPREAD).where(_is_due(_source, now), is_unclaimed)).all()
+    times = zip(due, _spread_times(due, spread, now), strict=True)
+    delayed = [{"source_id": row.id, "at": at} for row, at in times if at > now]
     if delayed:
         update = sa.update(tables.sources).where(_source.id == sa.bindparam("source_id"))
         connection.execute(update.values(next_poll_at=sa.bindparam("at")), delayed)
+
+
+def _spread_times(rows: Sequence[sa.Row[Any]], spread: Spread, now: datetime) -> list[datetime]:
+    return [spread(row.name, timedelta(seconds=row.every_seconds), len(rows), now) for row in rows]
 
 
 def move_schedule_back(database: Database, now: datetime, *, tolerance: timedelta) -> timedelta:

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.store import tables
-from kzfeed.store.known_articles import in_batches
+from kzfeed.store.value_batches import in_batches
 
 FIGURES = ("articles", "undated", "first_seen", "new_versions")
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
 import sqlalchemy as sa
 
@@ -12,14 +11,8 @@ from kzfeed.article.change import Known
 from kzfeed.article.identity import Words, candidate_hashes
 from kzfeed.model.articles import Article
 from kzfeed.store import tables
+from kzfeed.store.value_batches import BODY_BATCH, in_batches
 from kzfeed.store.windows import select_last_window
-
-BATCH = 5_000
-"""The most values in one IN list: SQLite limits the parameters of a statement."""
-BODY_BATCH = 200
-"""The most articles whose bodies are in memory at a time."""
-
-Value = TypeVar("Value", int, str)
 
 _article, _revision, _sighting = tables.articles.c, tables.revisions.c, tables.sightings.c
 _media = tables.media.c
@@ -63,12 +56,6 @@ class _StoredRow:
     shown: int | None = None
     guid: str | None = None
     url: str | None = None
-
-
-def in_batches(values: Iterable[Value], size: int = BATCH) -> Iterable[list[Value]]:
-    """The values, sorted, in lists of at most `size`."""
-    ordered = sorted(values)
-    return (ordered[start : start + size] for start in range(0, len(ordered), size))
 
 
 def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> KnownArticles:

@@ -178,19 +178,6 @@ def find(database: Database, reference: str) -> StoredArticle:
     return StoredArticle(*found[0])
 
 
-def sharing_address(database: Database, reference: str) -> list[dict[str, Any]]:
-    """The articles with this URL, in the order in which they came, with the columns of `article_list`."""
-    address = url.href(reference.strip())
-    if address is None:
-        return []
-    columns = (_article.id, _article.url_hash, _source.name.label("source"), _article.title, _article.url)
-    query = sa.select(*columns, _article.published_at, _article.first_seen_at, _article.revision)
-    joined = query.join_from(tables.articles, tables.sources, _article.source_id == _source.id)
-    with database.read() as connection:
-        rows = connection.execute(joined.where(_article.url == address).order_by(_article.id))
-        return [dict(row._mapping) for row in rows]
-
-
 def _refers(reference: str) -> sa.ColumnElement[bool]:
     if url.URL_HASH.fullmatch(reference):
         return _article.url_hash == reference

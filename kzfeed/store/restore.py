@@ -14,7 +14,6 @@ from kzfeed.hosts import host_of
 from kzfeed.store import tables
 from kzfeed.store.day_counts import DayCounts
 from kzfeed.store.engine import Database
-from kzfeed.store.known_articles import BODY_BATCH, in_batches
 from kzfeed.store.merge import merged, write_merged
 from kzfeed.store.records import (
     BELONGING,
@@ -26,6 +25,7 @@ from kzfeed.store.records import (
     whole_records,
 )
 from kzfeed.store.sources import ids_by_name
+from kzfeed.store.value_batches import BODY_BATCH, in_batches
 
 _article, _revision = tables.articles.c, tables.revisions.c
 _UNPOLLED: dict[str, Any] = {

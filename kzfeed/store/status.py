@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from kzfeed.errors import DatabaseError
 from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
+from kzfeed.store.claims import is_not_paused, is_polled
 from kzfeed.store.engine import Database
 from kzfeed.store.heartbeats import heartbeats
 from kzfeed.store.search.pages import open_index
@@ -15,7 +16,8 @@ from kzfeed.store.search.pages import open_index
 LATE_AFTER = timedelta(minutes=15)
 """A source that has been due for longer is late."""
 
-_source, _poll, _host = tables.sources.c, tables.polls.c, tables.hosts.c
+_source, _poll = tables.sources.c, tables.polls.c
+_IS_POLLED = sa.and_(_source.enabled, _source.status.in_(POLLED_STATUSES))
 
 
 def status(database: Database, now: datetime) -> dict[str, Any]:
@@ -47,17 +49,13 @@ def _problems(found: dict[str, Any], now: datetime) -> list[str]:
 
 def _schedule(connection: sa.Connection, now: datetime) -> dict[str, Any]:
     """What is due and may be polled: how many sources, which one for longest, since when; and what comes next."""
-    is_polled = sa.and_(_source.enabled, _source.status.in_(POLLED_STATUSES), _source.host.is_not(None))
     is_due = sa.and_(
-        is_polled,
-        _source.next_poll_at <= now,
-        sa.or_(_source.not_before.is_(None), _source.not_before <= now),
-        _source.host.not_in(sa.select(_host.host).where(_host.paused_until > now)),
+        _source.enabled, _source.next_poll_at <= now, is_polled(_source, now), is_not_paused(_source.host, now)
     )
     number = connection.execute(sa.select(sa.func.count()).select_from(tables.sources).where(is_due)).scalar_one()
     by_time = sa.select(_source.name, _source.next_poll_at).order_by(_source.next_poll_at, _source.id).limit(1)
     longest = connection.execute(by_time.where(is_due)).first()
-    following = connection.execute(by_time.where(is_polled, _source.next_poll_at > now)).first()
+    following = connection.execute(by_time.where(_IS_POLLED, _source.next_poll_at > now)).first()
     return {
         "due": number,
         "longest_due": longest and longest.name,
@@ -76,11 +74,10 @@ def _last_poll(connection: sa.Connection) -> dict[str, Any] | None:
 
 def _sources(connection: sa.Connection) -> dict[str, Any]:
     """How many sources are polled, and those of them that fail, the longest failing first."""
-    is_polled = sa.and_(_source.enabled, _source.status.in_(POLLED_STATUSES))
     columns = (_source.name.label("source"), _source.failing_since, _source.failure_count, _source.last_error)
-    failing = sa.select(*columns).where(is_polled, _source.status == "failing")
+    failing = sa.select(*columns).where(_IS_POLLED, _source.status == "failing")
     rows = connection.execute(failing.order_by(_source.failing_since, _source.name))
-    number = sa.select(sa.func.count()).select_from(tables.sources).where(is_polled)
+    number = sa.select(sa.func.count()).select_from(tables.sources).where(_IS_POLLED)
     return {"sources": connection.execute(number).scalar_one(), "failing": [dict(row._mapping) for row in rows]}
 
 

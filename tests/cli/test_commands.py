@@ -339,6 +339,7 @@ def test_show_lists_the_articles_that_share_an_address(kzfeed: Run, served: tupl
     _heading, *lines = kzfeed("show", "https://e.example/show").stdout.splitlines()
 
     assert [line.split()[-2:] for line in lines] == [["Episode", "1"], ["Episode", "2"]]
+    assert kzfeed("diff", "https://e.example/show").stdout.splitlines()[1:] == lines
     shown = kzfeed("show", lines[1].split()[0], "--format", "text")
     assert shown.stdout.startswith("Episode 2")
 

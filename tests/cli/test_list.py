@@ -159,6 +159,8 @@ def test_a_query_selects_what_search_finds_beside_the_other_filters(listing: Lis
     [
         (["--undated", "--since", "2024-05-01"], "give --undated, or --since and --until"),
         (["--after", "x"], "'x' is not the key of an article"),
+        (["--after", "999999999999999:1"], "is not the key of an article: no calendar has its date"),
+        (["--query", "中亚 source:a", "--source", "b"], "no article has both the source b and one of source:a"),
         (["--source", "B"], "the nearest is"),
     ],
 )

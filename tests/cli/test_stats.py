@@ -154,6 +154,7 @@ def test_a_period_without_articles_says_where_there_are_some(archive: Database, 
             "the period would begin on 2026-01-02 and end on 2026-01-01",
         ),
         (["--days", "999999"], "give fewer"),
+        (["--until", "0001-01-01"], "the period would begin before the year 1"),
     ],
 )
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

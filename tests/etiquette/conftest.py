@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from kzfeed.batching import Batcher
 from kzfeed.fetch.addresses import system_lookup
 from kzfeed.fetch.client import Fetcher
 from kzfeed.fetch.host_queue import HostQueues
@@ -23,7 +24,6 @@ from kzfeed.poll import Poller
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.store import claims, host_pauses, sources, tables
-from kzfeed.store.batching import Batcher
 from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows

@@ -54,15 +54,15 @@ def test_groups_of_rows_are_bounded(archive: Archive, monkeypatch: pytest.Monkey
 
     from kzfeed.export.formats import Format
     from kzfeed.export.run import export
-    from kzfeed.export.streams import Stream, stream_writer
+    from kzfeed.export.streams import stream_writer
     from kzfeed.store.queries import Selection
 
     monkeypatch.setattr(parquet_writer, "GROUP_ROWS", 4)
     monkeypatch.setattr(parquet_writer, "_PART_ROWS", 2)
     path = archive.folder / "x.parquet"
-    to = Stream(Format.PARQUET, path, sys.stdout.buffer, datetime.now(UTC), versions=False)
 
-    export(archive.database, Selection(), stream_writer(to))
+    writer = stream_writer(Format.PARQUET, path, sys.stdout.buffer, now=datetime.now(UTC), versions=False)
+    export(archive.database, Selection(), writer)
 
     metadata = parquet.ParquetFile(path).metadata
     assert metadata.num_rows == archive.rows()["articles"].total()

@@ -72,7 +72,7 @@ def test_a_mistake_is_told_in_a_sentence(typed: str, message: str) -> None:
 
 
 def test_an_unknown_source_is_refused_with_the_nearest_one() -> None:
-    check_sources(parse("中亚 source:bbc"), ["bbc", "voa"])
+    check_sources(parse("中亚 source:bbc").sources, ["bbc", "voa"])
 
     with pytest.raises(UsageError, match="no source 'bcc' in this database: the nearest is bbc"):
-        check_sources(parse("中亚 -source:bcc"), ["bbc", "voa"])
+        check_sources(parse("中亚 -source:bcc").excluded_sources, ["bbc", "voa"])

@@ -20,6 +20,7 @@ from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.errors import UsageError
 from kzfeed.export.files import FileTree
+from kzfeed.export.formats import Layout
 from kzfeed.export.run import export
 from kzfeed.store.backup import BackupError, backup
 from kzfeed.store.commit import store_files
@@ -89,7 +90,7 @@ def findings(database: Database) -> tuple[Checked, list[Finding]]:
 
 
 def exported(database: Database, folder: Path) -> dict[str, bytes]:
-    export(database, Selection(), FileTree(folder, "tree", 0).writer())
+    export(database, Selection(), FileTree(folder, Layout.TREE, 0).writer())
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*.txt")}
 
 

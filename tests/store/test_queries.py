@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.store import queries as reading
-from kzfeed.store.article_list import Filter, listed
+from kzfeed.store.article_list import Filter, listed, sharing_address
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
@@ -74,7 +74,7 @@ def test_articles_that_share_an_address_of_any_length_are_found_by_an_index(data
             # It would read so few rows without an index.
             connection.execute(sa.text("SET enable_seqscan = off"))
         sa.event.listen(connection.engine, "before_cursor_execute", lambda *args: statements.append(args[2:4]))
-        assert {row["title"] for row in reading.sharing_address(database, long)} == {"one", "another"}
+        assert {row["title"] for row in sharing_address(database, long)} == {"one", "another"}
         (asked,) = [each for each in statements if "FROM articles" in each[0]]
         explain = "EXPLAIN " if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
         plan = str(connection.exec_driver_sql(explain + asked[0], asked[1]).all())

@@ -209,9 +209,23 @@ def test_sources_that_failed_for_lack_of_a_connection_are_brought_forward_and_no
     settled(database, replace(rfi, status="failing", last_error="offline: no route"), NOW + timedelta(hours=1))
     settled(database, replace(bbc, status="failing", last_error="dns: no such name"), NOW + timedelta(hours=1))
 
-    claims.bring_forward(database, spread_start, NOW)
+    claims.bring_forward(database, spread_start, NOW, min_interval=timedelta())
 
     assert due(database) == ["rfi"]
+
+
+def test_a_source_that_is_brought_forward_again_and_again_is_not_polled_more_often_than_allowed(
+    database: Database,
+) -> None:
+    sources.configure(database, [RFI], NOW)
+    (rfi,) = sources.load(database)
+    failed = replace(rfi, status="failing", last_error="offline: does not resolve", last_polled_at=NOW)
+    settled(database, failed, NOW + timedelta(hours=1))
+
+    claims.bring_forward(database, spread_start, NOW, min_interval=timedelta(minutes=15))
+
+    assert due(database) == []
+    assert sources.load(database)[0].next_poll_at == NOW + timedelta(minutes=15)
 
 
 def test_a_poll_that_ends_after_its_source_was_removed_does_not_bring_it_back(database: Database) -> None:

@@ -9,6 +9,13 @@ from kzfeed.errors import DatabaseError
 from kzfeed.search.hits import Hit, Lag
 from kzfeed.search.query import Term
 
+BUILD_BATCH = 2_000
+"""Articles in one transaction of a rebuild."""
+BUSY_SECONDS = 5
+"""How long after its last transaction a process still counts as indexing."""
+NO_INDEX = "this archive has no search index yet"
+OTHER_VERSION = "another version of kzfeed made the search index"
+OTHER_ARCHIVE = "the search index belongs to another archive, or to a later state of this one"
 PAUSE_S = 0.05
 """The time between two long transactions, in which other processes may write to the index."""
 

@@ -12,10 +12,10 @@ from kzfeed.search.relevance import relevance
 from kzfeed.search.snippet import marked, snippet
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.known_articles import BODY_BATCH, in_batches
 from kzfeed.store.search.index import Index, IndexQuery
 from kzfeed.store.search.postgresql_index import PostgresqlIndex
 from kzfeed.store.search.sqlite_index import SqliteIndex
+from kzfeed.store.value_batches import BODY_BATCH, in_batches
 
 RANKED = 500
 """How many of the newest articles that match are ranked by relevance."""
@@ -42,7 +42,7 @@ def index_query(database: Database, query: Query) -> IndexQuery:
     if query.sources or query.excluded_sources:
         with database.read() as connection:
             ids = {row.name: row.id for row in connection.execute(sa.select(_source.name, _source.id))}
-        check_sources(query, ids)
+        check_sources((*query.sources, *query.excluded_sources), ids)
     return IndexQuery(
         query.terms,
         query.excluded,

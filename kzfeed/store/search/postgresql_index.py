@@ -14,29 +14,32 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from kzfeed.errors import DatabaseError
-from kzfeed.instants import milliseconds
+from kzfeed.instants import DAY_MS, milliseconds
 from kzfeed.search.document import document
 from kzfeed.search.hits import Hit, Lag
-from kzfeed.store import tables
 from kzfeed.store.engine import Database, driver_errors
 from kzfeed.store.search import postgresql_schema as layout
-from kzfeed.store.search.index import IndexQuery, IndexUnusable, OnProgress
+from kzfeed.store.search.index import (
+    BUILD_BATCH,
+    BUSY_SECONDS,
+    NO_INDEX,
+    OTHER_ARCHIVE,
+    OTHER_VERSION,
+    IndexQuery,
+    IndexUnusable,
+    OnProgress,
+)
+from kzfeed.store.search.unindexed import articles_after, articles_of, changes_after, highest_id, lag_of, url_hash_of
 
 INDEX_LOCK = 5_021_747_903
 """Number of the advisory lock under which a process writes the index."""
 REBUILD_LOCK = 5_021_747_904
 """Number of the advisory lock under which a process builds it again."""
-BUILD_BATCH = 2_000
-"""Articles in one transaction of a rebuild."""
-BUSY_SECONDS = 5
-"""How long after its last transaction a process still counts as indexing."""
 REPLACE_TRIES = 100
 """How often a rebuilt index tries to take the place of the present one."""
 REPLACE_WAIT_S = 3
 """How long each try waits for searches to end."""
 
-_article, _change = tables.articles.c, tables.article_changes.c
-_INDEXED = sa.select(_article.id, _article.title, _article.text, _article.published_at, _article.source_id)
 
 # One statement for all rows: PostgreSQL prepares the function of the index once for each statement.
 _PUT = """
@@ -84,7 +87,7 @@ class PostgresqlIndex:
 
     def articles(self) -> int:
         with self._archive.read() as connection:
-            return _highest(connection)
+            return highest_id(connection)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
@@ -93,17 +96,15 @@ class PostgresqlIndex:
             state = _usable_state(connection, "search")
             recent = f"SELECT coalesce(now() - %s::timestamptz < interval '{BUSY_SECONDS} seconds', false)"
             is_shrinking = bool(connection.exec_driver_sql(recent, (state.indexed_at,)).scalar())
-            changes = connection.execute(sa.select(sa.func.max(_change.id))).scalar() or 0
-            after = sa.select(_article.first_seen_at).where(_article.id > state.article_id)
-            since = connection.execute(after.order_by(_article.id).limit(1)).scalar()
-            return Lag(_highest(connection) - state.article_id + changes - state.change_id, since, is_shrinking)
+            has_old_functions = _has_old_functions(state)
+            return lag_of(connection, state, is_shrinking=is_shrinking, has_old_functions=has_old_functions)
 
     def index_some(self, most: int) -> int:
         with self._write() as connection:
             if not layout.exists(connection, "search"):
                 layout.create(connection, "search")
                 layout.create_indexes(connection, "search")
-            if _usable_state(connection, "search").functions_version != layout.FUNCTIONS_VERSION:
+            if _has_old_functions(_usable_state(connection, "search")):
                 layout.create_functions(connection)
             done = _index_some(connection, "search", most)
             if 0 < done < most:
@@ -150,7 +151,7 @@ class PostgresqlIndex:
         with self._write(lock=None) as connection:
             done = _index_some(connection, "rebuilt", BUILD_BATCH)
             indexed = connection.exec_driver_sql("SELECT article_id FROM rebuilt_state").scalar_one()
-            on_progress(indexed, max(indexed, _highest(connection)))
+            on_progress(indexed, max(indexed, highest_id(connection)))
             return done > 0
 
     def _replace(self) -> None:
@@ -191,7 +192,7 @@ class PostgresqlIndex:
             except ProgrammingError as error:
                 if getattr(error.orig, "sqlstate", None) != "42P01":  # undefined_table
                     raise
-                raise IndexUnusable("this archive has no search index yet") from error
+                raise IndexUnusable(NO_INDEX) from error
             yield connection
 
 
@@ -203,47 +204,48 @@ def _as_json(wanted: IndexQuery) -> str:
     return json.dumps(asked)
 
 
-def _highest(connection: sa.Connection) -> int:
-    return connection.execute(sa.select(sa.func.max(_article.id))).scalar() or 0
-
-
 def _is_lock_timeout(error: DatabaseError) -> bool:
     original = getattr(error.__cause__, "orig", None)
     return getattr(original, "sqlstate", None) == "55P03"  # lock_not_available
+
+
+def _has_old_functions(state: sa.Row[Any]) -> bool:
+    return bool(state.functions_version != layout.FUNCTIONS_VERSION)
 
 
 def _usable_state(connection: sa.Connection, prefix: str) -> sa.Row[Any]:
     """The state of the index. Raises IndexUnusable if it does not hold the terms of this archive."""
     state = connection.exec_driver_sql(_STATE.format(prefix=prefix)).one()
     if state.terms_version != layout.VERSION:
-        raise IndexUnusable("another version of kzfeed made the search index")
+        raise IndexUnusable(OTHER_VERSION)
     if not state.is_of_this_archive:
-        raise IndexUnusable("the search index belongs to another archive, or to a later state of this one")
+        raise IndexUnusable(OTHER_ARCHIVE)
     return state
 
 
 def _index_some(connection: sa.Connection, prefix: str, most: int) -> int:
     state = _usable_state(connection, prefix)
     # The changes first: articles read after them are at least as new.
-    changed = sa.select(_change.id, _change.article_id).where(_change.id > state.change_id)
-    changes = connection.execute(changed.order_by(_change.id).limit(most)).all()
-    new = connection.execute(_INDEXED.where(_article.id > state.article_id).order_by(_article.id).limit(most)).all()
-    if not new and not changes:
-        return 0
-    again = {change.article_id for change in changes if change.article_id <= state.article_id}
-    changed_rows = connection.execute(_INDEXED.where(_article.id.in_(again))).all() if again else []
-    if docs := [*_docs([*new, *changed_rows])]:
-        connection.exec_driver_sql(_PUT.format(prefix=prefix), tuple(map(list, zip(*docs, strict=True))))
-    last_article = new[-1].id if new else state.article_id
-    url_hash = connection.execute(sa.select(_article.url_hash).where(_article.id == last_article)).scalar()
-    last_change = changes[-1] if changes else (state.change_id, state.changed_article_id)
-    connection.exec_driver_sql(_SET_STATE.format(prefix=prefix), (last_article, url_hash, *last_change))
-    return len(new) + len(changes)
+    changes = changes_after(connection, state, most)
+    for rows in articles_of(connection, changes.indexed):
+        _put(connection, prefix, rows)
+    count, last_article = changes.count, state.article_id
+    for rows in articles_after(connection, state.article_id, most):
+        _put(connection, prefix, rows)
+        count, last_article = count + len(rows), rows[-1].id
+    if count:
+        set_state = _SET_STATE.format(prefix=prefix)
+        connection.exec_driver_sql(set_state, (last_article, url_hash_of(connection, last_article), *changes.last))
+    return count
+
+
+def _put(connection: sa.Connection, prefix: str, rows: Sequence[Any]) -> None:
+    connection.exec_driver_sql(_PUT.format(prefix=prefix), tuple(map(list, zip(*_docs(rows), strict=True))))
 
 
 def _docs(rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
     for row in rows:
-        day = None if row.published_at is None else milliseconds(row.published_at) // layout.DAY_MS
+        day = None if row.published_at is None else milliseconds(row.published_at) // DAY_MS
         made = document(row.title, row.text)
         yield (
             *(row.id, row.published_at, row.source_id, day),

@@ -12,6 +12,7 @@ articles.
 import hashlib
 import re
 from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -20,7 +21,6 @@ from kzfeed.search.folding import folded_characters
 from kzfeed.search.terms import LONGEST_WORD, MARK, UNSPACED, WORD_LETTER, WORD_MARK
 from kzfeed.store.search import postgresql_functions
 
-DAY_MS = 86_400_000
 PENDING_KB = 4_096
 """How much an index gathers before the server merges it, about 500 articles: each search reads all of it."""
 
@@ -85,9 +85,9 @@ FROM pg_class, aclexplode(relacl) AS rights WHERE pg_class.oid = to_regclass('{p
 """
 
 
-def execute(connection: sa.Connection, statement: str) -> None:
+def execute(connection: sa.Connection, statement: str) -> sa.CursorResult[Any]:
     """Execute a statement without parameters, in which a percent sign stands for itself."""
-    connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+    return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
 def create(connection: sa.Connection, prefix: str) -> None:
@@ -141,9 +141,7 @@ def drop(connection: sa.Connection, prefix: str) -> None:
 
 def replace(connection: sa.Connection, prefix: str, by: str) -> None:
     """Put the tables of one index in the place of another's, and give the same roles rights to them."""
-    for grant in (
-        connection.exec_driver_sql(_COPY_RIGHTS.format(prefix=prefix, by=by).replace("%", "%%")).scalars().all()
-    ):
+    for grant in execute(connection, _COPY_RIGHTS.format(prefix=prefix, by=by)).scalars().all():
         execute(connection, grant)
     if exists(connection, prefix):
         execute(connection, f"LOCK TABLE {', '.join(f'{prefix}_{table}' for table in _TABLES)}")

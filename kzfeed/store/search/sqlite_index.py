@@ -11,31 +11,35 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
-from kzfeed.instants import milliseconds
-from kzfeed.search.hits import Hit, Lag
+from kzfeed.instants import DAY_MS, milliseconds
+from kzfeed.search.hits import Hit, Lag, rank
 from kzfeed.search.match import matches
 from kzfeed.search.query import Query, Term
 from kzfeed.search.terms import VERSION, source_term, terms
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.known_articles import BODY_BATCH, in_batches
 from kzfeed.store.search import sqlite_schema as layout
-from kzfeed.store.search.index import PAUSE_S, IndexQuery, IndexUnusable, OnProgress
+from kzfeed.store.search.index import (
+    BUILD_BATCH,
+    BUSY_SECONDS,
+    NO_INDEX,
+    OTHER_ARCHIVE,
+    OTHER_VERSION,
+    PAUSE_S,
+    IndexQuery,
+    IndexUnusable,
+    OnProgress,
+)
+from kzfeed.store.search.unindexed import articles_after, articles_of, changes_after, highest_id, lag_of, url_hash_of
+from kzfeed.store.value_batches import BODY_BATCH
 
-BUILD_BATCH = 2_000
-"""Articles in one transaction of a rebuild."""
-MOST_CHARACTERS = 10_000_000
-"""The number of characters after which a transaction ends, even after few articles."""
 MERGE_PAGES = 500
 """The pages of the index that one transaction merges at the end of a rebuild."""
-BUSY_SECONDS = 5
-"""How long after its last transaction a process still counts as indexing."""
 _FIRST_CHECK = 30
 _LARGEST_CHECK = 400
 """How many candidates are checked together, at first and at most."""
 
 _article, _change = tables.articles.c, tables.article_changes.c
-_INDEXED = sa.select(_article.id, _article.title, _article.text, _article.published_at, _article.source_id)
 
 _MERGE = "INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('merge', ?)"
 _IS_RECENT = "SELECT julianday('now') - julianday(?) < ? / 86400.0"
@@ -59,19 +63,15 @@ class SqliteIndex:
 
     def articles(self) -> int:
         with self._archive.read() as archive:
-            return archive.execute(sa.select(sa.func.max(_article.id))).scalar() or 0
+            return highest_id(archive)
 
     # --- writing -----------------------------------------------------------------------------------------------------
 
     def lag(self) -> Lag:
         with self._read() as (index, archive):
-            state = _usable_state(index, archive)
+            state = _usable_state(index, archive, "search")
             is_shrinking = bool(index.exec_driver_sql(_IS_RECENT, (state.indexed_at, BUSY_SECONDS)).scalar())
-            highest = archive.execute(sa.select(sa.func.max(_article.id))).scalar() or 0
-            changes = archive.execute(sa.select(sa.func.max(_change.id))).scalar() or 0
-            after = sa.select(_article.first_seen_at).where(_article.id > state.article_id)
-            since = archive.execute(after.order_by(_article.id).limit(1)).scalar()
-        return Lag(highest - state.article_id + changes - state.change_id, since, is_shrinking)
+            return lag_of(archive, state, is_shrinking=is_shrinking)
 
     def index_some(self, most: int) -> int:
         with self._write() as index, self._archive.read() as archive:
@@ -96,7 +96,7 @@ class SqliteIndex:
                 return False
             done = _index_some(index, archive, "rebuilt", BUILD_BATCH)
             indexed = index.exec_driver_sql("SELECT article_id FROM rebuilt_state").scalar_one()
-            on_progress(indexed, max(indexed, archive.execute(sa.select(sa.func.max(_article.id))).scalar() or 0))
+            on_progress(indexed, max(indexed, highest_id(archive)))
             return done > 0
 
     def _merge_some(self) -> bool:
@@ -124,7 +124,7 @@ class SqliteIndex:
 
     def newest(self, wanted: IndexQuery, after: Hit | None, limit: int) -> Sequence[Hit]:
         with self._read() as (index, archive):
-            state = _usable_state(index, archive)
+            state = _usable_state(index, archive, "search")
             candidates = _candidates(index, wanted, after, state.day_bits)
             return list(islice(_checked(archive, candidates, wanted), limit))
 
@@ -132,7 +132,7 @@ class SqliteIndex:
     def _read(self) -> Iterator[tuple[sa.Connection, sa.Connection]]:
         if not self.file.exists():
             # Opening it would make an empty file.
-            raise IndexUnusable("this archive has no search index yet")
+            raise IndexUnusable(NO_INDEX)
         with self._explaining_damage(), self._index.read() as index, self._archive.read() as archive:
             yield index, archive
 
@@ -158,19 +158,15 @@ class SqliteIndex:
 # --- state -----------------------------------------------------------------------------------------------------------
 
 
-def _usable_state(index: sa.Connection, archive: sa.Connection) -> sa.Row[Any]:
+def _usable_state(index: sa.Connection, archive: sa.Connection, prefix: str) -> sa.Row[Any]:
     """The state of the index. Raises IndexUnusable if it does not hold the terms of this archive."""
-    if not layout.exists(index, "search"):
-        raise IndexUnusable("this archive has no search index yet")
-    state = _state(index, "search")
+    if not layout.exists(index, prefix):
+        raise IndexUnusable(NO_INDEX)
+    state = index.exec_driver_sql(f"SELECT * FROM {prefix}_state").one()  # noqa: S608 - a name of ours
     if state.terms_version != VERSION:
-        raise IndexUnusable("another version of kzfeed made the search index")
+        raise IndexUnusable(OTHER_VERSION)
     _check_archive(archive, state)
     return state
-
-
-def _state(index: sa.Connection, prefix: str) -> sa.Row[Any]:
-    return index.exec_driver_sql(f"SELECT * FROM {prefix}_state").one()  # noqa: S608 - a name of ours
 
 
 _LAST = sa.select(
@@ -183,52 +179,31 @@ def _check_archive(archive: sa.Connection, state: sa.Row[Any]) -> None:
     """Raise IndexUnusable if the archive lacks the last article or the last change that was indexed."""
     last = {"article_id": state.article_id, "change_id": state.change_id}
     if tuple(archive.execute(_LAST, last).one()) != (state.url_hash, state.changed_article_id):
-        raise IndexUnusable("the search index belongs to another archive, or to a later state of this one")
+        raise IndexUnusable(OTHER_ARCHIVE)
 
 
 # --- indexing --------------------------------------------------------------------------------------------------------
 
 
 def _index_some(index: sa.Connection, archive: sa.Connection, prefix: str, most: int) -> int:
-    state = _state(index, prefix)
-    if state.terms_version != VERSION:
-        raise IndexUnusable("another version of kzfeed made the search index")
-    _check_archive(archive, state)
-    changed = sa.select(_change.id, _change.article_id).where(_change.id > state.change_id)
-    changes = archive.execute(changed.order_by(_change.id).limit(most)).all()
-    # A changed article that is not indexed yet is read as a new one, in its newest state.
-    again = {change.article_id for change in changes if change.article_id <= state.article_id}
+    state = _usable_state(index, archive, prefix)
+    changes = changes_after(archive, state, most)
     numbers = _Numbers(index, prefix, state.day_bits)
-    _forget(index, prefix, again)
-    for ids in in_batches(again, BODY_BATCH):
-        _insert(index, prefix, numbers, archive.execute(_INDEXED.where(_article.id.in_(ids))).all())
-    count, last_article = _insert_new(index, archive, prefix, numbers, state.article_id, most)
-    if not count and not changes:
+    _forget(index, prefix, changes.indexed)
+    for rows in articles_of(archive, changes.indexed):
+        _insert(index, prefix, numbers, rows)
+    count, last_article = changes.count, state.article_id
+    for rows in articles_after(archive, state.article_id, most):
+        _insert(index, prefix, numbers, rows)
+        count, last_article = count + len(rows), rows[-1].id
+    if not count:
         return 0
-    url_hash = archive.execute(sa.select(_article.url_hash).where(_article.id == last_article)).scalar()
-    last_change = changes[-1] if changes else (state.change_id, state.changed_article_id)
     index.exec_driver_sql(
         f"UPDATE {prefix}_state SET article_id = ?, url_hash = ?, change_id = ?, changed_article_id = ?, "  # noqa: S608
         "indexed_at = strftime('%Y-%m-%d %H:%M:%f', 'now')",
-        (last_article, url_hash, *last_change),
+        (last_article, url_hash_of(archive, last_article), *changes.last),
     )
-    return count + len(changes)
-
-
-def _insert_new(
-    index: sa.Connection, archive: sa.Connection, prefix: str, numbers: "_Numbers", after: int, most: int
-) -> tuple[int, int]:
-    """Index new articles, few in memory at a time; returns how many, and the id of the last one."""
-    count, characters, last = 0, 0, after
-    query = _INDEXED.where(_article.id > after).order_by(_article.id).limit(most)
-    with archive.execute(query, execution_options={"yield_per": BODY_BATCH}) as result:
-        for rows in result.partitions():
-            _insert(index, prefix, numbers, rows)
-            count, last = count + len(rows), rows[-1].id
-            characters += sum(len(row.text) for row in rows)
-            if characters > MOST_CHARACTERS:
-                break
-    return count, last
+    return count
 
 
 def _forget(index: sa.Connection, prefix: str, article_ids: Iterable[int]) -> None:
@@ -276,7 +251,7 @@ class _Numbers:
 
 def _day_numbers(published_ms: int, day_bits: int) -> tuple[int, int]:
     """The first and the last number of documents of the same day."""
-    first = published_ms // layout.DAY_MS << day_bits
+    first = published_ms // DAY_MS << day_bits
     return first, first + (1 << day_bits) - 1
 
 
@@ -319,16 +294,12 @@ def _candidates(index: sa.Connection, wanted: IndexQuery, after: Hit | None, day
 
     for _, of_day in groupby(rows, place):
         # The documents of a day are numbered in the order in which they were indexed.
-        for hit in sorted((Hit(row.published_ms, row.article_id) for row in of_day), key=_order, reverse=True):
+        for hit in sorted((Hit(row.published_ms, row.article_id) for row in of_day), key=rank, reverse=True):
             is_in_time = hit.published_ms is None or (
                 (since is None or hit.published_ms >= since) and (until is None or hit.published_ms < until)
             )
             if is_in_time and (after is None or hit.is_after(after)):
                 yield hit
-
-
-def _order(hit: Hit) -> tuple[int, int]:
-    return hit.published_ms or 0, hit.article_id
 
 
 def _match_expression(wanted: IndexQuery) -> str:

@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from kzfeed.search.folding import folded_characters
 from kzfeed.store.sqlite import BUSY_TIMEOUT_S, PAGE_BYTES
 
-DAY_MS = 86_400_000
 LEAST_DAY_BITS = 10
 """The least number of bits that number the documents of one day. Fewer bits make a smaller index."""
 UNDATED = -(1 << 62)

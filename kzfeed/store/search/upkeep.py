@@ -50,7 +50,7 @@ def catch_up_before_search(index: Index, on_progress: OnProgress = lambda done, 
     """
     try:
         lag = index.lag()
-        if not lag.articles or (lag.articles > SMALL_LAG and lag.is_shrinking) or not index.may_write():
+        if not lag.is_behind or (lag.articles > SMALL_LAG and lag.is_shrinking) or not index.may_write():
             return lag
     except IndexUnusable:
         if not index.may_write():

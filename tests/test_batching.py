@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from kzfeed.store.batching import Batcher
+from kzfeed.batching import Batcher
 
 
 class Doubling:

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
+from kzfeed.batching import Batcher
 from kzfeed.errors import DatabaseError
-from kzfeed.store.batching import Batcher
 from kzfeed.store.engine import Database
 from kzfeed.store.host_locks import LEASE, HostLocks, LockRequest
 
@@ -25,13 +25,20 @@ class SharedHosts:
 
     async def try_lock(self, host: str) -> bool:
         """Lock the host, unless another process has locked it; tells whether it is locked now."""
-        locked = await self._requests.ask(LockRequest(host, "lock"))
+        try:
+            locked = await self._requests.ask(LockRequest(host, "lock"))
+        except asyncio.CancelledError:
+            self._request_unlock(host)  # the request may succeed after all
+            raise
         self._held += locked
         return locked
 
     def unlock(self, host: str) -> None:
         """Give one lock on the host up, soon."""
-        self._held = max(0, self._held - 1)
+        self._held -= 1
+        self._request_unlock(host)
+
+    def _request_unlock(self, host: str) -> None:
         # If this fails, the connection has ended, and all locks with it.
         self._requests.ask(LockRequest(host, "unlock")).add_done_callback(
             lambda done: done.cancelled() or done.exception()

@@ -1,0 +1,76 @@
+"""What a search index has not read of its archive yet: new and changed articles, in parts that fit into memory."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.search.hits import Lag
+from kzfeed.store import tables
+from kzfeed.store.value_batches import BODY_BATCH, in_batches
+
+MOST_CHARACTERS = 10_000_000
+"""The number of characters after which a transaction ends, even after few articles."""
+
+_article, _change = tables.articles.c, tables.article_changes.c
+_INDEXED = sa.select(_article.id, _article.title, _article.text, _article.published_at, _article.source_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes of articles that an index has not read: how many, the indexed articles among them, and the last one.
+
+    `last` is its id and the id of its article.
+    """
+
+    count: int
+    indexed: frozenset[int]
+    last: tuple[int, int | None]
+
+
+def highest_id(archive: sa.Connection) -> int:
+    """The highest id of an article: about the number of articles."""
+    return archive.execute(sa.select(sa.func.max(_article.id))).scalar() or 0
+
+
+def lag_of(archive: sa.Connection, state: sa.Row[Any], *, is_shrinking: bool, has_old_functions: bool = False) -> Lag:
+    """How far an index in this state is behind its archive."""
+    changes = archive.execute(sa.select(sa.func.max(_change.id))).scalar() or 0
+    after = sa.select(_article.first_seen_at).where(_article.id > state.article_id)
+    since = archive.execute(after.order_by(_article.id).limit(1)).scalar()
+    behind = highest_id(archive) - state.article_id + changes - state.change_id
+    return Lag(behind, since, is_shrinking, has_old_functions)
+
+
+def changes_after(archive: sa.Connection, state: sa.Row[Any], most: int) -> Changes:
+    """The next changes. A changed article that is not indexed yet is read as a new one, in its newest state."""
+    query = sa.select(_change.id, _change.article_id).where(_change.id > state.change_id)
+    rows = archive.execute(query.order_by(_change.id).limit(most)).all()
+    last = (rows[-1].id, rows[-1].article_id) if rows else (state.change_id, state.changed_article_id)
+    return Changes(len(rows), frozenset(row.article_id for row in rows if row.article_id <= state.article_id), last)
+
+
+def articles_after(archive: sa.Connection, after: int, most: int) -> Iterator[Sequence[sa.Row[Any]]]:
+    """The next articles by id, in parts."""
+    characters = 0
+    while most > 0 and characters <= MOST_CHARACTERS:
+        query = _INDEXED.where(_article.id > after).order_by(_article.id).limit(min(most, BODY_BATCH))
+        rows = archive.execute(query).all()
+        if not rows:
+            return
+        yield rows
+        after, most = rows[-1].id, most - len(rows)
+        characters += sum(len(row.text) for row in rows)
+
+
+def articles_of(archive: sa.Connection, ids: Iterable[int]) -> Iterator[Sequence[sa.Row[Any]]]:
+    """The articles with these ids that still exist, in parts."""
+    for part in in_batches(ids, BODY_BATCH):
+        if rows := archive.execute(_INDEXED.where(_article.id.in_(part))).all():
+            yield rows
+
+
+def url_hash_of(archive: sa.Connection, article_id: int) -> str | None:
+    """The url_hash of the last indexed article, by which the index recognises its archive."""
+    return archive.execute(sa.select(_article.url_hash).where(_article.id == article_id)).scalar()
