@@ -169,7 +169,7 @@ def spread_due_sources(connection: sa.Connection, spread: Spread, now: datetime)
         connection.execute(update.values(next_poll_at=sa.bindparam("at")), delayed)
 
 
-def _spread_times(rows: Sequence[sa.Row[Any]], spread: Spread, now: datetime) -> list[datetime]:
+def _spread_times(rows: Sequence[Any], spread: Spread, now: datetime) -> list[datetime]:
     return [spread(row.name, timedelta(seconds=row.every_seconds), len(rows), now) for row in rows]
 
 

@@ -51,7 +51,7 @@ def changes_after(archive: sa.Connection, state: sa.Row[Any], most: int) -> Chan
     return Changes(len(rows), frozenset(row.article_id for row in rows if row.article_id <= state.article_id), last)
 
 
-def articles_after(archive: sa.Connection, after: int, most: int) -> Iterator[Sequence[sa.Row[Any]]]:
+def articles_after(archive: sa.Connection, after: int, most: int) -> Iterator[Sequence[Any]]:
     """The next articles by id, in parts."""
     characters = 0
     while most > 0 and characters <= MOST_CHARACTERS:
@@ -64,7 +64,7 @@ def articles_after(archive: sa.Connection, after: int, most: int) -> Iterator[Se
         characters += sum(len(row.text) for row in rows)
 
 
-def articles_of(archive: sa.Connection, ids: Iterable[int]) -> Iterator[Sequence[sa.Row[Any]]]:
+def articles_of(archive: sa.Connection, ids: Iterable[int]) -> Iterator[Sequence[Any]]:
     """The articles with these ids that still exist, in parts."""
     for part in in_batches(ids, BODY_BATCH):
         if rows := archive.execute(_INDEXED.where(_article.id.in_(part))).all():
