@@ -38,7 +38,7 @@ BELOW: dict[str, set[str]] = {
     "export_list": {"compressed", "file_reader", "store"},
     "restore_atom": {"export_list"},
     "restore_stream": {"compressed", "restore_atom", "export_list", "file_reader", "store", "article"},
-    "restore": {"export_list", "restore_stream", "file_reader", "store", "article"},
+    "restore": {"export_list", "restore_stream", "file_reader", "store"},
     "backfill": {"atomic_file", "restore_stream", "file_reader", "restore", "store"},
     "export": {"atomic_file", "compressed", "restore_atom", "export_list", "file_reader", "store", "article"},
     "config": {"schedule"},
