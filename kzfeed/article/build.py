@@ -172,9 +172,17 @@ def file_of_article(article: Article | StoredArticle) -> ArchiveFile:
     return ArchiveFile(stamp=stamp, title=article.title, url=address, body=article.content)
 
 
+def text_and_fingerprint(title: str, content: str) -> tuple[str, str]:
+    """The plain text of an article, and its fingerprint: the hash of title and comparison text, marked with
+    DERIVATION_VERSION.
+    """
+    derived = html.derive(content, None)
+    return derived.text, _marked(_hash_of(title, derived.comparison_text))
+
+
 def fingerprint(title: str, content: str) -> str:
-    """The hash of an article's title and comparison text, marked with DERIVATION_VERSION."""
-    return _marked(_hash_of(title, html.derive(content, None).comparison_text))
+    """The fingerprint alone."""
+    return text_and_fingerprint(title, content)[1]
 
 
 def first_fingerprint(title: str, content: str) -> str:

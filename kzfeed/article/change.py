@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Self
 
-from kzfeed.article.build import has_fingerprint
+from kzfeed.article.build import derivation_version_of, first_fingerprint, has_fingerprint
 from kzfeed.instants import RESOLUTION
 from kzfeed.model.articles import Article
 
@@ -65,37 +66,66 @@ def compare(articles: Iterable[Article], known: Mapping[str, Known], *, live: bo
     that goes back to an older wording. Archive files (not live) say that a version existed, not when: one that the
     archive holds, as any revision, is the same.
     """
-    seen = dict(known)
+    seen: dict[str, _Held] = {}
     changes: list[Change] = []
     for article, is_live in _in_order(articles, live):
-        before = seen.get(article.url_hash)
-        change = _change(article, before, is_live)
+        held = seen.get(article.url_hash) or _Held.of(known.get(article.url_hash))
+        seen[article.url_hash] = held
+        change = _change(article, held, is_live)
+        held.take(change, is_live)
         changes.append(change)
-        seen[article.url_hash] = _after(change, before, is_live)
     return changes
 
 
-def _after(change: Change, before: Known | None, live: bool) -> Known:
-    versions = before.versions if before else {}
-    if not isinstance(change, Same):
-        versions = {**versions, change.revision: change.article.fingerprint}
-    shown = change.revision if live else (before.shown if before else None)
-    return Known(change.article.url_hash, max(versions), versions, shown=shown, guid=change.article.guid)
+@dataclass(slots=True)
+class _Held:
+    """What is held of one article while the articles of one document are compared.
+
+    `numbers` gives the newest revision with a fingerprint, `has_first` says whether one of them is of derivation 1.
+    """
+
+    versions: dict[int, str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    revision: int = 0
+    shown: int | None = None
+    has_first: bool = False
+
+    @classmethod
+    def of(cls, known: Known | None) -> Self:
+        if known is None:
+            return cls()
+        versions = dict(sorted(known.versions.items()))
+        numbers = {version: number for number, version in versions.items()}
+        has_first = any(derivation_version_of(version) == 1 for version in numbers)
+        return cls(versions, numbers, known.revision, known.shown, has_first)
+
+    def take(self, change: Change, live: bool) -> None:
+        if not isinstance(change, Same):
+            self.revision = change.revision
+            self.versions[change.revision] = change.article.fingerprint
+            self.numbers[change.article.fingerprint] = change.revision
+        if live:
+            self.shown = change.revision
+
+    def number_of(self, article: Article) -> int | None:
+        """The newest revision that has the article's title and text."""
+        versions = [article.fingerprint]
+        if self.has_first:
+            versions.append(first_fingerprint(article.title, article.content))
+        return max((self.numbers[each] for each in versions if each in self.numbers), default=None)
 
 
-def _change(article: Article, before: Known | None, live: bool) -> Change:
-    if before is None:
+def _change(article: Article, held: _Held, live: bool) -> Change:
+    if not held.versions:
         return New(article)
-    if has_fingerprint(article, before.versions[before.revision]):
-        return Same(article, before.revision)
+    if has_fingerprint(article, held.versions[held.revision]):
+        return Same(article, held.revision)
     # Two sources may carry one article in two wordings: what a source goes on showing is not a revision each time.
-    if before.shown is not None and has_fingerprint(article, before.versions.get(before.shown, "")):
-        return Same(article, before.shown)
-    if not live:
-        held = [number for number, version in before.versions.items() if has_fingerprint(article, version)]
-        if held:
-            return Same(article, max(held))
-    return Revised(article, before.revision + 1)
+    if held.shown is not None and has_fingerprint(article, held.versions.get(held.shown, "")):
+        return Same(article, held.shown)
+    if not live and (number := held.number_of(article)):
+        return Same(article, number)
+    return Revised(article, held.revision + 1)
 
 
 def takes_date(article: Article, known: Known, source_id: int) -> bool:

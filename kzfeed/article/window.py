@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from kzfeed.article.identity import candidate_hashes
 from kzfeed.model.articles import Article, Gap, Overlap, WindowEntry
 
 _FAR = 3
@@ -57,7 +58,7 @@ def _places(before: Sequence[WindowEntry], articles: Sequence[Article]) -> Mappi
     by_words: dict[str | None, list[int]] = {}
     for place, article in enumerate(articles):
         by_words.setdefault(article.fingerprint, []).append(place)
-        for url_hash in filter(None, {article.url_hash, article.link_hash, *article.own_hashes}):
+        for url_hash in set(candidate_hashes(article)):
             by_hash.setdefault(url_hash, []).append(place)
     as_often = Counter(entry.fingerprint for entry in before)
     found: dict[str, int] = {}

@@ -9,9 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kzfeed.article.build import enclosures_of, fingerprint
+from kzfeed.article.build import enclosures_of, text_and_fingerprint
 from kzfeed.article.change import Change, Known, New, Revised, Same, compare, takes_date
-from kzfeed.article.html import content as html
 from kzfeed.article.identity import Words, contested, identify
 from kzfeed.model.articles import Tally
 from kzfeed.store import tables
@@ -170,11 +169,16 @@ def _update_derived_text(connection: sa.Connection, steps: Sequence[_Step]) -> N
     }
     query = sa.select(_article.id, _article.title, _article.content)
     for ids in in_batches(outdated, BODY_BATCH):
+        derived = {
+            article_id: text_and_fingerprint(title, content)
+            for article_id, title, content in connection.execute(query.where(_article.id.in_(ids)))
+        }
         rows = [
-            {"article_id": each, "text": html.plain_text(content), "fingerprint": fingerprint(title, content)}
-            for each, title, content in connection.execute(query.where(_article.id.in_(ids)))
+            {"article_id": article_id, "text": text, "fingerprint": fingerprint}
+            for article_id, (text, fingerprint) in derived.items()
+            if fingerprint == outdated[article_id]
         ]
-        if rows := [row for row in rows if row["fingerprint"] == outdated[row["article_id"]]]:
+        if rows:
             connection.execute(_UPDATE_ARTICLE, rows)
             _note_changes(connection, [row["article_id"] for row in rows])
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from kzfeed.article.build import derivation_version_of, fingerprint, first_fingerprint, has_fingerprint
 from kzfeed.article.change import Known
-from kzfeed.article.identity import Words, candidate_hashes
+from kzfeed.article.identity import Words, candidate_hashes, without_query
 from kzfeed.model.articles import Article
 from kzfeed.store import tables
 from kzfeed.store.value_batches import BODY_BATCH, in_batches
@@ -108,7 +108,7 @@ def find_words(connection: sa.Connection, ids: Mapping[str, int]) -> dict[str, W
     words: dict[str, Words] = {}
     for batch in in_batches(url_hashes, BODY_BATCH):
         for article_id, image, url in connection.execute(select_media.where(_media.article_id.in_(batch))):
-            files.setdefault((article_id, bool(image)), set()).add(url)
+            files.setdefault((article_id, bool(image)), set()).add(without_query(url) if image else url)
         query = sa.select(_article.id, _article.title, _article.text).where(_article.id.in_(batch))
         for article_id, title, text in connection.execute(query):
             enclosures, images = (frozenset(files.get((article_id, image), ())) for image in (False, True))
@@ -162,8 +162,8 @@ def _versions(connection: sa.Connection, rows: Iterable[_StoredRow]) -> dict[int
     """The fingerprints of all versions of these articles, by revision, computed from what is stored.
 
     They are computed because a later kzfeed may extract text from HTML in another way, which does not change the text.
-    Versions of derivation 1 get the fingerprint of derivation 1, so that its way of joining lines does not count as a
-    change either.
+    A newest version that derivation 1 read gets the fingerprint of derivation 1, so that its way of joining lines does
+    not count as a change either. All older versions get it, because nothing says which derivation read them.
     """
     is_first = {row.id: derivation_version_of(row.fingerprint) == 1 for row in rows}
     newest = sa.select(_article.id, _article.revision, _article.title, _article.content)
