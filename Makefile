@@ -3,10 +3,10 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Rooms without I/O, whose tests take seconds.
+# Packages without I/O, whose tests take seconds.
 PURE := tests/article tests/feed tests/schedule tests/search tests/test_architecture.py tests/test_text.py
 
-check: .venv/installed ## style, types, and the tests of the pure rooms: under a minute
+check: .venv/installed ## style, types, and the tests of the pure packages: under a minute
 	$(BIN)/ruff check -q
 	$(BIN)/ruff format -q --check
 	$(BIN)/mypy

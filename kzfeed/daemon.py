@@ -30,12 +30,11 @@ from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
 from kzfeed.schedule.interval import spread_start
 from kzfeed.store import claims, heartbeats
+from kzfeed.store.host_locks import LEASE
 
 TICK = timedelta(seconds=1)
 INDEX_TICK = timedelta(seconds=2)
 """How long new articles may wait to be indexed."""
-LEASE = timedelta(seconds=12)
-"""How long a claim lasts without renewal: the sources of a killed daemon are polled by another one after it."""
 CLAIM_PAUSE = timedelta(milliseconds=100)
 """The time between two claims while polls end: sources are claimed in batches, not one by one."""
 GRACE = timedelta(seconds=3)

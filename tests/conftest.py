@@ -1,7 +1,8 @@
 """Fixtures of all tests: new databases on both engines, and the folder of real data."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from tests.databases import Databases, execute, postgresql_server
 
 SHARED = Path(__file__).parents[2] / "shared"
 ENGINES = ("sqlite", "postgresql")
+NewDatabase = Callable[[str], Database]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of real data beside the project. Tests that need it are skipped where it is missing."""
     if not SHARED.is_dir():
@@ -84,3 +86,18 @@ def sqlite_database(empty_archive: Path, tmp_path: Path) -> Iterator[Database]:
     database = Database(f"sqlite:///{shutil.copy(empty_archive, tmp_path)}")
     yield database
     database.close()
+
+
+@pytest.fixture
+def new_database(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
+    """Makes a database with our schema and no rows on the engine named."""
+    databases = Databases(tmp_path, request.getfixturevalue("postgresql"))
+    templates = {"sqlite": "empty_archive", "postgresql": "postgresql_template"}
+    with ExitStack() as stack:
+
+        def make(engine: str) -> Database:
+            url = databases.new(engine, template=request.getfixturevalue(templates[engine]))
+            stack.callback(databases.drop, url)
+            return stack.enter_context(closing(Database(url)))
+
+        yield make

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -24,11 +25,14 @@ class Databases:
     folder: Path
     server: str
 
-    def new(self, engine: str, *, template: str | None = None) -> str:
-        """The URL of a new database: an empty one, or on PostgreSQL a copy of the database `template`."""
+    def new(self, engine: str, *, template: str | Path | None = None) -> str:
+        """The URL of a new database: an empty one, or a copy of `template`, a file or a database of the server."""
         number = next(_numbers)
         if engine == "sqlite":
-            return f"sqlite:///{self.folder}/kzfeed-{number}.db"
+            file = self.folder / f"kzfeed-{number}.db"
+            if template:
+                shutil.copyfile(template, file)
+            return f"sqlite:///{file}"
         name = f"test_{os.getpid()}_{number}"
         execute(self.server, f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
         return sa.make_url(self.server).set(database=name).render_as_string(hide_password=False)

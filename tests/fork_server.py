@@ -25,6 +25,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -41,6 +43,12 @@ class User:
     uid: int
     groups: tuple[int, ...]
     umask: int = 0o027
+
+
+READER = User(54_322, (54_322, 54_321))
+"""A user who owns nothing, in a group of its own and in one with which files may be shared."""
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
 class ForkServer:

@@ -1,4 +1,4 @@
-"""The walls of the house: who may import whom, lazily and for types too. The rooms and the rules are the design's."""
+"""Rules of imports: which package or module may import which, also lazily and for types."""
 
 import ast
 import re
@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[1]
 FOUNDATION = {"kzfeed"} | {
     f"kzfeed.{each}" for each in ("model", "errors", "text", "hosts", "instants", "source_names")
 }
-"""What every room may import."""
+"""What every module may import."""
 
-# Each room with the rooms below it; a room's own modules may always import each other.
+# Each package or module with those below it; the modules of a package may always import each other.
 BELOW: dict[str, set[str]] = {
     "model": set(),
     "errors": set(),
@@ -130,7 +130,7 @@ ONLY_IN = {
     "pydantic": ("config.",),
     "pydantic_core": ("config.",),
 }
-"""One library, one room: a prefix of the modules that may import it."""
+"""Libraries that few modules may import, and prefixes of the names of these modules."""
 
 
 def imports(source: str, module: str) -> set[str]:
@@ -153,9 +153,9 @@ def imports(source: str, module: str) -> set[str]:
 def breaches(source: str, module: str) -> list[str]:
     """What the module imports and may not."""
     inside = module.removeprefix("kzfeed.")
-    room = inside.split(".")[0]
+    part = inside.split(".")[0]
     pure = any(inside == each or inside.startswith(f"{each}.") for each in PURE)
-    allowed = BELOW[room] | {room}
+    allowed = BELOW[part] | {part}
     found: list[str] = []
     for name in sorted(imports(source, module)):
         top, *rest = name.split(".")
@@ -166,10 +166,10 @@ def breaches(source: str, module: str) -> list[str]:
             and rest[0] not in allowed
             and f"kzfeed.{rest[0]}" not in FOUNDATION
         ):
-            found.append(f"{module} imports {name}: {rest[0]} is not below {room}")
+            found.append(f"{module} imports {name}: {rest[0]} is not below {part}")
         pure_part = inside in PURE_PARTS and f"{name}.".startswith(f"{PURE_PARTS[inside]}.")
         if pure and not pure_part and any(name == each or name.startswith(f"{each}.") for each in IMPURE):
-            found.append(f"{module} imports {name}: a pure room")
+            found.append(f"{module} imports {name}: a pure module")
         if top in ONLY_IN and not f"{inside}.".startswith(ONLY_IN[top]):
             found.append(f"{module} imports {name}: only {', '.join(ONLY_IN[top])} may")
     return found
@@ -187,7 +187,7 @@ def test_every_module_imports_only_what_lies_below_it(module: str) -> None:
 
 
 def test_every_permission_is_used() -> None:
-    used: dict[str, set[str]] = {room: set() for room in BELOW}
+    used: dict[str, set[str]] = {part: set() for part in BELOW}
     libraries: dict[str, set[str]] = {library: set() for library in ONLY_IN}
     for module, path in modules().items():
         inside = module.removeprefix("kzfeed.")
@@ -198,13 +198,13 @@ def test_every_permission_is_used() -> None:
             elif top in ONLY_IN:
                 libraries[top] |= {place for place in ONLY_IN[top] if f"{inside}.".startswith(place)}
 
-    assert {room: below - used[room] for room, below in BELOW.items() if below - used[room]} == {}
+    assert {part: below - used[part] for part, below in BELOW.items() if below - used[part]} == {}
     assert {name: set(places) - libraries[name] for name, places in ONLY_IN.items()} == {
         name: set() for name in ONLY_IN
     }
 
 
-def test_every_room_is_in_the_plan() -> None:
+def test_every_package_and_module_is_in_the_plan() -> None:
     assert {name.split(".")[1] for name in modules()} == set(BELOW)
 
 

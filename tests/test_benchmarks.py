@@ -1,5 +1,6 @@
 """Smoke tests of the benchmarks, with very few feeds and rows."""
 
+import re
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -10,7 +11,7 @@ from benchmarks import feeds
 from benchmarks.__main__ import main
 from benchmarks.feed_server import serving
 from benchmarks.scale import __main__ as scale
-from benchmarks.scale import many_sources
+from benchmarks.scale import backlog, many_sources
 from benchmarks.scale.archives import Shape
 from benchmarks.scale.work import Task, contact, files, not_modified, one_new
 from benchmarks.search import __main__ as search
@@ -66,6 +67,14 @@ def test_the_query_for_due_sources_is_measured_with_none_some_and_all_due() -> N
     with many_sources.database_of("sqlite") as database:
         lines = list(many_sources.tick_rows("sqlite", database, 120))
     assert [line.split(" | ")[2] for line in lines] == ["0", "100", "120"]
+
+
+@pytest.mark.slow
+def test_claims_and_commits_of_a_backlog_are_measured() -> None:
+    with many_sources.database_of("sqlite") as database:
+        *lines, note = backlog.rows("sqlite", database, 2000, repeats=3)
+    assert [line.split(" | ")[1:3] for line in lines] == [["2,000", "a claim"], ["2,000", "commit of 100"]]
+    assert re.match(r"\d+ claimed, [1-9]\d* on the huge host; due for ", note)
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ place of every feed. Blocks in `sh`, `sql`, `python` and `toml` run; `<!-- not r
 that show a command.
 """
 
-import functools
 import importlib.util
 import json
 import os
@@ -15,12 +14,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import duckdb
@@ -30,6 +26,8 @@ from duckdb_extension_sqlite_scanner import __path__ as scanner
 
 from kzfeed.store.engine import Database
 from tests.databases import execute
+from tests.etiquette.program import within
+from tests.file_server import serving
 from tests.fork_server import ROOT, clean_environment, fork_server
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
@@ -68,20 +66,10 @@ def blocks(page: Path) -> list[Block]:
 @pytest.fixture(scope="module")
 def feed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a feed on loopback."""
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Write nothing between the output of the tests."""
-
     folder = tmp_path_factory.mktemp("served")
     (folder / "feed.xml").write_text(FEED, "utf-8")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/feed.xml"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(folder) as address:
+        yield f"{address}/feed.xml"
 
 
 @pytest.fixture(scope="module")
@@ -160,10 +148,7 @@ class Reader:
     def _run_daemon(self) -> None:
         log = self.folder / "log"
         daemon = fork_server().start(["run"], self.folder, self.environment, stderr=str(log))
-        until = time.monotonic() + 60
-        while "running" not in (log.read_text() if log.exists() else ""):
-            assert time.monotonic() < until, log.read_text()
-            time.sleep(0.02)
+        within(60, lambda: log.exists() and "running" in log.read_text())
         os.kill(daemon, signal.SIGTERM)
         assert fork_server().wait(daemon) == 0, log.read_text()
 

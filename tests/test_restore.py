@@ -6,7 +6,8 @@ import random
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,12 +27,12 @@ from kzfeed.file_reader import EXPORT_LIST, find_files
 from kzfeed.model.articles import Document, Gap, Overlap
 from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.sandbox.document_reader import read
-from kzfeed.store import queries, schema, sources, tables
+from kzfeed.store import queries, sources, tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
 from kzfeed.store.verify import verify
-from tests.databases import Databases
+from tests.conftest import NewDatabase
 from tests.export.atom_rules import breaches
 
 NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
@@ -42,27 +43,6 @@ NOT_COMPARED = ("polls", "hosts", "host_queue", "claims", "row_counts", "article
 COMPARED = [table for table in tables.metadata.sorted_tables if table.name not in NOT_COMPARED]
 
 Rows = dict[str, Counter[tuple[Any, ...]]]
-NewDatabase = Callable[[str], Database]
-
-
-@pytest.fixture
-def new(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
-    """Makes a new database on the engine named."""
-    made: list[tuple[Database, str]] = []
-    server = request.getfixturevalue("postgresql")
-    databases = Databases(tmp_path, server)
-
-    def make(engine: str) -> Database:
-        url = databases.new(engine)
-        database = Database(url)
-        schema.upgrade(database)
-        made.append((database, url))
-        return database
-
-    yield make
-    for database, url in made:
-        database.close()
-        databases.drop(url)
 
 
 def rows(database: Database) -> Rows:
@@ -176,15 +156,15 @@ def findings(database: Database) -> list[Any]:
 @pytest.mark.parametrize("layout", list(Layout))
 @pytest.mark.parametrize("engines", [("sqlite", "postgresql"), ("postgresql", "sqlite")], ids="-to-".join)
 def test_an_export_comes_back_row_for_row(
-    new: NewDatabase, engines: tuple[str, str], layout: Layout, tmp_path: Path
+    new_database: NewDatabase, engines: tuple[str, str], layout: Layout, tmp_path: Path
 ) -> None:
-    original = new(engines[0])
+    original = new_database(engines[0])
     fill(original)
     before = rows(original)
     folder = export_to(original, tmp_path / "out", layout)
 
     for engine in ("same", *engines):
-        database = original if engine == "same" else new(engine)
+        database = original if engine == "same" else new_database(engine)
         for _ in range(2):
             done = bring_back(database, folder)
             assert done.refused == 0
@@ -200,8 +180,8 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_the_lines_of_a_list_may_come_in_any_order(new: NewDatabase, tmp_path: Path) -> None:
-    original, database = new("sqlite"), new("sqlite")
+def test_the_lines_of_a_list_may_come_in_any_order(new_database: NewDatabase, tmp_path: Path) -> None:
+    original, database = new_database("sqlite"), new_database("sqlite")
     fill(original)
     listing = export_to(original, tmp_path / "out") / EXPORT_LIST
     lines = listing.read_bytes().splitlines(keepends=True)
@@ -212,8 +192,8 @@ def test_the_lines_of_a_list_may_come_in_any_order(new: NewDatabase, tmp_path: P
     assert_same(rows(original), rows(database))
 
 
-def test_a_restore_that_was_broken_off_ends_like_one_that_was_not(new: NewDatabase, tmp_path: Path) -> None:
-    original, database = new("sqlite"), new("sqlite")
+def test_a_restore_that_was_broken_off_ends_like_one_that_was_not(new_database: NewDatabase, tmp_path: Path) -> None:
+    original, database = new_database("sqlite"), new_database("sqlite")
     fill(original)
     for hour in (10, 11):
         wording = f"{hour} 点的话"
@@ -233,8 +213,10 @@ def test_a_restore_that_was_broken_off_ends_like_one_that_was_not(new: NewDataba
     assert_same(rows(original), rows(database))
 
 
-def test_what_is_restored_is_left_alone_when_its_source_shows_it_again(new: NewDatabase, tmp_path: Path) -> None:
-    original, database = new("sqlite"), new("sqlite")
+def test_what_is_restored_is_left_alone_when_its_source_shows_it_again(
+    new_database: NewDatabase, tmp_path: Path
+) -> None:
+    original, database = new_database("sqlite"), new_database("sqlite")
     fill(original)
     bring_back(database, export_to(original, tmp_path / "out"))
     later = NOW + timedelta(days=1)
@@ -246,8 +228,8 @@ def test_what_is_restored_is_left_alone_when_its_source_shows_it_again(new: NewD
     assert_same(rows(original) | {"sources": Counter()}, rows(database) | {"sources": Counter()})
 
 
-def test_newest_versions_alone_leave_no_hole(new: NewDatabase, tmp_path: Path) -> None:
-    original, database = new("sqlite"), new("sqlite")
+def test_newest_versions_alone_leave_no_hole(new_database: NewDatabase, tmp_path: Path) -> None:
+    original, database = new_database("sqlite"), new_database("sqlite")
     fill(original)
     export(original, Selection(), FileTree(tmp_path / "out", Layout.TREE, 0).writer())
 
@@ -260,9 +242,9 @@ def test_newest_versions_alone_leave_no_hole(new: NewDatabase, tmp_path: Path) -
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_versions_that_two_archives_saw_are_put_in_the_order_in_which_they_were_seen(
-    new: NewDatabase, engine: str, tmp_path: Path
+    new_database: NewDatabase, engine: str, tmp_path: Path
 ) -> None:
-    original, database = new("sqlite"), new(engine)
+    original, database = new_database("sqlite"), new_database(engine)
     fill(original)
     bring_back(database, export_to(original, tmp_path / "before"))
     link = "https://news.example/1"
@@ -338,12 +320,12 @@ def edited(folder: Path, edit: Callable[[dict[str, Any]], dict[str, Any] | str])
     ],
 )
 def test_a_line_that_does_not_fit_is_refused_by_its_number_and_the_rest_is_restored(
-    new: NewDatabase,
+    new_database: NewDatabase,
     edit: Callable[[dict[str, Any]], dict[str, Any] | str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    original, database = new("sqlite"), new("sqlite")
+    original, database = new_database("sqlite"), new_database("sqlite")
     show(original, "news", rss("news", [news(number) for number in range(4)]), NOW)
     folder = export_to(original, tmp_path / "out")
     edited(folder, edit)
@@ -360,9 +342,9 @@ def test_a_line_that_does_not_fit_is_refused_by_its_number_and_the_rest_is_resto
 
 
 def test_an_edited_or_missing_file_is_refused_and_comes_back_when_it_is_mended(
-    new: NewDatabase, tmp_path: Path
+    new_database: NewDatabase, tmp_path: Path
 ) -> None:
-    original, database = new("sqlite"), new("sqlite")
+    original, database = new_database("sqlite"), new_database("sqlite")
     fill(original)
     folder = export_to(original, tmp_path / "out")
     version, newest = next(folder.rglob("*.v1.txt")), next(folder.glob("pod/**/*.txt"))
@@ -380,8 +362,8 @@ def test_an_edited_or_missing_file_is_refused_and_comes_back_when_it_is_mended(
     assert_same(rows(original), rows(database))
 
 
-def test_a_link_out_of_the_folder_is_not_followed(new: NewDatabase, tmp_path: Path) -> None:
-    original, database = new("sqlite"), new("sqlite")
+def test_a_link_out_of_the_folder_is_not_followed(new_database: NewDatabase, tmp_path: Path) -> None:
+    original, database = new_database("sqlite"), new_database("sqlite")
     show(original, "news", rss("news", [news(1)]), NOW)
     folder = export_to(original, tmp_path / "out")
     file = next(folder.rglob("*.txt"))
@@ -392,13 +374,13 @@ def test_a_link_out_of_the_folder_is_not_followed(new: NewDatabase, tmp_path: Pa
     assert rows(database)["articles"].total() == 0
 
 
-def test_a_list_that_is_no_regular_file_is_refused(new: NewDatabase, tmp_path: Path) -> None:
+def test_a_list_that_is_no_regular_file_is_refused(new_database: NewDatabase, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / EXPORT_LIST)
-    assert bring_back(new("sqlite"), tmp_path).refused == 1
+    assert bring_back(new_database("sqlite"), tmp_path).refused == 1
 
 
-def test_files_that_no_list_names_are_known_by_their_url(new: NewDatabase, tmp_path: Path) -> None:
-    original, database = new("sqlite"), new("sqlite")
+def test_files_that_no_list_names_are_known_by_their_url(new_database: NewDatabase, tmp_path: Path) -> None:
+    original, database = new_database("sqlite"), new_database("sqlite")
     show(original, "news", rss("news", [news(1)]), NOW)
     folder = export_to(original, tmp_path / "out")
     (folder / "mine.txt").write_text("<!--1-->\n[t](https://e.example/mine)\n------\n\nx\n")
@@ -408,8 +390,10 @@ def test_files_that_no_list_names_are_known_by_their_url(new: NewDatabase, tmp_p
     assert (done.tally.new, done.refused) == (2, 0)
 
 
-def test_an_export_of_one_source_beside_another_keeps_both_in_the_list(new: NewDatabase, tmp_path: Path) -> None:
-    original, database = new("sqlite"), new("sqlite")
+def test_an_export_of_one_source_beside_another_keeps_both_in_the_list(
+    new_database: NewDatabase, tmp_path: Path
+) -> None:
+    original, database = new_database("sqlite"), new_database("sqlite")
     fill(original)
     for source in ("pod", "news", "mirror"):
         export(original, Selection(source), FileTree(tmp_path / "out", Layout.TREE, 0).writer(), versions=True)
@@ -434,25 +418,36 @@ def foreign_articles(shared: Path, database: Database, *, every: int = 1) -> int
     return total
 
 
+@pytest.fixture(scope="module")
+def foreign_archive(shared: Path, empty_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all foreign feeds, to be copied."""
+    file = tmp_path_factory.mktemp("foreign") / "kzfeed.db"
+    shutil.copyfile(empty_archive, file)
+    with closing(Database(f"sqlite:///{file}")) as database:
+        assert foreign_articles(shared, database) > 500
+    return file
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
-def test_foreign_feeds_come_back_row_for_row(new: NewDatabase, engine: str, shared: Path, tmp_path: Path) -> None:
-    original = new("sqlite")
-    every = 1 if engine == "sqlite" else 4
-    assert foreign_articles(shared, original, every=every) > 500 // every
-    folder = export_to(original, tmp_path / "out")
+def test_foreign_feeds_come_back_row_for_row(
+    new_database: NewDatabase, engine: str, foreign_archive: Path, tmp_path: Path
+) -> None:
+    with closing(Database(f"sqlite:///{shutil.copy(foreign_archive, tmp_path)}")) as original:
+        before = rows(original)
+        folder = export_to(original, tmp_path / "out")
 
-    for database in (new(engine), original):
-        assert bring_back(database, folder).refused == 0
-        assert_same(rows(original), rows(database))
+        for database in (new_database(engine), original):
+            assert bring_back(database, folder).refused == 0
+            assert_same(before, rows(database))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("engine", "form"), [("postgresql", Format.JSONL), ("sqlite", Format.ATOM)])
 def test_foreign_feeds_come_back_from_one_stream(
-    new: NewDatabase, engine: str, form: Format, shared: Path, tmp_path: Path
+    new_database: NewDatabase, engine: str, form: Format, shared: Path, tmp_path: Path
 ) -> None:
-    original, database = new("sqlite"), new(engine)
+    original, database = new_database("sqlite"), new_database(engine)
     assert foreign_articles(shared, original, every=4) > 100
     path = tmp_path / f"x.{form}"
 

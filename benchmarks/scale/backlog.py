@@ -30,7 +30,6 @@ LIMIT = 100
 CLAIMS = 200
 OWNER = "tests"
 LEASE = timedelta(seconds=12)
-GOAL_MS = 20
 
 _WORDS = {
     "sqlite": (
@@ -112,11 +111,11 @@ def _unchanged(source: Source, now: datetime) -> PollCommit:
     return PollCommit(after, record, before=source, overlap=Overlap())
 
 
-def rows(engine: str, database: Database, count: int) -> Iterator[str]:
-    """The lines of the table for one database, which is empty and is filled by this."""
+def rows(engine: str, database: Database, count: int, repeats: int = CLAIMS) -> Iterator[str]:
+    """The lines of the table for one database, which is empty and is filled by this, from so many claims."""
     now = datetime.now(UTC).replace(microsecond=0)
     fill(database, count, now)
-    turns = list(work_off(database, now))
+    turns = list(work_off(database, now, repeats))
     claimed = sum(len(turn.late) for turn in turns)
     if claimed < LIMIT * len(turns) * 0.9:
         raise Broken(f"{claimed} sources were claimed in {len(turns)} claims of {LIMIT}")

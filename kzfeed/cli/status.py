@@ -52,7 +52,9 @@ def _print(found: Mapping[str, Any], now: datetime) -> None:
     for failure in failing[:_SHOWN_FAILURES]:
         why = redacted(without_address(failure["last_error"] or ""))
         since = f"since {moment(failure['failing_since'])}" if failure["failing_since"] else "lately"
-        print_line(f"  {failure['source']}: {since}, {plural(failure['failure_count'], 'time')}: {why}")
+        # Failures for lack of a connection are not counted.
+        times = f", {plural(failure['failure_count'], 'time')}" if failure["failure_count"] else ""
+        print_line(f"  {failure['source']}: {since}{times}: {why}")
     if len(failing) > _SHOWN_FAILURES:
         print(f"  and {plural(len(failing) - _SHOWN_FAILURES, 'other source')}: see `kzfeed sources list`")
     print_labelled("search", _search(found["search"]))

@@ -13,7 +13,9 @@ from kzfeed.store.engine import Database, driver_errors
 LOCK_SPACE = 50_217
 """The first number of these advisory locks. Other programs in the same database must not use it."""
 LEASE = timedelta(seconds=12)
-"""How long locks last without a request: a process that was stopped, or whose machine vanished, must not keep them."""
+"""How long claims and locks last without renewal: those of a process that was killed or stopped, or whose machine
+vanished, pass to another one.
+"""
 
 
 @dataclass(frozen=True, slots=True)

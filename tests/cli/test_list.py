@@ -18,7 +18,7 @@ from tests.cli.test_terminal import shown
 from tests.fork_server import clean_environment, fork_server
 from tests.search.reference import Text
 from tests.store.plans import FULL_SCAN, plans_of
-from tests.store.search_archive import SEARCHED, add_articles, add_sources
+from tests.store.search_archive import add_articles, add_sources
 
 FIRST = datetime(2024, 5, 1, 12, tzinfo=UTC)
 TEXTS = [
@@ -140,7 +140,6 @@ def test_each_filter_selects_and_filters_add_up(listing: List, options: list[str
     assert listing.ids("--after", first["key"], *options) == expected[1:]
 
 
-@pytest.mark.parametrize("database_url", SEARCHED, indirect=True)
 def test_a_query_selects_what_search_finds_beside_the_other_filters(listing: List) -> None:
     found = [number for number in ORDER if number % 2]
 
@@ -215,4 +214,6 @@ def test_pages_of_a_tag_that_very_many_articles_have_follow_one_another(database
         :112
     ]
     plans = plans_of(database, lambda: listed(database, chosen, None, 110))
-    assert not any("TEMP B-TREE" in plan for _, plan in plans)
+    assert plans
+    # PostgreSQL may sort what it has found by the tag: it knows how few that are.
+    assert database.dialect != "sqlite" or not any("TEMP B-TREE" in plan for _, plan in plans)

@@ -22,6 +22,7 @@ from kzfeed.cli.table import chart_lines, fitted_widths
 from kzfeed.store import tables
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
+from kzfeed.store.user_query import FETCH_SIZE
 from tests.cli.test_terminal import shown
 from tests.fork_server import clean_environment, fork_server
 
@@ -247,14 +248,24 @@ def test_a_query_that_takes_too_long_is_stopped(query: Query) -> None:
 
 
 def test_ctrl_c_stops_a_query(query: Query) -> None:
-    command = [sys.executable, "-m", "kzfeed", "--database", query.url, "query", ENDLESS]
+    rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+    # Without an end: the rows that were asked for come, and then the engine looks for more.
+    sql = f"{rows} SELECT i, '{'x' * 9000}' AS text FROM n WHERE i <= {2 * FETCH_SIZE}"
     process = subprocess.Popen(
-        command, cwd=query.folder, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "kzfeed", "--database", query.url, "query", "--csv", sql],
+        cwd=query.folder,
+        env=clean_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    time.sleep(3)  # nothing tells from outside that the query has begun
+    assert process.stdout
+    for _ in range(FETCH_SIZE):
+        assert process.stdout.readline()
     process.send_signal(signal.SIGINT)
 
-    assert "took longer" not in process.communicate(timeout=60)[1]
+    _, said = process.communicate(timeout=60)
+    assert "took longer" not in said
     assert process.returncode != 0
 
 

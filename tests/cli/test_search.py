@@ -2,19 +2,18 @@
 
 import json
 import re
+import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
-from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from tests.cli.test_terminal import ANSI, STEERING, kzfeed
-from tests.fork_server import User, clean_environment, fork_server
+from tests.fork_server import READER, clean_environment, fork_server, needs_root
 from tests.search.reference import Text
 from tests.store.search_archive import add_articles, add_sources
 from tests.terminal import at_terminal
@@ -35,20 +34,12 @@ TEXTS = [
 ]
 
 
-def archive_in(folder: Path) -> Database:
-    """Three articles in kzfeed.db, the database that kzfeed uses in its working directory."""
-    database = Database(f"sqlite:///{folder}/kzfeed.db")
-    schema.upgrade(database)
-    add_sources(database)
-    add_articles(database, TEXTS)
-    return database
-
-
 @pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Database]:
-    database = archive_in(tmp_path)
-    yield database
-    database.close()
+def archive(sqlite_database: Database) -> Database:
+    """Three articles in kzfeed.db, the database that kzfeed uses in its working directory."""
+    add_sources(sqlite_database)
+    add_articles(sqlite_database, TEXTS)
+    return sqlite_database
 
 
 def ids(done: "subprocess.CompletedProcess[str]") -> list[int]:
@@ -156,13 +147,14 @@ def test_the_index_can_be_built_again(tmp_path: Path, archive: Database) -> None
     assert ids(kzfeed(tmp_path, "search", "--json", "--rebuild", "中亚")) == [1, 3]
 
 
-READER = User(uid=54_322, groups=(54_322,))
-
-
-def test_a_reader_who_may_not_write_searches_and_is_told_what_the_index_lacks() -> None:
+@needs_root
+def test_a_reader_who_may_not_write_searches_and_is_told_what_the_index_lacks(empty_archive: Path) -> None:
+    # Not in pytest's folder, which only root may enter.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        database = archive_in(folder)
+        database = Database(f"sqlite:///{shutil.copy(empty_archive, folder)}")
+        add_sources(database)
+        add_articles(database, TEXTS)
 
         def search_as_reader() -> "subprocess.CompletedProcess[str]":
             folder.chmod(0o755)

@@ -1,12 +1,6 @@
 """`kzfeed status`: what it says of a running, a stopped and a killed daemon, of what is late and of what fails."""
 
 import json
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +16,8 @@ from kzfeed.store.engine import Database
 from kzfeed.store.heartbeats import Heartbeat
 from kzfeed.store.status import status
 from tests.cli.test_terminal import RSS, configure
+from tests.etiquette.program import within
+from tests.faults.processes import Running
 from tests.fork_server import clean_environment, fork_server
 from tests.terminal import at_terminal
 
@@ -41,50 +37,24 @@ def told(folder: Path, environment: dict[str, str]) -> tuple[int, dict[str, Any]
     return done.returncode, json.loads(done.stdout)
 
 
-@contextmanager
-def running_daemon(folder: Path, environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
-    """A daemon that has stored polls of both sources."""
-    command = [sys.executable, "-m", "kzfeed", "run"]
-    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as daemon:
-        assert daemon.stderr
-        polled: set[str] = set()
-        for line in daemon.stderr:
-            event = json.loads(line)
-            polled |= {event["source"]} if event["event"] == "poll" else set()
-            if len(polled) == 2:
-                break
-        yield daemon
-        if daemon.poll() is None:
-            daemon.kill()
-
-
-def until(condition: Any) -> None:
-    """Wait until the condition holds."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
 def test_a_daemon_is_seen_while_it_runs_and_not_after_it_was_stopped(
-    served: tuple[Path, str], environment: dict[str, str], tmp_path: Path
+    served: tuple[Path, str], database_url: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
     folder, address = served
     (folder / "feed.xml").write_text(RSS.format(title="一"), "utf-8")
     configure(tmp_path, ("新闻", f"{address}/feed.xml"), ("missing", f"{address}/missing.xml"))
-    with running_daemon(tmp_path, environment) as daemon:
-        until(lambda: told(tmp_path, environment)[1]["daemons"])
+    with Running(tmp_path, database_url, "run") as daemon:
+        for name in ("新闻", "missing"):
+            daemon.wait_for("poll", source=name)
+        within(60, lambda: bool(told(tmp_path, environment)[1]["daemons"]))
 
         exit_status, found = told(tmp_path, environment)
         lines = at_terminal(["status"], tmp_path, environment | {"TERM": "xterm"}).splitlines()
-        daemon.send_signal(signal.SIGTERM)
-        assert daemon.stderr
-        daemon.stderr.read()
-        assert daemon.wait(30) == 0
+        assert daemon.stop(within=30) == 0
 
     assert (exit_status, found["healthy"], found["problems"]) == (0, True, [])
     (beat,) = found["daemons"]
-    assert beat["name"].split(":")[1] == str(daemon.pid)
+    assert beat["name"].split(":")[1] == str(daemon.process.pid)
     assert beat["version"] == __version__
     assert found["sources"] == 2
     assert [(each["source"], each["failure_count"]) for each in found["failing"]] == [("missing", 1)]

@@ -2,14 +2,22 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import duckdb
 import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from kzfeed.export import parquet as parquet_writer
+from kzfeed.export.parquet import GROUP_ROWS, writer
+from kzfeed.export.run import Write, export
+from kzfeed.model.articles import StoredArticle
+from kzfeed.store.queries import Selection
+from kzfeed.store.records import ArticleRecord, SourceRecord
 from tests.export.archives import Archive
 from tests.fork_server import clean_environment
 
@@ -49,24 +57,31 @@ def test_pandas_reads_instants_with_their_zone_and_lists(archive: Archive) -> No
     assert any(media[0]["url"] == "https://pod.example/1.mp3" for media in frame["media"] if len(media))
 
 
-def test_groups_of_rows_are_bounded(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    from datetime import UTC, datetime
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(("times", "letters", "rows"), [(1_000, 0, GROUP_ROWS), (5, 2**20, 40)])
+def test_groups_of_rows_are_bounded_by_number_and_by_size(
+    archive: Archive, times: int, letters: int, rows: int
+) -> None:
+    """Each article is written `times` times, with a text that is longer by so many letters."""
 
-    from kzfeed.export.formats import Format
-    from kzfeed.export.run import export
-    from kzfeed.export.streams import stream_writer
-    from kzfeed.store.queries import Selection
+    @contextmanager
+    def longer(stream: BinaryIO) -> Iterator[Write]:
+        with writer(stream, versions=False) as write:
 
-    monkeypatch.setattr(parquet_writer, "GROUP_ROWS", 4)
-    monkeypatch.setattr(parquet_writer, "_PART_ROWS", 2)
-    path = archive.folder / "x.parquet"
+            def write_often(article: StoredArticle, record: ArticleRecord, sources: list[SourceRecord]) -> None:
+                for _ in range(times):
+                    write(replace(article, text=article.text + "x" * letters), record, sources)
 
-    writer = stream_writer(Format.PARQUET, path, sys.stdout.buffer, now=datetime.now(UTC), versions=False)
-    export(archive.database, Selection(), writer)
+            yield write_often
 
-    metadata = parquet.ParquetFile(path).metadata
-    assert metadata.num_rows == archive.rows()["articles"].total()
-    assert max(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)) == 4
+    with (archive.folder / "x.parquet").open("wb") as stream:
+        export(archive.database, Selection(), longer(stream))
+
+    metadata = parquet.ParquetFile(archive.folder / "x.parquet").metadata
+    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    assert sum(groups) == metadata.num_rows == times * archive.rows()["articles"].total()
+    assert len(groups) > 2
+    assert max(groups) <= rows
 
 
 def test_an_archive_without_articles_is_a_table_without_rows(archive: Archive) -> None:

@@ -20,10 +20,11 @@ from kzfeed import wiring as service
 from kzfeed.cli import log
 from kzfeed.config.load import load
 from kzfeed.config.settings import Settings
-from kzfeed.daemon import LEASE, Daemon
+from kzfeed.daemon import Daemon
 from kzfeed.reload import apply
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
+from kzfeed.store.host_locks import LEASE
 
 
 def main() -> None:

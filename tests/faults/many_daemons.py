@@ -14,13 +14,13 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from kzfeed.store.host_locks import LEASE
+from tests.etiquette.program import within
 from tests.faults.growing_feeds import document
 from tests.faults.processes import Running, configure
 from tests.faults.web_server import FeedServer, Reply, Request
 
 ANSWER_S = 0.05
-LEASE_S = 12
-"""The daemon's own (`kzfeed.daemon.LEASE`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,7 @@ class Hosts:
     def wait_for(self, count: int, *, timeout: float) -> float:
         """Wait for so many visits; the seconds that it took."""
         began = time.monotonic()
-        while len(self.visits) < count:
-            assert time.monotonic() < began + timeout, f"{len(self.visits)} of {count} visits in {timeout:g} s"
-            time.sleep(0.05)
+        within(timeout, lambda: len(self.visits) >= count)
         return time.monotonic() - began
 
 
@@ -151,7 +149,7 @@ def takeover(folder: Path, url: str, *, slow: float = 60, hosts: int = 40) -> Ta
         began = time.monotonic()
         killed.process.send_signal(signal.SIGKILL)
         stopped.process.send_signal(signal.SIGSTOP)
-        time.sleep(LEASE_S + 6)
+        time.sleep(LEASE.total_seconds() + 6)
         stopped.process.send_signal(signal.SIGCONT)
         time.sleep(6)
         later = [visit for visit in there.visits if visit.came > began]

@@ -2,13 +2,13 @@
 
 import json
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.databases import Databases
+from tests.etiquette.program import within
 from tests.faults.growing_feeds import document
 from tests.faults.processes import FAST, Running, configure
 from tests.faults.web_server import FeedServer, Reply
@@ -35,19 +35,13 @@ def test_the_first_success_after_an_outage_of_our_own_brings_all_sources_forward
             configuration.write(f'[[sources]]\nname = "often"\nurl = "http://often.test:{port}/often"\nevery = "3s"\n')
         with Running(tmp_path, databases.new(engine), options, command=DAEMON) as daemon:
             daemon.wait_for("running")
-            deadline = time.monotonic() + 120
-            while len({each["source"] for each in daemon.named("poll")}) <= len(urls):
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+            within(120, lambda: len({each["source"] for each in daemon.named("poll")}) > len(urls))
             assert {each["error_kind"] for each in daemon.named("poll")} == {"offline"}
             assert server.requests == []
 
             outage.unlink()
 
-            deadline = time.monotonic() + 120
-            while len({request.path for request in server.requests}) <= len(urls):
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
+            within(120, lambda: len({request.path for request in server.requests}) > len(urls))
             assert daemon.stop() == 0
     asked = Counter(request.path for request in server.requests)
     assert all(asked[f"/{name}"] == 1 for name in urls), asked

@@ -11,13 +11,14 @@ from kzfeed.store.engine import Database
 from kzfeed.store.search.index import IndexUnusable
 from kzfeed.store.search.pages import open_index
 from kzfeed.store.search.upkeep import SMALL_LAG
+from tests.conftest import ENGINES
 from tests.databases import Databases
 from tests.faults.growing_feeds import document
 from tests.faults.index_kills import indexing_kills
 from tests.faults.processes import Launcher, Running, configure
 from tests.faults.web_server import FeedServer, Reply
 from tests.search.reference import Text
-from tests.store.search_archive import SEARCHED, add_articles, add_sources, search
+from tests.store.search_archive import add_articles, add_sources, search
 
 KILLS = 5
 
@@ -37,7 +38,7 @@ def wait_until_indexed(database: Database, articles: int) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", SEARCHED)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_daemon_indexes_what_it_polls_and_what_others_store(engine: str, tmp_path: Path, postgresql: str) -> None:
     url = Databases(tmp_path, postgresql).new(engine)
     with FeedServer(lambda _: Reply(200, document("one", 0)), ["127.0.9.1"]) as server:
@@ -59,7 +60,7 @@ def test_the_daemon_indexes_what_it_polls_and_what_others_store(engine: str, tmp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", SEARCHED)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_large_archive_is_indexed_by_a_process_of_its_own(engine: str, tmp_path: Path, postgresql: str) -> None:
     url = Databases(tmp_path, postgresql).new(engine)
     database = Database(url)
@@ -77,7 +78,7 @@ def test_a_large_archive_is_indexed_by_a_process_of_its_own(engine: str, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", SEARCHED)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_kills_while_indexing_lose_nothing(engine: str, tmp_path: Path, postgresql: str) -> None:
     launcher, databases = Launcher(tmp_path), Databases(tmp_path, postgresql)
 

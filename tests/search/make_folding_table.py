@@ -116,9 +116,13 @@ def _without_accents(text: str) -> str:
     )
 
 
+def version(table: Mapping[str, str]) -> str:
+    """The version of the table: another table has another one."""
+    return hashlib.sha256("".join(f"{key}\t{table[key]}\n" for key in sorted(table)).encode()).hexdigest()[:8]
+
+
 def written(table: Mapping[str, str]) -> str:
     """The module that holds the table."""
-    version = hashlib.sha256("".join(f"{key}\t{table[key]}\n" for key in sorted(table)).encode()).hexdigest()[:8]
     single = {key: value for key, value in sorted(table.items()) if len(value) == 1}
     removed = "".join(key for key, value in sorted(table.items()) if not value)
     longer = {key: value for key, value in sorted(table.items()) if len(value) > 1}
@@ -129,7 +133,7 @@ def written(table: Mapping[str, str]) -> str:
             f"Unicode {unicodedata.unidata_version}; Chinese variants from OpenCC {opencc.__version__} (Apache-2.0).",
             '"""',
             "",
-            f'VERSION = "{version}"',
+            f'VERSION = "{version(table)}"',
             "",
             "# Each character of SINGLE becomes the one at the same place in FOLDED.",
             f"SINGLE = ({_lines(''.join(single))}\n)",

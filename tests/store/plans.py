@@ -13,7 +13,11 @@ FULL_SCAN = re.compile(
     r"(?! USING (COVERING )?INDEX ix_\w+_(undated|revised|withdrawn))"
     r"|Seq Scan on (articles|polls|sightings|revisions|tags)\b"
 )
-"""A plan that reads all rows of a large table, or all entries of an index that is not of a few rows only."""
+"""A plan that reads all rows of a large table or, on SQLite, all entries of an index that is not of a few rows only.
+
+It does not tell whether PostgreSQL reads an index from one end to the other: an Index Scan without Index Cond is also
+the plan of a page that ends after a few entries.
+"""
 
 
 def plans_of(database: Database, function: Callable[[], object]) -> list[tuple[str, str]]:

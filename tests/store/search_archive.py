@@ -14,8 +14,6 @@ from kzfeed.store.search.index import Index
 from kzfeed.store.search.pages import page
 from tests.search.reference import Text, found
 
-SEARCHED = ("sqlite", "postgresql")
-"""The engines that can be searched."""
 SOURCES = ("a", "b", "c")
 SEEN = datetime(2024, 1, 1, tzinfo=UTC)
 

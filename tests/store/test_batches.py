@@ -20,7 +20,7 @@ from kzfeed.store import sources, tables
 from kzfeed.store.commit import PollCommit, commit_polls, store_files
 from kzfeed.store.engine import Database
 from kzfeed.store.known_articles import ArticleBatch, find_known
-from kzfeed.store.windows import last_windows
+from kzfeed.store.windows import last_windows, select_last_window
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -284,7 +284,7 @@ def _commit(drawn: dict[str, Any], source: Source, number: int) -> PollCommit:
 
 @pytest.mark.slow
 @given(drawn=st.lists(polls, min_size=1, max_size=12), earlier=st.integers(0, 4))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_batch_leaves_what_its_polls_leave_one_by_one(
     database: Database, drawn: list[dict[str, Any]], earlier: int
 ) -> None:
@@ -303,7 +303,7 @@ def test_a_batch_leaves_what_its_polls_leave_one_by_one(
 
 @pytest.mark.slow
 @given(drawn=st.lists(polls, min_size=1, max_size=12), brought=st.lists(entries, max_size=8), late=st.booleans())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_found_by_the_sources_last_windows_is_what_is_found_by_hashes(
     database: Database, drawn: list[dict[str, Any]], brought: list[Article], late: bool
 ) -> None:
@@ -314,6 +314,7 @@ def test_what_is_found_by_the_sources_last_windows_is_what_is_found_by_hashes(
     if late:
         store_files(database, [("bbc", article(4)), ("rfi", article(3, "<p>2</p>"))], NOW)
 
+    in_windows = select_last_window(tables.sources.c.id, tables.articles.c.url_hash, tables.articles.c.url)
     with database.read() as connection:
         for turn in range(len(named)):
             # No two of them share an article, but each may carry what is another one's to bring.
@@ -327,3 +328,6 @@ def test_what_is_found_by_the_sources_last_windows_is_what_is_found_by_hashes(
             for url_hash, known in by_hash.known.items():
                 assert replace(by_window.known[url_hash], url=None) == known
                 assert by_window.ids[url_hash] == by_hash.ids[url_hash]
+            addresses = {(batch.source_id, each.url) for batch in live for each in batch.articles}
+            shown = {row.url_hash for row in connection.execute(in_windows) if (row.id, row.url) in addresses}
+            assert by_window.known.keys() - by_hash.known.keys() == shown - by_hash.known.keys()

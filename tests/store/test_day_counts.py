@@ -27,8 +27,10 @@ NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 
-def article(number: int, published_at: datetime | None = NOW, content: str = "<p>正文</p>") -> Article:
-    made = article_of_file(ArchiveFile(None, f"第{number}篇", f"https://e.example/{number}", content))
+def article(
+    number: int, published_at: datetime | None = NOW, content: str = "<p>正文</p>", *, title: str = ""
+) -> Article:
+    made = article_of_file(ArchiveFile(None, title or f"第{number}篇", f"https://e.example/{number}", content))
     return replace(made, published_at=published_at, published_raw=published_at.isoformat() if published_at else None)
 
 
@@ -145,18 +147,15 @@ def test_a_restored_export_has_the_same_counts(database: Database, database_url:
     restored.close()
 
 
-def test_a_rescued_file_is_counted_anew(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/kzfeed.db")
-    schema.upgrade(database)
-    fill(database)
+def test_a_rescued_file_is_counted_anew(sqlite_database: Database, tmp_path: Path) -> None:
+    fill(sqlite_database)
     done = fork_server().run(["db", "rescue", "rescued.db"], tmp_path, clean_environment())
 
     rescued = Database(f"sqlite:///{tmp_path}/rescued.db")
 
     assert done.returncode == 0, done.stderr
-    assert counts(rescued) == counts(database)
+    assert counts(rescued) == counts(sqlite_database)
     rescued.close()
-    database.close()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from sqlalchemy.exc import ProgrammingError
 
 from kzfeed.store.engine import Database
 from kzfeed.store.grants import WITHHELD
-from kzfeed.store.schema import upgrade
 from tests.databases import Databases, execute
 from tests.fork_server import clean_environment, fork_server
 from tests.test_cookbook import queries
@@ -24,13 +23,10 @@ def kzfeed(url: str, folder: Path, *arguments: str) -> tuple[int, str, str]:
 
 
 @pytest.fixture
-def url(postgresql: str, tmp_path: Path) -> Iterator[str]:
+def url(postgresql: str, postgresql_template: str, tmp_path: Path) -> Iterator[str]:
     """A database on PostgreSQL, and a role that may log in."""
     databases = Databases(tmp_path, postgresql)
-    url = databases.new("postgresql")
-    database = Database(url)
-    upgrade(database)
-    database.close()
+    url = databases.new("postgresql", template=postgresql_template)
     execute(url, f"CREATE ROLE {QUOTED} LOGIN")
     yield url
     databases.drop(url)

@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
@@ -14,6 +12,7 @@ from kzfeed.store.article_list import Filter, listed, sharing_address
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
+from tests.store.plans import plans_of
 
 NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
 HOUR = 3_600_000
@@ -67,16 +66,9 @@ def test_articles_that_share_an_address_of_any_length_are_found_by_an_index(data
     long = "https://e.example/" + "a" * 8_000
     files = [article_of_file(ArchiveFile(None, title, long, "正文")) for title in ("one", "another")]
     store_files(database, [("s", files[0]), ("s", replace(files[1], url_hash="f" * 64))], NOW)
-    statements: list[tuple[str, Any]] = []
 
-    with database.read() as connection:
-        if connection.dialect.name == "postgresql":
-            # It would read so few rows without an index.
-            connection.execute(sa.text("SET enable_seqscan = off"))
-        sa.event.listen(connection.engine, "before_cursor_execute", lambda *args: statements.append(args[2:4]))
-        assert {row["title"] for row in sharing_address(database, long)} == {"one", "another"}
-        (asked,) = [each for each in statements if "FROM articles" in each[0]]
-        explain = "EXPLAIN " if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
-        plan = str(connection.exec_driver_sql(explain + asked[0], asked[1]).all())
+    assert {row["title"] for row in sharing_address(database, long)} == {"one", "another"}
+    plans = plans_of(database, lambda: sharing_address(database, long))
 
+    (plan,) = [plan for statement, plan in plans if "FROM articles" in statement]
     assert "ix_articles_url" in plan

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,13 @@ import pytest
 import sqlalchemy as sa
 
 from tests.databases import Databases, execute
-from tests.fork_server import User, clean_environment, fork_server
+from tests.etiquette.program import within
+from tests.fork_server import READER, User, clean_environment, fork_server, needs_root
+from tests.test_keeping import commands_of
 
 FILE = "<!--1704787200250-->\n[A title](https://e.example/{})\n------\n\n<p>Text.</p>\n"
-GROUP = 54_321
+GROUP = READER.groups[1]
 OWNER = User(0, (GROUP,))
-READER = User(54_322, (54_322, GROUP))
 READING_COMMANDS = [
     ["stats"],
     ["list"],
@@ -29,8 +29,6 @@ READING_COMMANDS = [
     ["export", "exported"],
     ["db", "backup", "backup.db"],
 ]
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 
 @dataclass(frozen=True)
@@ -87,12 +85,11 @@ def archive() -> Iterator[Archive]:
 
 def restore(archive: Archive) -> None:
     """Put a backup in the place of the database, as docs/backup.md says."""
-    archive.kzfeed(OWNER, "db", "backup", "copy.db")
-    script = (
-        "mkdir damaged && mv kzfeed.db* damaged/ && install -m 640 copy.db kzfeed.new && "
-        "chown --reference=damaged/kzfeed.db kzfeed.new && mv kzfeed.new kzfeed.db"
-    )
-    subprocess.run(["sh", "-ec", script], cwd=archive.folder, check=True)
+    for line in commands_of("SQLite").splitlines():
+        if line.startswith("kzfeed "):
+            assert archive.kzfeed(OWNER, *line.split()[1:]).returncode == 0
+        else:
+            subprocess.run(["sh", "-ec", line], cwd=archive.folder, check=True)
 
 
 def put_over(archive: Archive) -> None:
@@ -127,10 +124,7 @@ def test_a_reader_in_the_group_reads_an_archive_that_nobody_has_open(archive: Ar
 def test_a_reader_in_the_group_reads_beside_the_daemon_and_after_its_end(archive: Archive, how: signal.Signals) -> None:
     log = archive.reader / "log"
     daemon = fork_server().start(["run"], archive.folder, archive.environment, stderr=str(log), user=OWNER)
-    until = time.monotonic() + 60
-    while "running" not in (log.read_text() if log.exists() else ""):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    within(60, lambda: log.exists() and "running" in log.read_text())
 
     assert_readable(archive)
     os.kill(daemon, how)

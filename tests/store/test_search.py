@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,29 +14,25 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kzfeed.article.archive_file import ArchiveFile
-from kzfeed.article.build import article_of_file
 from kzfeed.errors import DatabaseError, UsageError
-from kzfeed.model.articles import Article
 from kzfeed.search.hits import parse_key
 from kzfeed.search.query import parse
-from kzfeed.store import schema, tables
+from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index, IndexUnusable
 from kzfeed.store.search.pages import open_index, page
 from kzfeed.store.search.sqlite_index import SqliteIndex
 from kzfeed.store.search.upkeep import catch_up
+from tests.conftest import NewDatabase
 from tests.search.reference import Text
-from tests.store.search_archive import SEARCHED, add_articles, add_sources, expected, search
-from tests.store.test_day_counts import poll
+from tests.store.search_archive import add_articles, add_sources, expected, search
+from tests.store.test_day_counts import article, poll
 
 DAY = datetime(2024, 5, 1, tzinfo=UTC)
 
 
 @pytest.fixture
 def archive(database: Database) -> Database:
-    if database.dialect not in SEARCHED:
-        pytest.skip("search on this engine is not built yet")
     add_sources(database)
     return database
 
@@ -168,15 +163,15 @@ def test_articles_are_found_after_they_were_indexed_and_the_lag_says_how_many_ar
     assert (index.lag().articles, index.lag().since) == (0, None)
 
 
-def article(number: int, title: str, published_at: datetime | None = DAY) -> Article:
-    made = article_of_file(ArchiveFile(None, title, f"https://e.example/{number}", "<p>正文</p>"))
-    return replace(made, published_at=published_at, published_raw=published_at.isoformat() if published_at else None)
-
-
 def test_a_revised_article_is_found_by_its_new_words_only(archive: Database, index: Index) -> None:
-    poll(archive, "voa", DAY, [article(1, "普京访问中亚"), article(2, "别的")])
+    poll(archive, "voa", DAY, [article(1, DAY, title="普京访问中亚"), article(2, DAY, title="别的")])
     catch_up(index)
-    poll(archive, "voa", DAY + timedelta(hours=1), [article(1, "习近平访问中亚"), article(2, "别的")])
+    poll(
+        archive,
+        "voa",
+        DAY + timedelta(hours=1),
+        [article(1, DAY, title="习近平访问中亚"), article(2, DAY, title="别的")],
+    )
     catch_up(index)
 
     assert search(archive, index, "普京") == []
@@ -185,11 +180,16 @@ def test_a_revised_article_is_found_by_its_new_words_only(archive: Database, ind
 
 
 def test_a_corrected_date_moves_an_article_to_its_new_place(archive: Database, index: Index) -> None:
-    poll(archive, "voa", DAY, [article(1, "中亚一", None), article(2, "中亚二"), article(3, "中亚三", None)])
+    poll(
+        archive,
+        "voa",
+        DAY,
+        [article(1, None, title="中亚一"), article(2, DAY, title="中亚二"), article(3, None, title="中亚三")],
+    )
     catch_up(index)
     assert search(archive, index, "中亚", page_size=1) == [2, 3, 1]
 
-    poll(archive, "voa", DAY + timedelta(hours=1), [article(1, "中亚一", DAY + timedelta(days=400))])
+    poll(archive, "voa", DAY + timedelta(hours=1), [article(1, DAY + timedelta(days=400), title="中亚一")])
     catch_up(index)
 
     assert search(archive, index, "中亚", page_size=1) == [1, 2, 3]
@@ -268,9 +268,8 @@ def test_rebuilds_at_the_same_time_end_in_one_whole_index(archive: Database, ind
     assert search(archive, index, "五国 中亚2*") == expected(texts, "五国 中亚2*")
 
 
-def test_a_damaged_index_is_named_and_built_again_when_it_is_deleted(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/kzfeed.db")
-    schema.upgrade(database)
+def test_a_damaged_index_is_named_and_built_again_when_it_is_deleted(sqlite_database: Database, tmp_path: Path) -> None:
+    database = sqlite_database
     add_sources(database)
     add_articles(database, [Text(1, "中亚", "")])
     file = tmp_path / "kzfeed.search.db"
@@ -282,27 +281,24 @@ def test_a_damaged_index_is_named_and_built_again_when_it_is_deleted(tmp_path: P
     with open_index(database) as index:
         catch_up(index)
         assert search(database, index, "中亚") == [1]
-    database.close()
 
 
-def test_an_index_of_another_archive_is_not_used_but_built_again(tmp_path: Path) -> None:
-    first = Database(f"sqlite:///{tmp_path}/first.db")
-    other = Database(f"sqlite:///{tmp_path}/other.db")
-    for database, title in ((first, "中亚"), (other, "普京")):
-        schema.upgrade(database)
+def test_an_index_of_another_archive_is_not_used_but_built_again(new_database: NewDatabase) -> None:
+    other, files = new_database("sqlite"), []
+    for database, title in ((new_database("sqlite"), "中亚"), (other, "普京")):
         add_sources(database)
         add_articles(database, [Text(1, title, "")])
         with open_index(database) as index:
             catch_up(index)
-        database.close()
-    (tmp_path / "first.search.db").replace(tmp_path / "other.search.db")
+            assert isinstance(index, SqliteIndex)
+            files.append(index.file)
+    files[0].replace(files[1])
 
     with open_index(other) as index:
         with pytest.raises(IndexUnusable, match="another archive"):
             search(other, index, "普京")
         catch_up(index)
         assert (search(other, index, "普京"), search(other, index, "中亚")) == ([1], [])
-    other.close()
 
 
 def test_a_database_in_memory_has_no_index() -> None:
@@ -318,13 +314,15 @@ STATEMENTS = re.compile(r"```sql\n(ATTACH[^;]+;)(.*?)```", re.DOTALL)
 
 
 @pytest.mark.parametrize(("typed", "ids"), [("哈薩克", [2, 1]), ("亞", [3]), ("囧", [])])
-def test_the_documented_statement_finds_articles_without_kzfeed(tmp_path: Path, typed: str, ids: list[int]) -> None:
-    database = Database(f"sqlite:///{tmp_path}/kzfeed.db")
-    schema.upgrade(database)
-    add_sources(database)
+def test_the_documented_statement_finds_articles_without_kzfeed(
+    sqlite_database: Database, tmp_path: Path, typed: str, ids: list[int]
+) -> None:
+    add_sources(sqlite_database)
     words = ["哈萨克斯坦", "去哈薩克", "亚洲"]
-    add_articles(database, [Text(number, "", each, published_at=DAY) for number, each in enumerate(words, start=1)])
-    with open_index(database) as index:
+    add_articles(
+        sqlite_database, [Text(number, "", each, published_at=DAY) for number, each in enumerate(words, start=1)]
+    )
+    with open_index(sqlite_database) as index:
         catch_up(index)
     document = (Path(__file__).parents[2] / "docs" / "search.md").read_text("utf-8")
     found = STATEMENTS.search(document)
@@ -335,4 +333,3 @@ def test_the_documented_statement_finds_articles_without_kzfeed(tmp_path: Path, 
         rows = connection.execute(found[2], {"query": typed}).fetchall()
 
     assert [row[0] for row in rows] == ids
-    database.close()

@@ -23,21 +23,17 @@ from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index
 from kzfeed.store.search.pages import open_index, page
 from kzfeed.store.search.upkeep import catch_up
-from tests.databases import Databases
 from tests.search.reference import Text
 from tests.store.search_archive import SOURCES, add_articles, add_sources, expected, search
 from tests.store.test_search import ARTICLES, DAY, QUERIES, real_texts
 
+pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+
 
 @pytest.fixture
-def archive(tmp_path: Path, postgresql: str, postgresql_template: str) -> Iterator[Database]:
-    databases = Databases(tmp_path, postgresql)
-    url = databases.new("postgresql", template=postgresql_template)
-    database = Database(url)
+def archive(database: Database) -> Database:
     add_sources(database)
-    yield database
-    database.close()
-    databases.drop(url)
+    return database
 
 
 @pytest.fixture
