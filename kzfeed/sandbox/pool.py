@@ -43,7 +43,7 @@ class Workers:
     """
 
     def __init__(
-        self, *, timeout: timedelta, memory: int, processes: int = 3, command: Sequence[str] = COMMAND
+        self, *, timeout: timedelta, memory: int, processes: int = 2, command: Sequence[str] = COMMAND
     ) -> None:
         self._timeout = timeout
         self._memory = memory
