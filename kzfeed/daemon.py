@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
@@ -32,9 +32,14 @@ from kzfeed.schedule.interval import spread_start
 from kzfeed.store import claims, heartbeats
 from kzfeed.store.host_locks import LEASE
 
+if TYPE_CHECKING:
+    from kzfeed.sync.job import FolderJob
+
 TICK = timedelta(seconds=1)
 INDEX_TICK = timedelta(seconds=2)
 """How long new articles may wait to be indexed."""
+FOLDER_TICK = timedelta(seconds=2)
+"""How long new articles may wait to be written into the archive folder."""
 CLAIM_PAUSE = timedelta(milliseconds=100)
 """The time between two claims while polls end: sources are claimed in batches, not one by one."""
 GRACE = timedelta(seconds=3)
@@ -78,6 +83,8 @@ class Daemon:
     reload: Callable[[], None] = lambda: None
     indexing: Indexing | None = None
     """The job of the search index, if the database has one."""
+    folder: "FolderJob | None" = None
+    """The job of the archive folder, if there is one."""
     described: Mapping[str, object] = field(default_factory=dict)
     """What the log line `running` says beside the owner."""
     tick: timedelta = TICK
@@ -135,6 +142,8 @@ class Daemon:
         self._add_job("reload configuration", self._reload, self.tick)
         if self.indexing:
             self._add_job("index articles", self.indexing.run, INDEX_TICK)
+        if self.folder:
+            self._add_job("write archive folder", self.folder.run, FOLDER_TICK)
         self._scheduler.start()
         self._restart_stalled_jobs()
 
@@ -341,6 +350,8 @@ class Daemon:
         log.info("stopping", polls_under_way=len(self._polls))
         if self.indexing:
             await self.indexing.stop()
+        if self.folder:
+            self.folder.stop()
         claiming = asyncio.create_task(self._claiming.acquire())
         _, late = await asyncio.wait([claiming, *self._polls], timeout=GRACE.total_seconds())
         for task in late:

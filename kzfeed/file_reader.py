@@ -6,6 +6,7 @@ The first files are read here. Where more follow, other processes read ahead, so
 import hashlib
 import multiprocessing
 import os
+import re
 import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,6 +27,8 @@ from kzfeed.sandbox.process import end_with_parent
 SUFFIXES = (".txt", ".md")
 EXPORT_LIST = "kzfeed-export.jsonl"
 """The name of the list that an export writes of its files."""
+LISTS = "lists"
+"""The folder of an archive folder in which the lists of its newest articles are."""
 MAX_FILE_BYTES = 64 * 2**20
 READ_WITHOUT_PROCESSES = 500
 """The number of files that are read without starting processes."""
@@ -34,6 +37,8 @@ CHUNK_BYTES = 4 * 2**20
 """A process reads at most this many files, or this many bytes, at a time."""
 MAX_PROCESSES = 4
 
+# Month and day, if they are known, and the title. An archive file begins with `<` or, leniently, with `-`.
+_LIST_LINE = re.compile(rb"(?:[0-9]{1,2}-[0-9]{1,2} )?\[")
 _KINDS = {
     stat.S_IFIFO: "a pipe",
     stat.S_IFSOCK: "a socket",
@@ -127,12 +132,24 @@ def _walk(root: Path, visited: set[tuple[int, int]], allowed: Sequence[str] | No
             if path != root and path.is_symlink() and _leads_out(path, allowed):
                 yield FoundFile(path, f"{path}: a symbolic link out of the folder; --follow-links reads such files")
             elif not is_folder:
-                yield FoundFile(path)
+                if not _is_article_list(path):
+                    yield FoundFile(path)
             elif (identity := _identity(path)) not in visited:
                 visited.add(identity)
                 waiting.extend(sorted(path.iterdir(), key=lambda each: (each.name != EXPORT_LIST, each), reverse=True))
         except OSError as error:
             yield FoundFile(path, f"{path}: this folder cannot be read: {error.strerror}")
+
+
+def _is_article_list(path: Path) -> bool:
+    """Whether this is a list of articles in an archive folder (`lists/SOURCE.md`), which holds no article itself."""
+    if path.parent.name != LISTS or path.suffix != ".md" or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            return bool(_LIST_LINE.match(file.read(16)))
+    except OSError:
+        return False  # reading it will report the error
 
 
 def _leads_out(link: Path, allowed: Sequence[str] | None) -> bool:

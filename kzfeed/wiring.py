@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -30,6 +31,9 @@ from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.search.pages import open_index
 from kzfeed.store.windows import last_windows
+
+if TYPE_CHECKING:
+    from kzfeed.sync.job import FolderJob
 
 BATCH_WEIGHT = 600
 POLL_WEIGHT = 8
@@ -81,7 +85,12 @@ async def _run(settings: Settings, database: Database, load: Callable[[], Settin
             }
             with _indexing(settings, database) as indexing:
                 daemon = Daemon(
-                    polls, slots=connections(settings), reload=reload, indexing=indexing, described=described
+                    polls,
+                    slots=connections(settings),
+                    reload=reload,
+                    indexing=indexing,
+                    folder=_folder_job(settings, database),
+                    described=described,
                 )
                 await daemon.run()
 
@@ -94,6 +103,18 @@ def _indexing(settings: Settings, database: Database) -> Iterator[Indexing | Non
         return
     with open_index(database) as index:
         yield Indexing(settings.database.url, index)
+
+
+def _folder_job(settings: Settings, database: Database) -> "FolderJob | None":
+    """The job of the archive folder, if the configuration names one."""
+    if settings.archive.directory is None:
+        return None
+    # Imported late: few have such a folder, and `kzfeed poll` begins sooner.
+    from kzfeed.sync.configured import archive_folder
+    from kzfeed.sync.job import FolderJob
+
+    archive = archive_folder(settings, database)
+    return FolderJob(archive) if archive else None
 
 
 def connections(settings: Settings) -> int:

@@ -42,11 +42,13 @@ BELOW: dict[str, set[str]] = {
     "backfill": {"atomic_file", "restore_stream", "file_reader", "restore", "store"},
     "export": {"atomic_file", "compressed", "restore_atom", "export_list", "file_reader", "store", "article"},
     "config": {"schedule"},
+    "sync": {"atomic_file", "export", "export_list", "file_reader", "store", "article", "config"},
     "indexing": {"sandbox", "store"},
-    "daemon": {"indexing", "poll", "schedule", "store"},
+    "daemon": {"indexing", "sync", "poll", "schedule", "store"},
     "reload": {"clock", "schedule", "store", "config"},
     "wiring": {
         "indexing",
+        "sync",
         "clock",
         "daemon",
         "reload",
@@ -71,6 +73,7 @@ BELOW: dict[str, set[str]] = {
         "file_reader",
         "restore_stream",
         "export",
+        "sync",
         "search",
         "store",
         "article",
@@ -121,6 +124,7 @@ ONLY_IN = {
             "wiring",
             "daemon",
             "indexing",
+            "sync.job",
         ),
         *("cli.polling", "cli.sources"),
     ),
@@ -251,9 +255,12 @@ def test_a_forbidden_import_is_seen(module: str, source: str) -> None:
 
 
 def test_each_migration_has_a_revision_of_its_own_and_the_last_one_is_what_kzfeed_needs() -> None:
-    revisions = sorted(file.name[:4] for file in (ROOT / "migrations" / "versions").glob("*.py"))
+    files = sorted((ROOT / "migrations" / "versions").glob("*.py"))
+    revisions = [file.name[:4] for file in files]
+    before = [re.search('^down_revision = "([0-9]{4})"$', file.read_text("utf-8"), re.MULTILINE) for file in files]
+    followed = {each[1] for each in before if each}
     needed = re.search('^HEAD = "([0-9]{4})"$', (ROOT / "kzfeed/store/schema.py").read_text("utf-8"), re.MULTILINE)
 
     assert len(set(revisions)) == len(revisions)
     assert needed
-    assert needed[1] == revisions[-1]
+    assert {needed[1]} == set(revisions) - followed

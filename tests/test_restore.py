@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import sys
 from collections import Counter
@@ -277,6 +278,54 @@ def held_id(database: Database, link: str) -> int:
     return queries.find(database, link).id
 
 
+FRONT = "---\ntitle: '{0}'\ntags: [甲]\n---\n"
+FILE = "<!--{0}-->\n[t](https://news.example/1)\n------\n\n{0}\n"
+
+
+@pytest.mark.parametrize("engines", [("sqlite", "postgresql"), ("postgresql", "sqlite")], ids="-to-".join)
+@pytest.mark.parametrize("form", [Format.FILES, Format.JSONL, Format.ATOM])
+def test_every_version_comes_back_with_its_own_date_and_front_matter(
+    new_database: NewDatabase, engines: tuple[str, str], form: Format, tmp_path: Path
+) -> None:
+    original, database = map(new_database, engines)
+    for number in (1, 2, 3):
+        (tmp_path / "1.md").write_text((FRONT.format(number) if number != 2 else "") + FILE.format(number))
+        bring_back(original, tmp_path / "1.md")
+    files = FileTree(tmp_path / "out", Layout.TREE, 1, front_matter=True).writer()
+    stream = stream_writer(form, tmp_path / "out", sys.stdout.buffer, now=NOW, versions=True)
+    export(original, Selection(), files if form == Format.FILES else stream, versions=True)
+    exported = tmp_path / "out" if form == Format.FILES else (tmp_path / "out").rename(tmp_path / f"x.{form}")
+
+    assert bring_back(database, exported).refused == 0
+
+    assert_same(rows(original), rows(database))
+    held = queries.versions(database, held_id(database, "https://news.example/1"))
+    assert [(each.published_raw, each.front_matter) for each in held] == [
+        ("<!--1-->", FRONT.format(1)),
+        ("<!--2-->", None),
+        ("<!--3-->", FRONT.format(3)),
+    ]
+    assert findings(database) == []
+
+
+def test_an_export_of_the_first_kzfeed_comes_back_and_its_files_are_renamed_by_the_next_export(
+    new_database: NewDatabase, tmp_path: Path
+) -> None:
+    original, database = new_database("sqlite"), new_database("sqlite")
+    fill(original)
+    folder = export_to(original, tmp_path / "out")
+    expected = contents(folder)
+    listing = folder / EXPORT_LIST
+    listing.write_text(re.sub(r"\.r(\d+)\.txt", r".v\1.txt", listing.read_text("utf-8")), "utf-8")
+    for file in folder.rglob("*.r*.txt"):
+        file.rename(file.with_name(re.sub(r"\.r(\d+)\.txt", r".v\1.txt", file.name)))
+
+    assert bring_back(database, folder).refused == 0
+
+    assert_same(rows(original), rows(database))
+    assert contents(export_to(original, folder)) == expected
+
+
 # --- lists that do not fit -------------------------------------------------------------------------------------------
 
 
@@ -347,7 +396,7 @@ def test_an_edited_or_missing_file_is_refused_and_comes_back_when_it_is_mended(
     original, database = new_database("sqlite"), new_database("sqlite")
     fill(original)
     folder = export_to(original, tmp_path / "out")
-    version, newest = next(folder.rglob("*.v1.txt")), next(folder.glob("pod/**/*.txt"))
+    version, newest = next(folder.rglob("*.r1.txt")), next(folder.glob("pod/**/*.txt"))
     kept = {path: path.read_bytes() for path in (version, newest)}
     version.unlink()
     newest.write_bytes(kept[newest] + b"edited\n")

@@ -29,22 +29,29 @@ _FRONT_MATTER_KEY = re.compile(r"(author|tags|categories):[ \t]*(.*)")
 class ArchiveFile:
     """One archive file. `stamp` is in milliseconds since 1970-01-01T00:00Z, None for `NaN`.
 
-    `author`, `tags` and `warnings` come from lenient reading; the strict form has no place for them.
+    `front_matter` (the block with its lines of hyphens, as it came), `author`, `tags` and `warnings` come from lenient
+    reading; the strict form has no place for them.
     """
 
     stamp: int | None
     title: str
     url: str
     body: str
+    front_matter: str | None = None
     author: str | None = None
     tags: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 def render(file: ArchiveFile) -> bytes:
-    """The file in strict form."""
+    """The file in strict form, which has no front matter."""
     stamp = "NaN" if file.stamp is None else file.stamp
     return f"<!--{stamp}-->\n[{file.title}]({file.url})\n------\n\n{file.body}\n".encode()
+
+
+def render_with(front_matter: str, file: ArchiveFile) -> bytes:
+    """The file with a block of front matter before the strict form."""
+    return front_matter.encode() + render(file)
 
 
 def parse(data: bytes, path: Path | str = "archive file") -> ArchiveFile:
@@ -104,7 +111,8 @@ def _parse_leniently(text: str, warnings: list[str], path: Path | str) -> Archiv
         warnings.append("no line end at the end of the file")
 
     author, tags = _metadata(front_matter[1]) if front_matter else (None, ())
-    return replace(found, author=author, tags=tags, warnings=tuple(warnings))
+    block = front_matter[0] if front_matter else None
+    return replace(found, front_matter=block, author=author, tags=tags, warnings=tuple(warnings))
 
 
 def _decode(data: bytes, path: Path | str) -> tuple[str, list[str]]:

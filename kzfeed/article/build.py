@@ -153,12 +153,13 @@ def article_of_file(file: ArchiveFile) -> Article:
         author=_optional(file.author),
         tags=tuple(storable(tag) for tag in file.tags),
         media=derived.media,
+        front_matter=None if file.front_matter is None else storable(file.front_matter),
     )
 
 
 def keeps_every_character(file: ArchiveFile) -> bool:
     """Whether `article_of_file` keeps every character of the file."""
-    return all(is_storable(part) for part in (file.title, file.url, file.body))
+    return all(is_storable(part) for part in (file.title, file.url, file.body, file.front_matter or ""))
 
 
 def file_of_article(article: Article | StoredArticle) -> ArchiveFile:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -119,9 +119,7 @@ def _in_revision(article: "StoredArticle", held: "Sequence[StoredVersion]", revi
     """The article as it was in this revision."""
     for version in held:
         if version.revision == revision:
-            shown = {each.name: getattr(version, each.name) for each in fields(version)}
-            names = {each.name for each in fields(article)} - {"source"}
-            return replace(article, **{name: value for name, value in shown.items() if name in names})
+            return version.of(article)
     known = ", ".join(str(version.revision) for version in held)
     raise UsageError(f"cannot show revision {revision}: the archive holds {known}")
 

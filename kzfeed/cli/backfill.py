@@ -72,6 +72,7 @@ def backfill(
             quarantine=quarantine,
             on_batch=lambda progress: advance(progress.files, total),
         )
+        ctx.obj.write_archive_folder(database)
     if as_json:
         print_json({"files": done.files, **asdict(done.tally), "refused": done.refused})
     else:

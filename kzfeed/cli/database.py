@@ -2,17 +2,22 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kzfeed.cli.options import AsJson
+from kzfeed.cli.options import AsJson, folder_or_file
 from kzfeed.cli.output import FindingPrinter, print_sentence, print_verified
 from kzfeed.cli.progress import progress_bar
 from kzfeed.text import json_line, printable
+
+if TYPE_CHECKING:
+    from kzfeed.store.findings import Checked
 
 
 def upgrade(ctx: typer.Context) -> None:
@@ -95,11 +100,35 @@ def recount(ctx: typer.Context) -> None:
     print("the articles are counted by day anew")
 
 
-def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Check the whole database; exit with 1 if something is damaged. A daemon may run meanwhile."""
-    from kzfeed.store.verify import verify as check
+def _check(files: Path | None) -> "Callable[..., Checked]":
+    if files is None:
+        from kzfeed.store.verify import verify
 
+        return verify
+    from kzfeed.sync.comparison import compare
+
+    return partial(compare, folder=files)
+
+
+def verify(
+    ctx: typer.Context,
+    as_json: AsJson = False,
+    files: Annotated[
+        Path | None,
+        typer.Option(
+            "--files",
+            parser=folder_or_file,
+            metavar="DIR",
+            help="Compare an archive folder or export with the database.",
+        ),
+    ] = None,
+) -> None:
+    """Check the whole database; exit with 1 if something is damaged. A daemon may run meanwhile.
+
+    With --files the database itself is not checked, but whether its articles and the files of DIR are equal.
+    """
     with ctx.obj.database(migrate=False) as database:
+        check = _check(files)
         if as_json:
             # Each finding is printed as it is found, because there may be a million.
             separators = chain([""], repeat(", "))
@@ -111,5 +140,5 @@ def verify(ctx: typer.Context, as_json: AsJson = False) -> None:
             with progress_bar("verify", "check") as advance:
                 checked = check(database, printer, advance)
             printer.print_notes()
-            print_verified(checked)
+            print_verified(checked, files)
     raise typer.Exit(1 if checked.damage else 0)

@@ -46,6 +46,9 @@ def export(
     since: Since = None,
     until: Until = None,
     versions: Annotated[bool, typer.Option("--versions", help="Write the older versions of articles too.")] = False,
+    front_matter: Annotated[
+        bool, typer.Option("--front-matter", help="Begin files with the front matter that came with them, if any.")
+    ] = False,
 ) -> None:
     """Write articles as archive files, JSON Lines, CSV, Parquet or an Atom feed.
 
@@ -58,7 +61,7 @@ def export(
     from kzfeed.store.queries import count
 
     form = format_for(destination, form)
-    _check(form, layout, versions=versions)
+    _check(form, layout, versions=versions, front_matter=front_matter)
     is_on_terminal = destination == STANDARD_OUTPUT and sys.stdout.isatty()
     if is_on_terminal and form != Format.JSONL:
         raise UsageError(
@@ -69,7 +72,9 @@ def export(
         if query is not None:
             selected = _found(database, query, selected)
         total = count(database, selected)
-        files = FileTree(destination, layout or Layout.TREE, total) if form == Format.FILES else None
+        files = None
+        if form == Format.FILES:
+            files = FileTree(destination, layout or Layout.TREE, total, front_matter=front_matter)
         with nullcontext(_no_progress) if is_on_terminal else progress_bar("export", "article") as advance:
             done, unreadable = run(
                 database,
@@ -87,9 +92,10 @@ def _no_progress(_done: int, _total: int | None) -> None:
     """Show nothing: the articles are on the terminal themselves."""
 
 
-def _check(form: Format, layout: Layout | None, *, versions: bool) -> None:
-    if layout and form != Format.FILES:
-        raise UsageError(f"--layout is for archive files, not for {form}")
+def _check(form: Format, layout: Layout | None, *, versions: bool, front_matter: bool) -> None:
+    for option, is_given in (("--layout", layout is not None), ("--front-matter", front_matter)):
+        if is_given and form != Format.FILES:
+            raise UsageError(f"{option} is for archive files, not for {form}")
     if versions and form == Format.CSV:
         raise UsageError("a row of CSV has room for one version: --versions needs another format")
 

@@ -22,6 +22,7 @@ from kzfeed.cli import (
     sources,
     stats,
     status,
+    sync,
     terminal,
 )
 from kzfeed.cli.options import LogFormat, Session, global_options_first
@@ -43,6 +44,7 @@ app.command()(backfill.backfill)
 app.command()(polling.poll)
 app.command()(polling.run)
 app.command()(export.export)
+app.command()(sync.sync)
 app.command("list")(articles.list_articles)
 app.command()(articles.show)
 app.command()(articles.diff)

@@ -121,6 +121,15 @@ class Session:
         with self._database(create=False) as database:
             yield database
 
+    def write_archive_folder(self, database: "Database") -> None:
+        """Bring the archive folder up to date, if the configuration names one. A failure is a warning in the log."""
+        if self.settings.archive.directory is not None:
+            from kzfeed.sync.configured import archive_folder
+
+            archive = archive_folder(self.settings, database)
+            if archive:
+                archive.write(wait=True)
+
     @contextmanager
     def _database(self, *, create: bool) -> Iterator["Database"]:
         from kzfeed.store.engine import Database

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kzfeed.cli import terminal
@@ -146,9 +147,14 @@ def _finding_line(severity: str, finding: "Finding") -> str:
     return printable(f"{severity}: {finding.kind}: {finding.row}: {finding.found}; {finding.advice}")
 
 
-def print_verified(checked: "Checked") -> None:
-    """Print the result of `verify` as one line."""
+def print_verified(checked: "Checked", folder: Path | None = None) -> None:
+    """Print the result of `verify` as one line; with `folder`, that of the comparison of its files."""
     articles, revisions = plural(checked.articles, "article"), plural(checked.revisions, "older version")
+    if folder:
+        differing = f"{checked.damage:,} differ" if checked.damage else "all as in the database"
+        others = f", {plural(checked.notes, 'other file')}" if checked.notes else ""
+        print(printable(f"{folder}: {plural(checked.articles, 'file')} compared: {differing}{others}"))
+        return
     damage = f"{checked.damage} damaged" if checked.damage else "no damage"
     notes = plural(checked.notes, "note") if checked.notes else "no notes"
     print(f"{articles} and {revisions} checked: {damage}, {notes}")

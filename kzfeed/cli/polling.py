@@ -38,6 +38,7 @@ def poll(
         with contextlib.nullcontext() if as_json else progress_bar("poll", "source") as advance:
             printer = _Printer(advance) if advance else None
             reports = asyncio.run(poll_sources(session.settings, database, names or [], force=force, on_report=printer))
+        session.write_archive_folder(database)
     if as_json:
         print_json([asdict(report) for report in reports])
     else:

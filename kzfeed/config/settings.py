@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from kzfeed.config import values
 from kzfeed.config.proxies import LOOPBACK, ProxyUrls
@@ -70,6 +70,23 @@ class ParseSettings(_Section):
     max_entries: values.Count = 5000
 
 
+class ArchiveSettings(_Section):
+    """The archive as a folder of files. A relative path starts at the working directory; None: there is no folder."""
+
+    directory: values.Folder | None = None
+    git: values.Flag = False
+    """Whether changes of the folder are committed by git."""
+    git_push: values.Flag = False
+    """Whether the commits are pushed."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "ArchiveSettings":
+        for key, needed in (("git", "directory"), ("git_push", "git")):
+            if getattr(self, key) and not getattr(self, needed):
+                raise ValueError(f"{needed} where there is {key} = true")
+        return self
+
+
 class LogSettings(_Section):
     """The log's format and level; the format `auto` is `console` on a terminal and `json` elsewhere."""
 
@@ -120,6 +137,7 @@ class Settings(_Section):
     hosts: Mapping[values.HostName, HostSettings] = {}
     defaults: DefaultSettings = DefaultSettings()
     parse: ParseSettings = ParseSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     log: LogSettings = LogSettings()
     sources: tuple[SourceSettings, ...] = MIRRORS
     """The three built-in sources where no file was read; none where the file has no `sources` (see `names_sources`)."""

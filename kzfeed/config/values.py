@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -87,6 +88,21 @@ def number(value: object, *, least: int) -> int:
     if not re.fullmatch(r"\d{1,9}", digits, re.ASCII) or int(digits) < least:
         raise ValueError(f"a whole number from {least} up")
     return int(digits)
+
+
+def flag(value: object) -> bool:
+    """Yes or no, also as text, because variables hold text."""
+    named = {"true": True, "false": False}
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value in named:
+        return named[value]
+    raise ValueError("true or false")
+
+
+def folder(value: object) -> Path:
+    """The path of a folder."""
+    return value if isinstance(value, Path) else Path(text(value))
 
 
 # --- names and addresses ---------------------------------------------------------------------------------------------
@@ -230,6 +246,8 @@ Memory = Annotated[int, PlainValidator(memory)]
 Count = Annotated[int, PlainValidator(partial(number, least=1))]
 CountFromZero = Annotated[int, PlainValidator(partial(number, least=0))]
 Text = Annotated[str, PlainValidator(text)]
+Flag = Annotated[bool, PlainValidator(flag)]
+Folder = Annotated[Path, PlainValidator(folder)]
 SourceName = Annotated[str, PlainValidator(source_name)]
 HostName = Annotated[str, PlainValidator(host_name)]
 FeedUrl = Annotated[str, PlainValidator(feed_url)]

@@ -7,9 +7,10 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
-from kzfeed.article.archive_file import render
+from kzfeed.article.archive_file import render, render_with
 from kzfeed.article.build import file_of_article
 from kzfeed.atomic_file import atomic_file
 from kzfeed.export.formats import Layout
@@ -24,13 +25,15 @@ from kzfeed.text import json_line
 class FileTree:
     """The folder of an export, which is made if it is missing, and what happened to its files.
 
-    Other files stay unchanged, and those that an earlier export listed stay listed.
+    Other files stay unchanged, and those that an earlier export listed stay listed. Only `HASH.v1.txt`, as the first
+    kzfeed named an older version, becomes `HASH.r1.txt`.
     """
 
-    def __init__(self, folder: Path, layout: Layout, total: int) -> None:
+    def __init__(self, folder: Path, layout: Layout, total: int, *, front_matter: bool = False) -> None:
         self.written = self.unchanged = 0
         """How many files were written, and how many existed already with the same bytes."""
         self._folder = folder
+        self._front_matter = front_matter
         self._path_of = _in_tree if layout == "tree" else _numbered(total)
 
     @contextmanager
@@ -43,37 +46,38 @@ class FileTree:
 
             def write(article: StoredArticle, record: ArticleRecord, sources: Sequence[SourceRecord]) -> None:
                 nonlocal number
-                files, lines = _files(self._path_of(number, article), article, record, sources)
+                versions = [*(_version_of(article, values) for values in record.versions), article]
+                path = self._path_of(number, article)
                 number += 1
-                for name, data in files.items():
-                    names.add(name)
-                    if _write(self._folder / name, data):
-                        self.written += 1
-                    else:
-                        self.unchanged += 1
-                listing.write(lines)
+                exported = [self._write(_path_of_version(path, each, article), each) for each in versions]
+                for file in exported:
+                    names.add(file.name)
+                for each in record.versions:
+                    (self._folder / path.with_suffix(f".v{each['revision']}.txt")).unlink(missing_ok=True)
+                listing.write(lines_of_article(record, exported[-1], exported[:-1], sources))
 
             yield write
             for line in _listed_before(self._folder, names):
                 listing.write(line)
 
+    def _write(self, path: Path, version: StoredArticle) -> ExportedFile:
+        data = archive_file(version, front_matter=self._front_matter)
+        if write_file(self._folder / path, data):
+            self.written += 1
+        else:
+            self.unchanged += 1
+        return ExportedFile(str(path), hashlib.sha256(data).hexdigest())
 
-def _files(
-    path: Path, article: StoredArticle, record: ArticleRecord, sources: Sequence[SourceRecord]
-) -> tuple[dict[str, bytes], bytes]:
-    """The files of an article by name, and its lines in the list."""
-    older = {
-        str(path.with_suffix(f".v{values['revision']}.txt")): archive_file(_version_of(article, values))
-        for values in record.versions
-    }
-    newest = {str(path): archive_file(article)}
-    exported = [ExportedFile(name, hashlib.sha256(data).hexdigest()) for name, data in (older | newest).items()]
-    return older | newest, lines_of_article(record, exported[-1], exported[:-1], sources)
+
+_OF_VERSION = ("revision", "title", "content", "published_at", "published_raw", "front_matter")
 
 
 def _version_of(article: StoredArticle, values: Values) -> StoredArticle:
-    columns = {name: values[name] for name in ("title", "content", "published_at", "published_raw") if name in values}
-    return replace(article, **columns)
+    return replace(article, **{name: values[name] for name in _OF_VERSION if name in values})
+
+
+def _path_of_version(path: Path, version: StoredArticle, newest: StoredArticle) -> Path:
+    return path if version is newest else path.with_suffix(f".r{version.revision}.txt")
 
 
 def _listed_before(folder: Path, names: NameSet) -> Iterator[bytes]:
@@ -87,15 +91,20 @@ def _listed_before(folder: Path, names: NameSet) -> Iterator[bytes]:
             yield json_line(line.given).encode() + b"\n"
 
 
-def archive_file(article: StoredArticle) -> bytes:
-    """The article in the archive file format."""
-    return render(file_of_article(article))
+def archive_file(article: StoredArticle, *, front_matter: bool = False) -> bytes:
+    """The article in the archive file format, with `front_matter` after that of its file, if there was any."""
+    file = file_of_article(article)
+    return render_with(article.front_matter or "", file) if front_matter else render(file)
 
 
 def _in_tree(_number: int, article: StoredArticle) -> Path:
-    published = article.published_at
-    when = Path(f"{published.year:04}", f"{published.month:02}") if published else Path("undated")
-    return Path(article.source, when, f"{article.url_hash[:16]}.txt")
+    return place(article.source, article.published_at, article.url_hash)
+
+
+def place(source: str, published_at: datetime | None, url_hash: str) -> Path:
+    """The path of an article's file in the layout `tree`."""
+    when = Path(f"{published_at.year:04}", f"{published_at.month:02}") if published_at else Path("undated")
+    return Path(source, when, f"{url_hash[:16]}.txt")
 
 
 def _numbered(total: int) -> Callable[[int, StoredArticle], Path]:
@@ -103,7 +112,7 @@ def _numbered(total: int) -> Callable[[int, StoredArticle], Path]:
     return lambda number, article: Path(f"{number:0{width}}_{article.url_hash[:16]}.txt")
 
 
-def _write(path: Path, data: bytes) -> bool:
+def write_file(path: Path, data: bytes) -> bool:
     """Write the file unless it holds these bytes already; whether it was written."""
     if path.is_file() and path.read_bytes() == data:
         return False

@@ -3,7 +3,7 @@
 Every instant is an aware datetime in UTC.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
@@ -161,6 +161,8 @@ class Article:
     media: tuple[Media, ...] = ()
     link_hash: str | None = None
     own_hashes: tuple[str, ...] = ()
+    front_matter: str | None = None
+    """The front matter of the archive file that the article comes from."""
 
 
 class ParsedDocument(NamedTuple):
@@ -239,6 +241,8 @@ class StoredArticle:
     last_seen_at: datetime
     source: str
     revision: int
+    front_matter: str | None = None
+    """The front matter of the archive file that this version comes from, if it had any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,3 +257,17 @@ class StoredVersion:
     source: str
     published_at: datetime | None = None
     published_raw: str | None = None
+    front_matter: str | None = None
+
+    def of(self, article: StoredArticle) -> StoredArticle:
+        """The article as it was in this version."""
+        return replace(
+            article,
+            revision=self.revision,
+            title=self.title,
+            content=self.content,
+            text=self.text,
+            published_at=self.published_at,
+            published_raw=self.published_raw,
+            front_matter=self.front_matter,
+        )

@@ -54,6 +54,7 @@ def store_articles(connection: sa.Connection, batches: Sequence[ArticleBatch]) -
         connection, [step for step in last_steps if isinstance(step.change, Same) and step.known], day_counts
     )
     day_counts.write(connection)
+    _add_front_matter(connection, steps)
     _add_media_and_tags(connection, steps)
     _update_last_seen(connection, [step for step in steps if isinstance(step.change, Same) and step.known])
     _record_sightings(connection, steps)
@@ -130,6 +131,7 @@ def _article_row(step: _Step) -> Row:
         "revision": 1,
         "revision_seen_at": now,
         "revision_source_id": source_id,
+        "front_matter": article.front_matter,
     }
 
 
@@ -188,6 +190,14 @@ def _takes_date_of(step: _Step) -> bool:
     return bool(step.known and step.batch.is_live and takes_date(step.change.article, step.known, step.batch.source_id))
 
 
+def _file_dates(step: _Step) -> bool:
+    """Whether the date of a file, which holds a newer version, becomes the date of the article with that version."""
+    article, known = step.change.article, step.known
+    if article.published_at is None:
+        return False
+    return known is None or known.published_at is None or known.dated_by == step.batch.source_id
+
+
 _CORRECT_DATE = _UPDATE_ARTICLE.values(
     published_at=sa.bindparam("given_published_at", type_=_article.published_at.type),
     published_raw=sa.bindparam("given_published_raw", type_=_article.published_raw.type),
@@ -225,7 +235,7 @@ def _correct_dates(connection: sa.Connection, steps: Sequence[_Step], day_counts
 _COPY_NEWEST_TO_REVISIONS = sa.insert(tables.revisions).from_select(
     [
         *("article_id", "revision", "title", "content", "text"),
-        *("published_at", "published_raw", "seen_at", "source_id"),
+        *("published_at", "published_raw", "seen_at", "source_id", "front_matter"),
     ],
     sa.select(
         _article.id,
@@ -237,6 +247,7 @@ _COPY_NEWEST_TO_REVISIONS = sa.insert(tables.revisions).from_select(
         _article.published_raw,
         _article.revision_seen_at,
         _article.revision_source_id,
+        _article.front_matter,
     ).where(_article.id == sa.bindparam("article_id")),
 )
 
@@ -290,13 +301,43 @@ def _newest_row(step: _Step) -> Row:
         "revision": step.change.revision,
         "revision_seen_at": now,
         "revision_source_id": step.batch.source_id,
+        "front_matter": article.front_matter,
         "last_seen_at": now,
-        "takes_date": _takes_date_of(step),
+        "takes_date": _takes_date_of(step) if step.batch.is_live else _file_dates(step),
         "given_published_at": article.published_at,
         "given_published_raw": article.published_raw,
         "given_author": article.author,
         "given_language": article.language,
     }
+
+
+def _add_front_matter(connection: sa.Connection, steps: Iterable[_Step]) -> None:
+    """Add the front matter of files to versions that the archive holds without any."""
+    rows = [
+        {
+            "article_id": step.id,
+            "of_revision": step.change.revision,
+            "given_front_matter": step.change.article.front_matter,
+        }
+        for step in steps
+        if isinstance(step.change, Same) and step.change.article.front_matter
+    ]
+    if rows:
+        for statement in _ADD_FRONT_MATTER:
+            connection.execute(statement, rows)
+
+
+def _with_front_matter(update: sa.Update, table: sa.Table) -> sa.Update:
+    lacks_it = table.c.revision == sa.bindparam("of_revision"), table.c.front_matter.is_(None)
+    return update.where(*lacks_it).values(front_matter=_given(table.c.front_matter))
+
+
+_ADD_FRONT_MATTER = [
+    _with_front_matter(_UPDATE_ARTICLE, tables.articles),
+    _with_front_matter(
+        sa.update(tables.revisions).where(tables.revisions.c.article_id == sa.bindparam("article_id")), tables.revisions
+    ),
+]
 
 
 # --- media, tags, sightings ------------------------------------------------------------------------------------------

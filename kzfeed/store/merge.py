@@ -59,7 +59,10 @@ def _fingerprint_of(version: Values) -> str:
 def _article(held: Values, given: Values, newest: Values) -> Values:
     first = min(held, given, key=itemgetter("first_seen_at"))
     return held | {
-        **{name: newest[name] for name in ("title", "content", "text", "published_at", "published_raw", "revision")},
+        **{
+            name: newest[name]
+            for name in ("title", "content", "text", "published_at", "published_raw", "revision", "front_matter")
+        },
         **{name: held[name] if given[name] is None else given[name] for name in ("author", "language")},
         **{name: first[name] for name in ("first_seen_at", "source")},
         "last_seen_at": max(held["last_seen_at"], given["last_seen_at"]),

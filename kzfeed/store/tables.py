@@ -220,6 +220,7 @@ articles = sa.Table(
     sa.Column("revision_seen_at", Instant, nullable=False),
     _references("revision_source_id", "sources.id"),
     sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("front_matter", sa.Text),
     sa.Index(None, "published_at"),
     sa.Index(None, "source_id", "published_at"),
     # Addresses may be longer than what a B-tree of PostgreSQL takes.
@@ -243,6 +244,7 @@ revisions = sa.Table(
     _references("source_id", "sources.id"),
     sa.Column("published_at", Instant),
     sa.Column("published_raw", sa.Text),
+    sa.Column("front_matter", sa.Text),
 )
 
 former_dates = sa.Table(

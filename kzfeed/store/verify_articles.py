@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.article import url
-from kzfeed.article.archive_file import ArchiveFile, parse, render
+from kzfeed.article.archive_file import ArchiveFile, parse, render, render_with
 from kzfeed.article.build import (
     DERIVATION_VERSION,
     URN,
@@ -48,7 +48,7 @@ class _Checkable:
 
 def newest_versions(connection: sa.Connection) -> Findings:
     """Findings about articles: hash, text, fingerprint and archive file."""
-    columns = ("url_hash", "url", "title", "content", "text", "published_raw", "fingerprint")
+    columns = ("url_hash", "url", "title", "content", "text", "published_raw", "fingerprint", "front_matter")
     published_at = sa.case((sa.not_(is_broken(connection, _article.published_at)), _article.published_at))
     query = sa.select(
         *key(connection, tables.articles),
@@ -207,9 +207,12 @@ def _derived(article: _Checkable) -> Findings:
 def _archive_file(article: _Checkable) -> Findings:
     """Articles whose archive file, once written, would not be read back unchanged."""
     names = ("url_hash", "url", "title", "content", "published_at", "published_raw")
+    front_matter = article.stored["front_matter"]
     try:
         file = file_of_article(replace(article.read, **{name: article.stored[name] for name in names}))
         holds = parse(render(file)) == file
+        if front_matter is not None:
+            holds = holds and parse(render_with(front_matter, file)).front_matter == front_matter
     except (ArchiveFileError, ValueError):
         holds = False
     if not holds:

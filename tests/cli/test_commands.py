@@ -81,6 +81,30 @@ def test_the_shared_files_come_back_byte_for_byte(kzfeed: Run, shared: Path, tmp
     assert contents(tmp_path / "out") == contents(shared / "seeds")
 
 
+def test_files_with_front_matter_come_back_byte_for_byte_where_it_is_wanted(
+    kzfeed: Run, shared: Path, tmp_path: Path
+) -> None:
+    family = shared / "corpus" / "family"
+    kzfeed("backfill", family)
+
+    assert kzfeed("export", tmp_path / "out", "--front-matter").returncode == 0
+    assert contents(tmp_path / "out") == contents(family)
+    refused = kzfeed("export", "x.jsonl", "--front-matter")
+    assert (refused.returncode, refused.stderr) == (2, "kzfeed: --front-matter is for archive files, not for jsonl\n")
+
+
+def test_a_second_backfill_adds_front_matter_to_the_version_that_lacks_it(kzfeed: Run, tmp_path: Path) -> None:
+    file, front = "<!--5-->\n[t](https://e.example/1)\n------\n\n{}\n", "---\nlayout: post\n---\n"
+    steps = [file.format("first"), file.format("second"), front + file.format("first"), front + file.format("second")]
+    for text in steps:
+        (tmp_path / "1.md").write_text(text)
+        assert kzfeed("backfill", tmp_path / "1.md").returncode == 0
+
+    kzfeed("export", tmp_path / "out", "--versions", "--front-matter")
+
+    assert contents(tmp_path / "out") == sorted(text.encode() for text in steps[2:])
+
+
 def test_files_with_front_matter_come_back_in_strict_form(kzfeed: Run, shared: Path, tmp_path: Path) -> None:
     from kzfeed.article.archive_file import parse
 
@@ -357,7 +381,7 @@ def test_show_and_export_give_every_version(kzfeed: Run, tmp_path: Path) -> None
     assert [kzfeed("show", "1", "--revision", str(number)).stdout for number in (1, 2)] == files
     assert kzfeed("show", "1").stdout == files[1]
     assert contents(tmp_path / "out") == sorted(text.encode() for text in files)
-    assert sorted(path.name[16:] for path in (tmp_path / "out").rglob("*.txt")) == [".txt", ".v1.txt"]
+    assert sorted(path.name[16:] for path in (tmp_path / "out").rglob("*.txt")) == [".r1.txt", ".txt"]
     assert (missing.returncode, missing.stderr) == (2, "kzfeed: cannot show revision 3: the archive holds 1, 2\n")
     assert f"{tmp_path}/out/{EXPORT_LIST} is not used" in without_list.stderr
 

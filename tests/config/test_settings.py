@@ -40,6 +40,10 @@ timezone = "Europe/Paris"
 timeout = "1m5s"
 memory = 1048576
 max_entries = 10
+[archive]
+directory = "articles"
+git = true
+git_push = true
 [log]
 format = "json"
 level = "debug"
@@ -146,6 +150,7 @@ def test_every_setting_can_stand_in_the_file(read: Read, folder: Path) -> None:
         "feedx.net": HostSettings(gap=timedelta(seconds=5), connections=2),
         "localhost": HostSettings(gap=timedelta(0)),
     }
+    assert settings.archive.model_dump() == {"directory": Path("articles"), "git": True, "git_push": True}
     assert settings.log.model_dump() == {"format": "json", "level": "debug"}
 
 
@@ -256,12 +261,22 @@ TEXTS = {
     ("database", "url"): ("sqlite:///other.db", "sqlite:///other.db"),
     ("http", "proxy"): ("socks5h://proxy.example", "socks5h://proxy.example"),
     ("http", "contact"): ("archive@example.org", "archive@example.org"),
+    ("archive", "directory"): ("articles", Path("articles")),
+    ("archive", "git"): ("true", True),
+    ("archive", "git_push"): ("true", True),
     ("defaults", "timezone"): ("Asia/Taipei", "Asia/Taipei"),
     ("log", "format"): ("console", "console"),
     ("log", "level"): ("error", "error"),
     ("hosts",): ('{"feedx.net": {"gap": "5s"}}', {"feedx.net": HostSettings(gap=timedelta(seconds=5))}),
     ("sources",): ("[]", ()),
 }
+
+
+NEEDED: dict[tuple[str, ...], dict[str, str]] = {
+    ("archive", "git"): {"KZFEED_ARCHIVE_DIRECTORY": "articles"},
+    ("archive", "git_push"): {"KZFEED_ARCHIVE_DIRECTORY": "articles", "KZFEED_ARCHIVE_GIT": "true"},
+}
+"""The variables that a setting needs beside its own."""
 
 
 @pytest.mark.parametrize("key", list(all_keys()), ids=".".join)
@@ -277,7 +292,8 @@ def test_every_setting_can_be_set_by_a_variable(folder: Path, key: tuple[str, ..
     before = value_of(load(environ={}, cwd=folder))
     numbers = {int: ("7700000", 7_700_000), timedelta: ("77s", timedelta(seconds=77))}
     written, expected = TEXTS[key] if key in TEXTS else numbers[type(before)]
-    after = value_of(load(environ={"KZFEED_" + "_".join(key).upper(): written}, cwd=folder))
+    environ = {"KZFEED_" + "_".join(key).upper(): written, **NEEDED.get(key, {})}
+    after = value_of(load(environ=environ, cwd=folder))
     assert after == expected != before
 
 
@@ -323,6 +339,13 @@ HOST_TABLE = 'a table of hosts: [hosts."feedx.net"] in a file, {"feedx.net": …
         ("http.max_redirects = -1", "http.max_redirects = -1: expected a whole number from 0 up"),
         ("http.max_connections = 0", "http.max_connections = 0: expected a whole number from 1 up"),
         ("parse.max_entries = 0", "parse.max_entries = 0: expected a whole number from 1 up"),
+        ("archive.git = 1", "archive.git = 1: expected true or false"),
+        ('archive.directory = ""', "archive.directory = '': expected text that is not empty"),
+        ("archive.git = true", "archive = a table: expected directory where there is git = true"),
+        (
+            'archive = { directory = "a", git_push = true }',
+            "archive = a table: expected git where there is git_push = true",
+        ),
         ('http.contact = "a@b)\\r\\nX: y"', f"http.contact = 'a@b)\\r\\nX: y': expected {SOME_CONTACT}"),
         ('database.url = "kzfeed.db"', f"database.url = 'kzfeed.db': expected {SOME_DATABASE}"),
         ("database.url = 5", f"database.url = 5: expected {SOME_DATABASE}"),
@@ -401,7 +424,10 @@ def test_two_sources_share_neither_name_nor_address(read: Read, other: str, said
         ('http.timout = "30s"', "http.timout = …: expected a known key (did you mean timeout?)"),
         ("max_body = 5", "max_body = …: expected a known key (did you mean http.max_body?)"),
         ('http.every = "1h"', "http.every = …: expected a known key (did you mean defaults.every?)"),
-        ('origin = "x"', "origin = …: expected one of the keys database, http, hosts, defaults, parse, log, sources"),
+        (
+            'origin = "x"',
+            "origin = …: expected one of the keys database, http, hosts, defaults, parse, archive, log, sources",
+        ),
         (
             "[hosts.localhost]\nwait = 1",
             "wait = …: expected one of the keys gap, connections, and quotes around the host",

@@ -162,6 +162,7 @@ DAMAGE = [
     ("altered", "revisions", "UPDATE revisions SET content = '<p>另</p>' WHERE revision = 2"),
     ("archive-file", "articles", f"UPDATE articles SET title = 't](u:)\n------\n\n' WHERE id = {OLD}"),
     ("archive-file", "articles", f"UPDATE articles SET url = 'no scheme' WHERE id = {OLD}"),
+    ("archive-file", "articles", f"UPDATE articles SET front_matter = 'no hyphens' WHERE id = {OLD}"),
     ("orphan", "sightings", f"DELETE FROM articles WHERE id = {FIRST}"),
     ("orphan", "revisions", f"DELETE FROM articles WHERE id = {FIRST}"),
     ("orphan", "tags", "UPDATE tags SET article_id = 999"),

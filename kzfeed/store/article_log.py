@@ -1,0 +1,82 @@
+"""The log of an archive's articles: which of them are new or changed since a mark, for those who keep copies of them.
+
+New articles have higher ids than all before, and the table `article_changes` lists those that changed later.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from kzfeed.model.articles import StoredArticle
+from kzfeed.store import tables
+from kzfeed.store.article_places import FormerPlaces, former_places
+from kzfeed.store.engine import Database
+from kzfeed.store.queries import Selection, stream_on
+
+_article, _change = tables.articles.c, tables.article_changes.c
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The place up to which a copy has read the log: the last article and the last change.
+
+    `url_hash` and `changed_article_id` say which article each of them is, so that another archive is noticed.
+    """
+
+    article_id: int = 0
+    url_hash: str | None = None
+    change_id: int = 0
+    changed_article_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Articles that are new or changed, what is known of their former places (by id), and the mark after them."""
+
+    articles: Sequence[StoredArticle]
+    former: Mapping[int, FormerPlaces]
+    mark: Mark
+
+
+def is_known(database: Database, mark: Mark) -> bool:
+    """Whether the archive has the last article and the last change of the mark."""
+    with database.read() as connection:
+        return _mark_at(connection, mark.article_id, mark.change_id) == mark
+
+
+def mark_before_all(database: Database) -> Mark:
+    """The mark from which all articles count as new, each in its newest version."""
+    with database.read() as connection:
+        return _mark_at(connection, 0, connection.execute(sa.select(sa.func.max(_change.id))).scalar() or 0)
+
+
+def batch_after(database: Database, mark: Mark, most: int) -> Batch | None:
+    """At most `most` changed and `most` new articles after the mark; None if there is nothing after it."""
+    with database.read() as connection:
+        ids, after = _ids_after(connection, mark, most)
+        if after == mark:
+            return None
+        return Batch(list(stream_on(connection, Selection(ids=ids))), former_places(connection, ids), after)
+
+
+def _mark_at(connection: sa.Connection, article_id: int, change_id: int) -> Mark:
+    """The mark at this article and this change."""
+    url_hash = sa.select(_article.url_hash).where(_article.id == article_id).scalar_subquery()
+    changed = sa.select(_change.article_id).where(_change.id == change_id).scalar_subquery()
+    found = connection.execute(sa.select(url_hash, changed)).one()
+    return Mark(article_id, found[0], change_id, found[1])
+
+
+def _ids_after(connection: sa.Connection, mark: Mark, most: int) -> tuple[Sequence[int], Mark]:
+    query = sa.select(_change.id, _change.article_id).where(_change.id > mark.change_id)
+    changes = connection.execute(query.order_by(_change.id).limit(most)).all()
+    later = sa.select(_article.id).where(_article.id > mark.article_id)
+    new = connection.execute(later.order_by(_article.id).limit(most)).scalars().all()
+    if not changes and not new:
+        return (), mark
+    # A changed article beyond the mark is read as a new one.
+    changed = {row.article_id for row in changes if row.article_id <= mark.article_id}
+    last_article = new[-1] if new else mark.article_id
+    last_change = changes[-1].id if changes else mark.change_id
+    return sorted({*changed, *new}), _mark_at(connection, last_article, last_change)

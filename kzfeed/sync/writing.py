@@ -1,0 +1,153 @@
+"""Writer of the archive as a folder: what has come to the database becomes files and lists.
+
+The database comes first: a file is written after its article is committed, and the state of the folder after the file.
+So whatever a kill leaves undone is done again, and nothing is written that holds these bytes already.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from kzfeed.export.files import archive_file, place, write_file
+from kzfeed.export_list import NameSet
+from kzfeed.file_reader import LISTS
+from kzfeed.model.articles import StoredArticle
+from kzfeed.store import article_log
+from kzfeed.store.article_places import FormerPlaces, newest_of_source, sources_with_articles
+from kzfeed.store.engine import Database
+from kzfeed.sync import lists
+from kzfeed.sync.folder import Change, Folder, Kind, State
+
+BATCH = 200
+"""The most new and the most changed articles that are written together."""
+
+log = structlog.get_logger()
+
+Counts = Counter[str]
+"""How many files were changed, by the kind of change, and how many were `unchanged`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file as it should be: its path and bytes, and the change that makes it so (None: it is so)."""
+
+    path: str
+    data: bytes
+    change: Change | None
+
+
+def catch_up(
+    database: Database,
+    folder: Folder,
+    *,
+    go_on: Callable[[], bool] = lambda: True,
+    on_path: Callable[[str], None] = lambda path: None,
+) -> Counts:
+    """Write the files of all articles that have come or changed since the folder was written last, and their lists.
+
+    If the folder was written from another database, or never, all articles are compared with their files. The caller
+    holds the folder's lock. `go_on` is asked before each batch whether to continue; `on_path` is called with the path
+    of each file that was looked at. Raises DatabaseError, OSError.
+    """
+    counts: Counts = Counter()
+    state = _state(database, folder)
+    while go_on():
+        batch = article_log.batch_after(database, state.mark, BATCH)
+        if batch is None:
+            break
+        # Where many batches follow each other, the lists are written once, after the last one.
+        lists_due = state.lists_due or len(batch.articles) >= BATCH
+        files = [_file_of_article(folder, article, batch.former[article.id]) for article in batch.articles]
+        if not lists_due:
+            sources = {name for each in batch.former.values() for name in each.sources}
+            files += _files_of_lists(database, folder, sources)
+        counts += _write(folder, files, on_path)
+        state = State(batch.mark, lists_due)
+        folder.set_state(state)
+    if state.lists_due and go_on():
+        for name in sources_with_articles(database):
+            counts += _write(folder, list(_files_of_lists(database, folder, [name])), on_path)
+        folder.set_state(State(state.mark, lists_due=False))
+    return counts
+
+
+def make_equal(database: Database, folder: Folder, *, on_path: Callable[[str], None]) -> tuple[Counts, int]:
+    """Make a folder equal to the database: compare all files, and remove those of ours that no article has.
+
+    Returns the counts, and the number of other files, which stay. The caller holds the folder's lock. Raises
+    DatabaseError, OSError.
+    """
+    made, expected = NameSet(), NameSet()
+    for name in folder.made():
+        made.add(name)
+    folder.set_state(State(article_log.mark_before_all(database), lists_due=True))
+    with folder.made_anew() as note:
+
+        def expect(path: str) -> None:
+            expected.add(path)
+            note(path)
+            on_path(path)
+
+        counts = catch_up(database, folder, on_path=expect)
+        others = [name for name in folder.all_files() if name not in expected]
+        surplus = [name for name in others if name in made]
+        for name in surplus:
+            note(name)  # until it is removed
+    counts += _write(folder, [_removed(name) for name in surplus], lambda path: None)
+    return counts, len(others) - len(surplus)
+
+
+def _state(database: Database, folder: Folder) -> State:
+    state = folder.state()
+    if state and article_log.is_known(database, state.mark):
+        return state
+    reason = "it was written from another database, or from a later state of this one" if state else "it is new"
+    log.info("comparing all articles with the archive folder", folder=str(folder.root), reason=reason)
+    return State(article_log.mark_before_all(database), lists_due=True)
+
+
+def _removed(name: str) -> _File:
+    source = name.partition("/")[0]
+    return _File(name, b"", Change("list" if source == LISTS else "removed", source, "", None, (name,)))
+
+
+def _write(folder: Folder, files: Sequence[_File], on_path: Callable[[str], None]) -> Counts:
+    folder.note([file.change for file in files if file.change])
+    for file in files:
+        on_path(file.path)
+        if file.change:
+            if file.change.path:
+                write_file(folder.root / file.change.path, file.data)
+            for former in file.change.removed:
+                folder.remove(former)
+    return Counter(file.change.kind if file.change else "unchanged" for file in files)
+
+
+def _file_of_article(folder: Folder, article: StoredArticle, former: FormerPlaces) -> _File:
+    path = place(article.source, article.published_at, article.url_hash)
+    data = archive_file(article)
+    places = {
+        place(source, published_at, article.url_hash)
+        for source in former.sources | {article.source}
+        for published_at in former.dates | {article.published_at}
+    }
+    stale = tuple(sorted(str(each) for each in places - {path} if (folder.root / each).is_file()))
+    held = folder.read(path)
+    if held == data and not stale:
+        return _File(str(path), data, None)
+    kind: Kind = "moved" if stale else "new" if held is None else "revised"
+    return _File(str(path), data, Change(kind, article.source, article.title, str(path), stale))
+
+
+def _files_of_lists(database: Database, folder: Folder, sources: Iterable[str]) -> Iterator[_File]:
+    for source in sorted(sources):
+        path = str(lists.path_of(source))
+        timezone, articles = newest_of_source(database, source, lists.MOST)
+        data, held = lists.render(source, timezone, articles), folder.read(path)
+        if not articles:
+            if held is not None:
+                yield _File(path, data, Change("list", source, "", None, (path,)))
+        else:
+            yield _File(path, data, Change("list", source, "", path) if held != data else None)

@@ -1,0 +1,207 @@
+"""`kzfeed sync DIR` makes a folder equal to the database, and `kzfeed verify --files DIR` says what differs."""
+
+import json
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from kzfeed.article.archive_file import parse
+from kzfeed.model.polls import SourceConfig
+from kzfeed.store import sources
+from tests.conftest import NewDatabase
+from tests.export.archives import Archive, archive_on
+from tests.sync.folders import articles, times, tree, write_file
+from tests.test_restore import NOW, fill, news, rss, show
+
+
+def test_a_folder_has_the_files_of_an_export_and_a_list_for_each_source(archive: Archive) -> None:
+    fill(archive.database)
+    archive.export("exported")
+
+    done = archive.kzfeed("sync", "articles")
+
+    assert done.returncode == 0, done.stderr
+    folder = archive.folder / "articles"
+    assert articles(folder) == tree(archive.folder / "exported")
+    assert sorted(name for name in tree(folder) if name.startswith("lists/")) == [
+        "lists/mirror.md",
+        "lists/news.md",
+        "lists/pod.md",
+    ]
+    assert done.stdout == "articles: 23 files written, 0 moved, 0 removed, 3 lists changed, 0 unchanged\n"
+    before = times(folder)
+    again = archive.kzfeed("sync", "articles")
+    assert again.stdout == "articles: 0 files written, 0 moved, 0 removed, 0 lists changed, 26 unchanged\n"
+    assert times(folder) == before
+    compared = archive.kzfeed("verify", "--files", "articles")
+    assert (compared.returncode, compared.stdout) == (0, "articles: 23 files compared: all as in the database\n")
+
+
+def test_a_list_names_the_newest_articles_in_the_time_zone_of_the_source_and_the_undated_ones_last(
+    archive: Archive,
+) -> None:
+    items = [
+        "<item><title>旧</title><link>https://z.example/1</link>"
+        "<pubDate>Sun, 31 Jan 2021 16:30:00 GMT</pubDate></item>",
+        "<item><title>[新](x)</title><link>https://z.example/2</link>"
+        "<pubDate>Mon, 01 Mar 2021 10:00:00 GMT</pubDate></item>",
+        "<item><title>无日期</title><link>https://z.example/3</link></item>",
+    ]
+    sources.add(archive.database, [SourceConfig("z", "https://z.example/rss", timezone="Asia/Shanghai")], NOW)
+    show(archive.database, "z", rss("z", items), NOW)
+
+    archive.kzfeed("sync", "articles")
+
+    lines = (archive.folder / "articles/lists/z.md").read_text("utf-8").splitlines()
+    assert [line.rpartition("](")[0] for line in lines] == ["3-1 [[新](x)", "2-1 [旧", "[无日期"]
+    for line in lines:
+        path = line.rpartition("](")[2].removesuffix(")")
+        assert (archive.folder / "articles/lists" / path).is_file()
+
+
+def test_a_list_has_three_hundred_articles_and_a_title_is_one_line(archive: Archive) -> None:
+    for number in range(303):
+        write_file(archive.folder / "in", number, stamp=number * 86_400_000, title=f"zwei\n Zeilen {number}")
+    archive.kzfeed("backfill", "in", "--source", "s")
+
+    archive.kzfeed("sync", "articles")
+
+    lines = (archive.folder / "articles/lists/s.md").read_text("utf-8").splitlines()
+    assert len(lines) == 300
+    assert lines[0].startswith("10-30 [zwei Zeilen 302](../s/1970/10/")
+    assert lines[-1].startswith("1-4 [zwei Zeilen 3](../s/1970/01/")
+
+
+def test_sync_writes_moves_and_removes_what_differs_and_leaves_what_kzfeed_did_not_make(archive: Archive) -> None:
+    show(archive.database, "news", rss("news", [news(number) for number in range(6)]), NOW)
+    archive.kzfeed("sync", "articles")
+    folder = archive.folder / "articles"
+    expected = tree(folder)
+    edited, deleted, gone, *_ = sorted(articles(folder))
+    (folder / edited).write_text("edited")
+    (folder / deleted).unlink()
+    (folder / "README.md").write_text("of the user")
+    (folder / "news/2022/01/0123456789abcdef.txt").write_text("of the user too")
+    with archive.database.write() as connection:
+        key = f"(SELECT id FROM articles WHERE url_hash LIKE '{Path(gone).stem}%%')"
+        for table in ("sightings", "tags", "media", "article_changes"):
+            connection.exec_driver_sql(f"DELETE FROM {table} WHERE article_id = {key}")
+        connection.exec_driver_sql(f"DELETE FROM articles WHERE id = {key}")
+
+    differing = archive.kzfeed("verify", "--files", "articles")
+    done = archive.kzfeed("sync", "articles")
+
+    assert differing.returncode == 1
+    for said in (
+        f"damage: differs: {edited}: line 1 is not as in article ",
+        f"damage: missing: {deleted}: the file of article ",
+        f"damage: surplus: {gone}: no article has this file",
+        "damage: differs: lists/news.md: ",
+        "note: other: ",
+    ):
+        assert said in differing.stdout
+    assert differing.stdout.endswith("articles: 5 files compared: 4 differ, 2 other files\n")
+    assert done.stdout == (
+        "articles: 2 files written, 0 moved, 1 removed, 1 list changed, 3 unchanged; 2 other files left\n"
+    )
+    assert tree(folder).keys() == (expected.keys() - {gone}) | {"README.md", "news/2022/01/0123456789abcdef.txt"}
+    assert archive.kzfeed("verify", "--files", "articles").returncode == 0
+
+
+def test_an_article_whose_date_is_corrected_moves(archive: Archive) -> None:
+    item = news(1)
+    show(archive.database, "news", rss("news", [item]), NOW)
+    archive.kzfeed("sync", "articles")
+    show(archive.database, "news", rss("news", [item.replace("11 Jan 2022", "10 Dec 2021")]), NOW + timedelta(hours=1))
+
+    done = archive.kzfeed("sync", "articles")
+
+    assert "0 files written, 1 moved, 0 removed, 1 list changed" in done.stdout
+    (name,) = articles(archive.folder / "articles")
+    assert name.startswith("news/2021/12/")
+    assert not (archive.folder / "articles/news/2022/01").exists()
+
+
+def test_verify_compares_an_export_with_its_list_and_with_all_versions_of_the_database(archive: Archive) -> None:
+    fill(archive.database)
+    archive.export("out", "--versions", "--layout", "flat")
+    assert archive.kzfeed("verify", "--files", "out").returncode == 0
+    show(archive.database, "news", rss("news", [news(2, "später")]), NOW + timedelta(days=1))
+    assert archive.kzfeed("verify", "--files", "out").returncode == 0
+    older = next((archive.folder / "out").glob("*.r1.txt"))
+    older.write_text(older.read_text("utf-8") + "\n", "utf-8")
+
+    done = archive.kzfeed("verify", "--files", "out", "--json")
+
+    report = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert [(each["row"], each["found"]) for each in report["findings"]] == [
+        (older.name, "the file was changed after the export")
+    ]
+
+
+def test_a_folder_comes_back_by_backfill_and_its_lists_are_no_articles(
+    archive: Archive, new_database: NewDatabase
+) -> None:
+    for number in range(3):
+        write_file(archive.folder / "in", number)
+    archive.kzfeed("backfill", "in", "--source-from", "folder")
+    archive.kzfeed("sync", "articles")
+    other = archive_on(new_database("sqlite"), archive.folder, filled=False)
+
+    done = other.kzfeed("backfill", "articles", "--source", "in")
+
+    assert done.stdout == "3 files: 3 new, 0 revised, 0 unchanged, 0 refused\n"
+    assert other.kzfeed("verify", "--files", "articles").returncode == 0
+
+
+def test_real_files_are_backfilled_synced_compared_and_come_back(archive: Archive, shared: Path) -> None:
+    copies = 9 if archive.database.dialect == "sqlite" else 1
+    for number, real in enumerate(sorted((shared / "corpus" / "family").iterdir())):
+        url, text = parse(real.read_bytes()).url, real.read_text("utf-8")
+        for copy in range(copies):
+            file = archive.folder / f"in/{copy}/{number}.md"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text.replace(f"]({url})\n------", f"]({url}{'&' if '?' in url else '?'}{copy})\n------", 1))
+    count = 76 * copies
+
+    assert archive.kzfeed("backfill", "in").stdout.startswith(f"{count} files: {count} new")
+    assert f"{count} files written" in archive.kzfeed("sync", "articles").stdout
+    compared = archive.kzfeed("verify", "--files", "articles")
+    assert compared.stdout == f"articles: {count} files compared: all as in the database\n"
+    archive.export("out", "--front-matter")
+    assert sorted(articles(archive.folder / "out").values()) == sorted(tree(archive.folder / "in").values())
+
+
+@pytest.mark.parametrize("command", [("sync", "in/1.txt"), ("verify", "--files", "missing")])
+def test_what_is_no_folder_is_refused(archive: Archive, command: tuple[str, ...]) -> None:
+    write_file(archive.folder / "in", 1)
+
+    done = archive.kzfeed(*command)
+
+    assert done.returncode in (1, 2)
+    assert done.stderr.endswith("folder\n")
+
+
+def test_a_folder_of_another_database_is_compared_whole_and_what_is_newer_in_it_stays(
+    archive: Archive, new_database: NewDatabase
+) -> None:
+    """As after a restore of an older backup: only `sync` removes what the database lacks."""
+    shutil.rmtree(archive.folder / "articles", ignore_errors=True)
+    for number in range(4):
+        write_file(archive.folder / "in", number)
+    archive.kzfeed("backfill", "in", "--source", "s")
+    archive.kzfeed("sync", "articles")
+    held = articles(archive.folder / "articles")
+    other = archive_on(new_database("sqlite"), archive.folder, filled=False)
+    (archive.folder / "kzfeed.toml").write_text('sources = []\n[archive]\ndirectory = "articles"\n')
+
+    done = other.kzfeed("backfill", "in/0.txt", write_file(archive.folder / "more", 9), "--source", "s")
+
+    assert "another database" in done.stderr
+    after = articles(archive.folder / "articles")
+    assert held.items() < after.items()
+    assert len(after) == 5
+    assert "0 files written, 0 moved, 3 removed" in other.kzfeed("sync", "articles").stdout
