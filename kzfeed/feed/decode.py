@@ -50,7 +50,7 @@ _FORBIDDEN = re.compile(f"[{re.escape(_CONTROLS.decode())}\ufffe\uffff\ud800-\ud
 _REFERENCE = re.compile(r"&#(?:[0-9]+|[xX][0-9a-fA-F]+);")
 _REPLACED = re.compile("[\udc80-\udcff]+")
 
-_DEFAULTS = frozenset({"cp1252", "latin_1", "iso8859-1"})
+_DEFAULTS = frozenset({"cp1252", "latin_1"})
 
 
 def decode(body: bytes, content_type: str | None = None) -> Decoded:
@@ -60,11 +60,7 @@ def decode(body: bytes, content_type: str | None = None) -> Decoded:
     strictly; detection; UTF-8 with U+FFFD for what cannot be read. If header and declaration differ and both are
     possible, the likelier text is used. Whatever was guessed, or could as well be another encoding, is flagged.
     """
-    # A document in another encoding may begin with this mark too, if it was put together from several files.
-    is_marked = body.startswith(codecs.BOM_UTF8)
-    body = body.removeprefix(codecs.BOM_UTF8)
-    labels = ["utf-8"] if is_marked else []
-    labels += labels_of(body, content_type)
+    body, labels = _labelled(body, content_type)
     text, encoding, flaw = (
         _by_mark(body)
         or _wide(body)
@@ -79,16 +75,21 @@ def decode(body: bytes, content_type: str | None = None) -> Decoded:
 
 def decode_utf8(body: bytes, content_type: str | None = None) -> Decoded | None:
     """What `decode` makes of a body that is valid UTF-8, without guessing; None for any other body."""
-    is_marked = body.startswith(codecs.BOM_UTF8)
-    body = body.removeprefix(codecs.BOM_UTF8)
-    labels = ["utf-8"] if is_marked else []
-    labels += labels_of(body, content_type)
+    body, labels = _labelled(body, content_type)
     if _wide(body) or _seven_bit(body, labels):
         return None
     text = _strict(body, "utf-8")
     if text is None or _may_be_utf8_by_accident(body, labels):
         return None
     return Decoded(_document(body, text, "utf-8"), "utf-8")
+
+
+def _labelled(body: bytes, content_type: str | None) -> tuple[bytes, list[str]]:
+    """The body without UTF-8's byte order mark, and the codecs that mark, header and declaration name."""
+    unmarked = body.removeprefix(codecs.BOM_UTF8)
+    # A document in another encoding may begin with this mark too, if it was put together from several files.
+    by_mark = ["utf-8"] if unmarked != body else []
+    return unmarked, by_mark + labels_of(unmarked, content_type)
 
 
 def _document(body: bytes, text: str, encoding: str) -> str:
@@ -218,8 +219,9 @@ def _utf8(body: bytes, labels: list[str]) -> _Decision | None:
     if valid < 2 * damages:
         return None
     sample = sample_of(body)
+    likelihood = read_as(sample, "utf-8").likelihood
     others = [read_as(sample, codec) for codec in _possible(body, labels) if codec != "utf-8"]
-    if any(other.likelihood > read_as(sample, "utf-8").likelihood for other in others):
+    if any(other.likelihood > likelihood for other in others):
         return None
     return text, "utf-8", _replaced("utf-8")
 

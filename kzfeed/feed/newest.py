@@ -3,7 +3,6 @@
 import heapq
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 from kzfeed.feed.dates.parse import AHEAD, instant
 from kzfeed.model.articles import Entry
@@ -36,14 +35,15 @@ class NewestEntries:
             return
         if not self._by_rank:
             self._by_rank = [
-                (_rank(number, entry.dates, is_new=self._is_new(partial(_itself, entry))), entry)
+                (_rank(number, entry.dates, is_new=self._is_new(entry)), entry)
                 for number, entry in enumerate(self._in_order)
             ]
             heapq.heapify(self._by_rank)
         number = self._most + self.dropped + self.skipped
-        left_out = rank = _rank(number, dates(), is_new=self._is_new(read))
+        entry = read() if self._is_archived else None
+        left_out = rank = _rank(number, dates(), is_new=entry is None or self._is_new(entry))
         if self._by_rank and rank > self._by_rank[0][0]:
-            left_out, _ = heapq.heapreplace(self._by_rank, (rank, read()))
+            left_out, _ = heapq.heapreplace(self._by_rank, (rank, entry or read()))
         is_new = left_out[0]
         self.dropped += is_new
         self.skipped += not is_new
@@ -53,12 +53,8 @@ class NewestEntries:
             return tuple(self._in_order)
         return tuple(entry for _, entry in sorted(self._by_rank, key=lambda each: -each[0][2]))
 
-    def _is_new(self, read: Callable[[], Entry]) -> bool:
-        return self._is_archived is None or not self._is_archived(read())
-
-
-def _itself(entry: Entry) -> Entry:
-    return entry
+    def _is_new(self, entry: Entry) -> bool:
+        return self._is_archived is None or not self._is_archived(entry)
 
 
 def _rank(number: int, dates: tuple[str, ...], *, is_new: bool) -> _Rank:
