@@ -6,6 +6,7 @@ Every poll that can be stored ends in a record. A failed poll affects no other p
 import asyncio
 import hashlib
 import random
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,8 @@ from functools import partial
 
 import structlog
 
-from kzfeed.article.window import overlap
+from kzfeed.article.build import key_of_article
+from kzfeed.article.window import filtered_entries, overlap
 from kzfeed.batching import Batcher
 from kzfeed.clock import utc_now
 from kzfeed.errors import ClaimExpired, DocumentError
@@ -22,6 +24,7 @@ from kzfeed.fetch.client import Fetcher
 from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.hosts import host_of
 from kzfeed.model.articles import Article, Document, Feed, Overlap, ParsedDocument, WindowEntry
+from kzfeed.model.filters import FilterResult, Filters
 from kzfeed.model.polls import Failed, Fetched, NotModified, Outcome, Poll, Source
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds
@@ -63,20 +66,24 @@ class Poller:
         started, outcome = await self._fetch(source, is_claimed)
         visit, articles = await self._read(source, outcome)
         now = self.clock()
+        filtered: list[WindowEntry] = []
         if visit.feed:
-            visit = replace(visit, window=await self._compare(source, visit.feed, articles, now))
+            before = await self.windows.ask(source) if source.window_at else []
+            visit = replace(visit, window=_compared(source, visit.feed, before, articles.shown, now))
+            filtered = filtered_entries(articles.shown, articles.filtered, before, now)
         after = next_state(source, visit, Circumstances(now, self.bounds, self.random()))
         commit = PollCommit(
             after.source,
-            _record(source, visit, started, now),
-            articles,
+            replace(_record(source, visit, started, now), filtered=len(articles.filtered)),
+            articles.kept,
+            filtered,
             before=source,
             overlap=visit.window or Overlap(),
             pause=after.host_pause,
             paused_host=after.paused_host,
         )
         window = visit.window
-        del outcome, visit  # a document is large, and the commit may have to wait
+        del outcome, visit, articles  # a document is large, and the commit may have to wait
         record = await self.commits.ask(commit)
         _log_poll(source, record, after.source, window)
         return record
@@ -88,13 +95,13 @@ class Poller:
             started = self.clock()
             return started, await self.fetcher.visit(visit_to(source), on_hop=lambda hop: slot.move_to(hop.host))
 
-    async def _read(self, source: Source, outcome: Outcome) -> tuple[VisitResult, tuple[Article, ...]]:
-        """The feed and the articles of a fetched document, unless it has the same bytes as the last one."""
+    async def _read(self, source: Source, outcome: Outcome) -> tuple[VisitResult, FilterResult]:
+        """The feed and the filtered articles of a fetched document, unless it has the same bytes as the last one."""
         if not isinstance(outcome, Fetched):
-            return VisitResult(outcome), ()
+            return VisitResult(outcome), FilterResult()
         body_hash = hashlib.sha256(outcome.body).hexdigest()
         if body_hash == source.body_hash:
-            return VisitResult(outcome, body_hash=body_hash), ()
+            return VisitResult(outcome, body_hash=body_hash), FilterResult()
         document = Document(
             body=outcome.body,
             content_type=outcome.headers.get("content-type"),
@@ -104,13 +111,18 @@ class Poller:
             max_entries=self.max_entries,
         )
         try:
-            feed, articles = await self._read_document(document)
-            if feed.dropped and source.last_document_at:
-                # Of a document with too many entries, those come first that are not archived yet.
+            feed, read = await self._read_document(document)
+            articles = await _filtered(read, source.filters)
+            if feed.dropped and (source.last_document_at or articles.filtered):
+                # Of a document with too many entries, those come first that are neither archived nor filtered out.
                 archived = await asyncio.to_thread(archived_keys, self.database, source.id)
-                feed, articles = await self.workers.read(replace(document, archived=archived))
+                archived |= set(map(key_of_article, articles.filtered))
+                feed, read = await self.workers.read(replace(document, archived=archived))
+                articles = await _filtered(read, source.filters)
         except DocumentError as error:
-            return VisitResult(parse_failure(source, outcome, error.kind, str(error))), ()
+            return VisitResult(parse_failure(source, outcome, error.kind, str(error))), FilterResult()
+        if articles.flaw:
+            feed = replace(feed, flaw="; ".join(filter(None, (feed.flaw, articles.flaw))))
         return VisitResult(outcome, feed, body_hash=body_hash), articles
 
     async def _read_document(self, document: Document) -> ParsedDocument:
@@ -122,11 +134,23 @@ class Poller:
                     return harmless
         return await self.workers.read(document)
 
-    async def _compare(self, source: Source, feed: Feed, articles: Sequence[Article], now: datetime) -> Overlap:
-        """How the window of the source overlaps the last one."""
-        before = await self.windows.ask(source) if source.window_at else []
-        whole = not (feed.cut_off or feed.dropped or feed.skipped)
-        return overlap(before, articles, before_at=source.window_at, now=now, whole=whole)
+
+def _compared(
+    source: Source, feed: Feed, before: Sequence[WindowEntry], articles: Sequence[Article], now: datetime
+) -> Overlap:
+    """How the window of the source overlaps the last one."""
+    whole = not (feed.cut_off or feed.dropped or feed.skipped)
+    return overlap(before, articles, before_at=source.window_at, now=now, whole=whole)
+
+
+async def _filtered(articles: tuple[Article, ...], filters: Filters) -> FilterResult:
+    if not filters:
+        return FilterResult(articles, articles)
+    # Imported late: a process without filters does not need regular expressions with a time limit.
+    from kzfeed.article.filters import apply_filters
+
+    # In a thread, because a single search may take up to the time limit.
+    return await asyncio.to_thread(apply_filters, articles, filters, time.thread_time)
 
 
 def _read_harmless(document: Document) -> ParsedDocument | None:
@@ -159,6 +183,7 @@ def _log_poll(source: Source, poll: Poll, after: Source, window: Overlap | None)
         entries=poll.entries,
         new=poll.new_articles,
         revised=poll.revised_articles,
+        filtered=poll.filtered,
         duration_ms=poll.duration_ms,
     )
     if poll.flaw:

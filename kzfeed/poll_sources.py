@@ -32,6 +32,7 @@ class PollReport:
     entries: int = 0
     new: int = 0
     revised: int = 0
+    filtered: int = 0
     error: str | None = None
     error_kind: str | None = None
     duration_ms: int = 0
@@ -145,6 +146,7 @@ def _report(source: Source, poll: Poll) -> PollReport:
         entries=poll.entries,
         new=poll.new_articles,
         revised=poll.revised_articles,
+        filtered=poll.filtered,
         error=poll.error,
         error_kind=poll.error_kind,
         duration_ms=poll.duration_ms,

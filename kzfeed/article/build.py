@@ -102,6 +102,11 @@ def key_of_entry(entry: Entry, context: FeedContext) -> bytes:
     return entry_key("", address, guid, storable(html.title_text(entry.title, entry.title_type == "html")))
 
 
+def key_of_article(article: Article) -> bytes:
+    """The `entry_key` of an article of a feed."""
+    return entry_key(article.url_hash, article.url, article.guid, article.title)
+
+
 def entry_key(url_hash: str, address: str | None, guid: str | None, title: str) -> bytes:
     """A hash by which an entry is found among the archived ones of its source: of its link, guid and title.
 

@@ -22,8 +22,8 @@ def overlap(
 ) -> Overlap:
     """Compare the window that a source shows `now` with the last one, `before`, which it showed at `before_at`.
 
-    Pinned articles count in neither, because they stay while the window moves on. A document that is not `whole` (cut
-    off, or with too many entries) says nothing of what it does not show.
+    Articles that filters leave out count in both. Pinned articles count in neither, because they stay while the window
+    moves on. A document that is not `whole` (cut off, or with too many entries) says nothing of what it does not show.
     """
     places = _places(before, articles)
     gone = [entry for entry in before if entry.url_hash not in places]
@@ -32,7 +32,8 @@ def overlap(
     proof = [entry for place, entry in stayed.items() if place not in pinned]
     # A window moves on at its old end: only what vanished from in front of something that stayed was withdrawn.
     oldest = min((entry.published_at for entry in proof if entry.published_at), default=now)
-    withdrawn = [entry.url_hash for entry in gone if entry.published_at and entry.published_at > oldest]
+    archived = [entry for entry in gone if entry.is_archived]
+    withdrawn = [entry.url_hash for entry in archived if entry.published_at and entry.published_at > oldest]
     moving = [article for place, article in enumerate(articles) if place not in pinned]
     dates = sorted(article.published_at for article in moving if article.published_at)
     gap = None
@@ -46,6 +47,26 @@ def overlap(
         withdrawn=frozenset(withdrawn) if whole else frozenset(),
         is_next_window=bool(articles) and (whole or bool(proof) or not before),
     )
+
+
+def filtered_entries(
+    articles: Sequence[Article], filtered: Sequence[Article], before: Sequence[WindowEntry], now: datetime
+) -> list[WindowEntry]:
+    """The entries of a window that filters left out of the archive: those of the articles `filtered`, among `articles`.
+
+    Their hashes are different, also where articles share a link. `before` is the window before.
+    """
+    times = Counter(article.url_hash for article in articles)
+    since = {entry.url_hash: entry.first_seen_at for entry in before}
+    entries: dict[str, WindowEntry] = {}
+    for article in filtered:
+        is_alone = times[article.url_hash] == 1 or not article.own_hashes
+        url_hash = article.url_hash if is_alone else article.own_hashes[0]
+        first_seen_at = since.get(url_hash) or now
+        entries[url_hash] = WindowEntry(
+            url_hash, article.published_at, article.guid, article.fingerprint, first_seen_at, is_archived=False
+        )
+    return list(entries.values())
 
 
 def _places(before: Sequence[WindowEntry], articles: Sequence[Article]) -> Mapping[str, int]:

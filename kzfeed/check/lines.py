@@ -34,6 +34,9 @@ def _visit(report: FeedReport) -> Iterator[str]:
 
 def _content(report: FeedReport, document: DocumentFacts) -> Iterator[str]:
     yield from _document(document)
+    if report.filtered is not None:
+        articles = plural(document.articles, "article")
+        yield f"filters      those of the source {report.source} leave out {report.filtered} of {articles}"
     if report.dates:
         yield from _dates(report.dates, report.timezone)
     if report.window:

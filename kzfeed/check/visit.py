@@ -1,10 +1,14 @@
 """One visit to a feed for `kzfeed sources check`. Nothing is stored."""
 
+import time
+from dataclasses import replace
+
+from kzfeed.article.filters import apply_filters
 from kzfeed.check.analysis import CheckSettings, report
 from kzfeed.check.feed_report import FeedReport, Redirect
 from kzfeed.clock import utc_now
 from kzfeed.config import values
-from kzfeed.config.settings import Settings
+from kzfeed.config.settings import Settings, SourceSettings
 from kzfeed.errors import DocumentError, UsageError
 from kzfeed.fetch.client import Hop
 from kzfeed.hosts import host_of
@@ -17,14 +21,15 @@ from kzfeed.wiring import document_workers, fetcher, host_queues
 async def check_feed(settings: Settings, url: str, timezone: str | None = None) -> FeedReport:
     """Visit a feed once, as a poll would, and report on it. Where it is an HTML page, find the feeds that it names.
 
-    Raises UsageError where the URL or the time zone is not valid.
+    If a source has this address, its settings apply. Raises UsageError where the URL or the time zone is not valid.
     """
     try:
-        values.feed_url(url)
-        zone = values.timezone(timezone) if timezone else settings.defaults.timezone
+        source = settings.source_at(url)
+        own_zone = (source and source.timezone) or settings.defaults.timezone
+        zone = values.timezone(timezone) if timezone else own_zone
     except ValueError as error:
         raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}") from None
-    outcome, redirects = await _visit(settings, url)
+    outcome, redirects = await _visit(settings, url, source.name if source else "")
     checking = CheckSettings(url, zone, utc_now(), settings.interval_bounds())
     if not isinstance(outcome, Fetched):
         return report(checking, outcome, redirects, None)
@@ -39,10 +44,21 @@ async def check_feed(settings: Settings, url: str, timezone: str | None = None) 
             if error.kind == "not-a-feed":
                 feeds = await workers.find_feed_links(Page(outcome.body, content_type, outcome.url))
             outcome = Failed(error.kind, str(error), outcome.status, outcome.headers)
-    return report(checking, outcome, redirects, read, feeds)
+    made = report(checking, outcome, redirects, read, feeds)
+    return _with_filters(made, source, read) if source and read else made
 
 
-async def _visit(settings: Settings, url: str) -> tuple[Outcome, list[Redirect]]:
+def _with_filters(made: FeedReport, source: SourceSettings, read: ParsedDocument) -> FeedReport:
+    """The report with what the filters of the source would leave out."""
+    if not source.filters() or not made.document:
+        return made
+    result = apply_filters(read.articles, source.filters(), time.thread_time)
+    flaws = (*made.document.flaws, *([result.flaw] if result.flaw else []))
+    document = replace(made.document, flaws=flaws)
+    return replace(made, source=source.name, filtered=len(result.filtered), document=document)
+
+
+async def _visit(settings: Settings, url: str, source_name: str) -> tuple[Outcome, list[Redirect]]:
     host = host_of(url)
     hops: list[Hop] = []
     queues = host_queues(settings, visited={})
@@ -52,5 +68,5 @@ async def _visit(settings: Settings, url: str) -> tuple[Outcome, list[Redirect]]
             hops.append(hop)
             await slot.move_to(hop.host)
 
-        outcome = await visits.visit(Visit(url, trusted_host=host), on_hop=on_hop)
+        outcome = await visits.visit(Visit(url, trusted_host=host, source_name=source_name), on_hop=on_hop)
     return outcome, [Redirect(hop.status, hop.url) for hop in hops]

@@ -60,6 +60,8 @@ def poll_line(report: "PollReport") -> str:
         return f"{report.source}: {report.outcome}{status}{kind}: {without_address(report.error or '')}"
     entries = plural(report.entries, "entry", "entries")
     counts = f"{entries}, {report.new} new, {report.revised} revised"
+    if report.filtered:
+        counts += f", {report.filtered} filtered out"
     if report.flaw:
         counts += f", flaw: {report.flaw}"
     return f"{report.source}: {report.outcome}{status}, {counts} ({report.duration_ms} ms)"

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from kzfeed.config import values
+from kzfeed.config.filters import FilterRuleSettings
 from kzfeed.config.proxies import proxies_of_environment
 from kzfeed.config.settings import BUILT_IN, HostSettings, Reading, Settings, SourceSettings
 from kzfeed.errors import ConfigError
@@ -184,7 +185,8 @@ def _called(place: values.Place, document: Mapping[str, Any]) -> str:
         name = names[number]
         good = is_source_name(name) and names.count(name) == 1
         parts[:2] = [f"sources.{name}" if good else f"sources[{number + 1}]"]
-    return ".".join(str(values.shown(part)) for part in parts)
+    words = (f"[{part + 1}]" if isinstance(part, int) else f".{values.shown(part)}" for part in parts)
+    return "".join(words).removeprefix(".")
 
 
 def _explained(details: ErrorDetails) -> _Mistake:
@@ -199,6 +201,8 @@ def _explained(details: ErrorDetails) -> _Mistake:
             return place, values.UNSEEN, _known_key(place)
         case "missing":
             return place, values.Unquoted("nothing"), "a value: every source has a name and a url"
+        case "tuple_type" if len(place) > 1:
+            return place, value, 'a list of tables, such as [{ title = "^直播" }]'
         case "tuple_type":
             return place, value, 'a list of tables: [[sources]] in a file, [{"name": …}, …] in KZFEED_SOURCES'
         case "dict_type":
@@ -209,7 +213,10 @@ def _explained(details: ErrorDetails) -> _Mistake:
 def _known_key(place: values.Place) -> str:
     *outer, key = map(str, place)
     tables: dict[str, type[BaseModel]] = {**_SECTIONS, "sources": SourceSettings, "hosts": HostSettings}
-    known = list(tables[outer[0]].model_fields if outer else Settings.model_fields)
+    tables |= {"include": FilterRuleSettings, "exclude": FilterRuleSettings}
+    # A table within a source is named by the source's key.
+    table = outer[2] if len(outer) > 2 else outer[0] if outer else None
+    known = list(tables[table].model_fields if table else Settings.model_fields)
     near = difflib.get_close_matches(key, known, n=1)
     near += [f"{section}.{key}" for section, model in _SECTIONS.items() if key in model.model_fields]
     if near:

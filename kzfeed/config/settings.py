@@ -8,7 +8,9 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from kzfeed.config import values
+from kzfeed.config.filters import FilterRuleSettings
 from kzfeed.config.proxies import LOOPBACK, ProxyUrls
+from kzfeed.model.filters import Filters
 from kzfeed.model.polls import SourceConfig
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.text import without_userinfo
@@ -106,6 +108,13 @@ class SourceSettings(_Section):
     timezone: values.Timezone | None = None
     proxy: values.ProxyUrl | None = Field(default=None, repr=False)
     """None: that of all sources; empty: no proxy."""
+    include: tuple[FilterRuleSettings, ...] = ()
+    exclude: tuple[FilterRuleSettings, ...] = ()
+
+    def filters(self) -> Filters:
+        """Which of its articles are archived."""
+        include, exclude = (tuple(each.rule() for each in rules) for rules in (self.include, self.exclude))
+        return Filters(include, exclude)
 
 
 MIRRORS = (
@@ -171,6 +180,11 @@ class Settings(_Section):
         """The bounds of the intervals of all sources."""
         return IntervalBounds(min_interval=self.http.min_interval, max_interval=self.http.max_interval)
 
+    def source_at(self, url: str) -> SourceSettings | None:
+        """The source that has this address, however it is written; None if there is none. Raises ValueError."""
+        wanted = values.address(url)
+        return next((source for source in self.sources if values.address(source.url) == wanted), None)
+
     def source_configs(self) -> tuple[SourceConfig, ...]:
         """The sources in order, with the defaults filled in and without passwords in their URLs.
 
@@ -197,4 +211,5 @@ class Settings(_Section):
             auto=every == "auto" and source.cron is None,
             cron=source.cron,
             timezone=source.timezone or self.defaults.timezone,
+            filters=source.filters(),
         )

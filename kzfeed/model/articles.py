@@ -175,7 +175,8 @@ class ParsedDocument(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class WindowEntry:
     """An article that a source's last document showed: its hash and date, the guid that the source gave it, the
-    fingerprint of its newest version, and when the source showed it first.
+    fingerprint of its newest version, and when the source showed it first. One that the source's filters left out is
+    not `is_archived`.
     """
 
     url_hash: str
@@ -183,6 +184,7 @@ class WindowEntry:
     guid: str | None = None
     fingerprint: str | None = None
     first_seen_at: datetime | None = None
+    is_archived: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from kzfeed.model.filters import Filters
+
 FailureKind = Literal[
     "timeout",  # the whole visit took longer than allowed
     "dns",  # the host's name did not resolve
@@ -62,6 +64,7 @@ class SourceConfig:
     auto: bool = False
     cron: str | None = None
     timezone: str | None = None
+    filters: Filters = Filters()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Source:
     auto: bool = False
     cron: str | None = None
     timezone: str | None = None
+    filters: Filters = Filters()  # noqa: RUF009 - frozen
     enabled: bool = True
     site_url: str | None = None
     status: SourceStatus = "active"
@@ -198,7 +202,9 @@ Outcome = Fetched | NotModified | Failed
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """The record of one visit to a source, from request to commit. `body_bytes` counts the decoded body."""
+    """The record of one visit to a source, from request to commit. `body_bytes` counts the decoded body, `filtered` the
+    articles that its filters left out.
+    """
 
     source_id: int
     started_at: datetime
@@ -209,6 +215,7 @@ class Poll:
     entries: int = 0
     new_articles: int = 0
     revised_articles: int = 0
+    filtered: int = 0
     flaw: str | None = None
     error_kind: FailureKind | None = None
     error: str | None = None

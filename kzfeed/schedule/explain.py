@@ -90,7 +90,7 @@ def _requests(source: Source, paused_until: datetime | None, now: datetime) -> I
 def _validators(source: Source) -> Iterator[str]:
     stuck = f"Its server has answered 304 and nothing else since {moment(source.not_modified_since)}"
     if source.ask_in_full:
-        why = stuck if source.not_modified_since else "The last answer was doubtful"
+        why = stuck if source.not_modified_since else "The last answer was doubtful, or its filters are new"
         yield f"{why}: the next request is for the whole document."
     elif source.not_modified_since:
         yield f"{stuck}."
@@ -122,8 +122,9 @@ def poll_line(poll: Mapping[str, Any]) -> str:
     if poll["outcome"] == "not-modified":
         return f"{line} ({poll['duration_ms']} ms)"
     brought = f"{poll['new_articles']} new, {poll['revised_articles']} revised"
+    filtered = f", {poll['filtered']} filtered out" if poll["filtered"] else ""
     flaw = f", flaw: {_plain(poll['flaw'])}" if poll["flaw"] else ""
-    return f"{line}, {poll['entries']} entries, {brought}{flaw} ({poll['duration_ms']} ms)"
+    return f"{line}, {poll['entries']} entries, {brought}{filtered}{flaw} ({poll['duration_ms']} ms)"
 
 
 def _plain(text: str) -> str:

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from kzfeed.article.identity import candidate_hashes
 from kzfeed.errors import DatabaseError
 from kzfeed.hosts import host_of
-from kzfeed.model.articles import Article, Overlap, Tally
+from kzfeed.model.articles import Article, Overlap, Tally, WindowEntry
 from kzfeed.model.polls import Poll, Source
 from kzfeed.store import tables, windows
 from kzfeed.store.articles import store_articles
@@ -34,13 +34,15 @@ class PollCommit:
     """A poll to store: the source's state after it, its record, and its articles.
 
     `before` is the source's state when the poll began, `overlap` how its window relates to the one before, `pause`
-    until when nobody may visit `paused_host` (the source's own host unless given). If another poll has stored a
-    document meanwhile, this document may be the older one: its new articles are stored, and nothing else changes.
+    until when nobody may visit `paused_host` (the source's own host unless given). `filtered` are the entries of the
+    document that are not stored. If another poll has stored a document meanwhile, this document may be the older one:
+    its new articles are stored, and nothing else changes.
     """
 
     source: Source
     poll: Poll
     articles: Sequence[Article] = ()
+    filtered: Sequence[WindowEntry] = ()
     before: Source | None = None
     overlap: Overlap = Overlap()  # noqa: RUF009 - frozen
     pause: datetime | None = None
@@ -155,13 +157,16 @@ def _record_windows(connection: sa.Connection, commits: Iterable[PollCommit]) ->
     unchanged = [commit for commit in commits if _shows_last_window(commit)]
     windows.see_windows_again(connection, [(each.source, _now(each)) for each in unchanged])
     windows.see_articles_again(connection, [(each.source, _now(each)) for each in unchanged if _is_first_of_day(each)])
+    windows.record_filtered_entries(
+        connection, {each.source.id: each.filtered for each in commits if each.overlap.is_next_window}
+    )
     gaps = [(commit.source.id, commit.overlap.gap, _now(commit)) for commit in commits if commit.overlap.gap]
     windows.record_gaps(connection, gaps)
 
 
 def _shows_last_window(commit: PollCommit) -> bool:
     """Whether the server says that its document is still the one of the last window: by 304, or the same bytes."""
-    if commit.poll.outcome == "failed" or commit.articles or commit.source.window_at is None:
+    if commit.poll.outcome == "failed" or commit.articles or commit.filtered or commit.source.window_at is None:
         return False
     return commit.source.window_at == commit.source.last_document_at
 
@@ -192,6 +197,7 @@ def _poll_row(poll: Poll) -> dict[str, Any]:
         "entries": poll.entries,
         "new_articles": poll.new_articles,
         "revised_articles": poll.revised_articles,
+        "filtered": poll.filtered,
         "flaw": poll.flaw,
         "error_kind": poll.error_kind,
         "error": poll.error,

@@ -1,10 +1,14 @@
 """Conversion between rows of the table `sources` and the model's `Source`."""
 
+import json
+from dataclasses import asdict
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
+from kzfeed.model.filters import FilterRule, Filters
 from kzfeed.model.polls import Source, Validators
 from kzfeed.store import tables
 
@@ -18,7 +22,7 @@ SAME_AS_IN_MODEL = [
 _COLUMNS = [
     *("id", "name", "url", "configured_url", "auto", "cron", "timezone", "enabled", "status", *SAME_AS_IN_MODEL),
     *("every_seconds", "validators_url", "etag", "last_modified", "skip_hours", "skip_days"),
-    *("own_wait_seconds", "auto_seconds", "hurried_seconds"),
+    *("own_wait_seconds", "auto_seconds", "hurried_seconds", "filters"),
 ]
 
 SELECT_SOURCES = sa.select(*(tables.sources.c[name] for name in _COLUMNS))
@@ -38,6 +42,7 @@ def source_from_row(row: Any) -> Source:
         own_wait=_interval(values.pop("own_wait_seconds")),
         auto_interval=_interval(values.pop("auto_seconds")),
         hurried_interval=_interval(values.pop("hurried_seconds")),
+        filters=filters_of(values.pop("filters")),
         **values,
     )
 
@@ -56,6 +61,25 @@ def state_values(source: Source) -> dict[str, Any]:
         "etag": validators and validators.etag,
         "last_modified": validators and validators.last_modified,
     }
+
+
+def filters_text(filters: Filters) -> str | None:
+    """The filters as the column `filters` has them: as JSON, without keys that are not set; None without filters."""
+    kinds = {"include": filters.include, "exclude": filters.exclude}
+    written = {kind: list(map(_set_keys, rules)) for kind, rules in kinds.items() if rules}
+    return json.dumps(written, ensure_ascii=False) if written else None
+
+
+def _set_keys(rule: FilterRule) -> dict[str, str]:
+    return {key: pattern for key, pattern in asdict(rule).items() if pattern is not None}
+
+
+@lru_cache(maxsize=1_000)
+def filters_of(text: str | None) -> Filters:
+    """The filters in a value of the column `filters`."""
+    if text is None:
+        return Filters()
+    return Filters(**{kind: tuple(FilterRule(**rule) for rule in rules) for kind, rules in json.loads(text).items()})
 
 
 def _numbers(text: str | None) -> frozenset[int]:

@@ -15,16 +15,16 @@ from kzfeed.hosts import host_of
 from kzfeed.model.polls import Source
 from kzfeed.store import tables
 from kzfeed.store.claims import end_claims
-from kzfeed.store.source_rows import state_values
+from kzfeed.store.source_rows import filters_of, state_values
 from kzfeed.store.sources import record_address
 
 _source = tables.sources.c
 _UPDATE = sa.update(tables.sources).where(_source.id == sa.bindparam("source_id"))
 
 
-_SELECT_CURRENT = sa.select(_source.id, _source.url, _source.configured_url, _source.last_document_at).where(
-    _source.id.in_(sa.bindparam("ids", expanding=True))
-)
+_SELECT_CURRENT = sa.select(
+    _source.id, _source.url, _source.configured_url, _source.last_document_at, _source.filters
+).where(_source.id.in_(sa.bindparam("ids", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class CurrentRow:
     url: str
     configured_url: str | None
     last_document_at: datetime | None
+    filters: str | None
 
 
 def current_rows(connection: sa.Connection, sources: Iterable[Source]) -> dict[int, CurrentRow]:
@@ -59,15 +60,19 @@ def save_states(connection: sa.Connection, sources: Sequence[Source], current: M
     is_same = {source.id: current[source.id].configured_url == source.configured_url for source in sources}
     same = [source for source in sources if is_same[source.id]]
     if same:
-        connection.execute(_UPDATE_STATE, list(map(_state_row, same)))
+        connection.execute(_UPDATE_STATE, [_state_row(source, current[source.id]) for source in same])
     for source in same:
         if source.url != current[source.id].url:
             _move(connection, source)
     end_claims(connection, [source.id for source in sources])
 
 
-def _state_row(source: Source) -> dict[str, Any]:
-    return {"source_id": source.id, "new_status": source.status, **state_values(source)}
+def _state_row(source: Source, current: CurrentRow) -> dict[str, Any]:
+    row = {"source_id": source.id, "new_status": source.status, **state_values(source)}
+    if filters_of(current.filters) != source.filters:
+        # The operator changed them during the poll, which left out or kept entries by the old ones.
+        row |= {"ask_in_full": True, "body_hash": None}
+    return row
 
 
 def _move(connection: sa.Connection, source: Source) -> None:

@@ -83,6 +83,7 @@ sources = sa.Table(
     sa.Column("auto", sa.Boolean, nullable=False),
     sa.Column("cron", sa.Text),
     sa.Column("timezone", sa.Text),
+    sa.Column("filters", sa.Text),
     sa.Column("next_poll_at", Instant),
     sa.Column("next_poll_reason", sa.Text),
     sa.Column("not_before", Instant),
@@ -290,6 +291,18 @@ withdrawals = sa.Table(
     sa.Index(None, "source_id", "to_at"),
 )
 
+filtered_entries = sa.Table(
+    "filtered_entries",
+    metadata,
+    _references("source_id", "sources.id", primary_key=True),
+    sa.Column("url_hash", sa.Text, primary_key=True),
+    sa.Column("published_at", Instant),
+    sa.Column("guid", sa.Text),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("first_seen_at", Instant, nullable=False),
+)
+"""The entries of the last windows of sources that their filters left out."""
+
 media = sa.Table(
     "media",
     metadata,
@@ -325,6 +338,7 @@ polls = sa.Table(
     sa.Column("entries", sa.Integer, nullable=False),
     sa.Column("new_articles", sa.Integer, nullable=False),
     sa.Column("revised_articles", sa.Integer, nullable=False),
+    sa.Column("filtered", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error_kind", sa.Text),
     sa.Column("error", sa.Text),
     sa.Column("flaw", sa.Text),

@@ -1,6 +1,6 @@
 """Windows of sources: the articles in their last documents, withdrawn articles, and gaps between two windows."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,13 +13,18 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
 _article, _sighting, _source = tables.articles.c, tables.sightings.c, tables.sources.c
-_revision, _withdrawal = tables.revisions.c, tables.withdrawals.c
+_revision, _withdrawal, _filtered = tables.revisions.c, tables.withdrawals.c, tables.filtered_entries.c
 
 _KEYS_AT_A_TIME = 1_000
 _OF_WINDOW_ENTRY = (
     *(_article.url_hash, _article.published_at),
     *(_sighting.guid, _article.fingerprint, _sighting.first_seen_at),
+    sa.true(),
 )
+_SELECT_FILTERED = sa.select(
+    *(_source.id, _source.window_at, _filtered.url_hash, _filtered.published_at),
+    *(_filtered.guid, _filtered.fingerprint, _filtered.first_seen_at, sa.false()),
+).join_from(tables.sources, tables.filtered_entries, _filtered.source_id == _source.id)
 
 
 def select_last_window(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
@@ -37,7 +42,8 @@ def select_last_window(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
 
 
 def last_windows(database: Database, sources: Sequence[Source]) -> list[list[WindowEntry]]:
-    """The window of each source, in the order of `sources`: the articles in its last document that had entries.
+    """The window of each source, in the order of `sources`: the articles in its last document that had entries, also
+    those that its filters left out.
 
     A window is empty before the first document, and if another poll has stored a newer document since the source was
     loaded.
@@ -45,10 +51,11 @@ def last_windows(database: Database, sources: Sequence[Source]) -> list[list[Win
     ids = sorted({source.id for source in sources if source.window_at})
     windows: dict[tuple[int, datetime | None], list[WindowEntry]] = {}
     if ids:
-        query = select_last_window(_source.id, _source.window_at, *_OF_WINDOW_ENTRY)
+        archived = select_last_window(_source.id, _source.window_at, *_OF_WINDOW_ENTRY)
         with database.read() as connection:
-            for source_id, window_at, *values in connection.execute(query.where(_source.id.in_(ids))):
-                windows.setdefault((source_id, window_at), []).append(WindowEntry(*values))
+            for query in (archived, _SELECT_FILTERED):
+                for source_id, window_at, *values in connection.execute(query.where(_source.id.in_(ids))):
+                    windows.setdefault((source_id, window_at), []).append(WindowEntry(*values))
     return [windows.get((source.id, source.window_at), []) for source in sources]
 
 
@@ -65,6 +72,21 @@ def archived_keys(database: Database, source_id: int) -> frozenset[bytes]:
     with database.read() as connection:
         rows = connection.execute(query, execution_options={"yield_per": _KEYS_AT_A_TIME})
         return frozenset(entry_key(*row) for row in rows)
+
+
+def record_filtered_entries(connection: sa.Connection, windows: Mapping[int, Sequence[WindowEntry]]) -> None:
+    """Record which entries of the new windows of sources, by id, were filtered out, in place of those before."""
+    if not windows:
+        return
+    connection.execute(sa.delete(tables.filtered_entries).where(_filtered.source_id.in_(sorted(windows))))
+    names = [column.name for column in tables.filtered_entries.c if column.name != "source_id"]
+    rows = [
+        {"source_id": source_id} | {name: getattr(entry, name) for name in names}
+        for source_id, entries in windows.items()
+        for entry in entries
+    ]
+    if rows:
+        connection.execute(sa.insert(tables.filtered_entries), rows)
 
 
 _SEE_WINDOW_AGAIN = (

@@ -279,6 +279,22 @@ def test_a_feed_that_cannot_be_read_exits_with_1_and_says_why(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_configured_source_is_checked_with_its_filters_and_its_time_zone(
+    tmp_path: Path, server: RecordingServer
+) -> None:
+    page = server.page("/feed", Reply(200, body=feed(item(1, "2026-01-05 09:00"), item(2), item(3))))
+    (tmp_path / "kzfeed.toml").write_text(
+        f'[[sources]]\nname = "voa"\nurl = "{page.url}"\ntimezone = "Asia/Shanghai"\n'
+        'exclude = [{ title = "第[23]" }]\n'
+    )
+
+    done = check(tmp_path, page.url)
+
+    assert done.returncode == 0
+    assert "filters      those of the source voa leave out 2 of 3 articles" in done.stdout
+    assert "read in Asia/Shanghai" in done.stdout
+
+
 def test_a_flaw_of_the_feed_exits_with_1(tmp_path: Path, server: RecordingServer) -> None:
     whole = server.page("/whole", Reply(200, body=feed(item(1), item(2))))
     cut_off = server.page("/cut-off", Reply(200, body=feed(item(1), item(2))[:-60]))
