@@ -38,13 +38,13 @@ def reloader(
 ) -> Callable[[], None]:
     """The function that SIGHUP calls: it applies the sources that `load` reads, and names what needs a restart.
 
-    `on_reload` is called with the new settings.
+    `on_reload` is called with the new settings, and may raise ConfigError.
     """
 
     def reload() -> None:
         fresh = load()
+        on_reload(fresh)  # It refuses secrets that cannot be read, before anything changes.
         apply(fresh, database, utc_now())
-        on_reload(fresh)
         before, after = (settings.model_dump(exclude={"sources", "defaults", "log"}) for settings in (in_force, fresh))
         changed = sorted(section for section in before if before[section] != after[section])
         log.info("configuration reloaded", origin=fresh.origin, sources=len(sources.hosts_by_name(database)))

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
+from ssl import SSLContext, SSLError
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,11 +15,14 @@ import structlog
 from kzfeed import __version__
 from kzfeed.batching import Batcher
 from kzfeed.clock import utc_now
+from kzfeed.config import values
+from kzfeed.config.access import Request, requests_of
 from kzfeed.config.proxies import ProxyUrls
 from kzfeed.config.settings import HostSettings, Settings
 from kzfeed.errors import ConfigError, DatabaseFileReplaced
+from kzfeed.fetch.access import Access, AccessOf, authorities_of
 from kzfeed.fetch.addresses import Lookup, system_lookup
-from kzfeed.fetch.client import Fetcher, FetchLimits, ProxiesOf
+from kzfeed.fetch.client import Fetcher, FetchLimits
 from kzfeed.fetch.file_limit import allowed_connections
 from kzfeed.fetch.host_queue import HostQueues, HostRule, SharedLocks
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
@@ -60,7 +65,9 @@ async def run(settings: Settings, database: Database, *, load: Callable[[], Sett
             await asyncio.to_thread(schema.open_replacement, database, wait=REPLACEMENT_WAIT)
             log.warning("database file replaced, beginning anew with the new one")
             with suppress(ConfigError):  # a mistake made since the start must not end the daemon
-                settings = load()
+                fresh = load()
+                access_of(fresh)
+                settings = fresh
 
 
 async def _run(settings: Settings, database: Database, load: Callable[[], Settings]) -> None:
@@ -71,12 +78,11 @@ async def _run(settings: Settings, database: Database, load: Callable[[], Settin
         apply(settings, database, utc_now())
         async with poller(settings, database) as polls:
 
-            def use_secrets_of(fresh: Settings) -> None:
-                polls.fetcher.password_url_of = fresh.urls_with_passwords().get
-                # The proxies of sources change at once, those of [http] at a restart.
-                polls.fetcher.proxies_of = proxies_of(fresh.model_copy(update={"http": settings.http}))
+            def use_access_of(fresh: Settings) -> None:
+                # What sources have of their own changes at once, the proxy of [http] at a restart.
+                polls.fetcher.access_of = access_of(fresh.model_copy(update={"http": settings.http}))
 
-            reload = reloader(settings, database, load, use_secrets_of)
+            reload = reloader(settings, database, load, use_access_of)
             described = {
                 "version": __version__,
                 "configuration": settings.origin,
@@ -178,20 +184,46 @@ def fetcher(settings: Settings, lookup: Lookup = system_lookup) -> Fetcher:
         limits=limits,
         max_connections=http.max_connections,
         lookup=lookup,
-        proxies_of=proxies_of(settings),
-        password_url_of=settings.urls_with_passwords().get,
+        access_of=access_of(settings),
     )
 
 
-def proxies_of(settings: Settings) -> ProxiesOf:
-    """The proxies of each source by its name; they come from the settings at every start and are never stored."""
-    general = _proxy_rules(settings.proxies())
-    own = {
-        source.name: _proxy_rules(settings.proxies(source.proxy))
-        for source in settings.sources
-        if source.proxy is not None
-    }
+def access_of(settings: Settings) -> AccessOf:
+    """The access of each source by its name; it comes from the settings at every start and is never stored.
+
+    Raises ConfigError for a secret or a file of authorities that cannot be read.
+    """
+    general = Access(_proxy_rules(settings.proxies()))
+    requests, passwords = requests_of(settings), settings.urls_with_passwords()
+    authorities = _authorities(settings, requests)
+    own: dict[str, Access] = {}
+    for source in settings.sources:
+        if source.name in requests or source.name in passwords or source.proxy is not None:
+            request = requests.get(source.name, Request())
+            own[source.name] = Access(
+                proxies=general.proxies if source.proxy is None else _proxy_rules(settings.proxies(source.proxy)),
+                url=source.url,
+                headers=tuple((name.encode(), value.encode()) for name, value in request.headers),
+                user_agent=request.user_agent.encode() if request.user_agent else None,
+                authorities=authorities[request.authorities] if request.authorities else None,
+            )
     return lambda name: own.get(name, general)
+
+
+def _authorities(settings: Settings, requests: Mapping[str, Request]) -> dict[Path, SSLContext]:
+    """The certificate authorities in each file that sources name. Raises ConfigError."""
+    found: dict[Path, SSLContext] = {}
+    for name, request in requests.items():
+        path = request.authorities
+        if path and path not in found:
+            try:
+                found[path] = authorities_of(str(path))
+            except OSError as error:
+                key, value = f"sources.{name}.tls_ca", values.shown(str(path))
+                problem = "it has none" if isinstance(error, SSLError) else error.strerror
+                expected = f"a file with certificates in PEM ({problem})"
+                raise ConfigError(key, value=value, expected=expected, origin=settings.origin) from None
+    return found
 
 
 def _proxy_rules(urls: ProxyUrls) -> ProxyRules:

@@ -1,4 +1,4 @@
-"""Reading of the settings from kzfeed.toml and KZFEED_* variables. No other module of kzfeed reads the environment.
+"""Reading of the settings from kzfeed.toml and KZFEED_* variables. No other package of kzfeed reads the environment.
 
 A mistake is a ConfigError that says its key, its value, what was expected, and its file or variable. All mistakes are
 reported together. No message holds the password of a URL.
@@ -101,11 +101,11 @@ def load(
         invalid = [_explained(details) for details in error.errors(include_url=False)]
     for place, value, expected in [*invalid, *values.contradictions(document.get("sources"))]:
         origin = next((given[key].origin for key in (place[:2], place[:1]) if key in given), file)
-        name, value = _called(place, document), values.shown(value)
+        name, value = _called(place, document), values.UNSEEN if _may_be_secret(place) else values.shown(value)
         mistakes.append(ConfigError(name, value=value, expected=expected, origin=origin))
     if mistakes:
         raise ConfigErrors(mistakes)
-    return settings.with_reading(Reading(file, leaves_sources, ignored, proxies))
+    return settings.with_reading(Reading(file, leaves_sources, ignored, proxies, environ))
 
 
 class _Given(NamedTuple):
@@ -205,9 +205,15 @@ def _explained(details: ErrorDetails) -> _Mistake:
             return place, value, 'a list of tables, such as [{ title = "^直播" }]'
         case "tuple_type":
             return place, value, 'a list of tables: [[sources]] in a file, [{"name": …}, …] in KZFEED_SOURCES'
+        case "dict_type" if len(place) > 1:
+            return place, value, 'a table of headers, such as { X-Archive = "kzfeed" }'
         case "dict_type":
             return place, value, 'a table of hosts: [hosts."feedx.net"] in a file, {"feedx.net": …} in KZFEED_HOSTS'
     return place, value, "a table"
+
+
+def _may_be_secret(place: values.Place) -> bool:
+    return len(place) > 2 and place[2] in ("headers", "basic_auth", "bearer") and place[-1] != "[key]"
 
 
 def _known_key(place: values.Place) -> str:

@@ -1,13 +1,14 @@
 """Settings of one run: types, defaults, and what they mean for sources, proxies and intervals. `load` reads them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, Literal
+from pathlib import Path
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from kzfeed.config import values
+from kzfeed.config import secrets, values
 from kzfeed.config.filters import FilterRuleSettings
 from kzfeed.config.proxies import LOOPBACK, ProxyUrls
 from kzfeed.model.filters import Filters
@@ -108,8 +109,30 @@ class SourceSettings(_Section):
     timezone: values.Timezone | None = None
     proxy: values.ProxyUrl | None = Field(default=None, repr=False)
     """None: that of all sources; empty: no proxy."""
+    headers: Mapping[secrets.HeaderName, secrets.HeaderValue] = Field(default={}, repr=False)
+    basic_auth: secrets.SecretValue | None = None
+    bearer: secrets.SecretValue | None = None
+    user_agent: secrets.UserAgent | None = None
+    tls_ca: values.Text | None = None
+    """A file of certificate authorities."""
     include: tuple[FilterRuleSettings, ...] = ()
     exclude: tuple[FilterRuleSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_no_header_twice(self) -> Self:
+        names = [name.lower() for name in self.headers]
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"each of the headers once: {twice} is there twice")
+        credentials = {
+            "basic_auth": self.basic_auth,
+            "bearer": self.bearer,
+            "headers.Authorization": "authorization" in names,
+            "a password in the url": self.url != without_userinfo(self.url),
+        }
+        given = [name for name, value in credentials.items() if value]
+        if len(given) > 1:
+            raise ValueError(f"one kind of credentials: it has {' and '.join(given)}")
+        return self
 
     def filters(self) -> Filters:
         """Which of its articles are archived."""
@@ -129,13 +152,15 @@ class Reading:
     """What `load` has found besides the settings: the file that it read, and what the environment said.
 
     `leaves_sources` says that the file names no sources, so that those of the database stay. `ignored_variables` are
-    those that Kubernetes sets for a service called kzfeed, and that are not settings.
+    those that Kubernetes sets for a service called kzfeed, and that are not settings. `environ` has the variables that
+    secrets may be in.
     """
 
     origin: str = BUILT_IN
     leaves_sources: bool = False
     ignored_variables: tuple[str, ...] = ()
     proxies: ProxyUrls = ProxyUrls(direct=LOOPBACK)  # noqa: RUF009 - frozen
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 class Settings(_Section):
@@ -167,6 +192,16 @@ class Settings(_Section):
     def ignored_variables(self) -> tuple[str, ...]:
         """The KZFEED_ variables that Kubernetes sets for a service called kzfeed, and that are not settings."""
         return self._reading.ignored_variables
+
+    @property
+    def folder(self) -> Path:
+        """The folder at which relative paths of secrets start: that of the file, or the working directory."""
+        return Path() if self.origin == BUILT_IN else Path(self.origin).parent
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The environment variables, for secrets that are in them."""
+        return self._reading.environ
 
     def proxies(self, own: str | None = None) -> ProxyUrls:
         """The proxies of a source; `own` is the one that the source itself names."""

@@ -1,8 +1,8 @@
 """HTTP client for feeds: one visit to a URL, with its redirects, within bounds of time, size and addresses.
 
 A visit ends in a value: the whole document, a 304, or a failure with a name. Nothing but CancelledError is raised,
-requests have no headers but those listed here, and private addresses are dialled only for the host that the operator
-configured.
+requests have no headers but those listed here and those configured for their source, and private addresses are dialled
+only for the host that the operator configured.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from urllib.parse import unquote_to_bytes
 
 import httpx2
 
+from kzfeed.fetch.access import Access, AccessOf, Header
 from kzfeed.fetch.addresses import Lookup, Resolver, address_of, allowed_addresses, system_lookup
 from kzfeed.fetch.decompress import ACCEPT_ENCODING, BodyDecoder
 from kzfeed.fetch.errors import VisitError
 from kzfeed.fetch.network import NetworkLimits
-from kzfeed.fetch.proxy import ProxyRules
-from kzfeed.fetch.target import Target, bare_url, redirect_target, target_of, with_userinfo_of
+from kzfeed.fetch.target import Target, bare_url, redirect_target
 from kzfeed.fetch.transport import Received, Route, Sent, Transport
 from kzfeed.hosts import parse_host
 from kzfeed.model.polls import Failed, FailureKind, Fetched, NotModified, ResponseHead, Validators, Visit
@@ -70,24 +70,15 @@ class Hop:
 
 
 OnHop = Callable[[Hop], Awaitable[None]]
-ProxiesOf = Callable[[str], ProxyRules]
-"""From a source's name to its proxies."""
 
 
 async def _do_nothing(_: Hop) -> None:
     """The default `on_hop`, which does nothing."""
 
 
-PasswordUrlOf = Callable[[str], str | None]
-"""From a source's name to its URL with user name and password, which is not stored; None where it has none."""
-
-
-def _no_passwords(_: str) -> str | None:
-    return None
-
-
-def _no_proxies(_: str) -> ProxyRules:
-    return ProxyRules()
+def _same_access(_: str) -> Access:
+    """The default `access_of`: no proxies and no credentials."""
+    return Access()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +94,7 @@ class _VisitState:
     visit: Visit
     url: str
     deadline: asyncio.Timeout
+    access: Access
     trusted_host: str | None = None
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -116,7 +108,7 @@ class Fetcher:
 
     `max_connections` bounds the requests under way: a visit beyond it waits, and its time does not run meanwhile.
     Looking up a name does not count. `lookup` and `tls` replace the system's resolver and certificate authorities.
-    `proxies_of` and `password_url_of` may be replaced while the Fetcher is in use.
+    `access_of` may be replaced while the Fetcher is in use: a visit keeps the access that it began with.
     """
 
     def __init__(
@@ -127,17 +119,11 @@ class Fetcher:
         max_connections: int = MAX_CONNECTIONS,
         lookup: Lookup = system_lookup,
         tls: SSLContext | None = None,
-        proxies_of: ProxiesOf = _no_proxies,
-        password_url_of: PasswordUrlOf = _no_passwords,
+        access_of: AccessOf = _same_access,
     ) -> None:
-        self.password_url_of = password_url_of
-        self.proxies_of = proxies_of
+        self.access_of = access_of
         self._limits = limits
-        self._headers = [
-            (b"User-Agent", user_agent.encode("latin-1")),
-            (b"Accept", ACCEPT.encode()),
-            (b"Accept-Encoding", ACCEPT_ENCODING.encode()),
-        ]
+        self._user_agent = user_agent.encode("latin-1")
         self._slots = asyncio.Semaphore(max_connections)
         self._resolver = Resolver(lookup)
         self._transport = Transport(NetworkLimits(limits.connect_timeout.total_seconds(), limits.max_headers), tls)
@@ -160,7 +146,8 @@ class Fetcher:
 
         Before each redirect is followed, `on_hop` is awaited; the time of the visit does not run meanwhile.
         """
-        state = _VisitState(visit, visit.url, asyncio.timeout(self._limits.timeout.total_seconds()))
+        deadline = asyncio.timeout(self._limits.timeout.total_seconds())
+        state = _VisitState(visit, visit.url, deadline, self.access_of(visit.source_name))
         outcome = await self._outcome(state, on_hop)
         return replace(outcome, head=state.head, redirect_retry_after=state.retry_after)
 
@@ -177,9 +164,7 @@ class Fetcher:
 
     async def _follow(self, state: _VisitState, on_hop: OnHop) -> Fetched | NotModified | Failed:
         try:
-            target = target_of(state.url)
-            if password_url := self.password_url_of(state.visit.source_name):
-                target = with_userinfo_of(target, password_url)
+            target = state.access.first_target(state.url)
         except ValueError as exc:
             raise VisitError("connect", f"not an address that can be visited: {exc}") from None
         state.trusted_host = state.visit.trusted_host
@@ -210,7 +195,7 @@ class Fetcher:
     async def _ask(self, target: Target, state: _VisitState) -> Fetched | NotModified | Failed | _Redirect:
         """Send one request and judge its response."""
         conditions = _conditions(state.visit.validators, target)
-        headers = [(b"Host", target.netloc.encode()), *self._headers, *_authorization(target), *conditions]
+        headers = [*self._headers(target, state.access), *_authorization(target), *conditions]
         route = await self._route(target, state)
         extensions = {"sent": Sent(route, headers), "timeout": {}}
         request = httpx2.Request("GET", _URL, stream=_NO_CONTENT, extensions=extensions)
@@ -233,22 +218,34 @@ class Fetcher:
         finally:
             self._slots.release()
 
+    def _headers(self, target: Target, access: Access) -> list[Header]:
+        own = access.headers_for(target)
+        accept = [] if any(name.lower() == b"accept" for name, _ in own) else [(b"Accept", ACCEPT.encode())]
+        return [
+            (b"Host", target.netloc.encode()),
+            (b"User-Agent", access.user_agent or self._user_agent),
+            *accept,
+            (b"Accept-Encoding", ACCEPT_ENCODING.encode()),
+            *own,
+        ]
+
     async def _route(self, target: Target, state: _VisitState) -> Route:
         """The proxy of the request and the addresses that it may dial. Raises VisitError for a private address."""
         trusted = target.host == state.trusted_host
         literal = "127.0.0.1" if target.host.rpartition(".")[2] == "localhost" else target.host
-        proxy = self.proxies_of(state.visit.source_name).proxy_for(target)
+        access = state.access
+        proxy = access.proxies.proxy_for(target)
         if proxy:
             # The proxy resolves names. Addresses that are written out are judged here, as they are without a proxy.
             if address_of(literal):
                 allowed_addresses(target.host, [literal], trusted=trusted)
             try:
                 found = [proxy.host] if address_of(proxy.host) else await self._look_up(proxy.host, proxy.port)
-                return Route(target, allowed_addresses(proxy.host, found, trusted=True), proxy)
+                return Route(target, allowed_addresses(proxy.host, found, trusted=True), proxy, access.authorities)
             except VisitError as exc:
                 raise VisitError(exc.kind, f"{exc.words} (proxy {proxy})") from exc
         found = [target.host] if address_of(target.host) else await self._look_up(target.host, target.port)
-        return Route(target, allowed_addresses(target.host, found, trusted=trusted))
+        return Route(target, allowed_addresses(target.host, found, trusted=trusted), None, access.authorities)
 
     async def _look_up(self, host: str, port: int) -> list[str]:
         seconds = self._limits.connect_timeout.total_seconds()

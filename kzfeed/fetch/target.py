@@ -67,10 +67,10 @@ def bare_url(url: str) -> str | None:
 def with_userinfo_of(target: Target, url: str) -> Target:
     """The target with the user name and password of `url`, if they may go to the target's origin."""
     own = target_of(url)
-    return replace(target, userinfo=own.userinfo) if _is_same_server(own, target) else target
+    return replace(target, userinfo=own.userinfo) if is_same_server(own, target) else target
 
 
-def _is_same_server(source: Target, target: Target) -> bool:
+def is_same_server(source: Target, target: Target) -> bool:
     """Whether both have one origin, or the target is the same host by https instead of http on the default ports."""
     is_upgrade = (source.scheme, source.port, target.scheme, target.port) == ("http", 80, "https", 443)
     return target.host == source.host and (target.origin == source.origin or is_upgrade)
@@ -86,4 +86,4 @@ def redirect_target(source: Target, status: int, location: str | None) -> Target
         target = target_of(location, source.url)
     except ValueError as exc:
         raise VisitError("bad-redirect", f"a redirect ({status}) that cannot be followed: {exc}") from None
-    return replace(target, userinfo=source.userinfo if _is_same_server(source, target) else "")
+    return replace(target, userinfo=source.userinfo if is_same_server(source, target) else "")

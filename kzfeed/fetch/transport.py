@@ -40,12 +40,14 @@ _NO_AUTHORITIES = (
 class Route:
     """How a request gets to its server: the target, the proxy if there is one, and the addresses that may be dialled.
 
-    The addresses are those of the target's host, or of the proxy.
+    The addresses are those of the target's host, or of the proxy. `authorities` verify the target's certificate; None
+    means those of the transport.
     """
 
     target: Target
     addresses: tuple[str, ...]
     proxy: Proxy | None = None
+    authorities: ssl.SSLContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Transport(httpx2.AsyncBaseTransport):
     async def _connection(
         self, route: Route, origin: httpcore2.Origin, network: GuardedNetwork
     ) -> httpcore2.AsyncConnectionInterface:
-        tls = self._tls if route.target.scheme == "https" else None
+        tls = (route.authorities or self._tls) if route.target.scheme == "https" else None
         if route.proxy:
             # The pool only makes the connection: its queue and its keep-alive are of no use here.
             proxy = self._core_proxy(route.proxy)
@@ -134,14 +136,13 @@ class Transport(httpx2.AsyncBaseTransport):
 
     def visit_error(self, exc: Exception, network: GuardedNetwork, route: Route) -> VisitError:
         """An error of httpcore in our words, with the name of the proxy if it came through one."""
-        error = exc if isinstance(exc, VisitError) else self._translated(exc, network)
+        error = exc if isinstance(exc, VisitError) else self._translated(exc, network, route)
         return VisitError(error.kind, f"{error.words} (proxy {route.proxy})") if route.proxy else error
 
-    def _translated(self, exc: Exception, network: GuardedNetwork) -> VisitError:  # noqa: C901 - one case for each error
+    def _translated(self, exc: Exception, network: GuardedNetwork, route: Route) -> VisitError:  # noqa: C901 - one case for each error
         match exc.args[0] if exc.args else None:
             case ssl.SSLCertVerificationError(verify_message=words):
-                hint = "" if _has_authorities(self._tls) else _NO_AUTHORITIES
-                return VisitError("tls", f"the certificate is not valid: {words}{hint}")
+                return VisitError("tls", f"the certificate is not valid: {words}{self._hint(route)}")
             case ssl.SSLError(reason=words) as cause:
                 return VisitError("tls", f"TLS failed: {words or cause}")
             case OSError(errno=errno.EMFILE | errno.ENFILE):
@@ -162,6 +163,12 @@ class Transport(httpx2.AsyncBaseTransport):
             case httpcore2.RemoteProtocolError():
                 return VisitError("connect", f"the proxy's answer breaks HTTP: {exc}")
         return VisitError("connect", f"the connection broke off: {exc}")
+
+    def _hint(self, route: Route) -> str:
+        """What may be wrong with the authorities that know no valid certificate."""
+        if route.authorities:
+            return " (it is verified by the authorities of tls_ca alone)"
+        return "" if _has_authorities(self._tls) else _NO_AUTHORITIES
 
 
 class _Body(httpx2.AsyncByteStream):

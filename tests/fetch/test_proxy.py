@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from kzfeed.fetch.access import Access
 from kzfeed.fetch.client import FetchLimits
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
 from kzfeed.fetch.target import target_of
@@ -54,7 +55,7 @@ def visit_through(
             fetcher(limits=limits or FetchLimits()) as fetch,
         ):
             used = parse_proxy(proxy.url(userinfo))
-            fetch.proxies_of = lambda _: ProxyRules(used, used)
+            fetch.access_of = lambda _: Access(ProxyRules(used, used))
             url = visit.url if visit else server.url(host=host)
             trusted = visit.trusted_host if visit else None
             return await fetch.visit(Visit(url, Validators(url, '"é"'), trusted)), proxy, server
@@ -148,7 +149,7 @@ def test_a_proxy_that_is_not_there_is_a_failure_that_names_it() -> None:
             pass
         proxy = parse_proxy(gone.url())
         async with fetcher() as fetch:
-            fetch.proxies_of = lambda _: ProxyRules(proxy, proxy)
+            fetch.access_of = lambda _: Access(ProxyRules(proxy, proxy))
             return await fetch.visit(Visit("http://feeds.example/"))
 
     assert "no connection: " in failed(asyncio.run(go())).error
@@ -187,11 +188,11 @@ def test_each_source_has_its_own_proxy() -> None:
             fetcher(lookup=names(feeds=["127.0.0.1"])) as fetch,
         ):
             rules = {
-                "a": ProxyRules(parse_proxy(first.url())),
-                "b": ProxyRules(parse_proxy(second.url())),
-                "c": ProxyRules(),
+                "a": Access(ProxyRules(parse_proxy(first.url()))),
+                "b": Access(ProxyRules(parse_proxy(second.url()))),
+                "c": Access(),
             }
-            fetch.proxies_of = rules.__getitem__
+            fetch.access_of = rules.__getitem__
             for name in rules:
                 url = server.url(host="feeds.example")
                 fetched(await fetch.visit(Visit(url, trusted_host="feeds.example", source_name=name)))
