@@ -13,7 +13,7 @@ from kzfeed.article import url
 from kzfeed.article.archive_file import LINK_START, STAMP, ArchiveFile
 from kzfeed.article.html import content as html
 from kzfeed.article.html.line_breaks import trim_lines
-from kzfeed.article.html.media import enclosure_media
+from kzfeed.article.html.media import enclosure_media, merged_media
 from kzfeed.article.html.visible_text import words_alone
 from kzfeed.article.strings import is_storable, storable, trim
 from kzfeed.feed.dates.parse import instant
@@ -57,7 +57,7 @@ def _from_entry(entry: Entry, feed: Feed, context: FeedContext) -> Article:
     address = _address(entry, guid, context.base_url)
     derived = html.derive(content, address or context.base_url)
     enclosed = [enclosure_media(each, context.base_url) for each in entry.enclosures]
-    media = tuple(dict.fromkeys([*derived.media, *(each for each in enclosed if each)]))
+    media = merged_media([*derived.media, *(each for each in enclosed if each)])
     canonical = url.canonical(address) if address else None
     link_hash = url.canonical_hash(canonical) if canonical else None
     if guid:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html.entities import html5
 
-from kzfeed.feed.json import ANY_IMAGE
+from kzfeed.feed.json import ANY_IMAGE, seconds
 from kzfeed.feed.namespaces import ATOM_03
 from kzfeed.feed.xml import Element
 from kzfeed.model.articles import Enclosure, Entry, TextType
@@ -159,14 +159,21 @@ class _Fields:
             yield from filter(None, (word.strip() for word in element.text().split(",")))
 
     def enclosures(self, links: list[Link]) -> Iterator[Enclosure]:
-        for link in [*(link for link in links if link.rel == "enclosure"), *self._linked_contents()]:
+        # The duration is that of the episode, which is what an enclosure holds unless it is an image.
+        duration = seconds(self.last("itunes:duration"))
+        for link in links:
+            if link.rel == "enclosure":
+                own = None if link.type.startswith("image/") else duration
+                yield Enclosure(link.href, link.type or None, byte_count(link.length), own)
+        for link in self._linked_contents():
             yield Enclosure(link.href, link.type or None, byte_count(link.length))
         for element in self.named("media:content"):
             if address := element.absolute(element.attribute("url") or ""):
                 medium = (element.attribute("medium") or "").lower()
                 any_type = f"{medium}/*" if medium in {"image", "audio", "video"} else None
                 size = byte_count(element.attribute("filesize") or "")
-                yield Enclosure(address, element.attribute("type") or any_type, size)
+                own = seconds(element.attribute("duration") or "")
+                yield Enclosure(address, element.attribute("type") or any_type, size, own)
         for element in self.named("media:thumbnail"):
             if address := element.absolute(element.attribute("url") or element.text()):
                 yield Enclosure(address, ANY_IMAGE)
@@ -303,7 +310,15 @@ def byte_count(length: str) -> int | None:
 
 
 def _unique(enclosures: Iterable[Enclosure]) -> tuple[Enclosure, ...]:
-    first: dict[str, Enclosure] = {}
-    for enclosure in enclosures:
-        first.setdefault(enclosure.url, enclosure)
-    return tuple(first.values())
+    """Each file once: what the first mention of it does not say is taken from the later ones."""
+    found: dict[str, Enclosure] = {}
+    for each in enclosures:
+        first = found.setdefault(each.url, each)
+        if first is not each:
+            found[each.url] = Enclosure(
+                first.url,
+                first.mime_type or each.mime_type,
+                first.size_bytes or each.size_bytes,
+                first.duration_seconds or each.duration_seconds,
+            )
+    return tuple(found.values())

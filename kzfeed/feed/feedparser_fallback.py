@@ -10,7 +10,7 @@ import feedparser
 from kzfeed.errors import DocumentError
 from kzfeed.feed import channel
 from kzfeed.feed.entry import byte_count
-from kzfeed.feed.json import ANY_IMAGE
+from kzfeed.feed.json import ANY_IMAGE, seconds
 from kzfeed.feed.newest import NewestEntries
 from kzfeed.model.articles import Enclosure, Entry, Feed
 
@@ -89,12 +89,16 @@ def _dates(raw: _Parsed) -> tuple[str, ...]:
 
 
 def _enclosures(raw: _Parsed) -> Iterator[Enclosure]:
+    duration = seconds(_text(raw, "itunes_duration"))
     for link in _mappings(raw, "links"):
         if link.get("rel") == "enclosure" and (address := _text(link, "href").strip()):
-            yield Enclosure(address, _text(link, "type").strip() or None, byte_count(_text(link, "length")))
+            kind = _text(link, "type").strip() or None
+            own = None if kind and kind.startswith("image/") else duration
+            yield Enclosure(address, kind, byte_count(_text(link, "length")), own)
     for media in _mappings(raw, "media_content"):
         if address := _text(media, "url").strip():
-            yield Enclosure(address, _text(media, "type").strip() or None, byte_count(_text(media, "filesize")))
+            own = seconds(_text(media, "duration"))
+            yield Enclosure(address, _text(media, "type").strip() or None, byte_count(_text(media, "filesize")), own)
     for thumbnail in _mappings(raw, "media_thumbnail"):
         if address := _text(thumbnail, "url").strip():
             yield Enclosure(address, ANY_IMAGE)

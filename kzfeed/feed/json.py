@@ -5,6 +5,7 @@ A fault in one item costs that field or that item, never another one.
 
 import json
 import math
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from kzfeed.model.articles import Enclosure, Entry, Feed
 ANY_IMAGE = "image/*"
 """The type of a file that is known to be an image, and nothing more."""
 
+_DURATION = re.compile(r"(?:(?:([0-9]{1,4}):)?([0-9]{1,4}):)?([0-9]{1,8}(?:\.[0-9]{1,9})?)")
 _Object = dict[str, Any]
 
 
@@ -38,8 +40,9 @@ def read_json_feed(text: str, *, url: str, newest: NewestEntries) -> Feed:
         raise DocumentError("parse", "the JSON Feed has no list of items")
     objects = [item for item in items if isinstance(item, dict)]
     wrong = len(items) - len(objects)
+    authors = list(_authors(document))
     for item in objects:
-        newest.add(partial(_dates, item), partial(_entry, item))
+        newest.add(partial(_dates, item), partial(_entry, item, authors))
     return Feed(
         format="json11" if version.rstrip("/").endswith("/1.1") else "json1",
         title=plain_title(_string(document, "title"), is_html=False),
@@ -52,7 +55,7 @@ def read_json_feed(text: str, *, url: str, newest: NewestEntries) -> Feed:
     )
 
 
-def _entry(item: _Object) -> Entry:
+def _entry(item: _Object, authors_of_feed: list[str]) -> Entry:
     html = _string(item, "content_html")
     text = _string(item, "content_text") or _string(item, "summary")
     return Entry(
@@ -62,7 +65,7 @@ def _entry(item: _Object) -> Entry:
         content=html or text,
         content_type="html" if html or not text else "text",
         dates=_dates(item),
-        author=", ".join(dict.fromkeys(_authors(item))) or None,
+        author=", ".join(dict.fromkeys(list(_authors(item)) or authors_of_feed)) or None,
         language=_string(item, "language") or None,
         tags=tuple(dict.fromkeys(tag for value in _list(item, "tags") if (tag := _scalar(value)))),
         enclosures=tuple(_enclosures(item)),
@@ -73,9 +76,9 @@ def _dates(item: _Object) -> tuple[str, ...]:
     return tuple(filter(None, [_string(item, "date_published") or _string(item, "date_modified")]))
 
 
-def _authors(item: _Object) -> Iterator[str]:
+def _authors(item_or_feed: _Object) -> Iterator[str]:
     # Version 1 had one author, 1.1 has several; a feed may give both.
-    for author in _list(item, "authors") or [item.get("author")]:
+    for author in _list(item_or_feed, "authors") or [item_or_feed.get("author")]:
         name = _string(author, "name") if isinstance(author, dict) else _scalar(author)
         if name:
             yield name
@@ -86,10 +89,20 @@ def _enclosures(item: _Object) -> Iterator[Enclosure]:
         if isinstance(attachment, dict) and (url := _string(attachment, "url")):
             size = attachment.get("size_in_bytes")
             known = isinstance(size, int) and not isinstance(size, bool) and 0 <= size < 10**18
-            yield Enclosure(url, _string(attachment, "mime_type") or None, size if known else None)
+            duration = seconds(_string(attachment, "duration_in_seconds"))
+            yield Enclosure(url, _string(attachment, "mime_type") or None, size if known else None, duration)
     for key in ("image", "banner_image"):
         if url := _string(item, key):
             yield Enclosure(url, ANY_IMAGE)
+
+
+def seconds(written: str) -> float | None:
+    """The duration that a feed writes as seconds or as `1:02:03`; None where it is no duration, or 0."""
+    match = _DURATION.fullmatch(written.strip())
+    if match is None:
+        return None
+    hours, minutes, rest = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + rest or None
 
 
 def _list(mapping: _Object, key: str) -> list[Any]:

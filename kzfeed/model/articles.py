@@ -74,6 +74,7 @@ class Enclosure:
     url: str
     mime_type: str | None = None
     size_bytes: int | None = None
+    duration_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,7 @@ class Media:
     proxy_url: str | None = None
     mime_type: str | None = None
     size_bytes: int | None = None
+    duration_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

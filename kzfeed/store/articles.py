@@ -360,6 +360,7 @@ def _add_media_and_tags(connection: sa.Connection, steps: Sequence[_Step]) -> No
                 "proxy_url": each.proxy_url,
                 "mime_type": each.mime_type,
                 "size_bytes": each.size_bytes,
+                "duration_seconds": each.duration_seconds,
             }
             for each in article.media
             if is_new or (each.kind, each.url) not in seen

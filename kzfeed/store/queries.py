@@ -218,7 +218,9 @@ def article_rows(database: Database, article_id: int) -> dict[str, list[dict[str
     tag, media, sighting = tables.tags.c, tables.media.c, tables.sightings.c
     queries = {
         "tags": sa.select(tag.tag).where(tag.article_id == article_id).order_by(tag.id),
-        "media": sa.select(media.kind, media.url, media.proxy_url, media.mime_type, media.size_bytes)
+        "media": sa.select(
+            *(media.kind, media.url, media.proxy_url, media.mime_type, media.size_bytes, media.duration_seconds)
+        )
         .where(media.article_id == article_id)
         .order_by(media.id),
         "sightings": sa.select(

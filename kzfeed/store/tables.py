@@ -313,6 +313,7 @@ media = sa.Table(
     sa.Column("proxy_url", sa.Text),
     sa.Column("mime_type", sa.Text),
     sa.Column("size_bytes", sa.BigInteger),
+    sa.Column("duration_seconds", sa.Double),
 )
 
 tags = sa.Table(

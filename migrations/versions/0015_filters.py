@@ -1,4 +1,5 @@
-"""Filters of sources, how many articles they left out of each poll, and the entries left out of the last windows.
+"""Filters of sources, how many articles they left out of each poll, the entries left out of the last windows, and the
+duration of media.
 
 Revision 0015, after 0016.
 """
@@ -27,8 +28,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source_id", "url_hash", name="pk_filtered_entries"),
     )
 
+    op.add_column("media", sa.Column("duration_seconds", sa.Double))
+
 
 def downgrade() -> None:
+    op.drop_column("media", "duration_seconds")
     # Their entries may be stored from now on: the next poll reads whole documents.
     op.execute("UPDATE sources SET ask_in_full = TRUE, body_hash = NULL WHERE filters IS NOT NULL")
     op.drop_table("filtered_entries")

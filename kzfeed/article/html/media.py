@@ -5,6 +5,7 @@ proxy is removed from an address only where it documents how it writes addresses
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -132,7 +133,24 @@ def enclosure_media(enclosure: Enclosure, base_url: str | None) -> Media | None:
     kind = "image" if family == "image" else _PLAYERS.get(family, "enclosure")
     medium = _medium(kind, enclosure.url, base_url, enclosure.mime_type)
     size = enclosure.size_bytes
-    return replace(medium, size_bytes=size) if medium and size and size > 0 else medium
+    size = size if size and size > 0 else None
+    return medium and replace(medium, size_bytes=size, duration_seconds=enclosure.duration_seconds)
+
+
+def merged_media(media: Iterable[Media]) -> tuple[Media, ...]:
+    """Each medium once, in order. What the first mention of one does not say is taken from the later ones."""
+    found: dict[tuple[MediaKind, str], Media] = {}
+    for each in media:
+        first = found.setdefault((each.kind, each.url), each)
+        if first is not each:
+            found[each.kind, each.url] = replace(
+                first,
+                proxy_url=first.proxy_url or each.proxy_url,
+                mime_type=first.mime_type or each.mime_type,
+                size_bytes=first.size_bytes or each.size_bytes,
+                duration_seconds=first.duration_seconds or each.duration_seconds,
+            )
+    return tuple(found.values())
 
 
 def _publisher_of(url: str) -> str:
