@@ -16,7 +16,7 @@ from kzfeed import __version__
 from kzfeed.batching import Batcher
 from kzfeed.clock import utc_now
 from kzfeed.config import values
-from kzfeed.config.access import Request, requests_of
+from kzfeed.config.access import AccessSettings, access_settings
 from kzfeed.config.proxies import ProxyUrls
 from kzfeed.config.settings import HostSettings, Settings
 from kzfeed.errors import ConfigError, DatabaseFileReplaced
@@ -194,27 +194,27 @@ def access_of(settings: Settings) -> AccessOf:
     Raises ConfigError for a secret or a file of authorities that cannot be read.
     """
     general = Access(_proxy_rules(settings.proxies()))
-    requests, passwords = requests_of(settings), settings.urls_with_passwords()
-    authorities = _authorities(settings, requests)
+    found, passwords = access_settings(settings), settings.urls_with_passwords()
+    authorities = _authorities(settings, found)
     own: dict[str, Access] = {}
     for source in settings.sources:
-        if source.name in requests or source.name in passwords or source.proxy is not None:
-            request = requests.get(source.name, Request())
+        if source.name in found or source.name in passwords or source.proxy is not None:
+            given = found.get(source.name, AccessSettings())
             own[source.name] = Access(
                 proxies=general.proxies if source.proxy is None else _proxy_rules(settings.proxies(source.proxy)),
                 url=source.url,
-                headers=tuple((name.encode(), value.encode()) for name, value in request.headers),
-                user_agent=request.user_agent.encode() if request.user_agent else None,
-                authorities=authorities[request.authorities] if request.authorities else None,
+                headers=tuple((name.encode(), value.encode()) for name, value in given.headers),
+                user_agent=given.user_agent.encode() if given.user_agent else None,
+                authorities=authorities[given.authorities] if given.authorities else None,
             )
     return lambda name: own.get(name, general)
 
 
-def _authorities(settings: Settings, requests: Mapping[str, Request]) -> dict[Path, SSLContext]:
+def _authorities(settings: Settings, access: Mapping[str, AccessSettings]) -> dict[Path, SSLContext]:
     """The certificate authorities in each file that sources name. Raises ConfigError."""
     found: dict[Path, SSLContext] = {}
-    for name, request in requests.items():
-        path = request.authorities
+    for name, given in access.items():
+        path = given.authorities
         if path and path not in found:
             try:
                 found[path] = authorities_of(str(path))

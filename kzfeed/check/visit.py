@@ -29,6 +29,8 @@ async def check_feed(settings: Settings, url: str, timezone: str | None = None) 
         zone = values.timezone(timezone) if timezone else own_zone
     except ValueError as error:
         raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}") from None
+    # The secrets of other sources need not be there.
+    settings = settings.model_copy(update={"sources": (source,) if source else ()})
     outcome, redirects = await _visit(settings, url, source.name if source else "")
     checking = CheckSettings(url, zone, utc_now(), settings.interval_bounds())
     if not isinstance(outcome, Fetched):

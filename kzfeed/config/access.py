@@ -1,4 +1,4 @@
-"""What the requests of a source hold by its configuration, with its secrets, which are read here.
+"""What a source has of its own for its requests, with its secrets, which are read here.
 
 Secrets are read at a start and at each reload. They are in no message and are never stored.
 """
@@ -16,7 +16,7 @@ from kzfeed.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class AccessSettings:
     """The headers of a source, which may be secret, its own User-Agent, and its file of certificate authorities."""
 
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -24,28 +24,28 @@ class Request:
     authorities: Path | None = None
 
 
-def requests_of(settings: Settings) -> dict[str, Request]:
-    """What the requests of each source hold, by its name, for sources with such settings.
+def access_settings(settings: Settings) -> dict[str, AccessSettings]:
+    """The access settings of each source that has any, by its name.
 
     Raises ConfigErrors for all secrets together that cannot be read or sent.
     """
     mistakes: list[ConfigError] = []
-    requests = {}
+    found = {}
     for source in settings.sources:
         if source.headers or source.basic_auth or source.bearer or source.user_agent or source.tls_ca:
-            requests[source.name] = _request(source, settings, mistakes)
+            found[source.name] = _read(source, settings, mistakes)
     if mistakes:
         raise ConfigErrors(mistakes)
-    return requests
+    return found
 
 
-def _request(source: SourceSettings, settings: Settings, mistakes: list[ConfigError]) -> Request:
+def _read(source: SourceSettings, settings: Settings, mistakes: list[ConfigError]) -> AccessSettings:
     headers: list[tuple[str, str]] = []
 
     def add(key: str, name: str, value: str | Secret, written: Callable[[str], str]) -> None:
         try:
-            found = value.read(settings.folder, settings.environ) if isinstance(value, Secret) else value
-            headers.append((name, written(found)))
+            text = value.read(settings.folder, settings.environ) if isinstance(value, Secret) else value
+            headers.append((name, written(text)))
         except ValueError as error:
             place = f"sources.{source.name}.{key}"
             mistakes.append(ConfigError(place, value=values.UNSEEN, expected=str(error), origin=settings.origin))
@@ -57,7 +57,7 @@ def _request(source: SourceSettings, settings: Settings, mistakes: list[ConfigEr
     if source.bearer:
         add("bearer", "Authorization", source.bearer, lambda token: f"Bearer {sendable(token)}")
     authorities = settings.folder / source.tls_ca if source.tls_ca else None
-    return Request(tuple(headers), source.user_agent, authorities)
+    return AccessSettings(tuple(headers), source.user_agent, authorities)
 
 
 def _basic(credentials: str) -> str:

@@ -38,7 +38,7 @@ class Secret:
             place = f"the file {folder / (self.file or '')}"
             try:
                 with (folder / (self.file or "")).open("rb") as file:
-                    found = file.read(_MAX_SECRET + 1).decode()
+                    found = file.read(_MAX_SECRET + 1).decode("utf-8-sig")
             except OSError as error:
                 raise ValueError(f"a secret in {place}, which cannot be read: {error.strerror}") from None
             except UnicodeDecodeError:

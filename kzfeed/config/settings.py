@@ -119,7 +119,7 @@ class SourceSettings(_Section):
     exclude: tuple[FilterRuleSettings, ...] = ()
 
     @model_validator(mode="after")
-    def _has_no_header_twice(self) -> Self:
+    def _sends_each_header_once(self) -> Self:
         names = [name.lower() for name in self.headers]
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise ValueError(f"each of the headers once: {twice} is there twice")

@@ -62,6 +62,8 @@ def everything(database_url: str) -> str:
         ('bearer = { env = "CREDENTIAL" }', "authorization", "Bearer t0ken"),
         ('headers = { X-Api-Key = { env = "CREDENTIAL" } }', "x-api-key", "t0ken"),
         ('user_agent = "Special/1.0"', "user-agent", "Special/1.0"),
+        # A password in the URL.
+        ("", "authorization", "Basic " + base64.b64encode(b"me:s3cret").decode()),
     ],
 )
 def test_what_a_source_sends_is_neither_stored_nor_exported_nor_logged(
@@ -69,7 +71,8 @@ def test_what_a_source_sends_is_neither_stored_nor_exported_nor_logged(
 ) -> None:
     page: Page = server.page("/feed", wants(header, lambda: sent))
     (tmp_path / "login").write_text("me:s3cret\n")
-    (tmp_path / "kzfeed.toml").write_text(FILE.format(url=page.url, more=more))
+    url = page.url if more else page.url.replace("://", "://me:s3cret@")
+    (tmp_path / "kzfeed.toml").write_text(FILE.format(url=url, more=more))
     environment = clean_environment(KZFEED_DATABASE_URL=database_url, CREDENTIAL="t0ken")
 
     printed = ""

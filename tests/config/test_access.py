@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed.config.access import Request, requests_of
+from kzfeed.config.access import AccessSettings, access_settings
 from kzfeed.config.load import ConfigErrors, load
 from kzfeed.config.settings import Settings
 
@@ -28,9 +28,9 @@ def test_secrets_are_read_from_files_beside_the_configuration_and_from_variables
         environ={"KEY": "s3cret"},
     )
 
-    request = requests_of(settings)["voa"]
+    found = access_settings(settings)["voa"]
 
-    assert request == Request(
+    assert found == AccessSettings(
         headers=(
             ("X-Api-Key", "s3cret"),
             ("Accept", "application/json"),
@@ -39,11 +39,11 @@ def test_secrets_are_read_from_files_beside_the_configuration_and_from_variables
         user_agent="Special/1.0",
         authorities=tmp_path / "ca.pem",
     )
-    assert "s3cret" not in repr(request) + repr(settings)
+    assert "s3cret" not in repr(found) + repr(settings)
 
 
 def test_a_source_without_such_settings_has_none(tmp_path: Path) -> None:
-    assert requests_of(read(tmp_path, "")) == {}
+    assert access_settings(read(tmp_path, "")) == {}
 
 
 def test_a_changed_secret_is_read_again(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_changed_secret_is_read_again(tmp_path: Path) -> None:
     found = []
     for token in ("one", "two\n"):
         (tmp_path / "token").write_text(token)
-        found.append(requests_of(settings)["voa"].headers)
+        found.append(access_settings(settings)["voa"].headers)
 
     assert found == [(("Authorization", "Bearer one"),), (("Authorization", "Bearer two"),)]
 
@@ -126,7 +126,7 @@ def test_a_secret_that_cannot_be_read_or_sent_is_told_with_its_place(
         (tmp_path / "token").write_bytes(content)
 
     with pytest.raises(ConfigErrors) as caught:
-        requests_of(read(tmp_path, 'bearer = { file = "token" }'))
+        access_settings(read(tmp_path, 'bearer = { file = "token" }'))
 
     assert "kzfeed.toml: sources.voa.bearer = …: expected " in str(caught.value)
     assert problem in str(caught.value)
@@ -141,7 +141,7 @@ def test_a_variable_that_is_not_set_and_credentials_without_a_colon_are_told_tog
     )
 
     with pytest.raises(ConfigErrors) as caught:
-        requests_of(settings)
+        access_settings(settings)
 
     assert [(each.key, each.expected) for each in caught.value.mistakes if isinstance(caught.value, ConfigErrors)] == [
         ("sources.voa.headers.X", "a secret in the environment variable KEY, which is not set or empty"),

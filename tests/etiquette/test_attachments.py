@@ -71,14 +71,14 @@ def test_a_podcast_keeps_type_size_and_duration_of_its_files(
 
     rows = query(world, MEDIA)
 
-    assert ("一", "audio", "https://e.example/1.mp3", "audio/mpeg", 4718592, 3723.0) in rows
-    assert ("一", "video", "https://e.example/1.mp4", "video/mp4", 99, 61.5) in rows
-    assert ("二", "image", "https://e.example/2.jpg", "image/jpeg", None, None) in rows
-    if not is_broken:
-        assert ("二", "audio", "https://e.example/2.mp3", "audio/mpeg", 5, 6.0) in rows
-        assert len(rows) == 4
-        assert query(world, TAGS) == [("中亚",), ("渡船",)]
-        assert query(world, "SELECT author, language FROM articles ORDER BY id")[0] == ("王明", "zh-CN")
+    assert rows == [
+        ("一", "audio", "https://e.example/1.mp3", "audio/mpeg", 4718592, 3723.0),
+        ("一", "video", "https://e.example/1.mp4", "video/mp4", 99, 61.5),
+        ("二", "audio", "https://e.example/2.mp3", "audio/mpeg", 5, 6.0),
+        ("二", "image", "https://e.example/2.jpg", "image/jpeg", None, None),
+    ]
+    assert query(world, TAGS) == [("中亚",), ("渡船",)]
+    assert query(world, "SELECT author, language FROM articles ORDER BY id")[0] == ("王明", "zh-CN")
 
 
 def test_a_json_feed_keeps_attachments_authors_languages_and_tags(

@@ -81,7 +81,10 @@ def test_a_source_that_is_well_says_when_why_and_how_often() -> None:
             "Its server has answered 304 and nothing else since 2022-01-10 18:00:00 UTC.",
         ),
         ({"not_modified_since": NOW, "ask_in_full": True}, "UTC: the next request is for the whole document."),
-        ({"ask_in_full": True}, "The last answer was doubtful: the next request is for the whole document."),
+        (
+            {"ask_in_full": True},
+            "The last answer was doubtful, or its filters are new: the next request is for the whole document.",
+        ),
         (
             {"validators": None},
             "Its server gives no validators: while the document stays the same, polls become rarer.",
