@@ -31,6 +31,7 @@ _TYPES: dict[str, Callable[[], Any]] = {
     "instant": lambda: pa.timestamp("ms", tz="UTC"),
     "integer": pa.int32,
     "bigint": pa.int64,
+    "double": pa.float64,
     "boolean": pa.bool_,
 }
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from kzfeed.store import tables
 from kzfeed.store.records import BELONGING, article_columns, exchanged_columns
 
-Kind = Literal["text", "instant", "integer", "bigint", "boolean"]
+Kind = Literal["text", "instant", "integer", "bigint", "double", "boolean"]
 """An `integer` has 4 bytes, a `bigint` 8."""
 
 
@@ -38,6 +38,8 @@ def _kind(column: sa.Column[Any]) -> Kind:
             return "bigint"
         case sa.Integer():
             return "integer"
+        case sa.Double():
+            return "double"
         case sa.Text():
             return "text"
     raise TypeError(f"{column}: no kind of export for {column.type!r}")

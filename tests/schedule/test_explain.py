@@ -181,10 +181,12 @@ def test_a_name_that_is_not_there_is_a_mistake_of_usage(kzfeed_explain: Explain)
 
 
 def test_a_poll_that_brought_something_says_what() -> None:
-    poll = {"started_at": NOW, "outcome": "new", "http_status": 200, "entries": 20, "new_articles": 3, "flaw": None}
+    poll = {"started_at": NOW, "outcome": "new", "http_status": 200, "entries": 20, "new_articles": 3}
+    poll |= {"flaw": None, "filtered": 0, "revised_articles": 1, "duration_ms": 250}
 
-    line = poll_line(poll | {"revised_articles": 1, "duration_ms": 250})
-    flawed = poll_line(poll | {"revised_articles": 1, "duration_ms": 250, "flaw": "the document breaks off"})
+    line, filtered = poll_line(poll), poll_line(poll | {"filtered": 2})
+    flawed = poll_line(poll | {"flaw": "the document breaks off"})
 
+    assert filtered.endswith(", 1 revised, 2 filtered out (250 ms)")
     assert flawed.endswith("1 revised, flaw: the document breaks off (250 ms)")
     assert line == "2022-01-11 18:00:00 UTC  new 200, 20 entries, 3 new, 1 revised (250 ms)"
