@@ -315,7 +315,7 @@ def _add_front_matter(connection: sa.Connection, steps: Iterable[_Step]) -> None
     """Add the front matter of files to versions that the archive holds without any."""
     rows = [
         {
-            "article_id": step.id,
+            "of_article": step.id,
             "of_revision": step.change.revision,
             "given_front_matter": step.change.article.front_matter,
         }
@@ -327,16 +327,15 @@ def _add_front_matter(connection: sa.Connection, steps: Iterable[_Step]) -> None
             connection.execute(statement, rows)
 
 
-def _with_front_matter(update: sa.Update, table: sa.Table) -> sa.Update:
-    lacks_it = table.c.revision == sa.bindparam("of_revision"), table.c.front_matter.is_(None)
-    return update.where(*lacks_it).values(front_matter=_given(table.c.front_matter))
+def _with_front_matter(table: sa.Table, article_id: sa.Column[Any]) -> sa.Update:
+    is_version = article_id == sa.bindparam("of_article"), table.c.revision == sa.bindparam("of_revision")
+    update = sa.update(table).where(*is_version, table.c.front_matter.is_(None))
+    return update.values(front_matter=_given(table.c.front_matter))
 
 
 _ADD_FRONT_MATTER = [
-    _with_front_matter(_UPDATE_ARTICLE, tables.articles),
-    _with_front_matter(
-        sa.update(tables.revisions).where(tables.revisions.c.article_id == sa.bindparam("article_id")), tables.revisions
-    ),
+    _with_front_matter(tables.articles, _article.id),
+    _with_front_matter(tables.revisions, tables.revisions.c.article_id),
 ]
 
 

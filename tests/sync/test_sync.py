@@ -185,11 +185,22 @@ def test_what_is_no_folder_is_refused(archive: Archive, command: tuple[str, ...]
     assert done.stderr.endswith("folder\n")
 
 
+def test_a_folder_that_was_emptied_or_is_new_is_filled_again(archive: Archive) -> None:
+    (archive.folder / "kzfeed.toml").write_text('sources = []\n[archive]\ndirectory = "articles"\n')
+    archive.kzfeed("backfill", write_file(archive.folder / "in", 1), write_file(archive.folder / "in", 2))
+    expected = tree(archive.folder / "articles")
+    assert len(expected) == 3
+
+    shutil.rmtree(archive.folder / "articles")
+    archive.kzfeed("backfill", archive.folder / "in/1.txt")
+
+    assert tree(archive.folder / "articles") == expected
+
+
 def test_a_folder_of_another_database_is_compared_whole_and_what_is_newer_in_it_stays(
     archive: Archive, new_database: NewDatabase
 ) -> None:
     """As after a restore of an older backup: only `sync` removes what the database lacks."""
-    shutil.rmtree(archive.folder / "articles", ignore_errors=True)
     for number in range(4):
         write_file(archive.folder / "in", number)
     archive.kzfeed("backfill", "in", "--source", "s")
