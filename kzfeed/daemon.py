@@ -74,13 +74,15 @@ class Every(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
 class Daemon:
     """One running daemon. `slots` is how many polls it runs at a time, `lease` how long a claim lasts without renewal.
 
-    `reload` puts the configuration in force again. It is called on SIGHUP and raises ConfigError for a mistake in it.
+    `reload` puts the configuration in force again. It is called on SIGHUP and when `config_changed` says that the files
+    have changed, and raises ConfigError for a mistake in them.
     """
 
     poller: Poller
     slots: int = 100
     lease: timedelta = LEASE
     reload: Callable[[], None] = lambda: None
+    config_changed: Callable[[], bool] = lambda: False
     indexing: Indexing | None = None
     """The job of the search index, if the database has one."""
     folder: "FolderJob | None" = None
@@ -311,7 +313,7 @@ class Daemon:
                 log.warning("clock went back, schedule moved back with it", seconds=round(by.total_seconds()))
 
     async def _reload(self) -> None:
-        if not self._reload_wanted:
+        if not self._reload_wanted and not await asyncio.to_thread(self.config_changed):
             return
         self._reload_wanted = False
         try:

@@ -22,19 +22,27 @@ class UsageError(KzfeedError):
 
 
 class ConfigError(KzfeedError):
-    """A setting is wrong: its key, its value, what was expected, and the file or variable that holds it."""
+    """A setting is wrong: its key, its value, what was expected, and the file or variable that holds it.
+
+    `line` is the line in the file where it is known.
+    """
 
     exit_code = 2
 
-    def __init__(self, key: str, *, value: object, expected: str, origin: str) -> None:
-        self.key, self.value, self.expected, self.origin = key, value, expected, origin
-        super().__init__(f"{origin}: {key} = {value!r}: expected {expected}")
+    def __init__(self, key: str, *, value: object, expected: str, origin: str, line: int | None = None) -> None:
+        self.key, self.value, self.expected, self.origin, self.line = key, value, expected, origin, line
+        where = origin if line is None else f"{origin}, line {line}"
+        super().__init__(f"{where}: {key} = {value!r}: expected {expected}")
 
 
 class DatabaseError(KzfeedError):
     """The database cannot be used. The current transaction was rolled back."""
 
     exit_code = 3
+
+
+class DatabaseMissing(DatabaseError):  # noqa: N818 - a command may do without it
+    """There is no database at this address, or none of kzfeed."""
 
 
 class DatabaseFileReplaced(DatabaseError):  # noqa: N818 - it is an event, and the file need not be wrong

@@ -83,6 +83,9 @@ def _wanted(settings: Settings, database: Database, names: Sequence[str]) -> dic
     else:
         sources.add_first(database, settings.source_configs(), utc_now())
     stored = sources.hosts_by_name(database)
+    disabled = {source.name for source in settings.sources if not source.enabled}
+    if not_polled := sorted(set(names) & disabled):
+        raise UsageError(f"disabled, so not polled (see `kzfeed sources enable`): {', '.join(not_polled)}")
     if unknown := sorted(set(names) - stored.keys()):
         known = ", ".join(stored) or "none"
         raise UsageError(
@@ -130,6 +133,8 @@ def _allowed(source: Source | None, paused: dict[str, datetime], now: datetime, 
     """The source, if it may be polled now. `force` overrules what its server asked for."""
     if source is None or (retired := retirement(source)) == "removed":
         return "no longer configured"
+    if retired == "disabled":
+        return "disabled in the configuration"
     if force:
         return source
     if retired:

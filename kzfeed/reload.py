@@ -1,4 +1,4 @@
-"""Applying the configuration to the database: when the daemon starts, and at each SIGHUP."""
+"""Applying the configuration to the database: when the daemon starts, at SIGHUP, and when a file has changed."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -20,6 +20,8 @@ def apply(settings: Settings, database: Database, now: datetime) -> None:
 
     A configuration that names no sources leaves those of the database; a new database gets the built-in ones.
     """
+    if settings.left_out:
+        log.warning("outlines are no sources", number=len(settings.left_out), first=settings.left_out[:5])
     if not settings.names_sources:
         sources.add_first(database, settings.source_configs(), now)
         claims.spread_due(database, spread_start, now)
@@ -36,7 +38,7 @@ def apply(settings: Settings, database: Database, now: datetime) -> None:
 def reloader(
     in_force: Settings, database: Database, load: Callable[[], Settings], on_reload: Callable[[Settings], None]
 ) -> Callable[[], None]:
-    """The function that SIGHUP calls: it applies the sources that `load` reads, and names what needs a restart.
+    """The function that reads the configuration again: it applies the sources, and names what needs a restart.
 
     `on_reload` is called with the new settings, and may raise ConfigError.
     """

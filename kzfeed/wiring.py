@@ -50,15 +50,17 @@ REPLACEMENT_WAIT = timedelta(seconds=10)
 log = structlog.get_logger()
 
 
-async def run(settings: Settings, database: Database, *, load: Callable[[], Settings]) -> None:
-    """Run the daemon until a signal stops it. SIGHUP puts into force what `load` reads.
+async def run(
+    settings: Settings, database: Database, *, load: Callable[[], Settings], config_changed: Callable[[], bool]
+) -> None:
+    """Run the daemon until a signal stops it. SIGHUP puts into force what `load` reads, and so does a changed file.
 
     If the database's file was deleted, moved or replaced, the daemon begins anew with the file in its place. Raises
     DatabaseError if there is none with the current schema, and if another daemon uses the same SQLite database.
     """
     while True:
         try:
-            await _run(settings, database, load)
+            await _run(settings, database, load, config_changed)
             return
         except DatabaseFileReplaced as error:
             log.error("database file taken away, nothing is stored in it any more", error=str(error))
@@ -70,7 +72,9 @@ async def run(settings: Settings, database: Database, *, load: Callable[[], Sett
                 settings = fresh
 
 
-async def _run(settings: Settings, database: Database, load: Callable[[], Settings]) -> None:
+async def _run(
+    settings: Settings, database: Database, load: Callable[[], Settings], config_changed: Callable[[], bool]
+) -> None:
     # Imported late: its scheduler takes a while, and `kzfeed poll` does not need it.
     from kzfeed.daemon import Daemon
 
@@ -94,6 +98,7 @@ async def _run(settings: Settings, database: Database, load: Callable[[], Settin
                     polls,
                     slots=connections(settings),
                     reload=reload,
+                    config_changed=config_changed,
                     indexing=indexing,
                     folder=_folder_job(settings, database),
                     described=described,

@@ -69,14 +69,15 @@ class ForkServer:
         *,
         stdout: str = os.devnull,
         stderr: str = os.devnull,
+        stdin: str = os.devnull,
         user: User | None = None,
     ) -> int:
-        """Start `kzfeed ARGUMENTS` in `folder`, with its output appended to these files; its process id."""
+        """Start `kzfeed ARGUMENTS` in `folder`, with these files as its input and output; its process id."""
         request = {
             "start": [*map(str, arguments)],
             "folder": str(folder),
             "environment": dict(environment),
-            "files": [os.devnull, stdout, stderr],
+            "files": [stdin, stdout, stderr],
             "user": user and asdict(user),
         }
         return self._ask(request)
@@ -141,7 +142,9 @@ def main() -> None:
     import psycopg  # noqa: F401
 
     from kzfeed import wiring  # noqa: F401
+    from kzfeed.check import discovery  # noqa: F401
     from kzfeed.cli import main as cli  # noqa: F401
+    from kzfeed.config import edit, opml  # noqa: F401
     from kzfeed.store import schema  # noqa: F401
 
     for line in sys.stdin:

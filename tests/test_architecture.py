@@ -41,7 +41,7 @@ BELOW: dict[str, set[str]] = {
     "restore": {"export_list", "restore_stream", "file_reader", "store"},
     "backfill": {"atomic_file", "restore_stream", "file_reader", "restore", "store"},
     "export": {"atomic_file", "compressed", "restore_atom", "export_list", "file_reader", "store", "article"},
-    "config": {"schedule", "article"},
+    "config": {"article", "atomic_file", "schedule"},
     "sync": {"atomic_file", "export", "export_list", "file_reader", "store", "article", "config"},
     "indexing": {"sandbox", "store"},
     "daemon": {"indexing", "sync", "poll", "schedule", "store"},
@@ -64,6 +64,7 @@ BELOW: dict[str, set[str]] = {
     "poll_sources": {"wiring", "batching", "clock", "poll", "store", "schedule", "config"},
     "__main__": {"cli"},
     "cli": {
+        "atomic_file",
         "wiring",
         "poll_sources",
         "schedule",
@@ -127,13 +128,16 @@ ONLY_IN = {
             "indexing",
             "sync.job",
         ),
-        *("cli.polling", "cli.sources"),
+        *("cli.polling", "cli.sources", "cli.source_edits"),
     ),
     "pyarrow": ("export.parquet",),
     "typer": ("cli.",),
     "rich": ("cli.",),
     "pydantic": ("config.",),
     "pydantic_core": ("config.",),
+    "tomli": ("config.",),
+    "tomlkit": ("config.",),
+    "defusedxml": ("config.opml",),
 }
 """Libraries that few modules may import, and prefixes of the names of these modules."""
 

@@ -6,7 +6,6 @@ that show a command.
 """
 
 import importlib.util
-import json
 import os
 import re
 import shlex
@@ -77,19 +76,19 @@ def archive(tmp_path_factory: pytest.TempPathFactory, feed: str) -> Path:
     """A folder with the archive that the pages speak of: the articles of `seeds`, and a source that is polled."""
     folder = tmp_path_factory.mktemp("documented")
     shutil.copytree(ROOT / "seeds", folder / "seeds")
-    environment = environment_of(folder, feed)
+    (folder / "kzfeed.toml").write_text(f'[[sources]]\nname = "voa"\nurl = "{feed}"\n')
+    environment = environment_of(folder)
     for command in (["backfill", "seeds"], ["poll"]):
         done = fork_server().run(command, folder, environment)
         assert done.returncode == 0, done.stderr
     return folder
 
 
-def environment_of(folder: Path, feed: str) -> dict[str, str]:
+def environment_of(folder: Path) -> dict[str, str]:
     # The server's own programs: those of this machine may be older than the server.
     programs = next(PGSERVER.glob("pginstall[0-9]*")) / "bin"
     return clean_environment(
         PATH=f"{folder / 'bin'}:{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-        KZFEED_SOURCES=json.dumps([{"name": "voa", "url": feed}]),
         KZFEED_HTTP_HOST_GAP="0s",
     )
 
@@ -117,8 +116,7 @@ class Reader:
                 assert done.returncode == 0, done.stderr
             case "toml":
                 (self.folder / "page.toml").write_text(block.text)
-                without_sources = {name: value for name, value in self.environment.items() if name != "KZFEED_SOURCES"}
-                self._kzfeed(["--config", "page.toml", "sources", "list"], without_sources)
+                self._kzfeed(["--config", "page.toml", "sources", "list"], self.environment)
 
     def _shell(self, line: str) -> None:
         if not line:
@@ -136,7 +134,7 @@ class Reader:
             "DIR": "exported",
             "FILE": f"file-{self.files}",
             "NAME": "voa",
-            "URL": self.feed,
+            "URL": f"{self.feed}?{self.files}",
         }
         arguments = [placeholders.get(word, word) for word in shlex.split(line)[1:]]
         self._run_daemon() if arguments == ["run"] else self._kzfeed(arguments, self.environment)
@@ -183,7 +181,7 @@ def reader(archive: Path, feed: str, tmp_path: Path, request: pytest.FixtureRequ
     folder = tmp_path / "folder"
     shutil.copytree(archive, folder)
     server: str = request.getfixturevalue("postgresql")
-    made = Reader(folder, environment_of(folder, feed), feed, server)
+    made = Reader(folder, environment_of(folder), feed, server)
     yield made
     for name in ("kzfeed", "kzfeed_restored"):
         execute(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

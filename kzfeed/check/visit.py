@@ -11,6 +11,7 @@ from kzfeed.config import values
 from kzfeed.config.settings import Settings, SourceSettings
 from kzfeed.errors import DocumentError, UsageError
 from kzfeed.fetch.client import Hop
+from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.hosts import host_of
 from kzfeed.model.articles import Document, FeedLinks, Page, ParsedDocument
 from kzfeed.model.polls import Failed, Fetched, Outcome, Visit
@@ -18,10 +19,13 @@ from kzfeed.text import redacted
 from kzfeed.wiring import document_workers, fetcher, host_queues
 
 
-async def check_feed(settings: Settings, url: str, timezone: str | None = None) -> FeedReport:
+async def check_feed(
+    settings: Settings, url: str, timezone: str | None = None, queues: HostQueues | None = None
+) -> FeedReport:
     """Visit a feed once, as a poll would, and report on it. Where it is an HTML page, find the feeds that it names.
 
-    If a source has this address, its settings apply. Raises UsageError where the URL or the time zone is not valid.
+    If a source has this address, its settings apply. `queues` are those of other visits at the same time, so that each
+    host has its pauses. Raises UsageError where the URL or the time zone is not valid.
     """
     try:
         source = settings.source_at(url)
@@ -31,7 +35,8 @@ async def check_feed(settings: Settings, url: str, timezone: str | None = None) 
         raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}") from None
     # The secrets of other sources need not be there.
     settings = settings.model_copy(update={"sources": (source,) if source else ()})
-    outcome, redirects = await _visit(settings, url, source.name if source else "")
+    visit = Visit(url, trusted_host=host_of(url), source_name=source.name if source else "")
+    outcome, redirects = await _visit(settings, visit, queues or host_queues(settings, visited={}))
     checking = CheckSettings(url, zone, utc_now(), settings.interval_bounds())
     if not isinstance(outcome, Fetched):
         return report(checking, outcome, redirects, None)
@@ -60,15 +65,13 @@ def _with_filters(made: FeedReport, source: SourceSettings, read: ParsedDocument
     return replace(made, source=source.name, filtered=len(result.filtered), document=document)
 
 
-async def _visit(settings: Settings, url: str, source_name: str) -> tuple[Outcome, list[Redirect]]:
-    host = host_of(url)
+async def _visit(settings: Settings, visit: Visit, queues: HostQueues) -> tuple[Outcome, list[Redirect]]:
     hops: list[Hop] = []
-    queues = host_queues(settings, visited={})
-    async with fetcher(settings) as visits, queues.slot(host) as slot:
+    async with fetcher(settings) as visits, queues.slot(host_of(visit.url)) as slot:
 
         async def on_hop(hop: Hop) -> None:
             hops.append(hop)
             await slot.move_to(hop.host)
 
-        outcome = await visits.visit(Visit(url, trusted_host=host, source_name=source_name), on_hop=on_hop)
+        outcome = await visits.visit(visit, on_hop=on_hop)
     return outcome, [Redirect(hop.status, hop.url) for hop in hops]

@@ -19,6 +19,8 @@ from kzfeed.cli import (
     polling,
     query,
     search,
+    source_edits,
+    source_files,
     sources,
     stats,
     status,
@@ -36,7 +38,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-source_commands = typer.Typer(help="List the sources, or try a feed.", no_args_is_help=True)
+source_commands = typer.Typer(help="List, add, change and remove sources, or try a feed.", no_args_is_help=True)
 database_commands = typer.Typer(
     help="Upgrade the database, back it up, rescue it, or let others read it.", no_args_is_help=True
 )
@@ -65,6 +67,13 @@ database_commands.command()(database.revoke)
 app.add_typer(source_commands, name="sources")
 source_commands.command("list")(sources.list_sources)
 source_commands.command()(sources.check)
+source_commands.command()(source_edits.add)
+source_commands.command()(source_edits.remove)
+source_commands.command()(source_edits.enable)
+source_commands.command()(source_edits.disable)
+source_commands.command("set")(source_edits.set_source)
+source_commands.command("import")(source_files.import_sources)
+source_commands.command("export")(source_files.export_sources)
 
 
 def main() -> None:

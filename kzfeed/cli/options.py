@@ -1,6 +1,6 @@
 """Options that several commands share, and the Session that gives a command its settings and its database."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +14,9 @@ import typer
 from kzfeed.errors import UsageError
 
 if TYPE_CHECKING:
+    from kzfeed.config.files import Location
     from kzfeed.config.settings import Settings
+    from kzfeed.config.watch import ConfigWatch
     from kzfeed.store.engine import Database
     from kzfeed.store.queries import Selection
 
@@ -83,14 +85,32 @@ class Session:
         """The settings at the start of the command."""
         return self.read()
 
+    @property
+    def config_location(self) -> "Location":
+        """Where this command finds kzfeed.toml."""
+        from kzfeed.config.load import config_location
+
+        return config_location(self.config)
+
+    def config_watch(self) -> "ConfigWatch":
+        """The files of the configuration as they are now, to be asked later whether they have changed."""
+        from kzfeed.config.watch import ConfigWatch
+
+        return ConfigWatch(self.config_location)
+
+    def try_edited(self, edited: Mapping[Path, bytes]) -> "Settings":
+        """The settings as they would be if files of the configuration had these contents. Raises ConfigError."""
+        from kzfeed.config.load import load
+
+        return load(self.config, database=self.database_url, edited=edited)
+
     def read(self) -> "Settings":
         """Read the settings now, and configure logging by them."""
         import structlog
 
         from kzfeed.cli import log
-        from kzfeed.config.load import load
 
-        settings = load(self.config, database=self.database_url)
+        settings = self.try_edited({})
         log.configure(
             format=self.log_format.value if self.log_format else settings.log.format,
             level=settings.log.level,

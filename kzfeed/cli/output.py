@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kzfeed.cli import terminal
 from kzfeed.instants import iso_text
-from kzfeed.text import json_line, plural, printable, printable_lines, redacted, without_address
+from kzfeed.text import json_line, plural, printable, printable_lines, without_address
 
 if TYPE_CHECKING:
     from kzfeed.poll_sources import PollReport
@@ -99,27 +99,6 @@ def print_articles(articles: Sequence[Mapping[str, Any]]) -> None:
 def print_text(title: str, text: str) -> None:
     """Print an article as its reader sees it."""
     print(printable(title), printable_lines(text), sep="\n\n")
-
-
-def print_sources(sources: Sequence[Mapping[str, Any]]) -> None:
-    """Print each source: its state on one line, then its address and its last error if it has them."""
-    from rich.cells import cell_len
-
-    names = [printable(source["name"]) for source in sources]
-    width = max(map(cell_len, names), default=0)
-    for name, source in zip(names, sources, strict=True):
-        kept = f"{name}{' ' * (width - cell_len(name))}  {source['status']:<7}  {plural(source['articles'], 'article')}"
-        if source["url"] is None:
-            print_line(f"{kept}, not polled: its articles were backfilled")
-            continue
-        print_line(kept)
-        print_line(f"  {redacted(source['url'])}")
-        success, planned = source["last_success_at"], source["next_poll_at"]
-        last, following = (minute(when) if when else "never" for when in (success, planned))
-        print_line(f"  last success: {last}, next poll: {following}")
-        for label in ("last_error", "flaw"):
-            if source[label]:
-                print_sentence(f"  {label.replace('_', ' ')}: {redacted(without_address(source[label]))}", indent=4)
 
 
 class FindingPrinter:

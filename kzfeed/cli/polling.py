@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kzfeed.cli.options import AsJson, Migrate
+from kzfeed.cli.options import AsJson, Migrate, Session
 from kzfeed.cli.output import poll_line, poll_summary, print_json, print_line
 from kzfeed.errors import DatabaseError
 
 if TYPE_CHECKING:
     from kzfeed.cli.progress import Advance
+    from kzfeed.config.settings import Settings
     from kzfeed.poll_sources import PollReport
 
 
@@ -67,15 +68,25 @@ class _Printer:
 
 
 def run(ctx: typer.Context, migrate: Migrate = True) -> None:
-    """Run the daemon: poll what is due until SIGTERM or SIGINT. SIGHUP reloads the configuration."""
+    """Run the daemon: poll what is due until SIGTERM or SIGINT.
+
+    When a file of the configuration changes, or on SIGHUP, the daemon reads the configuration again.
+    """
     # A SIGHUP before the daemon handles it must wait, not kill.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     gc.disable()
     from kzfeed import wiring
 
-    with ctx.obj.database(migrate=migrate) as database:
+    session: Session = ctx.obj
+    watch = session.config_watch()
+
+    def load() -> "Settings":
+        watch.note_reading()
+        return session.read()
+
+    with session.database(migrate=migrate) as database:
         _exempt_startup_objects_from_garbage_collection()
-        asyncio.run(wiring.run(ctx.obj.settings, database, load=ctx.obj.read))
+        asyncio.run(wiring.run(session.settings, database, load=load, config_changed=watch.has_changed))
 
 
 def _exempt_startup_objects_from_garbage_collection() -> None:

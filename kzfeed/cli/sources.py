@@ -1,23 +1,38 @@
 """Commands about sources: `sources list`, `sources check` and `explain`."""
 
 import asyncio
+import contextlib
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from kzfeed.cli.options import AsJson
-from kzfeed.cli.output import print_json, print_sentence, print_sources
+from kzfeed.cli.output import print_json, print_sentence
+from kzfeed.errors import DatabaseMissing
 from kzfeed.text import redacted
 
 
 def list_sources(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the sources with their state, including those that only backfilled articles have."""
+    """List the sources: address, state, last article, last success and next poll.
+
+    Sources that only backfilled articles have are in it too.
+    """
+    from kzfeed.cli.source_list import print_sources, source_rows
     from kzfeed.store.queries import source_health
 
-    with ctx.obj.database(migrate=False) as database:
+    settings = ctx.obj.settings
+    health: list[dict[str, Any]] = []
+    # Somebody who has just added the first sources has no database yet.
+    with contextlib.suppress(DatabaseMissing), ctx.obj.database(migrate=False) as database:
         health = source_health(database)
-    print_json(health) if as_json else print_sources(health)
+    rows = source_rows(health, settings)
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_sources(rows)
+    else:
+        print_sentence("no sources yet: `kzfeed sources add URL` adds one")
 
 
 def check(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
@@ -109,6 +109,9 @@ class SourceSettings(_Section):
     timezone: values.Timezone | None = None
     proxy: values.ProxyUrl | None = Field(default=None, repr=False)
     """None: that of all sources; empty: no proxy."""
+    enabled: values.Flag = True
+    tags: values.Tags = ()
+    """The folders of a reader that the source is in; `/` stands between a folder and the folder in it."""
     headers: Mapping[secrets.HeaderName, secrets.HeaderValue] = Field(default={}, repr=False)
     basic_auth: secrets.SecretValue | None = None
     bearer: secrets.SecretValue | None = None
@@ -153,7 +156,8 @@ class Reading:
 
     `leaves_sources` says that the file names no sources, so that those of the database stay. `ignored_variables` are
     those that Kubernetes sets for a service called kzfeed, and that are not settings. `environ` has the variables that
-    secrets may be in.
+    secrets may be in. `tables` are the sources as they are written, all with a name; they may hold passwords.
+    `left_out` are sentences about outlines of included OPML files that are no sources.
     """
 
     origin: str = BUILT_IN
@@ -161,6 +165,9 @@ class Reading:
     ignored_variables: tuple[str, ...] = ()
     proxies: ProxyUrls = ProxyUrls(direct=LOOPBACK)  # noqa: RUF009 - frozen
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tables: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    left_out: tuple[str, ...] = ()
+    sources_variable: bool = False
 
 
 class Settings(_Section):
@@ -202,6 +209,21 @@ class Settings(_Section):
     def environ(self) -> Mapping[str, str]:
         """The environment variables, for secrets that are in them."""
         return self._reading.environ
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Sentences about outlines of included OPML files that are no sources."""
+        return self._reading.left_out
+
+    @property
+    def source_tables(self) -> tuple[dict[str, Any], ...]:
+        """The sources as tables of kzfeed.toml, all with a name. They may hold passwords."""
+        return self._reading.tables
+
+    @property
+    def sources_variable(self) -> bool:
+        """Whether KZFEED_SOURCES holds the sources, in the place of those in files."""
+        return self._reading.sources_variable
 
     def proxies(self, own: str | None = None) -> ProxyUrls:
         """The proxies of a source; `own` is the one that the source itself names."""
@@ -247,4 +269,5 @@ class Settings(_Section):
             cron=source.cron,
             timezone=source.timezone or self.defaults.timezone,
             filters=source.filters(),
+            enabled=source.enabled,
         )

@@ -7,7 +7,7 @@ which may hold a password.
 import difflib
 import re
 import zoneinfo
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -105,6 +105,17 @@ def folder(value: object) -> Path:
     return value if isinstance(value, Path) else Path(text(value))
 
 
+def duration_text(length: timedelta) -> str:
+    """A length of time as `duration` reads it, such as `1h30m`."""
+    milliseconds = length // timedelta(milliseconds=1)
+    parts: list[str] = []
+    for unit, size_ in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        count, milliseconds = divmod(milliseconds, size_)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
 # --- names and addresses ---------------------------------------------------------------------------------------------
 
 _DATABASE = re.compile(r"sqlite:///(?!$|:memory:)|(?:postgresql|postgresql\+psycopg|postgres)://.")
@@ -122,6 +133,16 @@ def source_name(value: object) -> str:
     if not is_source_name(value):
         raise ValueError(SOURCE_NAME_RULE)
     return str(value)
+
+
+def tags(value: object) -> tuple[str, ...]:
+    """The tags of a source, each once. `/` stands between a folder and the folder in it, as in `News/Asia`."""
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+        raise ValueError('a list of texts such as ["News/Asia", "daily"]')
+    paths = ["/".join(filter(None, map(str.strip, each.split("/")))) for each in value]
+    if "" in paths:
+        raise ValueError("tags that are not empty")
+    return tuple(dict.fromkeys(paths))
 
 
 def host_name(value: object) -> str:
@@ -220,8 +241,11 @@ Place = tuple[str | int, ...]
 """The keys and numbers that lead to a value: `("http", "timeout")`, `("sources", 0, "name")`."""
 
 
-def contradictions(sources: object) -> Iterator[tuple[Place, object, str]]:
-    """Names and URLs that two sources share, and sources with two schedules: place, value, what was expected."""
+def contradictions(sources: object, has_it: Callable[[int], str]) -> Iterator[tuple[Place, object, str]]:
+    """Names and URLs that two sources share, and sources with two schedules: place, value, what was expected.
+
+    `has_it` is a sentence: that the source of this number has the value already, and where it stands.
+    """
     seen: dict[tuple[str, object], int] = {}
     for number, source in enumerate(sources if isinstance(sources, list) else []):
         if not isinstance(source, dict):
@@ -230,7 +254,7 @@ def contradictions(sources: object) -> Iterator[tuple[Place, object, str]]:
             with suppress(ValueError):
                 first = seen.setdefault((key, identity(source.get(key))), number)
                 if first != number:
-                    expected = f"a {key} of its own: sources[{first + 1}] has it already"
+                    expected = f"a {key} of its own: {has_it(first)}"
                     yield ("sources", number, key), source[key], expected
         if "every" in source and "cron" in source:
             yield ("sources", number, "cron"), source["cron"], "no cron beside every: a source has one of them"
@@ -256,6 +280,7 @@ DatabaseUrl = Annotated[str, PlainValidator(database_url)]
 Contact = Annotated[str, PlainValidator(contact)]
 Timezone = Annotated[str, PlainValidator(timezone)]
 Cron = Annotated[str, PlainValidator(cron)]
+Tags = Annotated[tuple[str, ...], PlainValidator(tags)]
 
 # --- values in error messages ----------------------------------------------------------------------------------------
 

@@ -65,6 +65,8 @@ class SourceConfig:
     cron: str | None = None
     timezone: str | None = None
     filters: Filters = Filters()  # noqa: RUF009 - frozen
+    enabled: bool = True
+    """Whether it is polled. A source that is not keeps its state and its articles."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ def _next_visit(source: Source, paused_until: datetime | None, now: datetime) ->
     retired = retirement(source)
     if retired == "removed":
         return "It is not in the configuration any more and is not polled; its articles are kept."
+    if retired == "disabled":
+        return "It is disabled in the configuration and is not polled; its articles are kept."
     if retired == "gone":
         since = f" at {moment(source.gone_at)}" if source.gone_at else ""
         return f"Its server said{since} that it is gone for good (410): it is not polled, its articles are kept."

@@ -6,10 +6,12 @@ from typing import Literal
 from kzfeed.model.polls import Source
 
 
-def retirement(source: Source) -> Literal["removed", "gone"] | None:
-    """Why the source is not polled any more: the operator removed it, or its server said 410. None if it is polled."""
-    if source.status == "removed" or not source.enabled:
+def retirement(source: Source) -> Literal["removed", "disabled", "gone"] | None:
+    """Why the source is not polled any more: the operator's wish, or its server said 410. None if it is polled."""
+    if source.status == "removed":
         return "removed"
+    if not source.enabled:
+        return "disabled"
     return "gone" if source.status == "gone" else None
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DatabaseError as DriverDatabaseError
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from kzfeed.errors import DatabaseError, DatabaseFileReplaced
+from kzfeed.errors import DatabaseError, DatabaseFileReplaced, DatabaseMissing
 from kzfeed.store import sqlite
 from kzfeed.store.row_counts import counted_inserts
 from kzfeed.text import redacted
@@ -53,7 +53,7 @@ class Database:
             self.engine = _engine(url)
             self.file = _sqlite_file(self.engine.url)
             if self.file and not create and not self.file.is_file():
-                raise DatabaseError(f"there is no database {self.file}: `kzfeed backfill` and `kzfeed poll` make one")
+                raise DatabaseMissing(f"there is no database {self.file}: `kzfeed backfill` and `kzfeed poll` make one")
         except OSError as error:
             raise DatabaseError(f"cannot use this database: {error.filename}: {error.strerror}") from error
         except ImportError as error:

@@ -251,19 +251,25 @@ def last_polls(database: Database, source_id: int, limit: int = 10) -> list[dict
 
 
 def source_health(database: Database) -> list[dict[str, Any]]:
-    """The view `source_health` with each source's address, ordered by name.
+    """The view `source_health` with each source's address and title, ordered by name.
 
-    A source that is not polled has no next poll here, though its row keeps the time for its return.
+    `last_article_at` is the last time that an article appeared for the first time. A source that is not polled has no
+    next poll here, though its row keeps the time for its return.
     """
     health = sa.table(
         "source_health",
         *(sa.column(name, kind) for name, kind in _HEALTH.items()),
     )
-    query = sa.select(health, _source.url).join_from(health, tables.sources, health.c.name == _source.name)
+    # By an index: the newest time of a source is the end of its range.
+    newest = sa.select(sa.func.max(tables.sightings.c.first_seen_at)).where(tables.sightings.c.source_id == _source.id)
+    columns = (_source.url, _source.configured_url, _source.title, _source.enabled)
+    query = sa.select(health, *columns, newest.scalar_subquery().label("last_article_at")).join_from(
+        health, tables.sources, health.c.name == _source.name
+    )
     with database.read() as connection:
         rows = [dict(row._mapping) for row in connection.execute(query.order_by(health.c.name))]
     for row in rows:
-        if row["url"] is None or row["status"] not in POLLED_STATUSES:
+        if row["url"] is None or row["status"] not in POLLED_STATUSES or not row["enabled"]:
             row["next_poll_at"] = None
     return rows
 

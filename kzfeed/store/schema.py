@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from kzfeed.errors import DatabaseError
+from kzfeed.errors import DatabaseError, DatabaseMissing
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
@@ -56,8 +56,9 @@ def create(database: Database, revision: str) -> None:
 def require_current(database: Database) -> None:
     """Raise DatabaseError unless the schema is up to date."""
     if not _is_up_to_date(database):
-        raise DatabaseError(
-            f"the database's schema is {current(database) or 'missing'}, this kzfeed needs {HEAD}: "
+        revision = current(database)
+        raise (DatabaseError if revision else DatabaseMissing)(
+            f"the database's schema is {revision or 'missing'}, this kzfeed needs {HEAD}: "
             "run `kzfeed db upgrade`, or leave --no-migrate out"
         )
 

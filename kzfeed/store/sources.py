@@ -129,7 +129,7 @@ def _reconfigure(connection: sa.Connection, row: Any, config: SourceConfig, now:
 def _configured_values(config: SourceConfig) -> dict[str, Any]:
     values = {
         "configured_url": config.url,
-        "enabled": True,
+        "enabled": config.enabled,
         "every_seconds": config.every.total_seconds(),
         "auto": config.auto,
         "cron": config.cron,

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from kzfeed.config import load as reading
-from kzfeed.config.load import ConfigErrors, ConfigFileError, load
+from kzfeed.config import files as reading
+from kzfeed.config.files import ConfigFileError
+from kzfeed.config.load import ConfigErrors, colours_wanted, load
 from kzfeed.config.settings import HostSettings, Settings
 from kzfeed.errors import ConfigError
 
@@ -381,7 +382,10 @@ def test_a_wrong_value_is_told_with_its_key_and_what_was_expected(
         ('every = "auto"\ncron = "7 * * * *"', "sources.voa.cron = '7 * * * *': expected no cron beside every: "),
         ('title = " "', "sources.voa.title = ' ': expected text that is not empty"),
         ('timezone = "Mars/Base"', f"sources.voa.timezone = 'Mars/Base': expected {SOME_ZONE}"),
-        ("enabled = true", "sources.voa.enabled = …: expected one of the keys name, url, title, every, cron, timezone"),
+        ("colour = 1", "sources.voa.colour = …: expected one of the keys name, url, title, every, cron, timezone"),
+        ("enabled = 1", "sources.voa.enabled = 1: expected true or false"),
+        ('tags = "News"', 'sources.voa.tags = \'News\': expected a list of texts such as ["News/Asia", "daily"]'),
+        ('tags = ["News", " / "]', "sources.voa.tags = a list: expected tags that are not empty"),
         ('evry = "1h"', "sources.voa.evry = …: expected a known key (did you mean every?)"),
     ],
 )
@@ -426,7 +430,7 @@ def test_two_sources_share_neither_name_nor_address(read: Read, other: str, said
         ('http.every = "1h"', "http.every = …: expected a known key (did you mean defaults.every?)"),
         (
             'origin = "x"',
-            "origin = …: expected one of the keys database, http, hosts, defaults, parse, archive, log, sources",
+            "expected one of the keys database, http, hosts, defaults, parse, archive, log, sources, include",
         ),
         (
             "[hosts.localhost]\nwait = 1",
@@ -608,7 +612,7 @@ def test_a_long_value_is_shortened(read: Read) -> None:
 
 @pytest.mark.parametrize(("value", "wanted"), [(None, True), ("", True), ("1", False), ("0", False)])
 def test_no_color_turns_colours_off_when_it_says_anything(value: str | None, wanted: bool) -> None:
-    assert reading.colours_wanted({} if value is None else {"NO_COLOR": value}) is wanted
+    assert colours_wanted({} if value is None else {"NO_COLOR": value}) is wanted
 
 
 # --- Kubernetes ------------------------------------------------------------------------------------------------------

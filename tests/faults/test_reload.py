@@ -1,4 +1,4 @@
-"""SIGHUP: a running daemon reads the configuration again, and refuses an invalid one."""
+"""A running daemon reads the configuration again, at SIGHUP and when a file changes, and refuses an invalid one."""
 
 import json
 import signal
@@ -96,4 +96,43 @@ def test_the_daemon_sees_sources_that_another_process_configured(urls: dict[str,
         configure(tmp_path, {"a": urls["a"], "b": urls["b"]}, every="1s")
         assert kzfeed(tmp_path, url, "poll", "b").returncode == 0
         daemon.wait_for("poll", source="b")
+        assert daemon.stop() == 0
+
+
+def test_the_daemon_takes_a_change_of_the_sources_without_a_signal(urls: dict[str, str], tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kzfeed.db"
+    configure(tmp_path, {"a": urls["a"]}, every="1h", more='include = ["lists/*.opml"]')
+    (tmp_path / "lists").mkdir()
+    with Running(tmp_path, url, "run") as daemon:
+        daemon.wait_for("poll", source="a")
+
+        added = kzfeed(tmp_path, url, "sources", "add", urls["b"], "--name", "b")
+        assert added.returncode == 0, added.stderr
+        number = daemon.wait_for("poll", source="b")
+
+        outline = f'<outline text="c" xmlUrl="{urls["c"]}"/>'
+        (tmp_path / "lists" / "c.opml").write_text(f"<opml><body>{outline}</body></opml>")
+        number = daemon.wait_for("poll", after=number, source="c")
+
+        assert kzfeed(tmp_path, url, "sources", "disable", "a").returncode == 0
+        number = daemon.wait_for("configuration reloaded", after=number)
+        assert (row(tmp_path, "a")["status"], row(tmp_path, "a")["enabled"]) == ("active", 0)
+        assert daemon.stop() == 0
+
+
+def test_a_file_that_becomes_wrong_is_told_once_and_the_old_settings_stay(urls: dict[str, str], tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kzfeed.db"
+    file = configure(tmp_path, {"a": urls["a"]}, every="1h")
+    with Running(tmp_path, url, "run") as daemon:
+        number = daemon.wait_for("poll", source="a")
+        right = file.read_text("utf-8")
+
+        file.write_text(right + "[[sources]", "utf-8")
+        number = daemon.wait_for("configuration refused, the previous one stays in force", after=number)
+        assert row(tmp_path, "a")["enabled"] == 1
+
+        file.write_text(right + f'[[sources]]\nname = "b"\nurl = "{urls["b"]}"\n', "utf-8")
+        daemon.wait_for("poll", after=number, source="b")
+        events = [event["event"] for event in daemon.events]
+        assert events.count("configuration refused, the previous one stays in force") == 1
         assert daemon.stop() == 0

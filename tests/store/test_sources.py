@@ -171,6 +171,19 @@ def test_a_source_left_out_is_removed_with_its_history_and_comes_back_with_it(da
     assert sources.load(database, ["rfi"])[0] == before
 
 
+def test_a_disabled_source_keeps_its_state_and_goes_on_where_it_was(database: Database) -> None:
+    sources.configure(database, [VOA, RFI], NOW)
+    before = sources.load(database, ["rfi"])[0]
+
+    sources.configure(database, [VOA, replace(RFI, enabled=False)], NOW)
+    assert sources.load(database, ["rfi"])[0] == replace(before, enabled=False)
+    assert due(database) == ["voa"]
+
+    sources.configure(database, [VOA, RFI], NOW)
+    assert sources.load(database, ["rfi"])[0] == before
+    assert sorted(due(database)) == ["rfi", "voa"]
+
+
 def test_a_new_address_is_due_at_once_and_another_interval_is_not(database: Database) -> None:
     sources.configure(database, [RFI], NOW)
     settled(database, sources.load(database)[0], NOW + timedelta(hours=1))
