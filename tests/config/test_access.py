@@ -98,7 +98,7 @@ def test_a_mistake_is_told_with_its_place_and_without_a_secret(tmp_path: Path, w
     with pytest.raises(ConfigErrors) as caught:
         read(tmp_path, written)
 
-    assert str(caught.value) == f"{tmp_path / 'kzfeed.toml'}: {expected}"
+    assert str(caught.value) == f"{tmp_path / 'kzfeed.toml'}, line 1: {expected}"
 
 
 def test_a_password_in_the_url_and_other_credentials_are_a_mistake(tmp_path: Path) -> None:

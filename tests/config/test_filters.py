@@ -53,4 +53,4 @@ def test_a_mistake_in_a_filter_is_told_with_its_place(tmp_path: Path, written: s
     with pytest.raises(ConfigErrors) as caught:
         read(tmp_path, written)
 
-    assert str(caught.value) == f"{tmp_path / 'kzfeed.toml'}: {expected}"
+    assert str(caught.value) == f"{tmp_path / 'kzfeed.toml'}, line 1: {expected}"
