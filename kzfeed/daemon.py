@@ -27,6 +27,7 @@ from kzfeed.errors import ClaimExpired, ConfigError, DatabaseError, DatabaseFile
 from kzfeed.hosts import host_of
 from kzfeed.indexing import Indexing
 from kzfeed.model.polls import Poll, Source
+from kzfeed.page_job import PageJob
 from kzfeed.poll import Poller
 from kzfeed.schedule.interval import spread_start
 from kzfeed.store import claims, heartbeats
@@ -87,6 +88,8 @@ class Daemon:
     """The job of the search index, if the database has one."""
     folder: "FolderJob | None" = None
     """The job of the archive folder, if there is one."""
+    pages: PageJob | None = None
+    """The job that fetches the pages of articles."""
     described: Mapping[str, object] = field(default_factory=dict)
     """What the log line `running` says beside the owner."""
     tick: timedelta = TICK
@@ -146,6 +149,8 @@ class Daemon:
             self._add_job("index articles", self.indexing.run, INDEX_TICK)
         if self.folder:
             self._add_job("write archive folder", self.folder.run, FOLDER_TICK)
+        if self.pages:
+            self._add_job("fetch pages", self.pages.run, self.tick)
         self._scheduler.start()
         self._restart_stalled_jobs()
 
@@ -354,11 +359,12 @@ class Daemon:
             await self.indexing.stop()
         if self.folder:
             self.folder.stop()
+        pages = asyncio.create_task(self.pages.stop(GRACE)) if self.pages else None
         claiming = asyncio.create_task(self._claiming.acquire())
         _, late = await asyncio.wait([claiming, *self._polls], timeout=GRACE.total_seconds())
         for task in late:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await asyncio.gather(*late, *([pages] if pages else []), return_exceptions=True)
         self._scheduler.remove_listener(self._on_job_error)
         self._scheduler.shutdown(wait=False)
         try:

@@ -109,6 +109,7 @@ class Poller:
             timezone=source.timezone,
             now=self.clock(),
             max_entries=self.max_entries,
+            reading=source.reading,
         )
         try:
             feed, read = await self._read_document(document)

@@ -1,10 +1,13 @@
 """The command `kzfeed poll`: polls all sources, or the named ones, once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+import os
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
 
@@ -13,13 +16,18 @@ from kzfeed.clock import utc_now
 from kzfeed.config.settings import Settings
 from kzfeed.errors import DatabaseError, UsageError
 from kzfeed.hosts import host_of
+from kzfeed.model.pages import DuePage, PageCounts, PageRecord
 from kzfeed.model.polls import Poll, Source
+from kzfeed.page_job import PageJob
 from kzfeed.poll import Poller
 from kzfeed.schedule.explain import moment
 from kzfeed.schedule.permission import pause_end, retirement
 from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database
-from kzfeed.wiring import connections, poller
+from kzfeed.store.page_queue import count_pages
+from kzfeed.wiring import connections, page_fetcher, page_slots, poller
+
+OnPage = Callable[[DuePage, PageRecord], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,8 @@ class PollReport:
     error_kind: str | None = None
     duration_ms: int = 0
     flaw: str | None = None
+    pages: PageCounts | None = None
+    """What became of the pages of its articles, and how many wait; None where the text of the feed is archived."""
 
 
 async def poll_sources(
@@ -46,8 +56,11 @@ async def poll_sources(
     *,
     force: bool,
     on_report: Callable[[PollReport, int], None] | None = None,
+    on_page: OnPage = lambda page, record: None,
 ) -> list[PollReport]:
     """Poll the named sources once, or all of the configuration; reports in the order of the sources' names.
+
+    Then the pages of the articles are fetched that are due, for the sources that want them.
 
     Adds the sources of the configuration to the database and removes none. Where the configuration names no sources,
     those of the database are polled. `on_report` is called with each report and the number of all polls as soon as the
@@ -73,7 +86,34 @@ async def poll_sources(
                 queue = iter(list(of_host))
                 for _ in range(polls.host_queues.connections(host)):
                     group.create_task(poll_queue(queue))
+        reports |= await _with_pages(settings, polls, reports, on_page)
     return [reports[name] for name in wanted]
+
+
+async def _with_pages(
+    settings: Settings, polls: Poller, reports: Mapping[str, PollReport], on_page: OnPage
+) -> dict[str, PollReport]:
+    """The reports of sources that want pages, after those that are due have been fetched."""
+    wanting = [name for name, report in reports.items() if report.pages is not None]
+    if not wanting:
+        return {}
+    ids = {source.name: source.id for source in await asyncio.to_thread(sources.load, polls.database, wanting)}
+    counts: dict[str, Counter[str]] = {name: Counter() for name in ids}
+
+    def count(page: DuePage, record: PageRecord) -> None:
+        counts[page.source_name][record.outcome] += 1
+        on_page(page, record)
+
+    async with page_fetcher(settings, polls) as pages:
+        owner = f"poll:{os.getpid()}:{secrets.token_hex(4)}"
+        slots = page_slots(connections(settings))
+        await PageJob(pages, owner, slots, source_ids=list(ids.values()), on_page=count).run_to_end()
+    with_pages = {}
+    for name, source_id in ids.items():
+        left = await asyncio.to_thread(count_pages, polls.database, [source_id])
+        done = PageCounts(**counts[name], waiting=left.waiting, next_try_at=left.next_try_at)
+        with_pages[name] = replace(reports[name], pages=done)
+    return with_pages
 
 
 def _wanted(settings: Settings, database: Database, names: Sequence[str]) -> dict[str, str]:
@@ -156,4 +196,5 @@ def _report(source: Source, poll: Poll) -> PollReport:
         error_kind=poll.error_kind,
         duration_ms=poll.duration_ms,
         flaw=poll.flaw,
+        pages=PageCounts() if source.full_text else None,
     )

@@ -27,9 +27,11 @@ from kzfeed.fetch.file_limit import allowed_connections
 from kzfeed.fetch.host_queue import HostQueues, HostRule, SharedLocks
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
 from kzfeed.indexing import Indexing
+from kzfeed.page_job import PageJob
+from kzfeed.pages import PageFetcher
 from kzfeed.poll import Poller
 from kzfeed.reload import apply, reloader
-from kzfeed.sandbox.pool import Workers
+from kzfeed.sandbox.pool import PAGE_COMMAND, Workers
 from kzfeed.shared_hosts import shared_hosts
 from kzfeed.store import host_pauses, schema, sources
 from kzfeed.store.commit import PollCommit, commit_polls
@@ -94,16 +96,19 @@ async def _run(
                 "sources": len(sources.hosts_by_name(database)),
             }
             with _indexing(settings, database) as indexing:
-                daemon = Daemon(
-                    polls,
-                    slots=connections(settings),
-                    reload=reload,
-                    config_changed=config_changed,
-                    indexing=indexing,
-                    folder=_folder_job(settings, database),
-                    described=described,
-                )
-                await daemon.run()
+                async with page_fetcher(settings, polls) as pages:
+                    slots = connections(settings)
+                    daemon = Daemon(
+                        polls,
+                        slots=slots,
+                        reload=reload,
+                        config_changed=config_changed,
+                        indexing=indexing,
+                        folder=_folder_job(settings, database),
+                        described=described,
+                    )
+                    daemon.pages = PageJob(pages, daemon.owner, page_slots(slots))
+                    await daemon.run()
 
 
 @contextmanager
@@ -170,6 +175,29 @@ async def poller(
                 max_entries=settings.parse.max_entries,
                 clock=clock,
             )
+
+
+@asynccontextmanager
+async def page_fetcher(settings: Settings, polls: Poller) -> AsyncIterator[PageFetcher]:
+    """A PageFetcher that shares the client and the queues of hosts with the poller; an async context manager."""
+    limits = settings.parse
+    # Workers of their own: a page that takes long keeps no feed waiting.
+    async with Workers(timeout=limits.timeout, memory=limits.memory, processes=1, command=PAGE_COMMAND) as workers:
+        yield PageFetcher(
+            fetcher=polls.fetcher,
+            database=polls.database,
+            host_queues=polls.host_queues,
+            bounds=polls.bounds,
+            workers=workers,
+            gap=settings.http.host_gap,
+            clock=polls.clock,
+            random=polls.random,
+        )
+
+
+def page_slots(slots: int) -> int:
+    """How many pages may be fetched at a time. Polls keep half of the connections for themselves."""
+    return max(1, slots // 2)
 
 
 def fetcher(settings: Settings, lookup: Lookup = system_lookup) -> Fetcher:

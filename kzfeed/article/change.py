@@ -15,10 +15,11 @@ class Known:
     """What the archive holds of one article, as one source sees it.
 
     `versions` are the fingerprints of its revisions, by number, the newest included. `shown` is the revision that the
-    source showed last and `guid` the one it gave the article, both None where this source never carried it.
-    `stored_fingerprint` is the newest version's as it was written, maybe by an older kzfeed. `url` is the address if
-    the source showed the article in its last window, otherwise None. `dated_by` is the id of the source that had the
-    article first: it may correct `published_at`.
+    source showed last and `guid` the one it gave the article, both None where this source never carried it. If the
+    newest version `is_from_page`, with the text of the article's page, `entry_revision` is the newest one that a feed
+    or a file showed. `stored_fingerprint` is the newest version's as it was written, maybe by an older kzfeed. `url` is
+    the address if the source showed the article in its last window, otherwise None. `dated_by` is the id of the source
+    that had the article first: it may correct `published_at`.
     """
 
     url_hash: str
@@ -30,6 +31,13 @@ class Known:
     url: str | None = None
     published_at: datetime | None = None
     dated_by: int | None = None
+    entry_revision: int | None = None
+    is_from_page: bool = False
+
+    @property
+    def entry_version(self) -> str:
+        """The fingerprint with which an entry of a feed is compared."""
+        return self.versions[self.entry_revision or self.revision]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class _Held:
     numbers: dict[str, int] = field(default_factory=dict)
     revision: int = 0
     shown: int | None = None
+    entry_revision: int | None = None
     has_first: bool = False
 
     @classmethod
@@ -97,13 +106,14 @@ class _Held:
         versions = dict(sorted(known.versions.items()))
         numbers = {version: number for number, version in versions.items()}
         has_first = any(derivation_version_of(version) == 1 for version in numbers)
-        return cls(versions, numbers, known.revision, known.shown, has_first)
+        return cls(versions, numbers, known.revision, known.shown, known.entry_revision, has_first)
 
     def take(self, change: Change, live: bool) -> None:
         if not isinstance(change, Same):
             self.revision = change.revision
             self.versions[change.revision] = change.article.fingerprint
             self.numbers[change.article.fingerprint] = change.revision
+            self.entry_revision = None
         if live:
             self.shown = change.revision
 
@@ -121,8 +131,10 @@ def _change(article: Article, held: _Held, live: bool) -> Change:
     if has_fingerprint(article, held.versions[held.revision]):
         return Same(article, held.revision)
     # Two sources may carry one article in two wordings: what a source goes on showing is not a revision each time.
-    if held.shown is not None and has_fingerprint(article, held.versions.get(held.shown, "")):
-        return Same(article, held.shown)
+    # Nor is what feeds show beside the longer text of the article's page.
+    for number in (held.shown, held.entry_revision):
+        if number is not None and has_fingerprint(article, held.versions.get(number, "")):
+            return Same(article, number)
     if not live and (number := held.number_of(article)):
         return Same(article, number)
     return Revised(article, held.revision + 1)

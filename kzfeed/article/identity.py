@@ -184,7 +184,7 @@ class _Link:
         return self.known.get(entry.own_hashes[0]) or (linked if linked and linked.guid == entry.guid else None)
 
     def _is_only_same(self, entry: Article) -> bool:
-        same = has_fingerprint(entry, self.archived[0].versions[self.archived[0].revision])
+        same = has_fingerprint(entry, self.archived[0].entry_version)
         return len(self.archived) == 1 and same and not enclosures_of(entry.media) and not _images(entry)
 
     def _take_same(self) -> None:
@@ -195,7 +195,7 @@ class _Link:
         entries = self._open()
         alike: dict[tuple[str, frozenset[str] | None], list[Known]] = {}
         for archived in self.archived:
-            version = archived.versions[archived.revision]
+            version = archived.entry_version
             alike.setdefault((version, None), []).append(archived)
             if held := self.words.get(archived.url_hash):
                 alike.setdefault((version, held.enclosures), []).append(archived)

@@ -7,9 +7,10 @@ from typing import Any
 from kzfeed.errors import UsageError
 from kzfeed.hosts import host_of
 from kzfeed.model.polls import Source
-from kzfeed.schedule.explain import explain, poll_line
+from kzfeed.schedule.explain import explain, explain_pages, poll_line
 from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database
+from kzfeed.store.page_queue import count_pages, page_problems
 from kzfeed.store.queries import last_polls, source_names
 
 
@@ -34,4 +35,6 @@ def explain_source(database: Database, name: str, now: datetime) -> Explanation:
     source = found[0]
     paused_until = host_pauses.paused_hosts(database, now).get(host_of(source.url))
     polls = last_polls(database, source.id)
-    return Explanation(source, explain(source, paused_until, now), polls, list(map(poll_line, polls)))
+    pages = explain_pages(source, count_pages(database, [source.id]), page_problems(database, source.id), now)
+    why = [*explain(source, paused_until, now), *pages]
+    return Explanation(source, why, polls, list(map(poll_line, polls)))

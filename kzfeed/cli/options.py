@@ -114,7 +114,7 @@ class Session:
         log.configure(
             format=self.log_format.value if self.log_format else settings.log.format,
             level=settings.log.level,
-            left_out=("poll",) if self.without_poll_log else (),
+            left_out=("poll", "page") if self.without_poll_log else (),
         )
         if settings.ignored_variables:
             structlog.get_logger().debug("variables of Kubernetes ignored", variables=settings.ignored_variables)

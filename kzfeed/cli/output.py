@@ -12,6 +12,7 @@ from kzfeed.instants import iso_text
 from kzfeed.text import json_line, plural, printable, printable_lines, without_address
 
 if TYPE_CHECKING:
+    from kzfeed.model.pages import DuePage, PageRecord
     from kzfeed.poll_sources import PollReport
     from kzfeed.store.findings import Checked, Finding
 
@@ -65,6 +66,23 @@ def poll_line(report: "PollReport") -> str:
     if report.flaw:
         counts += f", flaw: {report.flaw}"
     return f"{report.source}: {report.outcome}{status}, {counts} ({report.duration_ms} ms)"
+
+
+def page_line(page: "DuePage", record: "PageRecord") -> str:
+    """One page whose text was not taken, in one line."""
+    return f"{page.source_name}: page of article {page.article_id} {record.outcome} {record.error_kind}: {record.error}"
+
+
+def page_summary(reports: Sequence["PollReport"]) -> str | None:
+    """All pages that a command has fetched in one line: `pages: 12 stored, 1 refused; 3 wait`."""
+    pages = [report.pages for report in reports if report.pages]
+    if not pages:
+        return None
+    names = ("stored", "same", "refused", "failed")
+    counts = {name: sum(getattr(each, name) for each in pages) for name in names}
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none fetched"
+    waiting = sum(each.waiting for each in pages)
+    return f"pages: {told}; {waiting} {'waits' if waiting == 1 else 'wait'}"
 
 
 def poll_summary(reports: Sequence["PollReport"]) -> str:

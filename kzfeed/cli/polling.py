@@ -4,18 +4,21 @@ import asyncio
 import contextlib
 import gc
 import signal
+import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kzfeed.cli.options import AsJson, Migrate, Session
-from kzfeed.cli.output import poll_line, poll_summary, print_json, print_line
+from kzfeed.cli.output import page_line, page_summary, poll_line, poll_summary, print_json, print_line
 from kzfeed.errors import DatabaseError
+from kzfeed.text import printable
 
 if TYPE_CHECKING:
     from kzfeed.cli.progress import Advance
     from kzfeed.config.settings import Settings
+    from kzfeed.model.pages import DuePage, PageRecord
     from kzfeed.poll_sources import PollReport
 
 
@@ -38,12 +41,17 @@ def poll(
         _exempt_startup_objects_from_garbage_collection()
         with contextlib.nullcontext() if as_json else progress_bar("poll", "source") as advance:
             printer = _Printer(advance) if advance else None
-            reports = asyncio.run(poll_sources(session.settings, database, names or [], force=force, on_report=printer))
+            polling = poll_sources(
+                session.settings, database, names or [], force=force, on_report=printer, on_page=_print_problem
+            )
+            reports = asyncio.run(polling)
         session.write_archive_folder(database)
     if as_json:
         print_json([asdict(report) for report in reports])
     else:
         print_line(poll_summary(reports))
+        if pages := page_summary(reports):
+            print_line(pages)
     if any(report.error_kind == "database" for report in reports):
         raise typer.Exit(DatabaseError.exit_code)
     raise typer.Exit(1 if any(report.outcome == "failed" for report in reports) else 0)
@@ -65,6 +73,11 @@ class _Printer:
                 print_line(poll_line(report))
             except BrokenPipeError:
                 self._is_open = False
+
+
+def _print_problem(page: "DuePage", record: "PageRecord") -> None:
+    if record.error:
+        print(printable(page_line(page, record)), file=sys.stderr, flush=True)
 
 
 def run(ctx: typer.Context, migrate: Migrate = True) -> None:

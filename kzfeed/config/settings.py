@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from kzfeed.config import secrets, values
 from kzfeed.config.filters import FilterRuleSettings
 from kzfeed.config.proxies import LOOPBACK, ProxyUrls
+from kzfeed.model.articles import FeedReading
 from kzfeed.model.filters import Filters
 from kzfeed.model.polls import SourceConfig
 from kzfeed.schedule.interval import IntervalBounds
@@ -142,6 +143,15 @@ class SourceSettings(_Section):
         include, exclude = (tuple(each.rule() for each in rules) for rules in (self.include, self.exclude))
         return Filters(include, exclude)
 
+    full_text: values.FullText | None = None
+    """Where the text of an article is on its page: `css:SELECTOR` or `auto`."""
+    link_from: Literal["link", "guid"] = "link"
+    """The field with the address of an article."""
+    content_from: values.ContentFields = ()
+    """The fields that are tried for the content of an article before the usual ones."""
+    encoding: values.Encoding | None = None
+    """The encoding of the feed, whatever its server and the document say."""
+
 
 MIRRORS = (
     SourceSettings(name="voa", title="美国之音", url="https://feedx.net/rss/mgzy1.xml", timezone="Asia/Shanghai"),
@@ -270,4 +280,6 @@ class Settings(_Section):
             timezone=source.timezone or self.defaults.timezone,
             filters=source.filters(),
             enabled=source.enabled,
+            full_text=source.full_text,
+            reading=FeedReading(source.link_from, source.content_from, source.encoding),
         )

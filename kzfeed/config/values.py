@@ -5,6 +5,7 @@ which may hold a password.
 """
 
 import difflib
+import importlib.util
 import re
 import zoneinfo
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 from pydantic import PlainValidator
 
+from kzfeed.feed.encoding_label import codecs_of
 from kzfeed.hosts import DEFAULT_PORTS, host_of, parse_host
 from kzfeed.schedule.cron import parsed
 from kzfeed.source_names import SOURCE_NAME_RULE, is_source_name
@@ -235,6 +237,48 @@ def cron(value: object) -> str:
     raise ValueError('crontab fields (minute, hour, day, month, weekday) that match some date, such as "7 * * * *"')
 
 
+# --- articles and odd feeds ------------------------------------------------------------------------------------------
+
+_FIELD = re.compile(r"[a-z][a-z0-9_.-]*(?::[a-z][a-z0-9_.-]*)?", re.IGNORECASE | re.ASCII)
+_SOME_FULL_TEXT = '"css:SELECTOR", for example "css:div.post-content", or "auto"'
+
+
+def full_text(value: object) -> str:
+    """Where the text of an article is on its page: `css:` and a CSS selector, or `auto`."""
+    if value == "auto":
+        if importlib.util.find_spec("trafilatura") is None:
+            raise ValueError('"css:SELECTOR", or kzfeed[fulltext] installed for "auto": pip install "kzfeed[fulltext]"')
+        return "auto"
+    selector = value.strip().removeprefix("css:").strip() if isinstance(value, str) else ""
+    if not selector or not str(value).strip().startswith("css:"):
+        raise ValueError(_SOME_FULL_TEXT)
+    # Imported late: most configurations have no selector.
+    import soupsieve
+
+    try:
+        soupsieve.compile(selector)
+    except (soupsieve.SelectorSyntaxError, NotImplementedError) as error:
+        problem = str(error).splitlines()[0].rstrip(".: ")
+        raise ValueError(f"{_SOME_FULL_TEXT}; the selector is wrong: {problem}") from None
+    return f"css:{selector}"
+
+
+def content_fields(value: object) -> tuple[str, ...]:
+    """Names of fields of a feed, as the feed writes them, in lower case."""
+    names = value if isinstance(value, list | tuple) else ()
+    if not names or not all(isinstance(name, str) and _FIELD.fullmatch(name) for name in names):
+        raise ValueError('a list of fields as the feed names them, such as ["content:encoded", "description"]')
+    return tuple(name.lower() for name in names)
+
+
+def encoding(value: object) -> str:
+    """The name of an encoding, as headers and declarations write it."""
+    name = value.strip() if isinstance(value, str) else ""
+    if not codecs_of(name):
+        raise ValueError('the name of an encoding such as "gb18030" or "windows-1251"')
+    return name.lower()
+
+
 # --- several values together -----------------------------------------------------------------------------------------
 
 Place = tuple[str | int, ...]
@@ -281,6 +325,9 @@ Contact = Annotated[str, PlainValidator(contact)]
 Timezone = Annotated[str, PlainValidator(timezone)]
 Cron = Annotated[str, PlainValidator(cron)]
 Tags = Annotated[tuple[str, ...], PlainValidator(tags)]
+FullText = Annotated[str, PlainValidator(full_text)]
+ContentFields = Annotated[tuple[str, ...], PlainValidator(content_fields)]
+Encoding = Annotated[str, PlainValidator(encoding)]
 
 # --- values in error messages ----------------------------------------------------------------------------------------
 

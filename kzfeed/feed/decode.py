@@ -18,7 +18,7 @@ from kzfeed.feed.encoding_guess import (
     read_in_all,
     sample_of,
 )
-from kzfeed.feed.encoding_label import are_one_label, labels_of, name_of
+from kzfeed.feed.encoding_label import are_one_label, codecs_of, labels_of, name_of
 from kzfeed.feed.encoding_score import ABOVE_ASCII, EAST_ASIAN, total
 from kzfeed.model.articles import Decoded
 
@@ -71,6 +71,18 @@ def decode(body: bytes, content_type: str | None = None) -> Decoded:
         or (_lenient(body, "utf-8")[0], "utf-8", _replaced("utf-8"))
     )
     return Decoded(_document(body, text, encoding), encoding, flaw)
+
+
+def decode_as(body: bytes, label: str) -> Decoded:
+    """The text of a body in the encoding that the operator names, whatever its server and the document say.
+
+    Bytes that are not of this encoding become U+FFFD, and the text is flagged.
+    """
+    body = body.removeprefix(codecs.BOM_UTF8)
+    names = codecs_of(label) or ("utf-8",)
+    strict = ((text, codec, "") for codec in names if (text := _strict(body, codec)) is not None)
+    text, codec, flaw = next(strict, None) or (_lenient(body, names[0])[0], names[0], _replaced(names[0]))
+    return Decoded(_document(body, text, codec), codec, flaw)
 
 
 def decode_utf8(body: bytes, content_type: str | None = None) -> Decoded | None:

@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 _EBCDIC = b"\x4c\x6f\xa7\x94"  # "<?xm"
 # Documents use some labels for a superset of the encoding; several codecs are tried in turn.
@@ -53,7 +53,7 @@ def labels_of(body: bytes, content_type: str | None) -> list[str]:
     labels = [_charset(content_type or ""), declaration[1].decode("latin-1") if declaration else ""]
     if body.startswith(_EBCDIC):
         labels.append("cp037")
-    return [codec for label in labels for codec in _codecs(label.strip())]
+    return [codec for label in labels for codec in codecs_of(label.strip())]
 
 
 def _charset(content_type: str) -> str:
@@ -64,7 +64,8 @@ def _charset(content_type: str) -> str:
     return ""
 
 
-def _codecs(label: str) -> Iterable[str]:
+def codecs_of(label: str) -> Sequence[str]:
+    """The codecs that are tried for a label, in order; none where Python has no codec for it."""
     if not _LABEL.fullmatch(label):
         return ()
     label = label.lower()

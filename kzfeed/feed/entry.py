@@ -10,7 +10,7 @@ from html.entities import html5
 from kzfeed.feed.json import ANY_IMAGE, seconds
 from kzfeed.feed.namespaces import ATOM_03
 from kzfeed.feed.xml import Element
-from kzfeed.model.articles import Enclosure, Entry, TextType
+from kzfeed.model.articles import Enclosure, Entry, FeedReading, LinkField, TextType
 
 _PUBLICATION_DATES = (
     *("pubdate", "published", "issued", "dc:date", "dcterms:issued", "dcterms:available", "prism:publicationdate"),
@@ -37,18 +37,18 @@ _TITLE_TAGS = re.compile(
 )
 
 
-def entry_of(item: Element, *, is_atom: bool) -> Entry:
+def entry_of(item: Element, reading: FeedReading, *, is_atom: bool) -> Entry:
     """The entry that the elements of `item` make up."""
     fields = _Fields(item, is_atom=is_atom)
     title = fields.title()
-    content = fields.content()
+    content = fields.content(reading.content_from)
     links = fields.links()
     guid = fields.guid()
     languages = (fields.last("language", "dc:language"), content.language, title.language)
     return Entry(
         title=title.value,
         title_type=title.type,
-        link=fields.link(links, guid),
+        link=fields.link(links, guid, reading.link_from),
         guid=guid or None,
         content=content.value,
         content_type=content.type,
@@ -110,9 +110,13 @@ class _Fields:
                 return title
         return Text()
 
-    def content(self) -> Text:
-        """The fullest content; without one the fullest summary, else itunes:summary, else media:description."""
-        for names in (_CONTENTS, _SUMMARIES, ("itunes:summary",), ("media:description",)):
+    def content(self, first: Iterable[str] = ()) -> Text:
+        """The fullest content; without one the fullest summary, else itunes:summary, else media:description.
+
+        The fields that `first` names are tried before these, one after the other.
+        """
+        chosen = ((name,) for name in first)
+        for names in (*chosen, _CONTENTS, _SUMMARIES, ("itunes:summary",), ("media:description",)):
             texts = [text_of(each, is_atom=self._is_atom) for each in self.named(*names)]
             if texts and (best := max(texts, key=lambda text: len(text.value))).value:
                 return best if self._is_atom else Text(best.value, "html", best.language)
@@ -128,7 +132,9 @@ class _Fields:
     def links(self) -> list[Link]:
         return [link for element in self.named("link", "enclosure") if (link := link_of(element))]
 
-    def link(self, links: list[Link], guid: str) -> str | None:
+    def link(self, links: list[Link], guid: str, link_from: LinkField = "link") -> str | None:
+        if link_from == "guid" and _HTTP.match(guid):
+            return guid
         if link := page_of(links) or self._item.absolute(self._item.attribute("href") or ""):
             return link
         says_no = any(each.attribute("ispermalink") == "false" for each in self.named("guid"))

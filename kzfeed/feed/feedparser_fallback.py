@@ -12,9 +12,12 @@ from kzfeed.feed import channel
 from kzfeed.feed.entry import byte_count
 from kzfeed.feed.json import ANY_IMAGE, seconds
 from kzfeed.feed.newest import NewestEntries
-from kzfeed.model.articles import Enclosure, Entry, Feed
+from kzfeed.model.articles import USUAL_READING, Enclosure, Entry, Feed, FeedReading
 
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+
+_SUMMARIES = (("description",), ("summary",))
+"""The fields that feedparser calls `summary`, as the first of `FeedReading.content_from`."""
 
 _Parsed = Mapping[str, Any]
 
@@ -27,7 +30,7 @@ def _any_date(_raw: str) -> tuple[int, ...]:
 feedparser.registerDateHandler(_any_date)
 
 
-def read_leniently(text: str, *, url: str, newest: NewestEntries) -> Feed:
+def read_leniently(text: str, *, url: str, newest: NewestEntries, reading: FeedReading = USUAL_READING) -> Feed:
     """Read a broken document that came from `url`; `newest` chooses of its entries.
 
     Raises DocumentError "not-a-feed".
@@ -43,7 +46,7 @@ def read_leniently(text: str, *, url: str, newest: NewestEntries) -> Feed:
     if not version and not parsed["entries"]:
         raise DocumentError("not-a-feed", "the document is broken, and no feed can be made out in it")
     for raw in parsed["entries"]:
-        newest.add(partial(_dates, raw), partial(_entry, raw, is_atom=version.startswith("atom")))
+        newest.add(partial(_dates, raw), partial(_entry, raw, reading, is_atom=version.startswith("atom")))
     head = parsed["feed"]
     return Feed(
         format=version or "unknown",
@@ -60,14 +63,18 @@ def read_leniently(text: str, *, url: str, newest: NewestEntries) -> Feed:
     )
 
 
-def _entry(raw: _Parsed, *, is_atom: bool) -> Entry:
+def _entry(raw: _Parsed, reading: FeedReading, *, is_atom: bool) -> Entry:
     content = max(_mappings(raw, "content"), key=lambda part: len(_text(part, "value")), default={})
+    if _text(raw, "summary") and reading.content_from[:1] in _SUMMARIES:
+        content = {}
     if not _text(content, "value"):
         content = {"type": "text/html", **_mapping(raw, "summary_detail"), "value": _text(raw, "summary")}
     link = _text(raw, "link")
     if raw.get("guidislink") and not link.lower().startswith(("http://", "https://")):
         # feedparser takes the guid of an entry without a link for one, whatever it is.
         link = ""
+    if reading.link_from == "guid" and _text(raw, "id").lower().startswith(("http://", "https://")):
+        link = _text(raw, "id")
     return Entry(
         title=_text(raw, "title"),
         title_type="html" if _mapping(raw, "title_detail").get("type") in _HTML_TYPES else "text",

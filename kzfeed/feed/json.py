@@ -14,7 +14,7 @@ from kzfeed.errors import DocumentError
 from kzfeed.feed.channel import plain_title, site_url
 from kzfeed.feed.decode import clean
 from kzfeed.feed.newest import NewestEntries
-from kzfeed.model.articles import Enclosure, Entry, Feed
+from kzfeed.model.articles import USUAL_READING, Enclosure, Entry, Feed, FeedReading
 
 ANY_IMAGE = "image/*"
 """The type of a file that is known to be an image, and nothing more."""
@@ -23,7 +23,7 @@ _DURATION = re.compile(r"(?:(?:([0-9]{1,4}):)?([0-9]{1,4}):)?([0-9]{1,8}(?:\.[0-
 _Object = dict[str, Any]
 
 
-def read_json_feed(text: str, *, url: str, newest: NewestEntries) -> Feed:
+def read_json_feed(text: str, *, url: str, newest: NewestEntries, reading: FeedReading = USUAL_READING) -> Feed:
     """Read a JSON Feed that came from `url`; `newest` chooses of its entries.
 
     Raises DocumentError "parse" for broken JSON, "not-a-feed" for any other JSON.
@@ -42,7 +42,7 @@ def read_json_feed(text: str, *, url: str, newest: NewestEntries) -> Feed:
     wrong = len(items) - len(objects)
     authors = list(_authors(document))
     for item in objects:
-        newest.add(partial(_dates, item), partial(_entry, item, authors))
+        newest.add(partial(_dates, item), partial(_entry, item, authors, reading))
     return Feed(
         format="json11" if version.rstrip("/").endswith("/1.1") else "json1",
         title=plain_title(_string(document, "title"), is_html=False),
@@ -55,12 +55,17 @@ def read_json_feed(text: str, *, url: str, newest: NewestEntries) -> Feed:
     )
 
 
-def _entry(item: _Object, authors_of_feed: list[str]) -> Entry:
+def _entry(item: _Object, authors_of_feed: list[str], reading: FeedReading) -> Entry:
     html = _string(item, "content_html")
     text = _string(item, "content_text") or _string(item, "summary")
+    if chosen := next((name for name in reading.content_from if _string(item, name)), None):
+        html, text = (_string(item, chosen), "") if chosen == "content_html" else ("", _string(item, chosen))
+    address = _string(item, "url") or _string(item, "external_url") or None
+    if reading.link_from == "guid" and _string(item, "id").lower().startswith(("http://", "https://")):
+        address = _string(item, "id")
     return Entry(
         title=_string(item, "title"),
-        link=_string(item, "url") or _string(item, "external_url") or None,
+        link=address,
         guid=_string(item, "id") or None,
         content=html or text,
         content_type="html" if html or not text else "text",

@@ -14,7 +14,7 @@ from kzfeed.feed.json import read_json_feed
 from kzfeed.feed.newest import NewestEntries
 from kzfeed.feed.repair import FEED_TAG, FIRST_TAG, repair, safe_document
 from kzfeed.feed.rss_atom import read_feed
-from kzfeed.model.articles import Decoded, Entry, Feed
+from kzfeed.model.articles import USUAL_READING, Decoded, Entry, Feed, FeedReading
 
 
 def parse(
@@ -23,6 +23,7 @@ def parse(
     url: str,
     max_entries: int = 5000,
     is_archived: Callable[[Entry], bool] | None = None,
+    reading: FeedReading = USUAL_READING,
 ) -> Feed:
     """Read a feed that came from `url`. Of more than `max_entries` entries the newest are kept.
 
@@ -37,7 +38,10 @@ def parse(
     try:
         choice = partial(NewestEntries, max_entries, is_archived)
         is_json = text[0] in "{["
-        feed = read_json_feed(text, url=url, newest=choice()) if is_json else _read_xml_feed(text, url, choice)
+        if is_json:
+            feed = read_json_feed(text, url=url, newest=choice(), reading=reading)
+        else:
+            feed = _read_xml_feed(text, url, choice, reading)
     except DocumentError:
         raise
     except Exception as error:
@@ -51,7 +55,9 @@ def parse(
     return feed
 
 
-def parse_well_formed(document: Decoded, *, url: str, max_entries: int = 5000) -> Feed | None:
+def parse_well_formed(
+    document: Decoded, *, url: str, max_entries: int = 5000, reading: FeedReading = USUAL_READING
+) -> Feed | None:
     """What `parse` makes of well-formed XML without a document type and without flaw; None for any other document.
 
     It neither repairs nor calls feedparser. Raises DocumentError as `parse` does.
@@ -61,13 +67,14 @@ def parse_well_formed(document: Decoded, *, url: str, max_entries: int = 5000) -
         return None
     doctype, body = safe_document(text)
     try:
-        feed = read_feed(body, url=url, newest=NewestEntries(max_entries)) if doctype is None else None
+        newest = NewestEntries(max_entries)
+        feed = read_feed(body, url=url, newest=newest, reading=reading) if doctype is None else None
     except expat.ExpatError:
         return None
     return None if feed is None or feed.dropped else feed
 
 
-def _read_xml_feed(text: str, url: str, choice: Callable[[], NewestEntries]) -> Feed:
+def _read_xml_feed(text: str, url: str, choice: Callable[[], NewestEntries], reading: FeedReading) -> Feed:
     doctype, body = safe_document(text)
     root = FIRST_TAG.search(body)
     name = root[1].rpartition(":")[2].lower() if root else ""
@@ -75,11 +82,11 @@ def _read_xml_feed(text: str, url: str, choice: Callable[[], NewestEntries]) -> 
         raise DocumentError("not-a-feed", "the document is HTML" if name == "html" else "the document is no feed")
     declaration, entities = (doctype.declaration, doctype.entities) if doctype else ("", frozenset())
     try:
-        feed = read_feed(declaration + body, url=url, newest=choice())
+        feed = read_feed(declaration + body, url=url, newest=choice(), reading=reading)
     except expat.ExpatError as error:
         problem = expat.ErrorString(error.code)
         repaired, cut_off = repair(body, entities)
-        feed = _read_repaired_feed(declaration + repaired, url, choice)
+        feed = _read_repaired_feed(declaration + repaired, url, choice, reading)
         flaw = f"the document {'breaks off' if cut_off else 'is broken'}: {problem}"
         feed = replace(_with_flaw(feed, flaw), cut_off=cut_off)
     if doctype and doctype.is_netscape and feed.format == "rss091u":
@@ -87,14 +94,14 @@ def _read_xml_feed(text: str, url: str, choice: Callable[[], NewestEntries]) -> 
     return feed
 
 
-def _read_repaired_feed(text: str, url: str, choice: Callable[[], NewestEntries]) -> Feed:
+def _read_repaired_feed(text: str, url: str, choice: Callable[[], NewestEntries], reading: FeedReading) -> Feed:
     try:
-        return read_feed(text, url=url, newest=choice())
+        return read_feed(text, url=url, newest=choice(), reading=reading)
     except expat.ExpatError:
         # Hardly any document needs feedparser, which takes a while to import.
         from kzfeed.feed.feedparser_fallback import read_leniently
 
-        return read_leniently(text, url=url, newest=choice())
+        return read_leniently(text, url=url, newest=choice(), reading=reading)
 
 
 def _with_flaw(feed: Feed, flaw: str) -> Feed:

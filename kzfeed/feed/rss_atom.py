@@ -8,13 +8,13 @@ from kzfeed.feed.entry import Text, dates_of, entry_of, link_of, page_of, title_
 from kzfeed.feed.namespaces import ATOM_03, ATOM_10, RSS_090
 from kzfeed.feed.newest import NewestEntries
 from kzfeed.feed.xml import Element, read_xml
-from kzfeed.model.articles import Feed
+from kzfeed.model.articles import USUAL_READING, Feed, FeedReading
 
 _ROOTS = frozenset({"rss", "feed", "rdf", "channel", "item", "entry"})
 _RSS_VERSIONS = {"0.91": "rss091u", "0.92": "rss092", "0.93": "rss093", "0.94": "rss094"}
 
 
-def read_feed(text: str, *, url: str, newest: NewestEntries) -> Feed:
+def read_feed(text: str, *, url: str, newest: NewestEntries, reading: FeedReading = USUAL_READING) -> Feed:
     """Read a well-formed document that came from `url`; `newest` chooses of its entries.
 
     Raises ExpatError for what is not well-formed, DocumentError "not-a-feed" for other XML, "parse" for nesting and
@@ -22,7 +22,7 @@ def read_feed(text: str, *, url: str, newest: NewestEntries) -> Feed:
     """
 
     def add_entry(root: Element, element: Element) -> None:
-        newest.add(lambda: dates_of(element), lambda: entry_of(element, is_atom=_is_atom(root)))
+        newest.add(lambda: dates_of(element), lambda: entry_of(element, reading, is_atom=_is_atom(root)))
 
     root, named_like_entries = read_xml(text, url=url, on_entry=add_entry)
     entries = newest.in_document_order()

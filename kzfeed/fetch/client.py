@@ -195,7 +195,7 @@ class Fetcher:
     async def _ask(self, target: Target, state: _VisitState) -> Fetched | NotModified | Failed | _Redirect:
         """Send one request and judge its response."""
         conditions = _conditions(state.visit.validators, target)
-        headers = [*self._headers(target, state.access), *_authorization(target), *conditions]
+        headers = [*self._headers(target, state), *_authorization(target), *conditions]
         route = await self._route(target, state)
         extensions = {"sent": Sent(route, headers), "timeout": {}}
         request = httpx2.Request("GET", _URL, stream=_NO_CONTENT, extensions=extensions)
@@ -218,9 +218,11 @@ class Fetcher:
         finally:
             self._slots.release()
 
-    def _headers(self, target: Target, access: Access) -> list[Header]:
+    def _headers(self, target: Target, state: _VisitState) -> list[Header]:
+        access = state.access
         own = access.headers_for(target)
-        accept = [] if any(name.lower() == b"accept" for name, _ in own) else [(b"Accept", ACCEPT.encode())]
+        wanted = (b"Accept", (state.visit.accept or ACCEPT).encode())
+        accept = [] if any(name.lower() == b"accept" for name, _ in own) else [wanted]
         return [
             (b"Host", target.netloc.encode()),
             (b"User-Agent", access.user_agent or self._user_agent),
@@ -324,7 +326,7 @@ def _judge(
     if status in _REDIRECTS:
         return _Redirect(status, redirect_target(target, status, headers.get("location")))
     if status == 410:
-        raise VisitError("gone", "the server says that the feed is gone for good (410)")
+        raise VisitError("gone", "the server says that it is gone for good (410)")
     if status >= 400:
         raise VisitError("http-status", f"the server answered {status}")
     unasked = " to an unconditional request" if status == 304 else ""

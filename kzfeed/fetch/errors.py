@@ -1,4 +1,4 @@
-"""The error with which a visit ends early. It stays inside this package: the Fetcher turns it into a `Failed`."""
+"""The error with which a visit ends early, also from the caller's `on_hop`. The Fetcher turns it into a `Failed`."""
 
 from kzfeed.errors import KzfeedError
 from kzfeed.model.polls import FailureKind

@@ -9,6 +9,25 @@ from typing import Literal, NamedTuple
 
 TextType = Literal["text", "html"]
 MediaKind = Literal["image", "audio", "video", "enclosure"]
+LinkField = Literal["link", "guid"]
+Origin = Literal["feed", "page", "file"]
+"""Where the text of an article is from: an entry of a feed, the article's page, or an archive file."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedReading:
+    """How the operator wants an odd feed to be read.
+
+    `link_from` names the field with the article's address, `content_from` those that are tried for its content before
+    the usual ones. `encoding` is the encoding of the document, whatever the server and the document say.
+    """
+
+    link_from: LinkField = "link"
+    content_from: tuple[str, ...] = ()
+    encoding: str | None = None
+
+
+USUAL_READING = FeedReading()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +45,7 @@ class Document:
     now: datetime
     max_entries: int = 5000
     archived: frozenset[bytes] = frozenset()
+    reading: FeedReading = USUAL_READING
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from kzfeed.model.articles import USUAL_READING, FeedReading
 from kzfeed.model.filters import Filters
 
 FailureKind = Literal[
@@ -29,6 +30,8 @@ FailureKind = Literal[
     "empty",
     "not-a-feed",
     "parse",
+    "robots",  # robots.txt forbids an article's page, or cannot be read
+    "no-article",  # a page without the article: a log-in page, an error page, too short
     "database",
     "internal",
 ]
@@ -67,6 +70,9 @@ class SourceConfig:
     filters: Filters = Filters()  # noqa: RUF009 - frozen
     enabled: bool = True
     """Whether it is polled. A source that is not keeps its state and its articles."""
+    full_text: str | None = None
+    """Where the text of articles is on their pages: `css:SELECTOR` or `auto`; None for the text of the feed."""
+    reading: FeedReading = USUAL_READING
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,8 @@ class Source:
     cron: str | None = None
     timezone: str | None = None
     filters: Filters = Filters()  # noqa: RUF009 - frozen
+    full_text: str | None = None
+    reading: FeedReading = USUAL_READING
     enabled: bool = True
     site_url: str | None = None
     status: SourceStatus = "active"
@@ -129,13 +137,14 @@ class Source:
 class Visit:
     """What to ask of a server: the URL, the validators to echo, and the host that may have a private address.
 
-    `source_name` decides which proxy the visit uses.
+    `source_name` decides which proxy the visit uses. `accept` is the header of that name, None for that of feeds.
     """
 
     url: str
     validators: Validators | None = None
     trusted_host: str | None = None
     source_name: str = ""
+    accept: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

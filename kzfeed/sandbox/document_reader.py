@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from kzfeed.article.build import FeedContext, articles_of_feed, key_of_entry
 from kzfeed.errors import DocumentError
-from kzfeed.feed.decode import decode, decode_utf8
+from kzfeed.feed.decode import decode, decode_as, decode_utf8
 from kzfeed.feed.parse import parse, parse_well_formed
 from kzfeed.model.articles import Document, Entry, Feed, ParsedDocument
 
@@ -23,14 +23,17 @@ _HARMLESS_COUNTS = ((b"<", 12_000), (b"&", 25_000), (b"src", 1_000), (b"style", 
 
 def read(document: Document) -> ParsedDocument:
     """Read a feed and its articles, in document order. Raises DocumentError."""
-    decoded = decode(document.body, document.content_type)
+    encoding = document.reading.encoding
+    decoded = decode_as(document.body, encoding) if encoding else decode(document.body, document.content_type)
     context = _context(document)
 
     def is_archived(entry: Entry) -> bool:
         return key_of_entry(entry, context) in document.archived
 
     known = is_archived if document.archived else None
-    feed = parse(decoded, url=document.url, max_entries=document.max_entries, is_archived=known)
+    feed = parse(
+        decoded, url=document.url, max_entries=document.max_entries, is_archived=known, reading=document.reading
+    )
     return _articles(replace(feed, encoding=decoded.encoding), document)
 
 
@@ -39,13 +42,15 @@ def read_harmless(document: Document) -> ParsedDocument | None:
 
     The most expensive document that qualifies takes about 60 ms.
     """
-    if len(document.body) > _HARMLESS_BYTES or not _is_harmless(document.body):
+    if len(document.body) > _HARMLESS_BYTES or document.reading.encoding or not _is_harmless(document.body):
         return None
     try:
         decoded = decode_utf8(document.body, document.content_type)
         most = min(document.max_entries, _HARMLESS_ENTRIES)
-        feed = parse_well_formed(decoded, url=document.url, max_entries=most) if decoded else None
-        return _articles(replace(feed, encoding=decoded.encoding), document) if decoded and feed else None
+        if decoded is None:
+            return None
+        feed = parse_well_formed(decoded, url=document.url, max_entries=most, reading=document.reading)
+        return _articles(replace(feed, encoding=decoded.encoding), document) if feed else None
     except Exception:  # noqa: BLE001 - `read` raises the right error, in a worker
         return None
 

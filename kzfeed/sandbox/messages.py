@@ -1,6 +1,6 @@
 """Messages between kzfeed and its workers: a frame is the length of a pickle, and the pickle.
 
-A Document or a Page goes to the worker, and an Answer comes back. A hostile document may control its worker, so an
+A Request goes to the worker, and an Answer comes back. A hostile document may control its worker, so an
 answer is not trusted: decoding it runs no code, and makes only the classes that an answer consists of.
 """
 
@@ -26,6 +26,7 @@ from kzfeed.model.articles import (
     Page,
     ParsedDocument,
 )
+from kzfeed.model.pages import ArticlePage, RobotsAnswer, RobotsQuestion
 
 LENGTH = struct.Struct(">Q")
 """The length in front of a frame."""
@@ -33,8 +34,8 @@ LENGTH = struct.Struct(">Q")
 READY = LENGTH.pack(0)
 """An empty frame, which a worker sends once when it has imported everything. Starting counts for no document's time."""
 
-Request = Document | Page
-Answer = ParsedDocument | FeedLinks | DocumentError
+Request = Document | Page | ArticlePage | RobotsQuestion
+Answer = ParsedDocument | FeedLinks | Article | RobotsAnswer | DocumentError
 
 
 class MessageError(Exception):
@@ -73,7 +74,7 @@ def decode_answer(frame: memoryview) -> Answer:
     """The answer in a frame, which is given without its length. Raises MessageError."""
     try:
         match _Unpickler(_File(frame)).load():
-            case (DocumentError() | FeedLinks()) as answer:
+            case (DocumentError() | FeedLinks() | Article() | RobotsAnswer()) as answer:
                 return answer
             case ParsedDocument(Feed(), tuple(articles)) as parsed if all(
                 isinstance(each, Article) for each in articles
@@ -113,6 +114,7 @@ class _Unpickler(pickle.Unpickler):
             Media,
             FeedLinks,
             FeedLink,
+            RobotsAnswer,
             DocumentError,
             datetime,
             timedelta,

@@ -17,10 +17,13 @@ from subprocess import DEVNULL, Popen
 from typing import cast
 
 from kzfeed.errors import DocumentError
-from kzfeed.model.articles import Document, FeedLinks, Page, ParsedDocument
+from kzfeed.model.articles import Article, Document, FeedLinks, Page, ParsedDocument
+from kzfeed.model.pages import ArticlePage, RobotsAnswer, RobotsQuestion
 from kzfeed.sandbox.messages import LENGTH, READY, Answer, MessageError, Request, decode_answer, encode, max_answer_size
 
 COMMAND = (sys.executable, "-P", "-m", "kzfeed.sandbox.worker")
+PAGE_COMMAND = (sys.executable, "-P", "-m", "kzfeed.sandbox.page_worker")
+"""Starts a worker for pages of articles."""
 START_TIMEOUT = timedelta(seconds=30)
 """How long a worker may take to start. On an idle machine it takes a third of a second."""
 QUICK_READING = timedelta(seconds=0.5)
@@ -79,7 +82,15 @@ class Workers:
         """Find the feeds that a page names, in a worker and under the same limits. Raises DocumentError."""
         return cast("FeedLinks", await self._answer(page))
 
-    async def _answer(self, document: Request) -> ParsedDocument | FeedLinks:
+    async def read_page(self, page: ArticlePage) -> Article:
+        """Read the page of an article, in a worker and under the same limits. Raises DocumentError."""
+        return cast("Article", await self._answer(page))
+
+    async def ask_robots(self, question: RobotsQuestion) -> RobotsAnswer:
+        """Ask what a robots.txt allows, in a worker and under the same limits. Raises DocumentError."""
+        return cast("RobotsAnswer", await self._answer(question))
+
+    async def _answer(self, document: Request) -> Answer:
         self._reading += 1
         try:
             async with self._quick:

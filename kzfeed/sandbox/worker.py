@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kzfeed.errors import DocumentError
-from kzfeed.model.articles import Document, FeedLinks, Page, ParsedDocument
+from kzfeed.model.articles import Document, Page, ParsedDocument
+from kzfeed.model.pages import ArticlePage, RobotsQuestion
 from kzfeed.sandbox.document_reader import read
 from kzfeed.sandbox.messages import LENGTH, READY, Answer, Request, encode, max_answer_size
 from kzfeed.sandbox.process import end_with_parent
@@ -37,15 +38,18 @@ _GRACE_SECONDS = 1.0
 """The kernel kills this process so long after the time limit, if the parent has not."""
 
 
-def main(reader: Reader = read) -> None:
-    """Answer documents until standard input ends. Arguments: the bytes and the seconds that one document may take."""
+def main(reader: Reader = read, warm_up: Request = _WARM_UP) -> None:
+    """Answer documents until standard input ends. Arguments: the bytes and the seconds that one document may take.
+
+    `warm_up` is read before the first of them.
+    """
     memory, seconds = int(sys.argv[1]), float(sys.argv[2])
     end_with_parent(os.getppid())
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     answers = os.fdopen(os.dup(1), "wb")
     # A library may print to standard output: that must not mix with answers.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    _answer(_WARM_UP, reader)
+    _answer(warm_up, reader)
     idle = _limit(memory)
     answers.write(READY)
     answers.flush()
@@ -78,7 +82,7 @@ def _answer_frame(request: bytes, reader: Reader, longest: int) -> memoryview:
 def _answer(document: Request, reader: Reader) -> Answer:
     """What reading the document gives. Raises MemoryError."""
     try:
-        return _feed_links(document) if isinstance(document, Page) else reader(document)
+        return reader(document) if isinstance(document, Document) else _answer_about_page(document)
     except DocumentError as error:
         if isinstance(error.__cause__, MemoryError):
             raise error.__cause__ from None
@@ -90,11 +94,19 @@ def _answer(document: Request, reader: Reader) -> Answer:
         return DocumentError("internal", f"a fault of kzfeed's own, worth a report: {ascii(error)[:200]}")
 
 
-def _feed_links(page: Page) -> FeedLinks:
-    # Only `kzfeed sources check` asks for this: the daemon's workers need not import Beautiful Soup.
+def _answer_about_page(question: Page | ArticlePage | RobotsQuestion) -> Answer:
+    # The workers that read feeds need not import Beautiful Soup and Protego.
+    if isinstance(question, RobotsQuestion):
+        from kzfeed.sandbox.robots_reader import read_robots
+
+        return read_robots(question)
+    if isinstance(question, ArticlePage):
+        from kzfeed.sandbox.page_reader import read_page
+
+        return read_page(question)
     from kzfeed.sandbox.feed_links import find_feed_links
 
-    return find_feed_links(page)
+    return find_feed_links(question)
 
 
 def _too_much(memory: int) -> DocumentError:

@@ -3,11 +3,13 @@
 Nothing is decided here: `policy.next_state` has written its reason into the state of the source.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from kzfeed.model.pages import PageCounts, PageProblem
 from kzfeed.model.polls import Source
+from kzfeed.schedule.page_tries import MOST_TRIES
 from kzfeed.schedule.permission import retirement
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
 from kzfeed.text import printable, redacted, without_address
@@ -113,6 +115,36 @@ def _addresses(source: Source) -> Iterator[str]:
             f"Permanent redirects lead to {_plain(source.moved_to)}, on {seen} since {moment(source.moved_since)}: "
             f"after {MOVED_POLLS} polls over {length(MOVED_AFTER)} that becomes its address."
         )
+
+
+def explain_pages(source: Source, pages: PageCounts, problems: Sequence[PageProblem], now: datetime) -> list[str]:
+    """The sentences about the pages of the source's articles, which may be left from a time when it wanted them."""
+    if source.full_text is None and pages == PageCounts():
+        return []
+    told = [f"{count} {what}" for what, count in _page_counts(pages) if count]
+    wants = f"It fetches the page of each new article (full_text = {source.full_text})"
+    if source.full_text is None:
+        wants = "It fetches no pages any more (no full_text)"
+    sentences = [f"{wants}: {', '.join(told) or 'none so far'}."]
+    if pages.next_try_at and source.full_text:
+        due = pages.next_try_at
+        when = "are due now" if due <= now else f"are due from {moment(due)}, in {length(due - now)}"
+        sentences.append(f"Pages that wait {when}.")
+    return [
+        *sentences,
+        *(
+            f"The page of article {each.article_id}, {_plain(each.title)}, {each.outcome}: {_plain(each.error)}."
+            for each in problems
+        ),
+    ]
+
+
+def _page_counts(pages: PageCounts) -> Iterator[tuple[str, int]]:
+    yield "stored", pages.stored
+    yield "with the text that the feed has", pages.same
+    yield "refused", pages.refused
+    yield f"failed {MOST_TRIES} times or gone", pages.failed
+    yield "still to be fetched", pages.waiting
 
 
 def poll_line(poll: Mapping[str, Any]) -> str:

@@ -269,11 +269,11 @@ def _after_failure(source: Source, failed: Failed, at: Circumstances) -> NextSta
     failing_since, failures = source.failing_since or now, source.failure_count + (not is_ours)
     fires_at = cron_firing(source, now)
     interval = max(fires_at - now, at.bounds.min_interval) if fires_at else base_interval(source, at.bounds)
-    asked = _asked(failed, now)
+    asked = asked_wait(failed, now)
     waits = [
         Wait(interval, "no connection from this machine")
         if is_ours
-        else Wait(_back_off(interval, failures, now - failing_since, at.jitter), _after(failures)),
+        else Wait(back_off(interval, failures, now - failing_since, at.jitter), _after(failures)),
         Wait(CHALLENGE_BACK_OFF if failed.kind == "challenge" else _NO_TIME, "back-off after a bot challenge"),
         Wait(asked, "Retry-After"),
         Wait(poll_interval(failed.headers), "X-Poll-Interval of the answer"),
@@ -306,14 +306,14 @@ def _is_doubtful(failed: Failed) -> bool:
     return failed.kind in _DOUBTFUL or (failed.kind == "challenge" and failed.status == 200)
 
 
-def _back_off(interval: timedelta, failures: int, failing_for: timedelta, jitter: float) -> timedelta:
+def back_off(interval: timedelta, failures: int, failing_for: timedelta, jitter: float) -> timedelta:
     """Rule 11: twice the interval after one failure, four times after two, and so on up to a limit."""
     longest = MAX_BACK_OFF_OF_DEAD_SOURCE if failing_for >= DEAD_AFTER else MAX_BACK_OFF
     # The exponent is bounded because a timedelta cannot hold 2^1,000 intervals.
     return min(min(interval, longest) * (1 << min(failures, 12)) * (1 + jitter / 4), longest)
 
 
-def _asked(failed: Failed, now: datetime) -> timedelta:
+def asked_wait(failed: Failed, now: datetime) -> timedelta:
     """Rule 7: the wait that Retry-After asks for, in the answer or in a redirect before it."""
     answered = failed.headers.get("retry-after") if failed.status and failed.status >= 300 else None
     asked = (retry_after(answered, now), retry_after(failed.redirect_retry_after, now))

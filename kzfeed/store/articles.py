@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from kzfeed.article.build import enclosures_of, text_and_fingerprint
 from kzfeed.article.change import Change, Known, New, Revised, Same, compare, takes_date
 from kzfeed.article.identity import Words, contested, identify
-from kzfeed.model.articles import Tally
+from kzfeed.model.articles import Article, Origin, Tally
 from kzfeed.store import tables
 from kzfeed.store.day_counts import DayCounts
 from kzfeed.store.known_articles import ArticleBatch, find_known, find_words
+from kzfeed.store.page_queue import WantedPage, queue_pages
 from kzfeed.store.value_batches import BODY_BATCH, in_batches
 
 Row = dict[str, Any]
@@ -47,7 +48,8 @@ def store_articles(connection: sa.Connection, batches: Sequence[ArticleBatch]) -
     day_counts = DayCounts()
     _insert_articles(connection, [step for step in steps if isinstance(step.change, New)], day_counts)
     _update_derived_text(connection, [step for step in steps if step.known])
-    _revise(connection, [step for step in steps if isinstance(step.change, Revised)], day_counts)
+    revised = [step for step in steps if isinstance(step.change, Revised)]
+    _revise(connection, [*revised, *_kept_pages(connection, revised)], day_counts)
     # If a document shows an article twice, the last step is what the source shows now: only its date counts.
     last_steps = {step.id: step for step in steps}.values()
     _correct_dates(
@@ -58,6 +60,7 @@ def store_articles(connection: sa.Connection, batches: Sequence[ArticleBatch]) -
     _add_media_and_tags(connection, steps)
     _update_last_seen(connection, [step for step in steps if isinstance(step.change, Same) and step.known])
     _record_sightings(connection, steps)
+    _queue_pages(connection, last_steps)
     return list(map(_tally, changes_by_batch))
 
 
@@ -69,6 +72,8 @@ class _Step:
     id: int
     known: Known | None
     batch: ArticleBatch
+    content_from: Origin | None = None
+    """Where the text is from, if not from the batch."""
 
 
 def _changes(batch: ArticleBatch, known: Mapping[str, Known], words: Mapping[str, Words]) -> list[Change]:
@@ -76,7 +81,7 @@ def _changes(batch: ArticleBatch, known: Mapping[str, Known], words: Mapping[str
         article if article.url_hash == url_hash else replace(article, url_hash=url_hash)
         for article, url_hash in zip(batch.articles, identify(batch.articles, known, words), strict=True)
     ]
-    return compare(articles, known, live=batch.is_live)
+    return compare(articles, known, live=batch.is_live or batch.content_from == "page")
 
 
 def _tally(batch_changes: Iterable[Change]) -> Tally:
@@ -121,6 +126,7 @@ def _article_row(step: _Step) -> Row:
         "content": article.content,
         "text": article.text,
         "fingerprint": article.fingerprint,
+        "content_from": step.batch.content_from,
         "published_at": article.published_at,
         "published_raw": article.published_raw,
         "author": article.author,
@@ -212,6 +218,11 @@ _KEEP_FORMER_DATE = sa.insert(tables.former_dates).from_select(
 )
 
 
+def _may_correct_date(step: _Step, known: Known) -> bool:
+    # The date of a page's text is that of the entry.
+    return known.is_from_page or step.change.revision == known.revision
+
+
 def _correct_dates(connection: sa.Connection, steps: Sequence[_Step], day_counts: DayCounts) -> None:
     """Take dates that arrive later or are corrected, where the words stay; the former date becomes a row."""
     rows = {
@@ -223,7 +234,7 @@ def _correct_dates(connection: sa.Connection, steps: Sequence[_Step], day_counts
             "by_source_id": step.batch.source_id,
         }
         for step in steps
-        if step.known and step.change.revision == step.known.revision and _takes_date_of(step)
+        if step.known and _may_correct_date(step, step.known) and _takes_date_of(step)
     }
     if rows:
         connection.execute(_KEEP_FORMER_DATE, list(rows.values()))
@@ -235,7 +246,7 @@ def _correct_dates(connection: sa.Connection, steps: Sequence[_Step], day_counts
 _COPY_NEWEST_TO_REVISIONS = sa.insert(tables.revisions).from_select(
     [
         *("article_id", "revision", "title", "content", "text"),
-        *("published_at", "published_raw", "seen_at", "source_id", "front_matter"),
+        *("published_at", "published_raw", "seen_at", "source_id", "front_matter", "content_from"),
     ],
     sa.select(
         _article.id,
@@ -248,6 +259,7 @@ _COPY_NEWEST_TO_REVISIONS = sa.insert(tables.revisions).from_select(
         _article.revision_seen_at,
         _article.revision_source_id,
         _article.front_matter,
+        _article.content_from,
     ).where(_article.id == sa.bindparam("article_id")),
 )
 
@@ -263,6 +275,7 @@ _REPLACE_NEWEST = _UPDATE_ARTICLE.values(
     published_raw=sa.case((_takes_date, _given(_article.published_raw)), else_=_article.published_raw),
     author=sa.func.coalesce(_given(_article.author), _article.author),
     language=sa.func.coalesce(_given(_article.language), _article.language),
+    last_seen_at=sa.func.coalesce(_given(_article.last_seen_at), _article.last_seen_at),
 )
 
 
@@ -276,6 +289,27 @@ def _revise(connection: sa.Connection, steps: Sequence[_Step], day_counts: DayCo
         _note_changes(connection, [row["article_id"] for row in rows])
     for step in steps:
         day_counts.count_version(step.batch.source_id, step.batch.seen_at)
+
+
+def _kept_pages(connection: sa.Connection, steps: Sequence[_Step]) -> list[_Step]:
+    """Steps after revisions by feeds that make the text of the article's page the newest version again.
+
+    What a feed shows beside the page's text is stored as an older version, and only its title is taken.
+    """
+    last = {
+        step.id: step for step in steps if step.known and step.known.is_from_page and step.batch.content_from == "feed"
+    }
+    query = sa.select(_article.id, _article.content)
+    kept = []
+    for ids in in_batches(last, BODY_BATCH):
+        for article_id, content in connection.execute(query.where(_article.id.in_(ids))):
+            step = last[article_id]
+            article = step.change.article
+            text, fingerprint = text_and_fingerprint(article.title, content)
+            page = Article(article.url_hash, article.url, article.title, content, text, fingerprint)
+            change = Revised(page, step.change.revision + 1)
+            kept.append(replace(step, change=change, content_from="page"))
+    return kept
 
 
 def _apart(steps: Iterable[_Step]) -> list[list[_Step]]:
@@ -302,7 +336,9 @@ def _newest_row(step: _Step) -> Row:
         "revision_seen_at": now,
         "revision_source_id": step.batch.source_id,
         "front_matter": article.front_matter,
-        "last_seen_at": now,
+        "content_from": step.content_from or step.batch.content_from,
+        # A page is no feed that shows the article.
+        "given_last_seen_at": None if step.batch.content_from == "page" else now,
         "takes_date": _takes_date_of(step) if step.batch.is_live else _file_dates(step),
         "given_published_at": article.published_at,
         "given_published_raw": article.published_raw,
@@ -386,6 +422,18 @@ def _stored_media_and_tags(connection: sa.Connection, article_ids: Iterable[int]
     return stored
 
 
+def _queue_pages(connection: sa.Connection, steps: Iterable[_Step]) -> None:
+    """Have the pages fetched of articles that are new to a source that wants them, or changed there."""
+    wanted = [
+        WantedPage(step.id, step.batch.source_id, step.change.article.url, step.batch.seen_at)
+        for step in steps
+        if step.batch.wants_pages and step.change.article.url
+        if not isinstance(step.change, Same) or (step.known and step.known.shown is None)
+    ]
+    if wanted:
+        queue_pages(connection, wanted)
+
+
 _UPDATE_SIGHTING = sa.update(tables.sightings).where(
     _sighting.article_id == sa.bindparam("sighted_article_id"), _sighting.source_id == sa.bindparam("by_source_id")
 )
@@ -393,7 +441,7 @@ _UPDATE_SIGHTING = sa.update(tables.sightings).where(
 
 def _record_sightings(connection: sa.Connection, steps: Sequence[_Step]) -> None:
     """Insert or update the sightings of these articles. Archive files do not change a sighting that exists."""
-    last_steps = {step.id: step for step in steps}.values()
+    last_steps = {step.id: step for step in steps if step.batch.content_from != "page"}.values()
     first_time = [step for step in last_steps if step.known is None or step.known.shown is None]
     again = [step for step in last_steps if step.known and step.known.shown is not None and step.batch.is_live]
     _insert(connection, tables.sightings, list(map(_sighting_row, first_time)))

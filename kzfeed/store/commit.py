@@ -90,7 +90,7 @@ def store_files(database: Database, articles: Iterable[tuple[str, Article]], now
     runs = [(name, [article for _, article in run]) for name, run in groupby(articles, key=lambda pair: pair[0])]
     with database.write() as connection:
         ids = ids_by_name(connection, [name for name, _ in runs])
-        batches = [ArticleBatch(ids[name], run, now, is_live=False) for name, run in runs]
+        batches = [ArticleBatch(ids[name], run, now, is_live=False, content_from="file") for name, run in runs]
         for group in _independent(batches, lambda batch: _keys(batch.articles)):
             tally = sum(store_articles(connection, group), tally)
     return tally
@@ -130,7 +130,13 @@ def _commit(connection: sa.Connection, commits: Sequence[PollCommit]) -> list[Po
         if commit.before and commit.before.last_document_at != current[commit.source.id].last_document_at
     }
     batches = [
-        ArticleBatch(commit.source.id, commit.articles, _now(commit), is_live=commit.source.id not in overtaken)
+        ArticleBatch(
+            commit.source.id,
+            commit.articles,
+            _now(commit),
+            is_live=commit.source.id not in overtaken,
+            wants_pages=commit.source.full_text is not None,
+        )
         for commit in commits
         if commit.articles
     ]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from kzfeed.article.build import derivation_version_of, fingerprint, first_fingerprint, has_fingerprint
 from kzfeed.article.change import Known
 from kzfeed.article.identity import Words, candidate_hashes, without_query
-from kzfeed.model.articles import Article
+from kzfeed.model.articles import Article, Origin
 from kzfeed.store import tables
 from kzfeed.store.value_batches import BODY_BATCH, in_batches
 from kzfeed.store.windows import select_last_window
@@ -18,21 +18,24 @@ _article, _revision, _sighting = tables.articles.c, tables.revisions.c, tables.s
 _media = tables.media.c
 _COLUMNS = (
     *(_article.id, _article.url_hash, _article.revision, _article.fingerprint, _article.published_at),
-    _article.source_id.label("dated_by"),
+    *(_article.source_id.label("dated_by"), (_article.content_from == "page").label("is_from_page")),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ArticleBatch:
-    """Articles of one source, from one document or from archive files.
+    """Articles of one source, from one document, from archive files, or the text of a page.
 
-    `is_live` says that the source shows them at `seen_at`; articles of files were seen at unknown times.
+    `is_live` says that the source shows them at `seen_at`; articles of files were seen at unknown times. With
+    `wants_pages`, the pages of those that are new to the source are to be fetched.
     """
 
     source_id: int
     articles: Sequence[Article]
     seen_at: datetime
     is_live: bool
+    content_from: Origin = "feed"
+    wants_pages: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class _StoredRow:
     fingerprint: str
     published_at: datetime | None
     dated_by: int
+    is_from_page: bool | None
     shown: int | None = None
     guid: str | None = None
     url: str | None = None
@@ -79,11 +83,15 @@ def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> Kn
         if not all(has_fingerprint(each, row.fingerprint) for each in expected.get(row.url_hash, ()))
     ]
     versions = _versions(connection, differing)
+    of_pages = [row for row in differing if row.is_from_page]
+    entry_revisions = _entry_revisions(connection, [row.id for row in of_pages])
     known = {
         row.url_hash: Known(
             url_hash=row.url_hash,
             revision=row.revision,
             versions=versions.get(row.id) or {row.revision: row.fingerprint},
+            entry_revision=entry_revisions.get(row.id),
+            is_from_page=bool(row.is_from_page),
             shown=row.shown,
             guid=row.guid,
             stored_fingerprint=row.fingerprint,
@@ -94,6 +102,31 @@ def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> Kn
         for row in rows
     }
     return KnownArticles(known, {row.url_hash: row.id for row in rows})
+
+
+_older = tables.revisions.alias().c
+_LAST_OF_ENTRY = (
+    sa.select(sa.func.max(_older.revision))
+    .where(_older.article_id == _article.id, _older.content_from.is_distinct_from("page"))
+    .correlate(tables.articles)
+    .scalar_subquery()
+)
+"""The newest revision of an article that is not from its page, if its newest one is."""
+_ENTRY_TEXT = sa.func.coalesce(
+    sa.select(_revision.text)
+    .where(_article.content_from == "page", _revision.article_id == _article.id, _revision.revision == _LAST_OF_ENTRY)
+    .correlate(tables.articles)
+    .scalar_subquery(),
+    _article.text,
+)
+"""The text by which entries are told apart: that of a page is much longer than what feeds show."""
+
+
+def _entry_revisions(connection: sa.Connection, ids: Sequence[int]) -> dict[int, int]:
+    """The newest revision that is not from a page, for these articles by id; none where all are."""
+    query = sa.select(_article.id, _LAST_OF_ENTRY.label("revision"))
+    rows = (row for batch in in_batches(ids) for row in connection.execute(query.where(_article.id.in_(batch))))
+    return {row.id: row.revision for row in rows if row.revision is not None}
 
 
 def find_words(connection: sa.Connection, ids: Mapping[str, int]) -> dict[str, Words]:
@@ -109,7 +142,7 @@ def find_words(connection: sa.Connection, ids: Mapping[str, int]) -> dict[str, W
     for batch in in_batches(url_hashes, BODY_BATCH):
         for article_id, image, url in connection.execute(select_media.where(_media.article_id.in_(batch))):
             files.setdefault((article_id, bool(image)), set()).add(without_query(url) if image else url)
-        query = sa.select(_article.id, _article.title, _article.text).where(_article.id.in_(batch))
+        query = sa.select(_article.id, _article.title, _ENTRY_TEXT).where(_article.id.in_(batch))
         for article_id, title, text in connection.execute(query):
             enclosures, images = (frozenset(files.get((article_id, image), ())) for image in (False, True))
             words[url_hashes[article_id]] = Words(title, text, enclosures, images)

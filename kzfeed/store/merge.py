@@ -61,8 +61,9 @@ def _article(held: Values, given: Values, newest: Values) -> Values:
     return held | {
         **{
             name: newest[name]
-            for name in ("title", "content", "text", "published_at", "published_raw", "revision", "front_matter")
+            for name in ("title", "content", "text", "content_from", "published_at", "published_raw", "front_matter")
         },
+        "revision": newest["revision"],
         **{name: held[name] if given[name] is None else given[name] for name in ("author", "language")},
         **{name: first[name] for name in ("first_seen_at", "source")},
         "last_seen_at": max(held["last_seen_at"], given["last_seen_at"]),

@@ -31,9 +31,9 @@ _source = tables.sources.c
 BELONGING = {
     table.name: table
     for table in tables.metadata.sorted_tables
-    if "article_id" in table.c and table not in (tables.revisions, tables.article_changes)
+    if "article_id" in table.c and table not in (tables.revisions, tables.article_changes, tables.page_fetches)
 }
-"""The tables whose rows belong to articles, except older versions, and what the search index has still to read."""
+"""The tables whose rows belong to articles, except older versions, and what is still to be done with articles."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from kzfeed.store import tables
 _NOT_COUNTED = (
     *(tables.hosts, tables.host_queue, tables.claims, tables.daemons, tables.row_counts, tables.day_counts),
     tables.filtered_entries,
+    tables.robots_txt,
 )
 COUNTED = [table for table in tables.metadata.sorted_tables if table not in _NOT_COUNTED]
 

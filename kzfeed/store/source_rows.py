@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kzfeed.model.articles import FeedReading
 from kzfeed.model.filters import FilterRule, Filters
 from kzfeed.model.polls import Source, Validators
 from kzfeed.store import tables
@@ -23,6 +24,7 @@ _COLUMNS = [
     *("id", "name", "url", "configured_url", "auto", "cron", "timezone", "enabled", "status", *SAME_AS_IN_MODEL),
     *("every_seconds", "validators_url", "etag", "last_modified", "skip_hours", "skip_days"),
     *("own_wait_seconds", "auto_seconds", "hurried_seconds", "filters"),
+    *("full_text", "link_from", "content_from", "encoding"),
 ]
 
 SELECT_SOURCES = sa.select(*(tables.sources.c[name] for name in _COLUMNS))
@@ -34,6 +36,7 @@ def source_from_row(row: Any) -> Source:
     values = dict(zip(_COLUMNS, row, strict=True))
     url, etag, last_modified = (values.pop(name) for name in ("validators_url", "etag", "last_modified"))
     every = timedelta(seconds=values.pop("every_seconds") or 0)
+    link_from, content_from, encoding = (values.pop(name) for name in ("link_from", "content_from", "encoding"))
     return Source(
         every=every,
         validators=Validators(url, etag=etag, last_modified=last_modified) if url and (etag or last_modified) else None,
@@ -43,8 +46,18 @@ def source_from_row(row: Any) -> Source:
         auto_interval=_interval(values.pop("auto_seconds")),
         hurried_interval=_interval(values.pop("hurried_seconds")),
         filters=filters_of(values.pop("filters")),
+        reading=FeedReading(link_from or "link", tuple((content_from or "").split()), encoding),
         **values,
     )
+
+
+def reading_values(reading: FeedReading) -> dict[str, str | None]:
+    """The values of the columns that say how an odd feed is read; NULL for what is usual."""
+    return {
+        "link_from": None if reading.link_from == "link" else reading.link_from,
+        "content_from": " ".join(reading.content_from) or None,
+        "encoding": reading.encoding,
+    }
 
 
 def state_values(source: Source) -> dict[str, Any]:

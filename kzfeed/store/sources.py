@@ -14,14 +14,17 @@ from kzfeed.model.polls import Source, SourceConfig
 from kzfeed.store import tables
 from kzfeed.store.claims import Spread, spread_due_sources
 from kzfeed.store.engine import Database
-from kzfeed.store.source_rows import SELECT_SOURCES, filters_text, source_from_row
+from kzfeed.store.source_rows import SELECT_SOURCES, filters_text, reading_values, source_from_row
 from kzfeed.text import without_userinfo
 
 _source = tables.sources.c
+_OF_READING = ("filters", "link_from", "content_from", "encoding")
+"""The columns that say what is made of a document."""
 _NEW_SOURCE: dict[str, Any] = {"status": "active", "failure_count": 0, "moved_polls": 0, "ask_in_full": False}
 _CONFIGURATION = sa.select(
     *(_source[name] for name in ("id", "name", "title", "url", "host", "configured_url", "enabled", "status")),
-    *(_source[name] for name in ("next_poll_at", "every_seconds", "auto", "cron", "timezone", "filters")),
+    *(_source[name] for name in ("next_poll_at", "every_seconds", "auto", "cron", "timezone", "full_text")),
+    *(_source[name] for name in _OF_READING),
 )
 
 
@@ -108,8 +111,8 @@ def _reconfigure(connection: sa.Connection, row: Any, config: SourceConfig, now:
     changed = {key: value for key, value in _configured_values(config).items() if getattr(row, key) != value}
     if row.url and row.host != host_of(row.url):
         changed["host"] = host_of(row.url)  # Earlier versions stored the name as the operator wrote it.
-    if "filters" in changed:
-        # The next poll reads the document even if it has not changed: its entries may be kept now.
+    if changed.keys() & set(_OF_READING):
+        # The next poll reads the document even if it has not changed: it may give other entries now.
         changed |= {"ask_in_full": True, "body_hash": None}
     if "configured_url" in changed:
         # Another document: the validators, the failures and what the server asked for belong to the old one.
@@ -135,6 +138,8 @@ def _configured_values(config: SourceConfig) -> dict[str, Any]:
         "cron": config.cron,
         "timezone": config.timezone,
         "filters": filters_text(config.filters),
+        "full_text": config.full_text,
+        **reading_values(config.reading),
     }
     # If the operator gives no title, the feed's own stays.
     return values | ({"title": config.title} if config.title else {})

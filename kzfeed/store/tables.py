@@ -111,6 +111,10 @@ sources = sa.Table(
     sa.Column("window_at", Instant),
     sa.Column("flaw", sa.Text),
     sa.Column("refused_validators", sa.Text),
+    sa.Column("full_text", sa.Text),
+    sa.Column("link_from", sa.Text),
+    sa.Column("content_from", sa.Text),
+    sa.Column("encoding", sa.Text),
     sa.Index(None, "enabled", "next_poll_at"),
     sa.Index(None, "enabled", "host", "next_poll_at"),
 )
@@ -222,6 +226,7 @@ articles = sa.Table(
     _references("revision_source_id", "sources.id"),
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("front_matter", sa.Text),
+    sa.Column("content_from", sa.Text),
     sa.Index(None, "published_at"),
     sa.Index(None, "source_id", "published_at"),
     # Addresses may be longer than what a B-tree of PostgreSQL takes.
@@ -246,6 +251,7 @@ revisions = sa.Table(
     sa.Column("published_at", Instant),
     sa.Column("published_raw", sa.Text),
     sa.Column("front_matter", sa.Text),
+    sa.Column("content_from", sa.Text),
 )
 
 former_dates = sa.Table(
@@ -264,6 +270,33 @@ article_changes = sa.Table(
     metadata,
     sa.Column("id", Id, primary_key=True),
     _references("article_id", "articles.id"),
+)
+
+page_fetches = sa.Table(
+    "page_fetches",
+    metadata,
+    _references("article_id", "articles.id", primary_key=True),
+    _references("source_id", "sources.id"),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("next_try_at", Instant),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("tried_at", Instant),
+    sa.Column("fetched_at", Instant),
+    sa.Column("outcome", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("claimed_by", sa.Text),
+    sa.Column("claimed_until", Instant),
+    sa.Index(None, "source_id", "outcome"),
+    _some("ix_page_fetches_waiting", "host", "next_try_at", where="next_try_at IS NOT NULL"),
+)
+
+robots_txt = sa.Table(
+    "robots_txt",
+    metadata,
+    sa.Column("origin", sa.Text, primary_key=True),
+    sa.Column("fetched_at", Instant, nullable=False),
+    sa.Column("rules", sa.Text),
+    sa.Column("error", sa.Text),
 )
 
 sightings = sa.Table(

@@ -16,9 +16,11 @@ _article, _sighting, _source = tables.articles.c, tables.sightings.c, tables.sou
 _revision, _withdrawal, _filtered = tables.revisions.c, tables.withdrawals.c, tables.filtered_entries.c
 
 _KEYS_AT_A_TIME = 1_000
+# The text of an article's page says nothing of what the feed showed.
+_SHOWN = sa.case((_article.content_from == "page", sa.null()), else_=_article.fingerprint)
 _OF_WINDOW_ENTRY = (
     *(_article.url_hash, _article.published_at),
-    *(_sighting.guid, _article.fingerprint, _sighting.first_seen_at),
+    *(_sighting.guid, _SHOWN, _sighting.first_seen_at),
     sa.true(),
 )
 _SELECT_FILTERED = sa.select(

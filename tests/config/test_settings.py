@@ -1,5 +1,6 @@
 """kzfeed.toml and KZFEED_*: what they may say, who wins, and how a mistake is told."""
 
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from kzfeed.config.files import ConfigFileError
 from kzfeed.config.load import ConfigErrors, colours_wanted, load
 from kzfeed.config.settings import HostSettings, Settings
 from kzfeed.errors import ConfigError
+from kzfeed.model.articles import FeedReading
 
 WHOLE_FILE = """
 [database]
@@ -322,6 +324,48 @@ SOME_CRON = 'crontab fields (minute, hour, day, month, weekday) that match some 
 SOME_ZONE = 'an IANA time zone such as "UTC" or "Asia/Shanghai"'
 SOURCE_LIST = 'a list of tables: [[sources]] in a file, [{"name": …}, …] in KZFEED_SOURCES'
 HOST_TABLE = 'a table of hosts: [hosts."feedx.net"] in a file, {"feedx.net": …} in KZFEED_HOSTS'
+
+
+FULL_TEXT = '"css:SELECTOR", for example "css:div.post-content", or "auto"'
+SOURCE_MISTAKES = [
+    ('full_text = "div.post"', f"full_text = 'div.post': expected {FULL_TEXT}"),
+    ('full_text = "css:"', f"full_text = 'css:': expected {FULL_TEXT}"),
+    (
+        'full_text = "css:div["',
+        f"full_text = 'css:div[': expected {FULL_TEXT}; the selector is wrong: "
+        "Malformed attribute selector at position 3",
+    ),
+    ('link_from = "id"', "link_from = 'id': expected one of 'link' or 'guid'"),
+    (
+        'content_from = "description"',
+        "content_from = 'description': expected a list of fields as the feed names them, "
+        'such as ["content:encoded", "description"]',
+    ),
+    ('encoding = "gb19"', 'encoding = \'gb19\': expected the name of an encoding such as "gb18030" or "windows-1251"'),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), SOURCE_MISTAKES)
+def test_a_wrong_value_of_a_source_is_told_with_what_was_expected(
+    read: Read, folder: Path, text: str, said: str
+) -> None:
+    assert mistakes(read, SOURCE + text) == [f"{folder / 'kzfeed.toml'}: sources.voa.{said}"]
+
+
+def test_a_source_says_where_the_full_text_is_and_how_an_odd_feed_is_read(read: Read) -> None:
+    text = 'full_text = "css: div.post-content"\nlink_from = "guid"\nencoding = "GB18030"\n'
+    (source,) = read(SOURCE + text + 'content_from = ["content:encoded", "description"]').source_configs()
+
+    assert source.full_text == "css:div.post-content"
+    assert source.reading == FeedReading("guid", ("content:encoded", "description"), "gb18030")
+
+
+def test_auto_without_trafilatura_says_what_to_install(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(SOURCE + 'full_text = "auto"').source_configs()[0].full_text == "auto"
+
+    monkeypatch.setitem(sys.modules, "trafilatura", None)
+    (said,) = mistakes(read, SOURCE + 'full_text = "auto"')
+    assert 'pip install "kzfeed[fulltext]"' in said
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from kzfeed.cli import log
 from kzfeed.config.load import load
 from kzfeed.config.settings import Settings
 from kzfeed.daemon import Daemon
+from kzfeed.page_job import PageJob
 from kzfeed.reload import apply
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
@@ -62,7 +63,10 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
     apply(settings, database, clock())
     async with service.poller(settings, database, clock=clock, lookup=lookup) as poller:
         lease = timedelta(seconds=options.get("lease", LEASE.total_seconds()))
-        await Daemon(poller, lease=lease, tick=timedelta(seconds=options.get("tick", 1))).run()
+        async with service.page_fetcher(settings, poller) as pages:
+            daemon = Daemon(poller, lease=lease, tick=timedelta(seconds=options.get("tick", 1)))
+            daemon.pages = PageJob(pages, daemon.owner, slots=10, lease=lease)
+            await daemon.run()
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ class Reply:
     delay: float = 0.0
     not_before: threading.Event | None = None
     pause: float = 0.0
+    content_type: str = "application/rss+xml"
 
 
 @dataclass
@@ -97,7 +98,7 @@ class FeedServer:
         await asyncio.sleep(reply.delay)
         if reply.not_before:
             await asyncio.to_thread(reply.not_before.wait, 60)
-        head = [f"HTTP/1.1 {reply.status} Said", "Content-Type: application/rss+xml", "Connection: close"]
+        head = [f"HTTP/1.1 {reply.status} Said", f"Content-Type: {reply.content_type}", "Connection: close"]
         head += [f"ETag: {reply.etag}"] if reply.etag else []
         head += [f"Location: {reply.location}"] if reply.location else []
         head += [f"Content-Length: {len(reply.body)}"] if reply.status != 304 else []

@@ -1,0 +1,112 @@
+"""The job that fetches the pages of articles, beside polls: the daemon's, and that of `kzfeed poll` after its polls."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from kzfeed.errors import ClaimExpired, DatabaseError
+from kzfeed.hosts import host_of
+from kzfeed.model.pages import DuePage, PageRecord
+from kzfeed.pages import PageFetcher
+from kzfeed.store.host_locks import LEASE
+from kzfeed.store.page_queue import PageClaim, claim_pages, release_pages, renew_pages
+
+HOST_PAUSE = timedelta(minutes=1)
+"""How long a host is left alone after a page of it could not be stored."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class PageJob:
+    """Claims due pages and fetches them, at most `slots` at a time, and one of each host.
+
+    `owner` names the process in claims, `source_ids` limits them to these sources, and `on_page` is called with what
+    became of each page.
+    """
+
+    pages: PageFetcher
+    owner: str
+    slots: int
+    source_ids: Collection[int] | None = None
+    on_page: Callable[[DuePage, PageRecord], None] = lambda page, record: None
+    lease: timedelta = LEASE
+    _tasks: dict[asyncio.Task[None], DuePage] = field(default_factory=dict)
+    _claimed_until: dict[int, datetime] = field(default_factory=dict)
+    """When the claims on the pages under way expire, by article."""
+    _paused_hosts: dict[str, float] = field(default_factory=dict)
+    """Hosts that are left alone after a page could not be stored, and until when, by the event loop's clock."""
+    _stopping: bool = False
+
+    async def run(self) -> None:
+        """Renew the claims on pages under way, claim due pages, and begin to fetch them."""
+        await self._renew_claims()
+        free = self.slots - len(self._tasks)
+        if free <= 0 or self._stopping:
+            return
+        now = self.pages.clock()
+        claim = PageClaim(self.owner, now, now + self.lease, free, self._busy_hosts(), self.source_ids)
+        for page in await asyncio.to_thread(claim_pages, self.pages.database, claim):
+            self._claimed_until[page.article_id] = claim.until
+            task = asyncio.create_task(self._fetch(page))
+            self._tasks[task] = page
+            task.add_done_callback(self._on_end)
+
+    async def run_to_end(self) -> None:
+        """Fetch pages until no more are due."""
+        while True:
+            await self.run()
+            if not self._tasks:
+                return
+            await asyncio.wait(self._tasks, timeout=self.lease.total_seconds() / 4, return_when=asyncio.FIRST_COMPLETED)
+
+    async def stop(self, grace: timedelta) -> None:
+        """Begin no more pages. Those under way may go on for `grace`; then they are cancelled and stay due."""
+        self._stopping = True
+        if not self._tasks:
+            return
+        _, late = await asyncio.wait(list(self._tasks), timeout=grace.total_seconds())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        try:
+            await asyncio.to_thread(release_pages, self.pages.database, self.owner)
+        except DatabaseError as error:
+            log.warning("claims on pages not released, they expire by themselves", error=str(error))
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        self._claimed_until.pop(self._tasks.pop(task).article_id, None)
+
+    def _busy_hosts(self) -> set[str]:
+        now = asyncio.get_running_loop().time()
+        self._paused_hosts = {host: until for host, until in self._paused_hosts.items() if until > now}
+        return {*self._paused_hosts, *(host_of(page.url) for page in self._tasks.values())}
+
+    async def _renew_claims(self) -> None:
+        now = self.pages.clock()
+        if any(until - now < self.lease * 3 / 4 for until in self._claimed_until.values()):
+            held, until = list(self._claimed_until), now + self.lease
+            renewed = await asyncio.to_thread(renew_pages, self.pages.database, self.owner, held, until)
+            self._claimed_until |= dict.fromkeys(renewed & self._claimed_until.keys(), until)
+
+    async def _fetch(self, page: DuePage) -> None:
+        def is_claimed() -> bool:
+            return self._claimed_until[page.article_id] > self.pages.clock()
+
+        try:
+            self.on_page(page, await self.pages.fetch(page, self.owner, is_claimed=is_claimed))
+            return
+        except ClaimExpired as error:
+            log.warning("claim expired, page left out", source=page.source_name, error=str(error))
+            return
+        except DatabaseError as error:
+            log.error("page not stored", source=page.source_name, article=page.article_id, error=str(error))
+        except Exception:
+            # A fault of kzfeed in one page must not end the fetching of all others.
+            log.exception("internal error, page not stored", source=page.source_name, article=page.article_id)
+        # The page stays due. No server must suffer for a fault of ours: its host is left alone for a while.
+        until = asyncio.get_running_loop().time() + HOST_PAUSE.total_seconds()
+        self._paused_hosts[host_of(page.url)] = until

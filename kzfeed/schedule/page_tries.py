@@ -1,0 +1,42 @@
+"""Times of the tries for the page of an article: a failed one is repeated later, with the back-off of polls."""
+
+from datetime import datetime, timedelta
+
+from kzfeed.hosts import host_of
+from kzfeed.model.pages import DuePage, PageFailure, PageVisit
+from kzfeed.model.polls import Failed
+from kzfeed.schedule.interval import IntervalBounds
+from kzfeed.schedule.policy import CHALLENGE_BACK_OFF, asked_wait, back_off
+
+MOST_TRIES = 3
+LONGEST_CRAWL_DELAY = timedelta(hours=1)
+_NO_TIME = timedelta()
+
+
+def after_failed_visit(
+    page: DuePage, failed: Failed, *, now: datetime, bounds: IntervalBounds, jitter: float
+) -> PageVisit:
+    """The failure of a page, with the time of the next try; without one after `MOST_TRIES`, or if it is gone.
+
+    A server that asks to be left alone (429 or 503 with Retry-After) pauses the whole host, as it does for feeds.
+    """
+    is_ours = failed.kind == "offline"
+    tries = page.tries + (not is_ours)
+    asked = asked_wait(failed, now)
+    wait = max(
+        back_off(max(page.every, bounds.min_interval), tries, _NO_TIME, jitter),
+        CHALLENGE_BACK_OFF if failed.kind == "challenge" else _NO_TIME,
+        asked,
+    )
+    is_over = tries >= MOST_TRIES or failed.kind in ("gone", "robots", "no-article")
+    failure = PageFailure(failed.kind, failed.error, tries, None if is_over and not is_ours else now + wait)
+    if asked and failed.status in (429, 503):
+        return PageVisit(failure, failed.status, pause=now + asked, paused_host=host_of(failed.url or page.url))
+    return PageVisit(failure, failed.status)
+
+
+def crawl_delay(seconds: float | None, gap: timedelta) -> timedelta | None:
+    """The pause between two pages of a host that its robots.txt asks for, if it is longer than the usual gap."""
+    # A number may be too large for a timedelta.
+    delay = timedelta(seconds=min(seconds or 0.0, LONGEST_CRAWL_DELAY.total_seconds()))
+    return delay if delay > gap else None

@@ -1,0 +1,85 @@
+"""Results of visits to the pages of articles: the text that a page brought, or why it brought none."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from kzfeed.article.build import fingerprint
+from kzfeed.article.page import why_not_taken
+from kzfeed.hosts import host_of
+from kzfeed.model.articles import Article
+from kzfeed.model.pages import DuePage, PageFailure, PageOutcome, PageRecord, PageVisit
+from kzfeed.store import tables
+from kzfeed.store.articles import store_articles
+from kzfeed.store.engine import Database
+from kzfeed.store.host_pauses import pause_hosts
+from kzfeed.store.known_articles import ArticleBatch
+
+REFUSALS = ("robots", "no-article")
+"""The kinds of failures after which a page is not tried again."""
+
+_page, _article = tables.page_fetches.c, tables.articles.c
+_revision, _sighting = tables.revisions.c, tables.sightings.c
+_UPDATE = sa.update(tables.page_fetches)
+
+
+def finish_page(database: Database, page: DuePage, visit: PageVisit, owner: str, now: datetime) -> PageRecord | None:
+    """Store what a visit to a page brought, all in one transaction; None if the claim on it has passed to another."""
+    with database.write() as connection:
+        if connection.execute(sa.select(_page.claimed_by).where(_page.article_id == page.article_id)).scalar() != owner:
+            return None
+        result = visit.result
+        if isinstance(result, Article):
+            result = _judged(connection, page, result)
+        if isinstance(result, Article):
+            batch = ArticleBatch(page.source_id, [result], now, is_live=False, content_from="page")
+            [tally] = store_articles(connection, [batch])
+            record = PageRecord("stored" if tally.revised else "same")
+        else:
+            outcome: PageOutcome = "refused" if result.kind in REFUSALS else "failed"
+            record = PageRecord(outcome, result.kind, result.error, result.next_try_at)
+        fetched = {"fetched_at": now} if isinstance(visit.result, Article) else {}
+        connection.execute(
+            _UPDATE.where(_page.article_id == page.article_id).values(
+                **fetched,
+                next_try_at=record.next_try_at,
+                tries=result.tries if isinstance(result, PageFailure) else page.tries + 1,
+                tried_at=now,
+                outcome=record.outcome,
+                error=f"{record.error_kind}: {record.error}" if record.error else None,
+                claimed_by=None,
+                claimed_until=None,
+            )
+        )
+        _leave_alone(connection, page, visit, now)
+        return record
+
+
+def _judged(connection: sa.Connection, page: DuePage, article: Article) -> Article | PageFailure:
+    """The article with its present title, or the reason why its text does not replace what the archive has."""
+    shown = sa.and_(_sighting.article_id == _article.id, _sighting.source_id == page.source_id)
+    older = sa.and_(_revision.article_id == _article.id, _revision.revision == _sighting.revision)
+    row = connection.execute(
+        sa.select(_article.title, _article.text, _article.content_from, _revision.text.label("shown"))
+        .outerjoin_from(tables.articles, tables.sightings, shown)
+        .outerjoin(tables.revisions, older)
+        .where(_article.id == page.article_id)
+    ).one()
+    # What the page said before may be replaced by less: the publisher has shortened it.
+    texts = [row.shown or "", "" if row.content_from == "page" else row.text]
+    if why := why_not_taken(article.text, texts):
+        return PageFailure("no-article", why)
+    if row.title == article.title:
+        return article
+    return replace(article, title=row.title, fingerprint=fingerprint(row.title, article.content))
+
+
+def _leave_alone(connection: sa.Connection, page: DuePage, visit: PageVisit, now: datetime) -> None:
+    """Record what the server asks for: a pause of the whole host, and a pause between two of its pages."""
+    if visit.pause:
+        pause_hosts(connection, [(visit.paused_host or host_of(page.url), visit.pause)])
+    if visit.crawl_delay:
+        until = now + visit.crawl_delay
+        of_host = sa.and_(_page.host == host_of(page.url), _page.next_try_at < until)
+        connection.execute(_UPDATE.where(of_host).values(next_try_at=until))

@@ -1,0 +1,1 @@
+"""Pages of articles: what is fetched, when, and what becomes of it."""
