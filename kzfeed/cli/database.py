@@ -125,7 +125,9 @@ def verify(
 ) -> None:
     """Check the whole database; exit with 1 if something is damaged. A daemon may run meanwhile.
 
-    With --files the database itself is not checked, but whether its articles and the files of DIR are equal.
+    With --files it compares the files of a folder with the database instead.
+
+    Example: kzfeed verify --files articles
     """
     with ctx.obj.database(migrate=False) as database:
         check = _check(files)

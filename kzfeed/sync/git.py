@@ -38,6 +38,7 @@ class Git:
         """Take the folder, and how many seconds one call of git may take."""
         self._folder = folder
         self._limit_s = limit_s
+        self._process: subprocess.Popen[bytes] | None = None
 
     def make_repository(self) -> bool:
         """Make a repository of the folder, unless it is in one; whether one was made."""
@@ -65,6 +66,12 @@ class Git:
         """Push the current branch to where git's configuration says."""
         self._run("push", "--quiet")
 
+    def stop(self) -> None:
+        """Tell the git under way to end, from another thread. What it has not finished is done by the next commit."""
+        if process := self._process:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+
     def _author(self) -> list[str]:
         """Options that name an author, where git's configuration does not."""
         said = os.fsdecode(self._run("config", "--list", "--name-only", "-z")).split("\0")
@@ -86,11 +93,14 @@ class Git:
             stderr=subprocess.PIPE,
             start_new_session=True,  # without a terminal, on which ssh would ask for a passphrase
         ) as process:
+            self._process = process
             try:
                 printed, errors = process.communicate(given, timeout=self._limit_s)
             except subprocess.TimeoutExpired as error:
                 _end(process)
                 raise GitError(f"git {command} took longer than {self._limit_s:g} s") from error
+            finally:
+                self._process = None
         if process.returncode:
             said = redacted(" ".join(errors.decode(errors="replace").split()))
             raise GitError(f"git {command} ended with {process.returncode}: {said}")

@@ -54,6 +54,10 @@ class ArchiveFolder:
         self._said = ""
         return True
 
+    def stop(self) -> None:
+        """Tell git to end, from another thread."""
+        self._git.stop()
+
     def make_equal(self, on_path: Callable[[str], None]) -> tuple[Counts, int]:
         """Make the folder equal to the database (see `writing.make_equal`), and commit. A failure of git is logged."""
         with self.folder.lock(wait=True):
@@ -119,5 +123,6 @@ class FolderJob:
             self._failing_until = clock() + RETRY.total_seconds()
 
     def stop(self) -> None:
-        """Begin no further batch."""
+        """Begin no further batch, and end git: if it were killed with this process, its lock would stay."""
         self._stopping = True
+        self._archive.stop()

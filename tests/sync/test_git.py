@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from kzfeed.sync.folder import Change
 from kzfeed.sync.git import Git, GitError
 from kzfeed.sync.message import message_of
+from tests.etiquette.program import within
 from tests.export.archives import Archive, Done
 from tests.sync.folders import articles, git, times, write_file
 
@@ -182,6 +184,28 @@ def test_git_that_takes_too_long_is_told_to_end(tmp_path: Path, monkeypatch: pyt
         Git(tmp_path / "..", limit_s=0.5).make_repository()
 
     assert (tmp_path / "told").exists()
+
+
+def test_git_can_be_told_to_end_and_the_next_commit_does_what_it_had_not_done(committed: Archive) -> None:
+    """A filter of git that never ends stands for a long commit."""
+    folder = committed.folder / "articles"
+    repository = Git(folder, limit_s=60)
+    write_file(folder / "s", 9)
+    (folder / ".git/info/attributes").write_text("*.txt filter=slow\n")
+    git(folder, "config", "filter.slow.clean", f"touch '{committed.folder}/begun'; sleep 60")
+    change = Change("new", "s", "Neun", "s/9.txt")
+    with ThreadPoolExecutor(1) as thread:
+        doing = thread.submit(repository.commit, [change])
+        within(30, lambda: (committed.folder / "begun").exists())
+        repository.stop()
+        with pytest.raises(GitError, match="git update-index ended with -15"):
+            doing.result(30)
+    assert not (folder / ".git/index.lock").exists()
+    (folder / ".git/info/attributes").unlink()
+
+    assert repository.commit([change])
+
+    assert git(folder, "log", "-1", "--format=%s") == "s: 1 new\n"
 
 
 def test_a_message_names_few_sources_and_few_titles() -> None:
