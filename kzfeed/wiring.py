@@ -252,10 +252,9 @@ def _authorities(settings: Settings, access: Mapping[str, AccessSettings]) -> di
             try:
                 found[path] = authorities_of(str(path))
             except OSError as error:
-                key, value = f"sources.{name}.tls_ca", values.shown(str(path))
                 problem = "it has none" if isinstance(error, SSLError) else error.strerror
                 expected = f"a file with certificates in PEM ({problem})"
-                raise ConfigError(key, value=value, expected=expected, origin=settings.origin) from None
+                raise settings.mistake(name, "tls_ca", values.shown(str(path)), expected) from None
     return found
 
 

@@ -47,8 +47,7 @@ def _read(source: SourceSettings, settings: Settings, mistakes: list[ConfigError
             text = value.read(settings.folder, settings.environ) if isinstance(value, Secret) else value
             headers.append((name, written(text)))
         except ValueError as error:
-            place = f"sources.{source.name}.{key}"
-            mistakes.append(ConfigError(place, value=values.UNSEEN, expected=str(error), origin=settings.origin))
+            mistakes.append(settings.mistake(source.name, key, values.UNSEEN, str(error)))
 
     for name, value in source.headers.items():
         add(f"headers.{name}", name, value, sendable)

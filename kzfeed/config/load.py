@@ -9,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -110,6 +111,7 @@ def load(
             tables=tables,
             left_out=files.left_out,
             sources_variable=("sources",) in given,
+            place_of=partial(sources.place_of, main=given["sources",].origin if ("sources",) in given else origin),
         )
     )
 

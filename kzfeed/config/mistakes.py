@@ -45,6 +45,10 @@ class SourceTables:
             return main, None
         return str(self._files.places[number].file), self._line(number)
 
+    def place_of(self, name: str, main: str) -> tuple[str, int | None]:
+        """The file and the line of the source of this name."""
+        return self.where(("sources", self._names.index(name)), main)
+
     def called(self, place: values.Place) -> str:
         """The key of this place; a source is called by its name where that is valid and unique."""
         parts = [part for part in place if part != "[key]"]  # where a table's key is itself the mistake

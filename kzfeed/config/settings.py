@@ -1,6 +1,6 @@
 """Settings of one run: types, defaults, and what they mean for sources, proxies and intervals. `load` reads them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from kzfeed.config import secrets, values
 from kzfeed.config.filters import FilterRuleSettings
 from kzfeed.config.proxies import LOOPBACK, ProxyUrls
+from kzfeed.errors import ConfigError
 from kzfeed.model.articles import FeedReading
 from kzfeed.model.filters import Filters
 from kzfeed.model.polls import SourceConfig
@@ -167,7 +168,8 @@ class Reading:
     `leaves_sources` says that the file names no sources, so that those of the database stay. `ignored_variables` are
     those that Kubernetes sets for a service called kzfeed, and that are not settings. `environ` has the variables that
     secrets may be in. `tables` are the sources as they are written, all with a name; they may hold passwords.
-    `left_out` are sentences about outlines of included OPML files that are no sources.
+    `left_out` are sentences about outlines of included OPML files that are no sources. `place_of` gives the file or
+    variable of a source, by its name, and the line there.
     """
 
     origin: str = BUILT_IN
@@ -178,6 +180,7 @@ class Reading:
     tables: tuple[dict[str, Any], ...] = field(default=(), repr=False)
     left_out: tuple[str, ...] = ()
     sources_variable: bool = False
+    place_of: Callable[[str], tuple[str, int | None]] = lambda _: (BUILT_IN, None)
 
 
 class Settings(_Section):
@@ -199,6 +202,11 @@ class Settings(_Section):
     def origin(self) -> str:
         """The file that was read, or `built-in defaults`."""
         return self._reading.origin
+
+    def mistake(self, source: str, key: str, value: object, expected: str) -> ConfigError:
+        """The error that says that this key of the source is wrong, which was found after the files were read."""
+        origin, line = self._reading.place_of(source)
+        return ConfigError(f"sources.{source}.{key}", value=value, expected=expected, origin=origin, line=line)
 
     @property
     def names_sources(self) -> bool:

@@ -1,5 +1,6 @@
 """Headers and credentials of a source in kzfeed.toml: what may stand there, and where secrets are read."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def test_a_secret_that_cannot_be_read_or_sent_is_told_with_its_place(
     with pytest.raises(ConfigErrors) as caught:
         access_settings(read(tmp_path, 'bearer = { file = "token" }'))
 
-    assert "kzfeed.toml: sources.voa.bearer = …: expected " in str(caught.value)
+    assert "kzfeed.toml, line 1: sources.voa.bearer = …: expected " in str(caught.value)
     assert problem in str(caught.value)
     assert "s3cret" not in str(caught.value)
 
@@ -148,3 +149,23 @@ def test_a_variable_that_is_not_set_and_credentials_without_a_colon_are_told_tog
         ("sources.voa.basic_auth", 'a secret such as "NAME:PASSWORD"'),
     ]
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_secret_of_an_included_source_that_is_missing_is_told_with_the_file_and_line(tmp_path: Path) -> None:
+    included = tmp_path / "more.toml"
+    included.write_text("# a comment\n" + SOURCE.format(URL) + 'bearer = { file = "token" }\n')
+    (tmp_path / "kzfeed.toml").write_text('include = ["more.toml"]\n')
+
+    with pytest.raises(ConfigErrors) as caught:
+        access_settings(load(tmp_path / "kzfeed.toml", environ={}))
+
+    assert str(caught.value).startswith(f"{included}, line 2: sources.voa.bearer = …: expected a secret in the file")
+
+
+def test_a_secret_of_a_source_in_a_variable_that_is_missing_is_told_with_the_variable(tmp_path: Path) -> None:
+    source = {"name": "voa", "url": URL, "bearer": {"file": str(tmp_path / "token")}}
+
+    with pytest.raises(ConfigErrors) as caught:
+        access_settings(load(cwd=tmp_path, environ={"KZFEED_SOURCES": json.dumps([source])}))
+
+    assert str(caught.value).startswith("environment variable KZFEED_SOURCES: sources.voa.bearer = …: expected")
