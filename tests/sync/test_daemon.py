@@ -17,6 +17,7 @@ from tests.databases import Databases
 from tests.etiquette.program import within
 from tests.export.archives import Archive
 from tests.faults.processes import Running, configure
+from tests.faults.test_full_disk import filled, small_disk
 from tests.faults.web_server import FeedServer, Reply
 from tests.fork_server import fork_server
 from tests.sync.folders import articles, tree, write_file
@@ -85,6 +86,24 @@ def test_a_kill_between_files_leaves_none_half_written_and_none_unwritten(archiv
 
 def at_least(folder: Path, files: int) -> Callable[[], bool]:
     return lambda: sum(1 for _ in folder.rglob("*.txt")) >= files
+
+
+def test_a_full_disk_costs_a_warning_and_is_caught_up_with(archive: Archive) -> None:
+    (archive.folder / "kzfeed.toml").write_text('sources = []\n[archive]\ndirectory = "small/articles"\n')
+    for number in range(40):
+        write_file(archive.folder / "in", number, "x" * 5_000)
+    with small_disk(archive.folder / "small", "1m") as disk:
+        archive.kzfeed("backfill", "in/0.txt")
+        with filled(disk):
+            done = archive.kzfeed("backfill", "in")
+            assert (done.returncode, stored(archive.database)) == (0, 40)
+            assert "archive folder not written, trying again" in done.stderr
+            assert "No space left on device" in done.stderr
+            assert len(articles(disk / "articles")) < 40
+
+        archive.kzfeed("backfill", "in/0.txt")
+
+        assert archive.kzfeed("verify", "--files", "small/articles").stdout.endswith(": all as in the database\n")
 
 
 @pytest.mark.slow
