@@ -13,7 +13,9 @@ from typing import Any
 import tomli
 import tomlkit
 from tomlkit.container import Container
-from tomlkit.items import AoT, Array
+from tomlkit.items import Array
+
+from kzfeed.config.toml_values import toml_item
 
 # Strings and comments, in which brackets and line feeds mean nothing, then what does mean something.
 _TOKEN = re.compile(
@@ -60,7 +62,7 @@ def with_sources(text: str, tables: Sequence[Mapping[str, Any]]) -> str:
         document, array = _inline(text, inline)
         if array:
             for table in tables:
-                array.append(_item(table))
+                array.append(toml_item(table))
             return _replaced(text, inline, document.as_string())
         text = _replaced(text, inline, "")
     if text and not text.endswith("\n"):
@@ -108,7 +110,7 @@ def _change(table: Any, changes: Mapping[str, Any]) -> None:
         if value is None:
             table.pop(key, None)
         else:
-            table[key] = _item(value)
+            table[key] = toml_item(value)
 
 
 def without_sources(text: str, numbers: Collection[int]) -> str:
@@ -185,27 +187,8 @@ def _replaced(text: str, span: _Span, part: str) -> str:
 
 
 def _table_text(values: Mapping[str, Any]) -> str:
-    table = tomlkit.table()
-    for key, value in values.items():
-        table[key] = _item(value)
-    document = tomlkit.document()
-    document["sources"] = AoT([table])
-    return document.as_string()
-
-
-def _item(value: Any) -> Any:
-    """The value as tomlkit writes it, tables and lists in one line."""
-    if isinstance(value, Mapping):
-        table = tomlkit.inline_table()
-        for key, each in value.items():
-            table[key] = _item(each)
-        return table
-    if isinstance(value, list):
-        array = tomlkit.array()
-        for each in value:
-            array.append(_item(each))
-        return array
-    return tomlkit.item(value)
+    lines = (f"{tomlkit.key(key).as_string()} = {toml_item(value).as_string()}\n" for key, value in values.items())
+    return "".join(["[[sources]]\n", *lines])
 
 
 def _line_end(text: str) -> str:

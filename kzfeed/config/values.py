@@ -11,7 +11,7 @@ import zoneinfo
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -158,7 +158,12 @@ def host_name(value: object) -> str:
 
 def address(value: object) -> tuple[str, str, int | None, str, str]:
     """The parts in which two spellings of one URL agree: without fragment, default port and the host's case."""
-    url = value.strip() if isinstance(value, str) else ""
+    return _address(value.strip() if isinstance(value, str) else "")
+
+
+# Each source's address is wanted twice, to check it and to compare it with the others.
+@lru_cache(maxsize=100_000)
+def _address(url: str) -> tuple[str, str, int | None, str, str]:
     with suppress(ValueError):  # a port that is no number, a bracket that is not closed
         parts = urlsplit(url)
         if parts.hostname and (host := host_of(url)) and not re.search(r"[\s\x00-\x1f\x7f]", url):

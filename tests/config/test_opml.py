@@ -180,6 +180,7 @@ _SETTINGS = st.fixed_dictionaries(
         "enabled": st.booleans(),
         "every": st.sampled_from(["30m", "auto", "1h30m"]),
         "timezone": st.sampled_from(["UTC", "Asia/Shanghai"]),
+        "exclude": st.just([{"tag": "广告"}, {"title": '^"直播"', "author": "a\\.b"}]),
     },
 )
 
