@@ -56,4 +56,10 @@ def _said(counts: "Counter[str]", foreign: int) -> str:
         f"{plural(counts['list'], 'list')} changed",
         f"{counts['unchanged']:,} unchanged",
     ]
-    return ", ".join(said) + (f"; {plural(foreign, 'other file')} left" if foreign else "")
+    left = f"; {plural(foreign, 'other file')} left" if foreign else ""
+    if counts["left"]:
+        left += (
+            f"; {plural(counts['left'], 'file')} left that this database has no article of, and another one had: "
+            "`kzfeed backfill` stores them, and a second `kzfeed sync` removes them"
+        )
+    return ", ".join(said) + left

@@ -76,10 +76,13 @@ def catch_up(
 def make_equal(database: Database, folder: Folder, *, on_path: Callable[[str], None]) -> tuple[Counts, int]:
     """Make a folder equal to the database: compare all files, and remove those of ours that no article has.
 
-    Returns the counts, and the number of other files, which stay. The caller holds the folder's lock. Raises
-    DatabaseError, OSError.
+    Nothing is removed if the folder was written from another database, or from a later state of this one: files may be
+    the only copies then. They are counted as `left`, and the next call removes them. Returns the counts, and the number
+    of other files, which stay. The caller holds the folder's lock. Raises DatabaseError, OSError.
     """
     made, expected = NameSet(), NameSet()
+    state = folder.state()
+    is_ours = state is None or article_log.is_known(database, state.mark)
     for name in folder.made():
         made.add(name)
     folder.set_state(State(article_log.mark_before_all(database), lists_due=True))
@@ -95,7 +98,10 @@ def make_equal(database: Database, folder: Folder, *, on_path: Callable[[str], N
         surplus = [name for name in others if name in made]
         for name in surplus:
             note(name)  # until it is removed
-    counts += _write(folder, [_removed(name) for name in surplus], lambda path: None)
+    if is_ours:
+        counts += _write(folder, [_removed(name) for name in surplus], lambda path: None)
+    else:
+        counts["left"] += len(surplus)
     return counts, len(others) - len(surplus)
 
 

@@ -216,3 +216,18 @@ def test_a_folder_of_another_database_is_compared_whole_and_what_is_newer_in_it_
     assert held.items() < after.items()
     assert len(after) == 5
     assert "0 files written, 0 moved, 3 removed" in other.kzfeed("sync", "articles").stdout
+
+
+def test_the_first_sync_with_another_database_removes_nothing(archive: Archive, new_database: NewDatabase) -> None:
+    archive.kzfeed("backfill", write_file(archive.folder / "in", 1), write_file(archive.folder / "in", 2))
+    archive.kzfeed("sync", "articles")
+    other = archive_on(new_database("sqlite"), archive.folder, filled=False)
+    other.kzfeed("backfill", archive.folder / "in/2.txt")
+
+    done = [other.kzfeed("sync", "articles").stdout for _ in range(2)]
+
+    assert done[0].endswith(
+        "; 1 file left that this database has no article of, and another one had: "
+        "`kzfeed backfill` stores them, and a second `kzfeed sync` removes them\n"
+    )
+    assert "1 removed" in done[1]
