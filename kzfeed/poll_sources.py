@@ -18,7 +18,6 @@ from kzfeed.errors import DatabaseError, UsageError
 from kzfeed.hosts import host_of
 from kzfeed.model.pages import DuePage, PageCounts, PageRecord
 from kzfeed.model.polls import Poll, Source
-from kzfeed.page_job import PageJob
 from kzfeed.poll import Poller
 from kzfeed.schedule.explain import moment
 from kzfeed.schedule.permission import pause_end, retirement
@@ -97,6 +96,9 @@ async def _with_pages(
     wanting = [name for name, report in reports.items() if report.pages is not None]
     if not wanting:
         return {}
+    # Imported late: most polls want no pages.
+    from kzfeed.page_job import PageJob
+
     ids = {source.name: source.id for source in await asyncio.to_thread(sources.load, polls.database, wanting)}
     counts: dict[str, Counter[str]] = {name: Counter() for name in ids}
 

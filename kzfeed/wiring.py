@@ -27,8 +27,6 @@ from kzfeed.fetch.file_limit import allowed_connections
 from kzfeed.fetch.host_queue import HostQueues, HostRule, SharedLocks
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
 from kzfeed.indexing import Indexing
-from kzfeed.page_job import PageJob
-from kzfeed.pages import PageFetcher
 from kzfeed.poll import Poller
 from kzfeed.reload import apply, reloader
 from kzfeed.sandbox.pool import PAGE_COMMAND, Workers
@@ -40,6 +38,7 @@ from kzfeed.store.search.pages import open_index
 from kzfeed.store.windows import last_windows
 
 if TYPE_CHECKING:
+    from kzfeed.pages import PageFetcher
     from kzfeed.sync.job import FolderJob
 
 BATCH_WEIGHT = 600
@@ -79,6 +78,7 @@ async def _run(
 ) -> None:
     # Imported late: its scheduler takes a while, and `kzfeed poll` does not need it.
     from kzfeed.daemon import Daemon
+    from kzfeed.page_job import PageJob
 
     with database.only_daemon():
         apply(settings, database, utc_now())
@@ -178,8 +178,11 @@ async def poller(
 
 
 @asynccontextmanager
-async def page_fetcher(settings: Settings, polls: Poller) -> AsyncIterator[PageFetcher]:
+async def page_fetcher(settings: Settings, polls: Poller) -> AsyncIterator["PageFetcher"]:
     """A PageFetcher that shares the client and the queues of hosts with the poller; an async context manager."""
+    # Imported late: most polls want no pages.
+    from kzfeed.pages import PageFetcher
+
     limits = settings.parse
     # Workers of their own: a page that takes long keeps no feed waiting.
     async with Workers(timeout=limits.timeout, memory=limits.memory, processes=1, command=PAGE_COMMAND) as workers:

@@ -42,6 +42,8 @@ async def check_feed(
         return report(checking, outcome, redirects, None)
     content_type = outcome.headers.get("content-type")
     document = Document(outcome.body, content_type, outcome.url, zone, checking.now, settings.parse.max_entries)
+    if source:
+        document = replace(document, reading=source.reading())
     read: ParsedDocument | None = None
     feeds = FeedLinks()
     async with document_workers(settings) as workers:

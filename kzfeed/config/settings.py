@@ -139,6 +139,10 @@ class SourceSettings(_Section):
             raise ValueError(f"one kind of credentials: it has {' and '.join(given)}")
         return self
 
+    def reading(self) -> FeedReading:
+        """How its documents are read."""
+        return FeedReading(self.link_from, self.content_from, self.encoding)
+
     def filters(self) -> Filters:
         """Which of its articles are archived."""
         include, exclude = (tuple(each.rule() for each in rules) for rules in (self.include, self.exclude))
@@ -289,5 +293,5 @@ class Settings(_Section):
             filters=source.filters(),
             enabled=source.enabled,
             full_text=source.full_text,
-            reading=FeedReading(source.link_from, source.content_from, source.encoding),
+            reading=source.reading(),
         )

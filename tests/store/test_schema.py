@@ -228,6 +228,32 @@ def test_an_upgrade_carries_withdrawals_and_windows_over_and_reads_documents_aga
     database.close()
 
 
+ORIGINS = [
+    # Each after those before it.
+    ("UPDATE articles SET published_raw = 'Mon, 05 Jan 2026 08:00:00 GMT'", "feed"),
+    ("UPDATE articles SET published_raw = '<!--1641922743000-->'", "file"),
+    ("UPDATE articles SET published_raw = NULL", None),
+    ("UPDATE articles SET revision = 2", None),
+    ("UPDATE sources SET url = NULL", "file"),
+]
+
+
+def test_an_upgrade_says_where_a_text_is_from_if_the_rows_tell(database_url: str) -> None:
+    database = Database(database_url)
+    migrate(database, command.upgrade, "0015")
+    fill(database, first_columns(database))
+    with database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM former_dates")
+    for statement, origin in ORIGINS:
+        with database.write() as connection:
+            connection.exec_driver_sql(statement)
+        migrate(database, command.upgrade, "0014")
+        with database.read() as connection:
+            assert connection.execute(sa.select(tables.articles.c.content_from)).scalar_one() == origin, statement
+        migrate(database, command.downgrade, "0015")
+    database.close()
+
+
 def test_without_migrating_an_old_schema_is_refused(database_url: str) -> None:
     database = Database(database_url)
 
