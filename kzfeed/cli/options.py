@@ -49,8 +49,24 @@ class ShowFormat(StrEnum):
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
 Migrate = Annotated[bool, typer.Option("--migrate/--no-migrate", help="Bring the database's schema up to date first.")]
 SourceName = Annotated[str | None, typer.Option("--source", help="Only articles that this source showed first.")]
-Since = Annotated[datetime | None, typer.Option(help="Only articles published at this time (UTC) or later.")]
-Until = Annotated[datetime | None, typer.Option(help="Only articles published before this time (UTC).")]
+
+
+def instant(text: str) -> datetime:
+    """The instant that an option names: ISO 8601, also a year or a month alone. Without an offset it is in UTC."""
+    try:
+        written = datetime.fromisoformat(text + {4: "-01-01", 7: "-01"}.get(len(text), ""))
+        return written.astimezone(UTC) if written.tzinfo else written.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            "expected a time such as 2024, 2024-05-31 or 2024-05-31T18:00 in UTC, or 2024-05-31T18:00+08:00"
+        ) from None
+
+
+_INSTANT = {"parser": instant, "metavar": "TIME"}
+Since = Annotated[
+    datetime | None, typer.Option(help="Only articles published at this time (UTC) or later.", **_INSTANT)
+]
+Until = Annotated[datetime | None, typer.Option(help="Only articles published before this time (UTC).", **_INSTANT)]
 
 
 def folder_or_file(text: str) -> Path:
@@ -67,7 +83,7 @@ def selection(database: "Database", source: str | None, since: datetime | None, 
 
     if source is not None:
         check_sources((source,), source_names(database))
-    return Selection(source, since and since.replace(tzinfo=UTC), until and until.replace(tzinfo=UTC))
+    return Selection(source, since, until)
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,8 @@ def test_the_list_says_how_to_go_on_only_where_there_is_more(listing: List) -> N
         (["--tag", "中亚"], [number for number in ORDER if number % 3 == 0]),
         (["--source", "b"], [number for number in ORDER if number % 3 == 1]),
         (["--since", "2024-05-01T20:00", "--until", "2024-05-01T22:00"], [29, 27, 26, 25, 24]),
+        (["--since", "2024-05-02T04:00+08:00", "--until", "2024-05-01T22:00Z"], [29, 27, 26, 25, 24]),
+        (["--revised", "--until", "2025"], [number for number in ORDER if number % 5 == 0]),
         (["--source", "a", "--tag", "中亚", "--revised"], [30, 15]),
         (["--undated", "--withdrawn"], [28]),
         (["--revised", "--until", "2024-05-01T15:00"], [5]),
@@ -161,6 +163,7 @@ def test_a_query_selects_what_search_finds_beside_the_other_filters(listing: Lis
         (["--after", "999999999999999:1"], "is not the key of an article: no calendar has its date"),
         (["--query", "中亚 source:a", "--source", "b"], "no article has both the source b and one of source:a"),
         (["--source", "B"], "the nearest is"),
+        (["--since", "1714521600"], "expected a time such as 2024"),
     ],
 )
 def test_what_cannot_be_listed_is_refused_in_a_sentence(listing: List, options: list[str], said: str) -> None:
