@@ -52,11 +52,16 @@ class ListedArticle:
 
 
 def lines_of_article(
-    record: ArticleRecord, file: ExportedFile, older: Sequence[ExportedFile], sources: Iterable[SourceRecord]
+    record: ArticleRecord,
+    file: ExportedFile,
+    older: Sequence[ExportedFile],
+    sources: Iterable[SourceRecord],
+    listed: Sequence[dict[str, Any]] = (),
 ) -> bytes:
     """The lines of an article: one for each older version, then that of the newest one.
 
     `older` are the files of the record's versions, in their order; `sources` are described in the newest one's line.
+    `listed` are older versions in the list of an earlier export, which have their lines already.
     """
     article = record.article
     versions = [
@@ -65,7 +70,7 @@ def lines_of_article(
     ]
     shared = {"url_hash": article["url_hash"], "url": article["url"]}
     newest: dict[str, Any] = {"name": file.name, "sha256": file.sha256, "newest": True}
-    newest |= {"guid": _guid(record), **json_of_article(record), "versions": versions}
+    newest |= {"guid": _guid(record), **json_of_article(record), "versions": [*listed, *versions]}
     if described := [json_of_source(source) for source in sources]:
         newest["sources"] = described
     objects = [*({**version, "newest": False, **shared} for version in versions), newest]

@@ -439,6 +439,21 @@ def test_files_that_no_list_names_are_known_by_their_url(new_database: NewDataba
     assert (done.tally.new, done.refused) == (2, 0)
 
 
+def test_an_export_of_the_newest_versions_into_an_earlier_export_keeps_the_older_ones(
+    new_database: NewDatabase, tmp_path: Path
+) -> None:
+    original, database = new_database("sqlite"), new_database("sqlite")
+    fill(original)
+    folder = export_to(original, tmp_path / "out")
+    before = contents(folder)
+
+    export(original, Selection(), FileTree(folder, Layout.TREE, 0).writer())
+
+    assert contents(folder).keys() == before.keys()
+    assert bring_back(database, folder).refused == 0
+    assert_same(rows(original), rows(database))
+
+
 def test_an_export_of_one_source_beside_another_keeps_both_in_the_list(
     new_database: NewDatabase, tmp_path: Path
 ) -> None:

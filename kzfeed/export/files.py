@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from kzfeed.article.archive_file import render, render_with
 from kzfeed.article.build import file_of_article
@@ -42,6 +43,7 @@ class FileTree:
         names = NameSet()
         number = 0
         self._folder.mkdir(parents=True, exist_ok=True)
+        listed = _versions_listed_before(self._folder)
         with atomic_file(self._folder / EXPORT_LIST) as temporary, temporary.open("wb") as listing:
 
             def write(article: StoredArticle, record: ArticleRecord, sources: Sequence[SourceRecord]) -> None:
@@ -54,7 +56,13 @@ class FileTree:
                     names.add(file.name)
                 for each in record.versions:
                     (self._folder / path.with_suffix(f".v{each['revision']}.txt")).unlink(missing_ok=True)
-                listing.write(lines_of_article(record, exported[-1], exported[:-1], sources))
+                before = [] if record.versions else listed.get(article.url_hash, [])
+                still = [
+                    each
+                    for each in before
+                    if each["revision"] < article.revision and (self._folder / each["name"]).is_file()
+                ]
+                listing.write(lines_of_article(record, exported[-1], exported[:-1], sources, still))
 
             yield write
             for line in _listed_before(self._folder, names):
@@ -78,6 +86,22 @@ def _version_of(article: StoredArticle, values: Values) -> StoredArticle:
 
 def _path_of_version(path: Path, version: StoredArticle, newest: StoredArticle) -> Path:
     return path if version is newest else path.with_suffix(f".r{version.revision}.txt")
+
+
+def _versions_listed_before(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The older versions in the list of an earlier export into this folder, by url_hash."""
+    path = folder / EXPORT_LIST
+    if not path.is_file():
+        return {}
+    found = {}
+    for line in read_lines(path):
+        versions = line.given.get("versions")
+        if isinstance(versions, list) and versions and all(isinstance(each, dict) for each in versions):
+            named = [
+                each for each in versions if isinstance(each.get("name"), str) and isinstance(each.get("revision"), int)
+            ]
+            found[str(line.given.get("url_hash"))] = named
+    return found
 
 
 def _listed_before(folder: Path, names: NameSet) -> Iterator[bytes]:
