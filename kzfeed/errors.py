@@ -35,6 +35,12 @@ class ConfigError(KzfeedError):
         super().__init__(f"{where}: {key} = {value!r}: expected {expected}")
 
 
+class ListenError(KzfeedError):
+    """An address on which kzfeed should listen cannot be used."""
+
+    exit_code = 2
+
+
 class DatabaseError(KzfeedError):
     """The database cannot be used. The current transaction was rolled back."""
 

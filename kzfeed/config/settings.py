@@ -92,6 +92,12 @@ class ArchiveSettings(_Section):
         return self
 
 
+class ServerSettings(_Section):
+    """Where monitors ask for health and metrics: host and port, or the path of a Unix socket; None: nowhere."""
+
+    listen: values.ListenAddress | None = None
+
+
 class LogSettings(_Section):
     """The log's format and level; the format `auto` is `console` on a terminal and `json` elsewhere."""
 
@@ -196,6 +202,7 @@ class Settings(_Section):
     defaults: DefaultSettings = DefaultSettings()
     parse: ParseSettings = ParseSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    server: ServerSettings = ServerSettings()
     log: LogSettings = LogSettings()
     sources: tuple[SourceSettings, ...] = MIRRORS
     """The three built-in sources where no file was read; none where the file has no `sources` (see `names_sources`)."""

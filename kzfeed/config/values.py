@@ -6,6 +6,7 @@ which may hold a password.
 
 import difflib
 import importlib.util
+import os
 import re
 import zoneinfo
 from collections.abc import Callable, Iterator
@@ -120,6 +121,8 @@ def duration_text(length: timedelta) -> str:
 
 # --- names and addresses ---------------------------------------------------------------------------------------------
 
+_MOST_SOCKET_PATH = 107
+"""Bytes of the path of a Unix socket (unix(7))."""
 _DATABASE = re.compile(r"sqlite:///(?!$|:memory:)|(?:postgresql|postgresql\+psycopg|postgres)://.")
 
 
@@ -192,6 +195,22 @@ def proxy_url(value: object) -> str:
         ):
             return url
     raise ValueError('a proxy such as "http://proxy.example:3128" or "socks5h://NAME:PASSWORD@HOST:1080", or ""')
+
+
+def listen_address(value: object) -> tuple[str, int] | Path:
+    """Where to listen: host and port of `127.0.0.1:9464`, or the path of `unix:/run/kzfeed/metrics.sock`."""
+    if isinstance(value, tuple | Path):
+        return value
+    address = value.strip() if isinstance(value, str) else ""
+    scheme, _, path = address.partition(":")
+    if scheme == "unix" and 1 < len(os.fsencode(path)) <= _MOST_SOCKET_PATH and path.startswith("/"):
+        return Path(path)
+    host, _, port = address.rpartition(":")
+    has_brackets = host.startswith("[")
+    if re.fullmatch(r"\d{1,5}", port, re.ASCII) and 0 < int(port) < 2**16 and has_brackets == (":" in host):
+        with suppress(ValueError):
+            return parse_host(host), int(port)
+    raise ValueError('"HOST:PORT" such as "127.0.0.1:9464" or "[::1]:9464", or "unix:/PATH" of at most 107 bytes')
 
 
 def database_url(value: object) -> str:
@@ -325,6 +344,7 @@ SourceName = Annotated[str, PlainValidator(source_name)]
 HostName = Annotated[str, PlainValidator(host_name)]
 FeedUrl = Annotated[str, PlainValidator(feed_url)]
 ProxyUrl = Annotated[str, PlainValidator(proxy_url)]
+ListenAddress = Annotated[tuple[str, int] | Path, PlainValidator(listen_address)]
 DatabaseUrl = Annotated[str, PlainValidator(database_url)]
 Contact = Annotated[str, PlainValidator(contact)]
 Timezone = Annotated[str, PlainValidator(timezone)]

@@ -53,8 +53,8 @@ def statistics(database: Database, period: Period) -> dict[str, Any]:
             "period": {"first_day": period.first, "last_day": period.last},
             **_totals(connection),
             "sources_by_status": _sources_by_status(connection),
-            "database_bytes": _database_size(database, connection),
-            "search_index_bytes": _search_index_size(database, connection),
+            "database_bytes": database_size(database, connection),
+            "search_index_bytes": search_index_size(database, connection),
             **_counts(connection, period),
             **_polls(connection, period),
             "gaps_by_source": _gaps(connection, period),
@@ -163,14 +163,14 @@ def _gaps(connection: sa.Connection, period: Period) -> list[dict[str, Any]]:
 # --- size ------------------------------------------------------------------------------------------------------------
 
 
-def _database_size(database: Database, connection: sa.Connection) -> int:
+def database_size(database: Database, connection: sa.Connection) -> int:
     """Bytes of the database; with PostgreSQL the search index is part of it."""
     if database.file:
         return _file_size(database.file)
     return int(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
 
 
-def _search_index_size(database: Database, connection: sa.Connection) -> int | None:
+def search_index_size(database: Database, connection: sa.Connection) -> int | None:
     """Bytes of the search index; None if there is none."""
     if database.file:
         file = sqlite_schema.file_of(database.file)

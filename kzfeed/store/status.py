@@ -27,7 +27,7 @@ def status(database: Database, now: datetime) -> dict[str, Any]:
         found: dict[str, Any] = {
             "daemons": [beat for beat in beats if not beat.is_silent(now)],
             "silent_daemons": [beat for beat in beats if beat.is_silent(now)],
-            **_schedule(connection, now),
+            **schedule(connection, now),
             "last_poll": _last_poll(connection),
             **_sources(connection),
         }
@@ -47,7 +47,7 @@ def _problems(found: dict[str, Any], now: datetime) -> list[str]:
     return problems
 
 
-def _schedule(connection: sa.Connection, now: datetime) -> dict[str, Any]:
+def schedule(connection: sa.Connection, now: datetime) -> dict[str, Any]:
     """What is due and may be polled: how many sources, which one for longest, since when; and what comes next."""
     is_due = sa.and_(
         _source.enabled, _source.next_poll_at <= now, is_polled(_source, now), is_not_paused(_source.host, now)

@@ -1,0 +1,1 @@
+"""Health and metrics of a daemon for monitors, over HTTP."""

@@ -1,0 +1,142 @@
+"""HTTP server for monitors. It answers a few fixed paths in threads of its own, also when the event loop is stuck.
+
+It answers GET and HEAD, one request a connection, and bounds the number of connections and the time of each.
+"""
+
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from socketserver import ThreadingTCPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+
+from kzfeed.errors import ListenError
+
+Address = tuple[str, int] | Path
+"""Host and port, or the path of a Unix socket."""
+MOST_CONNECTIONS = 16
+CONNECTION_S = 10.0
+"""How long a connection may last."""
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a request."""
+
+    status: HTTPStatus
+    body: bytes
+    content_type: str = "text/plain; charset=utf-8"
+
+
+Answers = Mapping[str, Callable[[], Answer]]
+"""What answers a request, by path."""
+
+
+@contextmanager
+def answering(address: Address, answers: Answers) -> Iterator[None]:
+    """Answer requests for the length of the block. Raises ListenError if the address cannot be used."""
+    shown = str(address) if isinstance(address, Path) else "{}:{}".format(*address)
+    try:
+        server = _Server(address, answers)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {shown}: {error.strerror}: give server.listen another address") from error
+    thread = threading.Thread(target=server.serve_forever, name="monitors", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        if isinstance(address, Path):
+            address.unlink(missing_ok=True)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: "_Server"
+    server_version = "kzfeed"
+    sys_version = ""
+    timeout = CONNECTION_S
+
+    def do_GET(self) -> None:  # noqa: N802 - the library's name
+        answer = self.server.answers.get(urlsplit(self.path).path, _not_found)()
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    do_HEAD = do_GET  # noqa: N815 - the same
+
+    def log_message(self, *_: Any) -> None:
+        """Log nothing: monitors ask every few seconds."""
+
+
+class _Server(ThreadingTCPServer):
+    """The server; its threads end with the process."""
+
+    daemon_threads = True
+    block_on_close = False
+    allow_reuse_address = True
+
+    def __init__(self, address: Address, answers: Answers) -> None:
+        self.answers = answers
+        self._began: dict[Any, float] = {}
+        """When each open connection began, by the monotonic clock."""
+        where: Any
+        if isinstance(address, Path):
+            _remove_abandoned(address)
+            self.address_family, where = socket.AF_UNIX, str(address)
+        else:
+            self.address_family, *_, where = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0]
+        super().__init__(where, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if len(self._began) >= MOST_CONNECTIONS:
+            self.shutdown_request(request)
+            return
+        self._began[request] = time.monotonic()
+        super().process_request(request, client_address)
+
+    def close_request(self, request: Any) -> None:
+        self._began.pop(request, None)
+        super().close_request(request)
+
+    def service_actions(self) -> None:
+        """End connections that last too long; the library calls this twice a second."""
+        latest = time.monotonic() - CONNECTION_S
+        for request, began in list(self._began.items()):
+            if began < latest:
+                with suppress(OSError):  # it has ended meanwhile
+                    request.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), OSError):  # a monitor may go away before it has its answer
+            log.exception("internal error, monitor not answered")
+
+
+def _not_found() -> Answer:
+    return Answer(HTTPStatus.NOT_FOUND, b"not found\n")
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove a socket on which nobody listens: the process that made it was killed."""
+    if path.is_socket():
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(path))
+            except ConnectionRefusedError:
+                path.unlink()

@@ -1,0 +1,128 @@
+"""The answers to monitors: /healthz, /readyz and /metrics of one daemon."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Generic, TypeVar
+
+from kzfeed.clock import utc_now
+from kzfeed.errors import DatabaseError
+from kzfeed.model.polls import Poll, Source
+from kzfeed.server.http import Address, Answer, answering
+from kzfeed.server.metrics import Metrics
+from kzfeed.store import schema
+from kzfeed.store.engine import Database
+from kzfeed.store.figures import figures
+
+KEPT_S = 10.0
+"""How long figures of the database are given again before they are read anew."""
+KEPT_READINESS_S = 1.0
+ANSWER_S = 3.0
+"""How long an answer waits for the database."""
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The task whose runs show that the scheduler makes progress, and after which time without any it is stuck."""
+
+    task: str
+    stuck_after: timedelta
+
+
+class Reading(Generic[Value]):
+    """What a function reads in a thread of its own. It is read at most once in `kept` seconds, and never twice at once.
+
+    So requests, however many, cost the database no more than one, and none of them waits for longer than ANSWER_S.
+    """
+
+    def __init__(self, read: Callable[[], Value], *, kept: float) -> None:
+        self._read = read
+        self._kept = kept
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="monitors")
+        self._lock = threading.Lock()
+        self._last: Future[Value] | None = None
+        self._begun = 0.0
+
+    def get(self) -> Value:
+        """The last value, or its error. Raises TimeoutError if it does not come in time."""
+        with self._lock:
+            is_old = time.monotonic() - self._begun > self._kept
+            if self._last is None or (self._last.done() and is_old):
+                self._begun = time.monotonic()
+                self._last = self._thread.submit(self._read)
+            last = self._last
+        return last.result(ANSWER_S)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+class Monitor:
+    """What is known of a daemon: `on_poll` and `on_task` are told what it does, the other methods answer monitors."""
+
+    def __init__(self, database: Database, watched: Watched) -> None:
+        self._watched = watched
+        self._last_run = time.monotonic()
+        self._figures = Reading(lambda: figures(database, utc_now()), kept=KEPT_S)
+        self._readiness = Reading(lambda: schema.require_current(database), kept=KEPT_READINESS_S)
+        self._metrics = Metrics(self._figures.get)
+
+    def on_poll(self, source: Source, poll: Poll | None) -> None:
+        """Count a poll; None if it could not be stored."""
+        self._metrics.on_poll(source, poll)
+
+    def on_task(self, task: str, *, failed: bool) -> None:
+        """Count a run of one of the daemon's tasks."""
+        if task == self._watched.task:
+            self._last_run = time.monotonic()
+        self._metrics.on_task(task, failed=failed)
+
+    def health(self) -> Answer:
+        """Whether the scheduler makes progress."""
+        idle = time.monotonic() - self._last_run
+        if idle < self._watched.stuck_after.total_seconds():
+            return Answer(HTTPStatus.OK, b"healthy\n")
+        return _unavailable(f"the scheduler has looked for due sources {idle:.0f} s ago and not since")
+
+    def readiness(self) -> Answer:
+        """Whether the database answers and its schema is current."""
+        try:
+            self._readiness.get()
+        except TimeoutError:
+            return _unavailable(f"the database has not answered for {ANSWER_S:g} s")
+        except DatabaseError:
+            # Not its words: they may name hosts and users, and go to whoever asks.
+            return _unavailable("the database cannot be used, or its schema is not current: see the log of kzfeed")
+        return Answer(HTTPStatus.OK, b"ready\n")
+
+    def metrics(self) -> Answer:
+        """All metrics."""
+        return Answer(HTTPStatus.OK, self._metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
+
+    def close(self) -> None:
+        """Read the database no more."""
+        self._figures.close()
+        self._readiness.close()
+
+
+def _unavailable(why: str) -> Answer:
+    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n".encode())
+
+
+@contextmanager
+def monitoring(address: Address, database: Database, watched: Watched) -> Iterator[Monitor]:
+    """A monitor that is answered at this address. Raises ListenError if the address cannot be used."""
+    monitor = Monitor(database, watched)
+    answers = {"/healthz": monitor.health, "/readyz": monitor.readiness, "/metrics": monitor.metrics}
+    try:
+        with answering(address, answers):
+            yield monitor
+    finally:
+        monitor.close()

@@ -1,0 +1,105 @@
+"""Figures of a database for monitors, read again and again: none of them takes longer where there are more articles."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from kzfeed.errors import DatabaseError
+from kzfeed.model.polls import POLLED_STATUSES
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from kzfeed.store.search.pages import open_index
+from kzfeed.store.statistics import database_size, search_index_size
+from kzfeed.store.status import schedule
+
+SOURCE_KINDS = (*POLLED_STATUSES, "gone", "removed", "backfilled")
+"""The kinds of sources that monitors count; `backfilled` are those that have no address to poll."""
+
+_source, _row_count = tables.sources.c, tables.row_counts.c
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The figures at one moment. Sizes are in bytes, lags in seconds.
+
+    `free_bytes` is the space that is left for an SQLite file. The lag of an index that cannot be used is None.
+    """
+
+    sources: Mapping[str, int]
+    flawed_sources: int
+    repeatedly_failing_sources: int
+    due_sources: int
+    schedule_lag: float
+    articles: int
+    gaps: int
+    database_bytes: int
+    search_index_bytes: int | None
+    free_bytes: int | None
+    unindexed_articles: int | None
+    search_lag: float | None
+
+
+def figures(database: Database, now: datetime) -> Figures:
+    """The figures of the database. Raises DatabaseError if it cannot be read."""
+    with database.read() as connection:
+        counted = connection.execute(sa.select(_row_count.table_name, _row_count.row_count))
+        rows: dict[str, int] = {row.table_name: row.row_count for row in counted}
+        found = schedule(connection, now)
+        sources, flawed, failing = _sources(connection)
+        database_bytes, index_bytes = database_size(database, connection), search_index_size(database, connection)
+    unindexed, search_lag = _search_lag(database, now)
+    return Figures(
+        sources=sources,
+        flawed_sources=flawed,
+        repeatedly_failing_sources=failing,
+        due_sources=found["due"],
+        schedule_lag=found["lag_seconds"],
+        articles=rows.get("articles", 0),
+        gaps=rows.get("gaps", 0),
+        database_bytes=database_bytes,
+        search_index_bytes=index_bytes,
+        free_bytes=_free_bytes(database),
+        unindexed_articles=unindexed,
+        search_lag=search_lag,
+    )
+
+
+def _sources(connection: sa.Connection) -> tuple[dict[str, int], int, int]:
+    """How many sources there are of each kind, how many of the polled ones have a flaw, and how many fail repeatedly.
+
+    A source fails repeatedly if its last two polls failed, or more.
+    """
+    columns = (
+        *(_source.enabled, _source.status, _source.host.is_(None).label("has_no_host")),
+        *(_source.flaw.is_not(None).label("is_flawed"), (_source.failure_count > 1).label("fails_again")),
+    )
+    query = sa.select(*columns, sa.func.count().label("number")).group_by(*(sa.text(str(n)) for n in range(1, 6)))
+    kinds: Counter[str] = Counter()
+    flawed = failing = 0
+    for row in connection.execute(query):
+        kinds["backfilled" if row.has_no_host else row.status] += row.number
+        if row.enabled and row.status in POLLED_STATUSES:
+            flawed += row.number * row.is_flawed
+            failing += row.number * row.fails_again
+    return {kind: kinds[kind] for kind in SOURCE_KINDS}, flawed, failing
+
+
+def _search_lag(database: Database, now: datetime) -> tuple[int | None, float | None]:
+    """How many articles are not indexed yet, and for how many seconds the first of them has waited."""
+    try:
+        with open_index(database) as index:
+            lag = index.lag()
+    except DatabaseError:
+        return None, None
+    return lag.articles, max((now - lag.since).total_seconds(), 0) if lag.since else 0
+
+
+def _free_bytes(database: Database) -> int | None:
+    if database.file is None:
+        return None
+    found = os.statvfs(database.file)
+    return found.f_bavail * found.f_frsize
