@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from kzfeed.sync.job import FolderJob
 
 TICK = timedelta(seconds=1)
+CLAIM_JOB = "poll due sources"
+STUCK_AFTER_TICKS = 120
+"""A scheduler whose claim job has not ended for so many ticks makes no progress. A database that does not answer
+keeps it for a minute."""
 INDEX_TICK = timedelta(seconds=2)
 """How long new articles may wait to be indexed."""
 FOLDER_TICK = timedelta(seconds=2)
@@ -90,6 +94,10 @@ class Daemon:
     """The job of the archive folder, if there is one."""
     pages: PageJob | None = None
     """The job that fetches the pages of articles."""
+    on_poll: Callable[[Source, Poll | None], None] = lambda source, poll: None
+    """Called with each poll and its source before it; None if the poll could not be stored."""
+    on_job: Callable[[str, bool], None] = lambda name, failed: None
+    """Called with the name of each job that has run, and whether it failed."""
     described: Mapping[str, object] = field(default_factory=dict)
     """What the log line `running` says beside the owner."""
     tick: timedelta = TICK
@@ -141,7 +149,8 @@ class Daemon:
         logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._scheduler.add_listener(self._on_job_error, EVENT_JOB_ERROR)
-        self._claim_job = self._add_job("poll due sources", self._poll_due, self.tick)
+        self._scheduler.add_listener(self._on_job_end, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
+        self._claim_job = self._add_job(CLAIM_JOB, self._poll_due, self.tick)
         self._add_job("renew claims", self._renew_claims, self.lease / 4)
         self._add_job("heartbeat", self._beat, heartbeats.INTERVAL)
         self._add_job("reload configuration", self._reload, self.tick)
@@ -170,6 +179,9 @@ class Daemon:
             if job.next_run_time > now + job.trigger.interval:
                 job.modify(next_run_time=now)
         asyncio.get_running_loop().call_later(self.tick.total_seconds(), self._restart_stalled_jobs)
+
+    def _on_job_end(self, event: JobExecutionEvent) -> None:
+        self.on_job(event.job_id, event.exception is not None)
 
     def _on_job_error(self, event: JobExecutionEvent) -> None:
         if not isinstance(event.exception, DatabaseError):
@@ -246,8 +258,10 @@ class Daemon:
             # A fault of kzfeed in one poll must not end the polling of all other sources.
             log.exception("internal error, poll not stored", source=source.name)
         else:
+            self.on_poll(source, poll)
             self._claim_soon()
             return
+        self.on_poll(source, None)
         # The source stays due. No server must suffer for a fault of ours: its host is left alone for a while.
         pause = min(source.every, max(self.poller.bounds.min_interval, MIN_HOST_PAUSE))
         self._paused_hosts[host_of(source.url)] = asyncio.get_running_loop().time() + pause.total_seconds()

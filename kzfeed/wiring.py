@@ -39,6 +39,7 @@ from kzfeed.store.windows import last_windows
 
 if TYPE_CHECKING:
     from kzfeed.pages import PageFetcher
+    from kzfeed.server.monitor import Monitor
     from kzfeed.sync.job import FolderJob
 
 BATCH_WEIGHT = 600
@@ -95,7 +96,7 @@ async def _run(
                 "database": settings.database.url,
                 "sources": len(sources.hosts_by_name(database)),
             }
-            with _indexing(settings, database) as indexing:
+            with _indexing(settings, database) as indexing, _monitor(settings, database) as monitor:
                 async with page_fetcher(settings, polls) as pages:
                     slots = connections(settings)
                     daemon = Daemon(
@@ -108,6 +109,9 @@ async def _run(
                         described=described,
                     )
                     daemon.pages = PageJob(pages, daemon.owner, page_slots(slots))
+                    if monitor:
+                        daemon.on_poll, daemon.on_job = monitor.on_poll, monitor.on_job
+                        daemon.pages.on_page = monitor.on_page
                     await daemon.run()
 
 
@@ -119,6 +123,21 @@ def _indexing(settings: Settings, database: Database) -> Iterator[Indexing | Non
         return
     with open_index(database) as index:
         yield Indexing(settings.database.url, index)
+
+
+@contextmanager
+def _monitor(settings: Settings, database: Database) -> "Iterator[Monitor | None]":
+    """The answers to monitors, if the configuration names an address for them."""
+    if settings.server.listen is None:
+        yield None
+        return
+    # Imported late: not everybody has monitors.
+    from kzfeed.daemon import CLAIM_JOB, STUCK_AFTER_TICKS, TICK
+    from kzfeed.server.monitor import Watched, monitoring
+
+    watched = Watched(CLAIM_JOB, STUCK_AFTER_TICKS * TICK)
+    with monitoring(settings.server.listen, database, watched) as monitor:
+        yield monitor
 
 
 def _folder_job(settings: Settings, database: Database) -> "FolderJob | None":

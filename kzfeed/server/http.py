@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -24,8 +25,9 @@ from kzfeed.errors import ListenError
 Address = tuple[str, int] | Path
 """Host and port, or the path of a Unix socket."""
 MOST_CONNECTIONS = 16
-CONNECTION_S = 10.0
-"""How long a connection may last."""
+LONGEST_CONNECTION = timedelta(seconds=10)
+CHECK_S = 0.2
+"""The time between two looks at the open connections, and at whether the server must end."""
 
 log = structlog.get_logger()
 
@@ -44,14 +46,17 @@ Answers = Mapping[str, Callable[[], Answer]]
 
 
 @contextmanager
-def answering(address: Address, answers: Answers) -> Iterator[None]:
-    """Answer requests for the length of the block. Raises ListenError if the address cannot be used."""
+def answering(address: Address, answers: Answers, *, longest: timedelta = LONGEST_CONNECTION) -> Iterator[None]:
+    """Answer requests for the length of the block; no connection lasts longer than `longest`.
+
+    Raises ListenError if the address cannot be used.
+    """
     shown = str(address) if isinstance(address, Path) else "{}:{}".format(*address)
     try:
-        server = _Server(address, answers)
+        server = _Server(address, answers, longest)
     except OSError as error:
         raise ListenError(f"cannot listen on {shown}: {error.strerror}: give server.listen another address") from error
-    thread = threading.Thread(target=server.serve_forever, name="monitors", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[CHECK_S], name="monitors", daemon=True)
     thread.start()
     try:
         yield
@@ -66,11 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
     """One request."""
 
     server: "_Server"
-    server_version = "kzfeed"
-    sys_version = ""
-    timeout = CONNECTION_S
 
-    def do_GET(self) -> None:  # noqa: N802 - the library's name
+    def do_GET(self) -> None:
         answer = self.server.answers.get(urlsplit(self.path).path, _not_found)()
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
@@ -79,7 +81,10 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(answer.body)
 
-    do_HEAD = do_GET  # noqa: N815 - the same
+    do_HEAD = do_GET  # noqa: N815 - the library's name
+
+    def version_string(self) -> str:
+        return "kzfeed"
 
     def log_message(self, *_: Any) -> None:
         """Log nothing: monitors ask every few seconds."""
@@ -91,9 +96,11 @@ class _Server(ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = True
+    request_queue_size = 2 * MOST_CONNECTIONS
 
-    def __init__(self, address: Address, answers: Answers) -> None:
+    def __init__(self, address: Address, answers: Answers, longest: timedelta) -> None:
         self.answers = answers
+        self._longest = longest.total_seconds()
         self._began: dict[Any, float] = {}
         """When each open connection began, by the monotonic clock."""
         where: Any
@@ -116,8 +123,8 @@ class _Server(ThreadingTCPServer):
         super().close_request(request)
 
     def service_actions(self) -> None:
-        """End connections that last too long; the library calls this twice a second."""
-        latest = time.monotonic() - CONNECTION_S
+        """End connections that last too long; the library calls this every CHECK_S."""
+        latest = time.monotonic() - self._longest
         for request, began in list(self._began.items()):
             if began < latest:
                 with suppress(OSError):  # it has ended meanwhile

@@ -5,7 +5,6 @@ Labels have few values: no source, host or URL is among them.
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import get_args
 
 from prometheus_client import (
@@ -23,9 +22,11 @@ from prometheus_client.registry import Collector
 
 from kzfeed import __version__
 from kzfeed.errors import DatabaseError
+from kzfeed.model.pages import PageOutcome, PageRecord
 from kzfeed.model.polls import FailureKind, Poll, PollOutcome, Source
 from kzfeed.store.figures import Figures
 
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 DURATIONS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 """Buckets of the duration of polls, in seconds."""
 LAGS = (0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600, 14400)
@@ -40,7 +41,8 @@ class Metrics:
     """
 
     def __init__(self, read_figures: Callable[[], Figures]) -> None:
-        disable_created_metrics()  # the time at which each counter began, which nobody needs
+        # Not the time at which each counter began: it would double the number of series.
+        disable_created_metrics()  # type: ignore[no-untyped-call] # the library's omission
         self._registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         registry.register(_DatabaseCollector(read_figures))
@@ -58,17 +60,23 @@ class Metrics:
         self._new = Counter("kzfeed_new_articles", "New articles", registry=registry)
         self._revised = Counter("kzfeed_revised_articles", "New versions of known articles", registry=registry)
         self._bytes = Counter("kzfeed_document_bytes", "Size of all documents, decoded", registry=registry)
+        self._pages = Counter(
+            "kzfeed_page_fetches", "Fetched pages of articles by outcome", ["outcome"], registry=registry
+        )
+        # Not `job`: Prometheus itself gives each series a label of that name.
         self._task_runs = Counter(
-            "kzfeed_task_runs", "Runs of the daemon's tasks by result", ["task", "result"], registry=registry
+            "kzfeed_task_runs", "Runs of the daemon's jobs by result", ["task", "result"], registry=registry
         )
         self._task_ended = Gauge(
-            "kzfeed_task_last_run_timestamp_seconds", "When each task last ended", ["task"], registry=registry
+            "kzfeed_task_last_run_timestamp_seconds", "When each job last ended", ["task"], registry=registry
         )
         # A rate needs the value before the first event, too.
         for outcome in get_args(PollOutcome):
             self._polls.labels(outcome)
         for kind in get_args(FailureKind):
             self._failures.labels(kind)
+        for outcome in get_args(PageOutcome):
+            self._pages.labels(outcome)
 
     def on_poll(self, source: Source, poll: Poll | None) -> None:
         """Count a poll; None if it could not be stored. `source` is the source before the poll."""
@@ -87,10 +95,14 @@ class Metrics:
         if poll.error_kind:
             self._failures.labels(poll.error_kind).inc()
 
-    def on_task(self, task: str, *, failed: bool) -> None:
-        """Count a run of a task."""
-        self._task_runs.labels(task, "failed" if failed else "done").inc()
-        self._task_ended.labels(task).set(time.time())
+    def on_page(self, record: PageRecord) -> None:
+        """Count the visit to a page of an article."""
+        self._pages.labels(record.outcome).inc()
+
+    def on_job(self, job: str, failed: bool) -> None:
+        """Count a run of one of the daemon's jobs."""
+        self._task_runs.labels(job, "failed" if failed else "done").inc()
+        self._task_ended.labels(job).set(time.time())
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -12,9 +12,10 @@ from typing import Generic, TypeVar
 
 from kzfeed.clock import utc_now
 from kzfeed.errors import DatabaseError
+from kzfeed.model.pages import DuePage, PageRecord
 from kzfeed.model.polls import Poll, Source
 from kzfeed.server.http import Address, Answer, answering
-from kzfeed.server.metrics import Metrics
+from kzfeed.server.metrics import CONTENT_TYPE, Metrics
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from kzfeed.store.figures import figures
@@ -30,21 +31,22 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The task whose runs show that the scheduler makes progress, and after which time without any it is stuck."""
+    """The job whose runs show that the scheduler makes progress, and after which time without any it is stuck."""
 
-    task: str
+    job: str
     stuck_after: timedelta
 
 
 class Reading(Generic[Value]):
     """What a function reads in a thread of its own. It is read at most once in `kept` seconds, and never twice at once.
 
-    So requests, however many, cost the database no more than one, and none of them waits for longer than ANSWER_S.
+    So requests, however many, cost the database no more than one, and none of them waits for longer than `patience`.
     """
 
-    def __init__(self, read: Callable[[], Value], *, kept: float) -> None:
+    def __init__(self, read: Callable[[], Value], *, kept: float, patience: float = ANSWER_S) -> None:
         self._read = read
         self._kept = kept
+        self._patience = patience
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="monitors")
         self._lock = threading.Lock()
         self._last: Future[Value] | None = None
@@ -58,14 +60,14 @@ class Reading(Generic[Value]):
                 self._begun = time.monotonic()
                 self._last = self._thread.submit(self._read)
             last = self._last
-        return last.result(ANSWER_S)
+        return last.result(self._patience)
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 class Monitor:
-    """What is known of a daemon: `on_poll` and `on_task` are told what it does, the other methods answer monitors."""
+    """What is known of a daemon: `on_poll`, `on_page` and `on_job` are told what it does, the others answer monitors."""
 
     def __init__(self, database: Database, watched: Watched) -> None:
         self._watched = watched
@@ -78,18 +80,22 @@ class Monitor:
         """Count a poll; None if it could not be stored."""
         self._metrics.on_poll(source, poll)
 
-    def on_task(self, task: str, *, failed: bool) -> None:
-        """Count a run of one of the daemon's tasks."""
-        if task == self._watched.task:
+    def on_page(self, _: DuePage, record: PageRecord) -> None:
+        """Count the visit to a page of an article."""
+        self._metrics.on_page(record)
+
+    def on_job(self, job: str, failed: bool) -> None:
+        """Count a run of one of the daemon's jobs."""
+        if job == self._watched.job:
             self._last_run = time.monotonic()
-        self._metrics.on_task(task, failed=failed)
+        self._metrics.on_job(job, failed)
 
     def health(self) -> Answer:
         """Whether the scheduler makes progress."""
         idle = time.monotonic() - self._last_run
         if idle < self._watched.stuck_after.total_seconds():
             return Answer(HTTPStatus.OK, b"healthy\n")
-        return _unavailable(f"the scheduler has looked for due sources {idle:.0f} s ago and not since")
+        return _unavailable(f"the scheduler last looked for due sources {idle:.0f} s ago")
 
     def readiness(self) -> Answer:
         """Whether the database answers and its schema is current."""
@@ -104,7 +110,7 @@ class Monitor:
 
     def metrics(self) -> Answer:
         """All metrics."""
-        return Answer(HTTPStatus.OK, self._metrics.text(), "text/plain; version=0.0.4; charset=utf-8")
+        return Answer(HTTPStatus.OK, self._metrics.text(), CONTENT_TYPE)
 
     def close(self) -> None:
         """Read the database no more."""

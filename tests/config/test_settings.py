@@ -47,6 +47,8 @@ max_entries = 10
 directory = "articles"
 git = true
 git_push = true
+[server]
+listen = "[::1]:9464"
 [log]
 format = "json"
 level = "debug"
@@ -154,6 +156,7 @@ def test_every_setting_can_stand_in_the_file(read: Read, folder: Path) -> None:
         "localhost": HostSettings(gap=timedelta(0)),
     }
     assert settings.archive.model_dump() == {"directory": Path("articles"), "git": True, "git_push": True}
+    assert settings.server.model_dump() == {"listen": ("::1", 9464)}
     assert settings.log.model_dump() == {"format": "json", "level": "debug"}
 
 
@@ -267,6 +270,7 @@ TEXTS = {
     ("archive", "directory"): ("articles", Path("articles")),
     ("archive", "git"): ("true", True),
     ("archive", "git_push"): ("true", True),
+    ("server", "listen"): ("unix:/run/kzfeed/monitors.sock", Path("/run/kzfeed/monitors.sock")),
     ("defaults", "timezone"): ("Asia/Taipei", "Asia/Taipei"),
     ("log", "format"): ("console", "console"),
     ("log", "level"): ("error", "error"),
@@ -322,6 +326,7 @@ SOME_HOST = 'a host such as "feedx.net", without scheme and port'
 SOME_NAME = "1 to 64 small letters of any script, digits, '.', '_' and '-', and no '.' or '-' first"
 SOME_CRON = 'crontab fields (minute, hour, day, month, weekday) that match some date, such as "7 * * * *"'
 SOME_ZONE = 'an IANA time zone such as "UTC" or "Asia/Shanghai"'
+SOME_LISTENER = '"HOST:PORT" such as "127.0.0.1:9464" or "[::1]:9464", or "unix:/PATH" of at most 107 bytes'
 SOURCE_LIST = 'a list of tables: [[sources]] in a file, [{"name": …}, …] in KZFEED_SOURCES'
 HOST_TABLE = 'a table of hosts: [hosts."feedx.net"] in a file, {"feedx.net": …} in KZFEED_HOSTS'
 
@@ -382,6 +387,7 @@ def test_auto_without_trafilatura_says_what_to_install(read: Read, monkeypatch: 
         ("http.max_headers = 0", f"http.max_headers = 0: expected {SOME_SIZE}"),
         ('parse.memory = "2000GiB"', f"parse.memory = '2000GiB': expected {SOME_SIZE}"),
         ("http.max_redirects = -1", "http.max_redirects = -1: expected a whole number from 0 up"),
+        ('server.listen = "9464"', f"server.listen = '9464': expected {SOME_LISTENER}"),
         ("http.max_connections = 0", "http.max_connections = 0: expected a whole number from 1 up"),
         ("parse.max_entries = 0", "parse.max_entries = 0: expected a whole number from 1 up"),
         ("archive.git = 1", "archive.git = 1: expected true or false"),
@@ -474,7 +480,7 @@ def test_two_sources_share_neither_name_nor_address(read: Read, other: str, said
         ('http.every = "1h"', "http.every = …: expected a known key (did you mean defaults.every?)"),
         (
             'origin = "x"',
-            "expected one of the keys database, http, hosts, defaults, parse, archive, log, sources, include",
+            "expected one of the keys database, http, hosts, defaults, parse, archive, server, log, sources, include",
         ),
         (
             "[hosts.localhost]\nwait = 1",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ SOME_DATABASE = '"sqlite:///FILE" or "postgresql://USER@HOST/NAME"'
 SOME_CONTACT = 'a URL or an e-mail address in ASCII, without brackets, of at most 200 characters, or ""'
 SOME_URL = "an http or https URL with a host"
 SOME_PROXY = 'a proxy such as "http://proxy.example:3128" or "socks5h://NAME:PASSWORD@HOST:1080", or ""'
+SOME_LISTENER = '"HOST:PORT" such as "127.0.0.1:9464" or "[::1]:9464", or "unix:/PATH" of at most 107 bytes'
 SOME_HOST = 'a host such as "feedx.net", without scheme and port'
 SOME_NAME = "1 to 64 small letters of any script, digits, '.', '_' and '-', and no '.' or '-' first"
 SOME_CRON = 'crontab fields (minute, hour, day, month, weekday) that match some date, such as "7 * * * *"'
@@ -69,6 +71,10 @@ from_1 = partial(values.number, least=1)
         (values.contact, " https://example.org/about ", "https://example.org/about"),
         (values.contact, "archive@example.org", "archive@example.org"),
         (values.timezone, "Asia/Shanghai", "Asia/Shanghai"),
+        (values.listen_address, " 127.0.0.1:9464 ", ("127.0.0.1", 9464)),
+        (values.listen_address, "localhost:80", ("localhost", 80)),
+        (values.listen_address, "[::1]:9464", ("::1", 9464)),
+        (values.listen_address, "unix:/run/kzfeed/monitors.sock", Path("/run/kzfeed/monitors.sock")),
     ],
 )
 def test_a_value_means(read: Callable[[object], object], written: object, meant: object) -> None:
@@ -137,6 +143,20 @@ def test_a_value_means(read: Callable[[object], object], written: object, meant:
         (values.database_url, "postgresql://u:p/w@h/x", UNESCAPED),
         (values.database_url, "postgresql://u:p?w@h/x", UNESCAPED),
         (values.database_url, 5, SOME_DATABASE),
+        *(
+            (values.listen_address, text, SOME_LISTENER)
+            for text in (
+                "9464",
+                ":9464",
+                "::1:9464",
+                "a:0",
+                "a:65536",
+                "u@a:1",
+                "a:1/x",
+                "unix:x",
+                f"unix:/{'a' * 107}",
+            )
+        ),
         (values.contact, "our archive", SOME_CONTACT),
         (values.contact, "archive", SOME_CONTACT),
         (values.contact, "a@b)\r\nX: y", SOME_CONTACT),

@@ -2,7 +2,8 @@
 
 OPTIONS is a JSON object: `lease` and `tick` in seconds; `clock`, a file with the seconds that the clock is ahead;
 `names`, the addresses of host names; `silent`, the host names whose look-up never ends; `offline`, a file that exists
-while no resolver answers.
+while no resolver answers; `listen`, a Unix socket for monitors, who hear after `stuck_after` seconds that the scheduler
+is stuck; `blocked`, a file that blocks the event loop while it exists.
 """
 
 import asyncio
@@ -10,6 +11,9 @@ import json
 import socket
 import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -20,9 +24,10 @@ from kzfeed import wiring as service
 from kzfeed.cli import log
 from kzfeed.config.load import load
 from kzfeed.config.settings import Settings
-from kzfeed.daemon import Daemon
+from kzfeed.daemon import CLAIM_JOB, Daemon
 from kzfeed.page_job import PageJob
 from kzfeed.reload import apply
+from kzfeed.server.monitor import Watched, monitoring
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from kzfeed.store.host_locks import LEASE
@@ -63,10 +68,35 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
     apply(settings, database, clock())
     async with service.poller(settings, database, clock=clock, lookup=lookup) as poller:
         lease = timedelta(seconds=options.get("lease", LEASE.total_seconds()))
+        daemon = Daemon(poller, lease=lease, tick=timedelta(seconds=options.get("tick", 1)))
         async with service.page_fetcher(settings, poller) as pages:
-            daemon = Daemon(poller, lease=lease, tick=timedelta(seconds=options.get("tick", 1)))
             daemon.pages = PageJob(pages, daemon.owner, slots=10, lease=lease)
-            await daemon.run()
+            with _monitored(daemon, options):
+                blocker = asyncio.create_task(_block(Path(options.get("blocked", "blocked"))))
+                await daemon.run()
+                blocker.cancel()
+
+
+@contextmanager
+def _monitored(daemon: Daemon, options: dict[str, Any]) -> Iterator[None]:
+    if "listen" not in options:
+        yield
+        return
+    watched = Watched(CLAIM_JOB, timedelta(seconds=options["stuck_after"]))
+    with monitoring(Path(options["listen"]), daemon.poller.database, watched) as monitor:
+        daemon.on_poll, daemon.on_job = monitor.on_poll, monitor.on_job
+        yield
+
+
+async def _block(file: Path) -> None:
+    while True:
+        await asyncio.sleep(0.05)
+        _wait_while_it_exists(file)
+
+
+def _wait_while_it_exists(file: Path) -> None:
+    while file.exists():
+        time.sleep(0.05)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,101 @@
+"""The HTTP server for monitors: paths, methods, addresses, and clients that do nothing."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from http import HTTPStatus
+from pathlib import Path
+
+import pytest
+
+from kzfeed.errors import ListenError
+from kzfeed.server.http import MOST_CONNECTIONS, Address, Answer, answering
+from tests.etiquette.program import within
+from tests.server.client import ask, connect
+
+ANSWERS = {"/healthz": lambda: Answer(HTTPStatus.OK, b"fine\n")}
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@pytest.fixture(params=["port", "socket"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Address]:
+    """The address of a server with one path."""
+    address: Address = ("127.0.0.1", free_port()) if request.param == "port" else tmp_path / "monitors.sock"
+    with answering(address, ANSWERS):
+        yield address
+
+
+def test_a_path_is_answered_with_and_without_a_query(address: Address) -> None:
+    told = ask(address, "/healthz?verbose=1")
+
+    assert (told.status, told.body, told.headers["content-type"]) == (200, "fine\n", "text/plain; charset=utf-8")
+    assert told.headers["server"] == "kzfeed"
+
+
+def test_head_is_answered_without_a_body(address: Address) -> None:
+    told = ask(address, "/healthz", "HEAD")
+
+    assert (told.status, told.body, told.headers["content-length"]) == (200, "", "5")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/", 404), ("GET", "/healthz/../x", 404), ("POST", "/healthz", 501), ("DELETE", "/healthz", 501)],
+)
+def test_everything_else_is_refused(address: Address, method: str, path: str, status: int) -> None:
+    assert ask(address, path, method).status == status
+
+
+def test_what_is_not_http_is_refused_and_the_next_one_is_answered(address: Address) -> None:
+    with closing(connect(address)) as broken:
+        broken.sendall(b"\x16\x03\x01\r\n\r\n")
+        assert b"400" in broken.recv(1000)
+
+    assert ask(address, "/healthz").status == 200
+
+
+def test_clients_that_say_nothing_are_bounded_and_closed_after_a_while(tmp_path: Path) -> None:
+    address = tmp_path / "monitors.sock"
+    with answering(address, ANSWERS, longest=timedelta(seconds=1)):
+        silent = [connect(address) for _ in range(MOST_CONNECTIONS + 1)]
+        slow = silent[0]
+        slow.sendall(b"GET /healthz HT")
+
+        assert [each.recv(1) for each in silent] == [b""] * len(silent)
+        within(30, lambda: ask(address, "/healthz").status == 200)
+        for each in silent:
+            each.close()
+
+
+def test_the_socket_of_a_process_that_was_killed_is_replaced_and_removed_at_the_end(tmp_path: Path) -> None:
+    address = tmp_path / "monitors.sock"
+    abandoned = socket.socket(socket.AF_UNIX)
+    abandoned.bind(str(address))
+    abandoned.close()
+
+    with answering(address, ANSWERS):
+        assert ask(address, "/healthz").status == 200
+    assert not address.exists()
+
+
+def test_an_address_that_is_used_is_refused_and_its_user_goes_on(address: Address) -> None:
+    shown = str(address) if isinstance(address, Path) else f"127.0.0.1:{address[1]}"
+    with pytest.raises(ListenError, match=rf"cannot listen on {shown}: .*in use"), answering(address, ANSWERS):
+        pass
+
+    assert ask(address, "/healthz").status == 200
+
+
+def test_a_file_is_not_removed_for_a_socket(tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    file.write_text("mine")
+    with pytest.raises(ListenError), answering(file, ANSWERS):
+        pass
+
+    assert file.read_text() == "mine"

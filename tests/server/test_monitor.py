@@ -1,0 +1,251 @@
+"""Health, readiness and metrics of a daemon, when all is well and when it is not."""
+
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from kzfeed import __version__
+from kzfeed.model.polls import SourceConfig
+from kzfeed.server.monitor import Monitor, Reading, Watched
+from kzfeed.store import schema, sources, tables
+from kzfeed.store.engine import Database
+from tests.databases import execute
+from tests.etiquette.program import within
+from tests.etiquette.recording_server import Reply, recording
+from tests.faults.processes import FAST, Running, configure
+from tests.server.client import Told, ask
+
+DAEMON = (sys.executable, "-m", "tests.faults.daemon")
+WATCHED = Watched("poll due sources", timedelta(minutes=2))
+NOBODY = {"nobody": "http://127.0.0.1:1/"}
+NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+
+
+def rss(*titles: str) -> bytes:
+    items = "".join(
+        f"<item><title>{title}</title><link>https://f.example/{number}</link><description>{title}</description></item>"
+        for number, title in enumerate(titles)
+    )
+    return f'<rss version="2.0"><channel><title>f</title>{items}</channel></rss>'.encode()
+
+
+def test_metrics_of_a_daemon_that_polled_a_misbehaving_server_agree_with_the_server_and_the_database(
+    database: Database, database_url: str, tmp_path: Path
+) -> None:
+    hosts = [f"127.0.0.{number}" for number in range(2, 8)]
+    listen = tmp_path / "monitors.sock"
+    gone = Reply(410)
+    scripts = {
+        "good": [Reply(200, [("ETag", '"a"')], rss("a", "b")), Reply(304), Reply(200, (), rss("A", "b", "c")), gone],
+        "flawed": [Reply(200, (), rss("x & y")), gone],
+        "broken": [Reply(500)],
+        "torn": [Reply(200, (), rss("t"), declared=10_000)],
+        "page": [Reply(200, [("Content-Type", "text/html")], b"<html><body>hello</body></html>")],
+        "away": [Reply(404)],
+    }
+    with recording(hosts) as server:
+        pages = [
+            server.page("/feed", *answers, host=host) for host, answers in zip(hosts, scripts.values(), strict=True)
+        ]
+        urls = {name: page.url for name, page in zip(scripts, pages, strict=True)}
+        configure(tmp_path, urls, http=FAST, more=f'[server]\nlisten = "unix:{listen}"')
+        with Running(tmp_path, database_url, "run") as daemon:
+            for name in ("good", "flawed"):
+                daemon.wait_for("source retired, its articles are kept", source=name)
+            for name in ("broken", "torn", "page", "away"):
+                daemon.wait_for("poll", source=name)
+            # Those that failed once are not polled again for a while, and the others never again.
+            within(30, lambda: ask(listen, "/metrics").value("kzfeed_polls_total", outcome="failed") >= 6)
+            asked = len(server.seen)
+            told = ask(listen, "/metrics")
+            assert ask(listen, "/healthz").status == ask(listen, "/readyz").status == 200
+            assert daemon.stop() == 0
+
+    with database.read() as connection:
+        rows = connection.execute(sa.select(tables.polls)).all()
+        versions = connection.execute(sa.select(sa.func.sum(tables.articles.c.revision))).scalar_one()
+        articles = connection.execute(sa.select(sa.func.count()).select_from(tables.articles)).scalar_one()
+    assert asked == len(rows)
+    for outcome, number in Counter(row.outcome for row in rows).items():
+        assert told.value("kzfeed_polls_total", outcome=outcome) == number
+    assert told.value("kzfeed_polls_total", outcome="not-modified") == 1
+    assert kinds(told) == Counter(row.error_kind for row in rows if row.error_kind)
+    assert kinds(told)["gone"] == 2
+    assert told.value("kzfeed_polls_flawed_total") == sum(row.flaw is not None for row in rows) == 1
+    assert told.value("kzfeed_new_articles_total") == articles == 4
+    assert told.value("kzfeed_revised_articles_total") == versions - articles == 1
+    served = sum(len(reply.body) for name in ("good", "flawed") for reply in scripts[name])
+    assert told.value("kzfeed_document_bytes_total") == sum(row.bytes for row in rows) == served
+    assert told.value("kzfeed_poll_duration_seconds_count") == told.value("kzfeed_poll_lag_seconds_count") == asked
+    assert told.value("kzfeed_poll_lag_seconds_bucket", le="60.0") == asked
+    assert told.value("kzfeed_build_info", version=__version__) == 1
+    assert told.value("kzfeed_task_runs_total", task=WATCHED.job, result="done") > 0
+
+
+def kinds(told: Told) -> Counter[str]:
+    """How many polls failed, by kind."""
+    found = [each for each in told.samples() if each.name == "kzfeed_poll_failures_total" and each.value]
+    return Counter({each.labels["kind"]: int(each.value) for each in found})
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_fetched_pages_are_counted_by_outcome(database_url: str, tmp_path: Path) -> None:
+    listen = tmp_path / "monitors.sock"
+    with recording() as server:
+        items = "".join(
+            f"<item><title>{name}</title><link>http://127.0.0.1:{server.port}/{name}</link></item>"
+            for name in ("there", "missing")
+        )
+        feed = f'<rss version="2.0"><channel><title>f</title>{items}</channel></rss>'.encode()
+        page = b"<html><body><article><p>the whole text</p></article></body></html>"
+        server.page("/there", Reply(200, [("Content-Type", "text/html")], page))
+        url = server.page("/feed", Reply(200, (), feed)).url
+        (tmp_path / "kzfeed.toml").write_text(
+            f'[server]\nlisten = "unix:{listen}"\n[http]\n{FAST}\n'
+            f'[[sources]]\nname = "a"\nurl = "{url}"\nfull_text = "css:article"\n'
+        )
+        with Running(tmp_path, database_url, "run") as daemon:
+            within(60, lambda: listen.exists() and len(pages(ask(listen, "/metrics"))) == 2)
+            told = ask(listen, "/metrics")
+            assert daemon.stop() == 0
+
+    assert pages(told)["stored"] == 1
+
+
+def pages(told: Told) -> dict[str, float]:
+    """How many pages were fetched, by outcome."""
+    found = [each for each in told.samples() if each.name == "kzfeed_page_fetches_total" and each.value]
+    return {each.labels["outcome"]: each.value for each in found}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_scheduler_that_is_stuck_is_not_healthy_until_it_goes_on(database_url: str, tmp_path: Path) -> None:
+    blocked, listen = tmp_path / "blocked", tmp_path / "monitors.sock"
+    configure(tmp_path, NOBODY)
+    options = {"tick": 0.05, "listen": str(listen), "stuck_after": 1.5, "blocked": str(blocked)}
+    with Running(tmp_path, database_url, json.dumps(options), command=DAEMON) as daemon:
+        daemon.wait_for("running")
+        within(30, lambda: ask(listen, "/healthz").status == 200)
+
+        blocked.touch()
+        within(30, lambda: ask(listen, "/healthz").status == 503)
+        assert "last looked for due sources" in ask(listen, "/healthz").body
+
+        blocked.unlink()
+        within(30, lambda: ask(listen, "/healthz").status == 200)
+        assert daemon.stop() == 0
+
+
+def test_a_database_without_the_current_schema_is_not_ready(database_url: str) -> None:
+    database = Database(database_url)
+    schema.create(database, "0012")
+    with closing(Monitor(database, WATCHED)) as monitor:
+        told = monitor.readiness()
+    database.close()
+
+    assert told.status == 503
+    assert b"its schema is not current" in told.body
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_database_that_is_away_is_not_ready_and_has_no_figures(database: Database, database_url: str) -> None:
+    name = str(sa.make_url(database_url).database)
+    server = sa.make_url(database_url).set(database="postgres").render_as_string(hide_password=False)
+    with closing(Monitor(database, WATCHED)) as monitor:
+        execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        execute(server, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+        told, metrics = monitor.readiness(), told_by(monitor)
+        execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+        assert told.status == 503
+        assert name.encode() not in told.body
+        assert metrics.value("kzfeed_database_up") == 0
+        assert not [each for each in metrics.samples() if each.name == "kzfeed_sources"]
+        within(30, lambda: monitor.readiness().status == 200)
+
+
+def test_a_damaged_file_is_not_ready_and_has_no_figures(sqlite_database: Database, tmp_path: Path) -> None:
+    sqlite_database.close()
+    (tmp_path / "kzfeed.db").write_bytes(b"no database" * 1000)
+    with closing(Monitor(sqlite_database, WATCHED)) as monitor:
+        assert monitor.readiness().status == 503
+        assert told_by(monitor).value("kzfeed_database_up") == 0
+
+
+def told_by(monitor: Monitor) -> Told:
+    answer = monitor.metrics()
+    return Told(answer.status, {}, answer.body.decode())
+
+
+def test_a_database_that_hangs_keeps_nobody_waiting_and_is_asked_only_once() -> None:
+    answered, asked = threading.Event(), []
+
+    def read() -> str:
+        asked.append(time.monotonic())
+        answered.wait(60)
+        return "figures"
+
+    with closing(Reading(read, kept=0.0, patience=0.2)) as reading:
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                reading.get()
+        answered.set()
+        within(30, lambda: reading.get() == "figures")
+
+    assert len(asked) <= 2
+
+
+def test_figures_are_kept_for_a_while() -> None:
+    numbers = iter(range(100))
+    with closing(Reading(lambda: next(numbers), kept=1.0)) as reading:
+        assert (reading.get(), reading.get()) == (0, 0)
+        within(30, lambda: reading.get() == 1)
+
+
+def test_figures_of_the_database(database: Database) -> None:
+    configs = [SourceConfig(name, f"https://{name}.example/") for name in ("a", "b", "c", "d")]
+    sources.configure(database, configs, NOW)
+    sources.configure(database, configs[:3], NOW)
+    source = tables.sources.c
+    with database.write() as connection:
+        later = sa.update(tables.sources).values(next_poll_at=datetime.now(UTC) + timedelta(hours=1))
+        connection.execute(later)
+        state = {"flaw": "it is torn", "failure_count": 2, "status": "failing"}
+        connection.execute(sa.update(tables.sources).where(source.name == "a").values(state))
+        connection.execute(sa.update(tables.sources).where(source.name == "b").values(failure_count=1))
+        waited = datetime.now(UTC) - timedelta(minutes=5)
+        connection.execute(sa.update(tables.sources).where(source.name == "b").values(next_poll_at=waited))
+        (source_id,) = connection.execute(sa.select(source.id).where(source.name == "c")).one()
+        gap = {"source_id": source_id, "from_at": NOW, "to_at": NOW, "noticed_at": NOW}
+        connection.execute(sa.insert(tables.gaps), [gap])
+
+    with closing(Monitor(database, WATCHED)) as monitor:
+        told = told_by(monitor)
+
+    assert told.value("kzfeed_database_up") == 1
+    by_status = {each.labels["status"]: each.value for each in told.samples() if each.name == "kzfeed_sources"}
+    assert by_status == {"active": 2, "failing": 1, "gone": 0, "removed": 1, "backfilled": 0}
+    assert told.value("kzfeed_sources_flawed") == 1
+    assert told.value("kzfeed_sources_failing_repeatedly") == 1
+    assert told.value("kzfeed_sources_due") == 1
+    assert told.value("kzfeed_schedule_lag_seconds") == pytest.approx(300, abs=60)
+    assert told.value("kzfeed_gaps_total") == 1
+    assert told.value("kzfeed_articles") == 0
+    assert told.value("kzfeed_database_size_bytes") > 100_000
+
+
+def test_an_address_that_cannot_be_used_ends_the_daemon_with_a_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "notes"
+    file.write_text("mine")
+    configure(tmp_path, NOBODY, more=f'[server]\nlisten = "unix:{file}"')
+    with Running(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", "run") as daemon:
+        assert daemon.process.wait(60) == 2
+        assert "cannot listen on" in str(daemon.named("output"))
