@@ -67,7 +67,7 @@ class Reading(Generic[Value]):
 
 
 class Monitor:
-    """What is known of a daemon: `on_poll`, `on_page` and `on_job` are told what it does, the others answer monitors."""
+    """What is known of a daemon: `on_poll`, `on_page` and `on_job` record it, the other methods answer monitors."""
 
     def __init__(self, database: Database, watched: Watched) -> None:
         self._watched = watched
