@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kzfeed.config.source_lists import ListedSource
 
 Result = TypeVar("Result")
-Names = Annotated[list[str], typer.Argument(metavar="NAME…", help="The names of sources.")]
+Names = Annotated[list[str], typer.Argument(metavar="NAME", help="The names of sources.")]
 
 
 def edit(session: Session, change: "Callable[[ConfigFiles], tuple[Contents, Result]]") -> Result:
@@ -84,7 +84,7 @@ def sources_of_database(session: Session, settings: "Settings") -> "list[ListedS
 
 def add(
     ctx: typer.Context,
-    urls: Annotated[list[str], typer.Argument(metavar="URL…", help="Addresses of feeds, or of pages that name them.")],
+    urls: Annotated[list[str], typer.Argument(metavar="URL", help="Addresses of feeds, or of pages that name them.")],
     name: Annotated[str | None, typer.Option(help="The name of the source. Default: made of the feed's title.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -219,7 +219,7 @@ def set_source(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the source.")],
     settings: Annotated[
-        list[str], typer.Argument(metavar="KEY=VALUE…", help="Settings, as TOML or plain text; KEY= takes one away.")
+        list[str], typer.Argument(metavar="KEY=VALUE", help="Settings, as TOML or plain text; KEY= takes one away.")
     ],
     as_json: AsJson = False,
 ) -> None:

@@ -69,7 +69,7 @@ def _read(path: Path) -> "SourceList":
 
 def export_sources(
     ctx: typer.Context,
-    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="Default: standard output.")] = None,
+    file: Annotated[str | None, typer.Argument(metavar="FILE", help="Default: standard output.")] = None,
     opml: Annotated[bool, typer.Option("--opml", help="Write OPML 2.0. This is the default.")] = False,
     as_json: AsJson = False,
 ) -> None:
