@@ -168,11 +168,11 @@ def _add(session: Session, found: "Sequence[Discovered]", name: str | None) -> l
             raise UsageError(f"the name {name!r} is taken: choose another one")
         return editing.with_added(files, listed, session.config_location.paths[0])
 
-    added = edit(session, change) if listed else editing.Added({}, {})
+    added = edit(session, change) if listed else editing.Added({}, [])
     outcomes = {
         values.address(source.url): (outcome, given)
-        for outcome, sources in (("present", added.present), ("added", added.added))
-        for given, source in sources.items()
+        for outcome, sources in (("present", added.present), ("added", added.added.items()))
+        for given, source in sources
     }
     rows: list[dict[str, Any]] = []
     for each in found:

@@ -41,7 +41,7 @@ def import_sources(
     result = edit(session, change)
     if as_json:
         left_out = [{"line": each.line, "reason": each.reason} for each in listed.left_out]
-        print_json({"added": list(result.added), "present": list(result.present), "left_out": left_out})
+        print_json({"added": list(result.added), "present": [name for name, _ in result.present], "left_out": left_out})
     else:
         for each in listed.left_out:
             print(printable(f"{path}: line {each.line}: left out: {each.reason}"), file=sys.stderr)

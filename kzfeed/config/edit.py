@@ -31,10 +31,13 @@ _BOM = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The result of adding sources: those that were added by name, and those whose address another source has."""
+    """The result of adding sources: those that were added, by name, and those whose address is there already.
+
+    The latter stand beside the name of the source that has the address.
+    """
 
     added: dict[str, ListedSource]
-    present: dict[str, ListedSource]
+    present: list[tuple[str, ListedSource]]
 
 
 def edit(
@@ -59,7 +62,8 @@ def edit(
         except ConfigError as error:
             raise UsageError(f"nothing is changed, the configuration would be wrong:\n{error}") from None
         for path, content in contents.items():
-            _write(path, files.contents.get(path), content)
+            if content != files.contents.get(path):
+                _write(path, files.contents.get(path), content)
     return result
 
 
@@ -67,22 +71,24 @@ def edit(
 
 
 def with_added(files: ConfigFiles, listed: Sequence[ListedSource], main: Path) -> tuple[Contents, Added]:
-    """Add sources to kzfeed.toml, except those whose address a source has already. `main` is the file if there is none.
+    """Add sources to kzfeed.toml, except those whose address is there already, also where the list itself has it twice.
 
-    A source that is twice in the list is added once.
+    `main` is the file if there is none.
     """
     tables = files.document.get("sources", [])
-    by_address = {values.address(table["url"]): table["name"] for table in tables}
+    by_address: dict[object, str] = {values.address(table["url"]): table["name"] for table in tables}
     new: dict[object, ListedSource] = {}
-    present: dict[str, ListedSource] = {}
+    others: list[ListedSource] = []
     for source in listed:
         address = values.address(source.url)
-        if address in by_address:
-            present[by_address[address]] = source
+        if address in by_address or address in new:
+            others.append(source)
         else:
-            new.setdefault(address, source)
+            new[address] = source
     names = names_for(list(new.values()), [table["name"] for table in tables])
+    by_address |= zip(new, names, strict=True)
     added = dict(zip(names, new.values(), strict=True))
+    present = [(by_address[values.address(source.url)], source) for source in others]
     rows = [source.table(name) for name, source in added.items()]
     contents: dict[Path, bytes] = {}
     if rows:

@@ -103,7 +103,7 @@ def test_a_source_is_added_at_the_end_and_nothing_else_changes(file: Path) -> No
 def test_an_address_that_is_there_already_is_not_added_again(file: Path) -> None:
     added = add(file, ListedSource(1, "https://O.example:443/#top"), NEW, NEW)
 
-    assert (list(added.present), list(added.added)) == (["o"], ["a-new-源"])
+    assert ([name for name, _ in added.present], list(added.added)) == (["o", "a-new-源"], ["a-new-源"])
     assert add(file, NEW).added == {}
 
 
@@ -259,6 +259,13 @@ def test_mode_and_symbolic_links_stay(file: Path, tmp_path: Path) -> None:
     assert link.is_symlink()
     assert "enabled = false" in real.read_text("utf-8")
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
+
+
+def test_a_change_that_changes_nothing_writes_nothing(file: Path) -> None:
+    before = file.stat()
+    change(file, "voa", enabled=None)
+
+    assert (file.stat().st_mtime_ns, file.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
 @needs_root
