@@ -69,8 +69,11 @@ def poll_line(report: "PollReport") -> str:
 
 
 def page_line(page: "DuePage", record: "PageRecord") -> str:
-    """One page whose text was not taken, in one line."""
-    return f"{page.source_name}: page of article {page.article_id} {record.outcome} {record.error_kind}: {record.error}"
+    """One page in one line: `voa: page stored, 河面结冰前的最后一班渡船`."""
+    line = f"{page.source_name}: page {record.outcome}"
+    if record.error:
+        return f"{line} {record.error_kind}: {without_address(record.error)} (article {page.article_id})"
+    return f"{line}, {' '.join(page.title.split()) or page.url}"
 
 
 def page_summary(reports: Sequence["PollReport"]) -> str | None:

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import gc
 import signal
-import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,6 @@ import typer
 from kzfeed.cli.options import AsJson, Migrate, Session
 from kzfeed.cli.output import page_line, page_summary, poll_line, poll_summary, print_json, print_line
 from kzfeed.errors import DatabaseError
-from kzfeed.text import printable
 
 if TYPE_CHECKING:
     from kzfeed.cli.progress import Advance
@@ -41,8 +39,9 @@ def poll(
         _exempt_startup_objects_from_garbage_collection()
         with contextlib.nullcontext() if as_json else progress_bar("poll", "source") as advance:
             printer = _Printer(advance) if advance else None
+            on_page = printer.print_page if printer else _print_nothing
             polling = poll_sources(
-                session.settings, database, names or [], force=force, on_report=printer, on_page=_print_problem
+                session.settings, database, names or [], force=force, on_report=printer, on_page=on_page
             )
             reports = asyncio.run(polling)
         session.write_archive_folder(database)
@@ -58,7 +57,7 @@ def poll(
 
 
 class _Printer:
-    """Prints each poll as it ends. A closed pipe ends the printing and not the polls."""
+    """Prints each poll and each page as it ends. A closed pipe ends the printing and not the polls."""
 
     def __init__(self, advance: "Advance") -> None:
         self._advance = advance
@@ -68,16 +67,22 @@ class _Printer:
     def __call__(self, report: "PollReport", total: int) -> None:
         self._done += 1
         self._advance(self._done, total)
+        self._print(poll_line(report))
+
+    def print_page(self, page: "DuePage", record: "PageRecord") -> None:
+        """Print what became of a page."""
+        self._print(page_line(page, record))
+
+    def _print(self, line: str) -> None:
         if self._is_open:
             try:
-                print_line(poll_line(report))
+                print_line(line)
             except BrokenPipeError:
                 self._is_open = False
 
 
-def _print_problem(page: "DuePage", record: "PageRecord") -> None:
-    if record.error:
-        print(printable(page_line(page, record)), file=sys.stderr, flush=True)
+def _print_nothing(_page: "DuePage", _record: "PageRecord") -> None:
+    """With --json, the reports say what became of pages."""
 
 
 def run(ctx: typer.Context, migrate: Migrate = True) -> None:

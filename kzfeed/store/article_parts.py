@@ -158,7 +158,13 @@ _ADD_FRONT_MATTER = [
 def queue_pages_of(connection: sa.Connection, steps: Iterable[Step]) -> None:
     """Have the pages fetched of articles that are new to a source that wants them, or changed there."""
     wanted = [
-        WantedPage(step.id, step.batch.source_id, step.change.article.url, step.batch.seen_at)
+        WantedPage(
+            step.id,
+            step.batch.source_id,
+            step.change.article.url,
+            step.batch.seen_at,
+            was_read=step.known is not None and step.known.is_from_page,
+        )
         for step in steps
         if step.batch.wants_pages and step.change.article.url
         if not isinstance(step.change, Same) or (step.known and step.known.shown is None)

@@ -31,12 +31,16 @@ _UPDATE = sa.update(tables.page_fetches)
 
 @dataclass(frozen=True, slots=True)
 class WantedPage:
-    """The page of an article, wanted since `now` by a source that showed the article for the first time or changed."""
+    """The page of an article, wanted since `now` by a source that showed the article for the first time or changed.
+
+    `was_read` says that the archive has its text; without a row in the queue it was restored.
+    """
 
     article_id: int
     source_id: int
     url: str
     now: datetime
+    was_read: bool = False
 
 
 def queue_pages(connection: sa.Connection, wanted: Sequence[WantedPage]) -> None:
@@ -57,7 +61,7 @@ def queue_pages(connection: sa.Connection, wanted: Sequence[WantedPage]) -> None
                     "article_id": article_id,
                     "source_id": page.source_id,
                     "host": host_of(page.url),
-                    "next_try_at": page.now,
+                    "next_try_at": page.now + REST if page.was_read else page.now,
                     "tries": 0,
                 }
             )
@@ -70,6 +74,12 @@ def queue_pages(connection: sa.Connection, wanted: Sequence[WantedPage]) -> None
         update = _UPDATE.where(_page.article_id == sa.bindparam("of_article"))
         at = sa.bindparam("at", type_=_page.next_try_at.type)
         connection.execute(update.values(next_try_at=sa.func.coalesce(_page.next_try_at, at), tries=0), again)
+
+
+def fetch_refused_again(connection: sa.Connection, source_id: int, now: datetime) -> None:
+    """Have the pages fetched again that do not hold the article where the source said so far that it is."""
+    no_article = sa.and_(_page.source_id == source_id, _page.outcome == "refused", _page.error.like("no-article:%"))
+    connection.execute(_UPDATE.where(no_article).values(next_try_at=now, tries=0))
 
 
 # --- claims ----------------------------------------------------------------------------------------------------------

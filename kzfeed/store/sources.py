@@ -14,6 +14,7 @@ from kzfeed.model.polls import Source, SourceConfig
 from kzfeed.store import tables
 from kzfeed.store.claims import Spread, spread_due_sources
 from kzfeed.store.engine import Database
+from kzfeed.store.page_queue import fetch_refused_again
 from kzfeed.store.source_rows import SELECT_SOURCES, filters_text, reading_values, source_from_row
 from kzfeed.text import without_userinfo
 
@@ -114,6 +115,8 @@ def _reconfigure(connection: sa.Connection, row: Any, config: SourceConfig, now:
     if changed.keys() & set(_OF_READING):
         # The next poll reads the document even if it has not changed: it may give other entries now.
         changed |= {"ask_in_full": True, "body_hash": None}
+    if changed.get("full_text"):
+        fetch_refused_again(connection, row.id, now)
     if "configured_url" in changed:
         # Another document: the validators, the failures and what the server asked for belong to the old one.
         changed |= {"url": config.url, "host": host_of(config.url), "body_hash": None, "not_before": None}

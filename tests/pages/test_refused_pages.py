@@ -112,6 +112,17 @@ def test_a_page_that_is_refused_later_leaves_the_text_that_it_gave_before(archiv
     assert archive.article()["text"] == "灯塔照亮整条海岸线。"
 
 
+def test_another_selector_has_the_pages_fetched_again_that_did_not_match_the_first(archive: Archive) -> None:
+    archive.add_source(full_text="css:main").respond_with(feed(ITEM))
+    archive.server.page("/a/1.html", page())
+    archive.poll()
+    assert [record.outcome for record in archive.fetch_pages()] == ["refused"]
+
+    archive.add_source()
+
+    assert [record.outcome for record in archive.fetch_pages()] == ["stored"]
+
+
 def test_explain_counts_pages_and_says_when_the_next_one_is_due(archive: Archive) -> None:
     archive.add_source().respond_with(feed(ITEM, Item("第二", "/a/2.html"), Item("第三", "/a/3.html")))
     archive.server.page("/a/1.html", page())
