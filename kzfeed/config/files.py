@@ -1,8 +1,10 @@
 """The files of the configuration: kzfeed.toml, and the lists of sources that its `include` names."""
 
 import glob
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -101,16 +103,33 @@ def matches(main: Path, pattern: str) -> list[Path]:
 
 
 def _included(main: Path, patterns: Sequence[str]) -> Iterator[Path]:
-    """The included files, each once. Raises ConfigFileError for one that is named without wildcards and missing."""
+    """The included files, each once. Raises ConfigFileError for a file or a folder that is named and missing."""
     seen = {main.resolve()}
     for pattern in patterns:
-        found = matches(main, pattern)
-        if not found and not set("*?[") & set(pattern):
-            raise ConfigFileError(str(main.parent / pattern), f"no such file (included by {main})")
-        for path in found:
+        _check_named(main, pattern)
+        for path in matches(main, pattern):
             if path.resolve() not in seen:
                 seen.add(path.resolve())
                 yield path
+
+
+def _check_named(main: Path, pattern: str) -> None:
+    """Raise ConfigFileError where what stands before the first wildcard is missing or cannot be read.
+
+    A folder that is not mounted must not seem to be an empty one, and its sources removed ones.
+    """
+    named = list(takewhile(lambda part: not set("*?[") & set(part), Path(pattern).parts))
+    path = main.parent.joinpath(*named)
+    kind = "file" if len(named) == len(Path(pattern).parts) else "folder"
+    try:
+        if kind == "folder":
+            os.scandir(path).close()
+        else:
+            path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigFileError(str(path), f"no such {kind} (included by {main})") from None
+    except OSError as error:
+        raise ConfigFileError(str(path), f"cannot be read: {error.strerror}") from None
 
 
 class _Reader:

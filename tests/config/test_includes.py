@@ -77,6 +77,13 @@ def test_a_pattern_that_no_file_matches_includes_nothing_and_a_missing_file_is_a
     assert mistakes(folder, '["feeds.opml"]') == ["feeds.opml: no such file (included by kzfeed.toml)"]
 
 
+def test_a_folder_that_is_not_there_is_a_mistake_and_not_an_empty_one(folder: Path) -> None:
+    (folder / "file").touch()
+    for name in ("mounted", "file"):
+        said = mistakes(folder, f'["{name}/*.toml"]')
+        assert said == [f"{name}: no such folder (included by kzfeed.toml)"]
+
+
 def test_a_file_with_includes_but_no_source_says_nothing_about_sources(folder: Path) -> None:
     write(folder, {"kzfeed.toml": 'include = ["sources.d/*.toml"]'})
     assert not load(environ={}, cwd=folder).names_sources
