@@ -139,9 +139,10 @@ def _choose(several: "SeveralFeeds", *, as_json: bool) -> list[str]:
     if as_json:
         print_json({"url": redacted(several.url), "outcome": "several", "feeds": [each.url for each in feeds]})
     if as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        # Short enough not to be wrapped: the rest of a comment in a second line would be a command.
+        titles = [f"# {each.title[:30]}\n" if each.title else "" for each in feeds]
         commands = "\n".join(
-            f"kzfeed sources add {shlex.quote(each.url)}" + (f"  # {each.title}" if each.title else "")
-            for each in feeds
+            f"{title}kzfeed sources add {shlex.quote(each.url)}" for title, each in zip(titles, feeds, strict=True)
         )
         raise UsageError(f"{redacted(several.url)} names several feeds; nothing is added. Add one of them:\n{commands}")
     print_line(f"{redacted(several.url)} names these feeds:")
