@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from kzfeed.config import values
 from kzfeed.config.newsboat import read_urls
-from kzfeed.config.opml import OpmlError, read_opml, write_opml
+from kzfeed.config.opml import SETTINGS, OpmlError, read_opml, write_opml
+from kzfeed.config.settings import SourceSettings
 from kzfeed.config.source_lists import ListedSource, SourceList, names_for
 
 OPML = Path(__file__).parents[1] / "data" / "opml"
@@ -198,6 +199,10 @@ def test_an_export_that_is_imported_again_gives_the_same_sources(sources: dict[s
     assert {
         name: {**source.table(name), "tags": set(source.tags)} for name, source in zip(names, read.sources, strict=True)
     } == {table["name"]: {**table, "tags": set(values.tags(table.get("tags", [])))} for table in tables}
+
+
+def test_every_setting_that_an_export_keeps_is_one_of_a_source() -> None:
+    assert set(SETTINGS) <= SourceSettings.model_fields.keys()
 
 
 def test_an_export_holds_no_password_and_no_secret_setting() -> None:
