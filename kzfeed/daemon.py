@@ -30,8 +30,10 @@ from kzfeed.model.polls import Poll, Source
 from kzfeed.page_job import PageJob
 from kzfeed.poll import Poller
 from kzfeed.schedule.interval import spread_start
+from kzfeed.service_manager import ServiceManager, status_line
 from kzfeed.store import claims, heartbeats
 from kzfeed.store.host_locks import LEASE
+from kzfeed.store.status import overview
 
 if TYPE_CHECKING:
     from kzfeed.sync.job import FolderJob
@@ -45,6 +47,8 @@ INDEX_TICK = timedelta(seconds=2)
 """How long new articles may wait to be indexed."""
 FOLDER_TICK = timedelta(seconds=2)
 """How long new articles may wait to be written into the archive folder."""
+STATUS_TICK = timedelta(seconds=30)
+"""How old the status of the service manager may be."""
 CLAIM_PAUSE = timedelta(milliseconds=100)
 """The time between two claims while polls end: sources are claimed in batches, not one by one."""
 GRACE = timedelta(seconds=3)
@@ -98,6 +102,7 @@ class Daemon:
     """Called with each poll and its source before it; None if the poll could not be stored."""
     on_job: Callable[[str, bool], None] = lambda name, failed: None
     """Called with the name of each job that has run, and whether it failed."""
+    service_manager: ServiceManager = field(default_factory=ServiceManager)
     described: Mapping[str, object] = field(default_factory=dict)
     """What the log line `running` says beside the owner."""
     tick: timedelta = TICK
@@ -119,6 +124,8 @@ class Daemon:
     """When the first heartbeat was."""
     _was_offline: bool = True
     """Whether a poll has failed for lack of a connection since the last success; perhaps one before the start."""
+    _is_ready: bool = False
+    """Whether the service manager knows that the daemon has started."""
     _reload_wanted: bool = False
     _database_available: bool = True
     _file_replaced: DatabaseFileReplaced | None = None
@@ -156,6 +163,8 @@ class Daemon:
         self._add_job("reload configuration", self._reload, self.tick)
         if self.indexing:
             self._add_job("index articles", self.indexing.run, INDEX_TICK)
+        if self.service_manager.address:
+            self._add_job("report status", self._report_status, STATUS_TICK)
         if self.folder:
             self._add_job("write archive folder", self.folder.run, FOLDER_TICK)
         if self.pages:
@@ -181,7 +190,16 @@ class Daemon:
         asyncio.get_running_loop().call_later(self.tick.total_seconds(), self._restart_stalled_jobs)
 
     def _on_job_end(self, event: JobExecutionEvent) -> None:
+        """Tell the service manager of each claim: while the database hangs, or a job blocks the loop, none ends."""
         self.on_job(event.job_id, event.exception is not None)
+        if event.job_id == CLAIM_JOB:
+            if not self._is_ready:
+                self._is_ready = True
+                self.service_manager.ready()
+            self.service_manager.alive()
+
+    async def _report_status(self) -> None:
+        self.service_manager.status(status_line(await asyncio.to_thread(overview, self.poller.database)))
 
     def _on_job_error(self, event: JobExecutionEvent) -> None:
         if not isinstance(event.exception, DatabaseError):
@@ -194,6 +212,7 @@ class Daemon:
             return
         if self._database_available:
             log.error("database unavailable, retrying every second", error=str(event.exception))
+            self.service_manager.status(f"database unavailable: {event.exception}")
         self._database_available = False
 
     # --- polls -------------------------------------------------------------------------------------------------------
@@ -342,6 +361,8 @@ class Daemon:
         except DatabaseError:
             self._reload_wanted = True
             raise
+        finally:
+            self.service_manager.ready()
 
     # --- signals -----------------------------------------------------------------------------------------------------
 
@@ -354,9 +375,11 @@ class Daemon:
                 # The kernel carries out the second one, whatever the process waits for.
                 signal.signal(number, signal.SIG_DFL)
             _end_process_after(LONGEST_STOP)
+            self.service_manager.stopping()
             self._stop.set()
 
         def on_hangup() -> None:
+            self.service_manager.reloading()
             self._reload_wanted = True
 
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -30,6 +30,7 @@ from kzfeed.indexing import Indexing
 from kzfeed.poll import Poller
 from kzfeed.reload import apply, reloader
 from kzfeed.sandbox.pool import PAGE_COMMAND, Workers
+from kzfeed.service_manager import ServiceManager
 from kzfeed.shared_hosts import shared_hosts
 from kzfeed.store import host_pauses, schema, sources
 from kzfeed.store.commit import PollCommit, commit_polls
@@ -53,7 +54,12 @@ log = structlog.get_logger()
 
 
 async def run(
-    settings: Settings, database: Database, *, load: Callable[[], Settings], config_changed: Callable[[], bool]
+    settings: Settings,
+    database: Database,
+    *,
+    load: Callable[[], Settings],
+    config_changed: Callable[[], bool],
+    service_manager: ServiceManager,
 ) -> None:
     """Run the daemon until a signal stops it. SIGHUP puts into force what `load` reads, and so does a changed file.
 
@@ -62,7 +68,7 @@ async def run(
     """
     while True:
         try:
-            await _run(settings, database, load, config_changed)
+            await _run(settings, database, load, config_changed, service_manager)
             return
         except DatabaseFileReplaced as error:
             log.error("database file taken away, nothing is stored in it any more", error=str(error))
@@ -75,7 +81,11 @@ async def run(
 
 
 async def _run(
-    settings: Settings, database: Database, load: Callable[[], Settings], config_changed: Callable[[], bool]
+    settings: Settings,
+    database: Database,
+    load: Callable[[], Settings],
+    config_changed: Callable[[], bool],
+    service_manager: ServiceManager,
 ) -> None:
     # Imported late: its scheduler takes a while, and `kzfeed poll` does not need it.
     from kzfeed.daemon import Daemon
@@ -106,6 +116,7 @@ async def _run(
                         config_changed=config_changed,
                         indexing=indexing,
                         folder=_folder_job(settings, database),
+                        service_manager=service_manager,
                         described=described,
                     )
                     daemon.pages = PageJob(pages, daemon.owner, page_slots(slots))

@@ -47,7 +47,8 @@ BELOW: dict[str, set[str]] = {
     "sync": {"atomic_file", "export", "export_list", "file_reader", "store", "article", "config"},
     "server": {"clock", "store"},
     "indexing": {"sandbox", "store"},
-    "daemon": {"indexing", "page_job", "sync", "poll", "schedule", "store"},
+    "service_manager": {"schedule"},
+    "daemon": {"indexing", "page_job", "service_manager", "sync", "poll", "schedule", "store"},
     "reload": {"clock", "schedule", "store", "config"},
     "wiring": {
         "server",
@@ -55,6 +56,7 @@ BELOW: dict[str, set[str]] = {
         "sync",
         "clock",
         "daemon",
+        "service_manager",
         "reload",
         "batching",
         "shared_hosts",
@@ -70,6 +72,7 @@ BELOW: dict[str, set[str]] = {
     "poll_sources": {"page_job", "wiring", "batching", "clock", "poll", "store", "schedule", "config"},
     "__main__": {"cli"},
     "cli": {
+        "service_manager",
         "atomic_file",
         "wiring",
         "poll_sources",

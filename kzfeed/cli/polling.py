@@ -94,6 +94,8 @@ def run(ctx: typer.Context, migrate: Migrate = True) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     gc.disable()
     from kzfeed import wiring
+    from kzfeed.config.load import notify_socket
+    from kzfeed.service_manager import ServiceManager
 
     session: Session = ctx.obj
     watch = session.config_watch()
@@ -102,9 +104,18 @@ def run(ctx: typer.Context, migrate: Migrate = True) -> None:
         watch.note_reading()
         return session.read()
 
+    settings, service_manager = session.settings, ServiceManager(notify_socket())
+    service_manager.status("opening the database, and upgrading its schema if need be")
     with session.database(migrate=migrate) as database:
         _exempt_startup_objects_from_garbage_collection()
-        asyncio.run(wiring.run(session.settings, database, load=load, config_changed=watch.has_changed))
+        running = wiring.run(
+            settings,
+            database,
+            load=load,
+            config_changed=watch.has_changed,
+            service_manager=service_manager,
+        )
+        asyncio.run(running)
 
 
 def _exempt_startup_objects_from_garbage_collection() -> None:

@@ -19,6 +19,7 @@ from kzfeed.config import values
 from kzfeed.config.files import FILE_VARIABLE, Location, location, read_files
 from kzfeed.config.mistakes import SECTIONS, Mistake, SourceTables, explained, may_be_secret
 from kzfeed.config.proxies import proxies_of_environment
+from kzfeed.config.secrets import Secret
 from kzfeed.config.settings import BUILT_IN, Reading, Settings
 from kzfeed.errors import ConfigError
 
@@ -29,7 +30,8 @@ _OF_KUBERNETES: Final = re.compile(
 _VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     f"KZFEED_{name}_{key}".upper(): (name, key) for name, model in SECTIONS.items() for key in model.model_fields
 } | {"KZFEED_HOSTS": ("hosts",), "KZFEED_SOURCES": ("sources",)}
-
+_FILE_SUFFIX: Final = "_FILE"
+"""The end of the name of a variable that names a file, in which the value of the setting is."""
 
 _NO_EDITS: Final[Mapping[Path, bytes]] = {}
 
@@ -54,6 +56,11 @@ def config_location(config: Path | None) -> Location:
     return location(config, os.environ, Path.cwd())
 
 
+def notify_socket(environ: Mapping[str, str] | None = None) -> str | None:
+    """The socket of the service manager that started this process (sd_notify(3)); None if there is none."""
+    return (os.environ if environ is None else environ).get("NOTIFY_SOCKET") or None
+
+
 def load(
     config: Path | None = None,
     *,
@@ -66,9 +73,10 @@ def load(
 
     The file is `config`, else KZFEED_CONFIG, else `kzfeed.toml` in the working directory, else
     /etc/kzfeed/kzfeed.toml, else none. Its `include` names further files with sources. A value comes from `database`,
-    else its KZFEED_ variable (KZFEED_SOURCES and KZFEED_HOSTS are JSON), else the file, else the defaults. An empty
-    variable counts as unset. The variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, also in lower case, name
-    the proxies where the file names none. `edited` holds what some files are to become.
+    else from the file that the variable KZFEED_SECTION_KEY_FILE names, else from KZFEED_SECTION_KEY, else from the
+    configuration file, else from the defaults; KZFEED_SOURCES and KZFEED_HOSTS are JSON. An empty variable counts as
+    unset. The variables HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, also in lower case, name the proxies where
+    the file names none. `edited` holds what some files are to become.
 
     Raises ConfigErrors for all mistakes together, ConfigFileError where a file cannot be read.
     """
@@ -76,13 +84,13 @@ def load(
     files = read_files(location(config, environ, Path.cwd() if cwd is None else cwd), edited)
     document = files.document
     origin = str(files.main or BUILT_IN)
-    given = _given(environ, database)
+    given, mistakes = _given(environ, database)
     _replace(document, given)
     leaves_sources = files.main is not None and "sources" not in document
     if leaves_sources:
         document["sources"] = []
     unknown, ignored = _other_variables(environ)
-    mistakes = list(map(_unknown, unknown))
+    mistakes += map(_unknown, unknown)
     try:
         proxies = proxies_of_environment(environ)
     except ConfigError as error:
@@ -123,16 +131,24 @@ class _Given(NamedTuple):
     origin: str
 
 
-def _given(environ: Mapping[str, str], database: str | None) -> dict[values.Place, _Given]:
-    """The values that take the place of those in the file."""
-    given: dict[values.Place, _Given] = {
-        place: _Given(text if len(place) > 1 else _from_json(text), f"environment variable {name}")
-        for name, place in _VARIABLES.items()
-        if (text := environ.get(name))
-    }
+def _given(environ: Mapping[str, str], database: str | None) -> tuple[dict[values.Place, _Given], list[ConfigError]]:
+    """The values that take the place of those in the file, and the files named by variables that cannot be read."""
+    given: dict[values.Place, _Given] = {}
+    mistakes: list[ConfigError] = []
+    for name, place in _VARIABLES.items():
+        variable, text = name, environ.get(name)
+        if file := environ.get(f"{name}{_FILE_SUFFIX}"):
+            variable = f"{name}{_FILE_SUFFIX}"
+            try:
+                text = Secret(file=file).read(Path(), environ)
+            except ValueError as error:
+                mistakes.append(ConfigError(variable, value=file, expected=str(error), origin="environment"))
+                continue
+        if text:
+            given[place] = _Given(text if len(place) > 1 else _from_json(text), f"environment variable {variable}")
     if database is not None:
         given["database", "url"] = _Given(database, "--database")
-    return given
+    return given, mistakes
 
 
 def _replace(document: dict[str, Any], given: Mapping[values.Place, _Given]) -> None:
@@ -145,7 +161,7 @@ def _replace(document: dict[str, Any], given: Mapping[values.Place, _Given]) -> 
 def _other_variables(environ: Mapping[str, str]) -> tuple[list[str], tuple[str, ...]]:
     """The KZFEED_ variables that are no settings: those that nobody knows, and those of Kubernetes."""
     others = sorted(name for name, text in environ.items() if name.startswith("KZFEED_") and text)
-    others = [name for name in others if name not in _VARIABLES and name != FILE_VARIABLE]
+    others = [name for name in others if name.removesuffix(_FILE_SUFFIX) not in _VARIABLES and name != FILE_VARIABLE]
     unknown = [name for name in others if not _OF_KUBERNETES.fullmatch(name)]
     return unknown, tuple(name for name in others if name not in unknown)
 

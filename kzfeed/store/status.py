@@ -36,6 +36,12 @@ def status(database: Database, now: datetime) -> dict[str, Any]:
     return {"healthy": not problems, "problems": problems, **found}
 
 
+def overview(database: Database) -> dict[str, Any]:
+    """The last poll, how many sources are polled, and which of them fail: the parts of `status` that cost little."""
+    with database.read() as connection:
+        return {"last_poll": _last_poll(connection), **_sources(connection)}
+
+
 def _problems(found: dict[str, Any], now: datetime) -> list[str]:
     """What keeps the archive from being up to date, in sentences."""
     problems = []
