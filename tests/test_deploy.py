@@ -33,7 +33,10 @@ def unit() -> configparser.ConfigParser:
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
-        ("Service", "Type", "exec"),
+        ("Service", "Type", "notify"),
+        ("Service", "NotifyAccess", "main"),
+        ("Service", "TimeoutStartSec", "infinity"),
+        ("Service", "WatchdogSec", "3min"),
         ("Service", "User", "kzfeed"),
         ("Service", "Group", "kzfeed"),
         ("Service", "ExecStart", "/opt/kzfeed/bin/kzfeed run --config /etc/kzfeed/kzfeed.toml"),
