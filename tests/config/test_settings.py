@@ -255,6 +255,35 @@ def test_an_empty_variable_counts_as_unset(read: Read) -> None:
     assert read('[log]\nlevel = "error"', {"KZFEED_LOG_LEVEL": "", "KZFEED_SOURCES": ""}).log.level == "error"
 
 
+def test_a_file_that_a_variable_names_holds_the_value(read: Read, tmp_path: Path) -> None:
+    """As systemd's credentials and the secrets of containers come."""
+    secret = tmp_path / "database-url"
+    secret.write_text("postgresql://me:hunter2@db.example/archive\n", "utf-8")
+    environ = {"KZFEED_DATABASE_URL_FILE": str(secret), "KZFEED_DATABASE_URL": "sqlite:///variable.db"}
+    assert read("", environ).database.url == "postgresql://me:hunter2@db.example/archive"
+    assert read("", environ, database="sqlite:///argument.db").database.url == "sqlite:///argument.db"
+
+
+def test_a_file_that_a_variable_names_and_that_cannot_be_read_is_a_mistake(read: Read, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    said = mistakes(read, "", {"KZFEED_DATABASE_URL_FILE": str(missing), "KZFEED_HTTP_TIMEOUT": "5"})
+    assert said == [
+        f"environment: KZFEED_DATABASE_URL_FILE = '{missing}': expected a secret in the file {missing}, "
+        "which cannot be read: No such file or directory",
+        f"environment variable KZFEED_HTTP_TIMEOUT: http.timeout = '5': expected {SOME_DURATION}",
+    ]
+
+
+def test_a_bad_value_in_a_file_that_a_variable_names_is_not_repeated_with_its_password(
+    read: Read, tmp_path: Path
+) -> None:
+    secret = tmp_path / "database-url"
+    secret.write_text("mysql://me:hunter2@db.example/archive", "utf-8")
+    (said,) = mistakes(read, "", {"KZFEED_DATABASE_URL_FILE": str(secret)})
+    assert said.startswith("environment variable KZFEED_DATABASE_URL_FILE: database.url = ")
+    assert "hunter2" not in said
+
+
 def all_keys() -> Iterator[tuple[str, ...]]:
     for name, field in Settings.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
