@@ -81,7 +81,7 @@ def test_systemd_rates_the_exposure_of_the_service_as_low() -> None:
     analyzer = shutil.which("systemd-analyze")
     if not analyzer:
         pytest.skip("systemd-analyze is not installed")
-    command = [analyzer, "security", "--offline=true", "--threshold=15", "--no-pager", DEPLOY / "kzfeed.service"]
+    command = [analyzer, "security", "--offline=true", "--threshold=15", "--no-pager", str(DEPLOY / "kzfeed.service")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 
