@@ -12,7 +12,7 @@ from kzfeed.cli.output import print_json, print_labelled, print_line
 from kzfeed.schedule.explain import length, moment
 from kzfeed.text import plural, redacted, without_address
 
-_SHOWN_FAILURES = 5
+_SHOWN_FAILURES = 3
 
 
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
@@ -38,14 +38,14 @@ def _print(found: Mapping[str, Any], now: datetime) -> None:
     print_labelled("health", "; ".join(found["problems"]) or "good")
     for beat in found["daemons"]:
         since = f"{moment(beat.started_at)} ({length(now - beat.started_at)})"
-        print_labelled("daemon", f"{beat.name}, kzfeed {beat.version}, running since {since}")
+        print_labelled("daemon", f"{beat.name}, kzfeed {beat.version}, since {since}")
     for beat in found["silent_daemons"]:
         print_labelled("silent", f"{beat.name}, no heartbeat since {moment(beat.seen_at)}")
     due = plural(found["due"], "source") + " due"
     if found["due_since"]:
         due += f", {found['longest_due']} for {length(now - found['due_since'])}"
     planned = found["next_poll_at"]
-    print_labelled("schedule", due + (f"; the next poll is planned for {moment(planned)}" if planned else ""))
+    print_labelled("schedule", due + (f"; next poll {moment(planned)}" if planned else ""))
     print_labelled("last poll", _last_poll(found["last_poll"]))
     failing = found["failing"]
     print_labelled("failing", f"{len(failing):,} of {plural(found['sources'], 'source')}")

@@ -63,11 +63,26 @@ def test_a_daemon_is_seen_while_it_runs_and_not_after_it_was_stopped(
     assert lines[0] == "health      good"
     assert f"kzfeed {__version__}" in " ".join(lines)
     assert any(line.startswith("  missing: since") for line in lines)
-    assert len(lines) <= 12
+    assert len(lines) <= 10
     assert max(map(cell_len, lines)) <= 80
     exit_status, found = told(tmp_path, environment)
     assert (exit_status, found["daemons"], found["silent_daemons"]) == (1, [], [])
     assert found["problems"] == ["no daemon runs on this database: start `kzfeed run`"]
+
+
+def test_the_status_has_ten_lines_however_many_sources_fail(sqlite_database: Database, tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    sources.configure(sqlite_database, [SourceConfig(f"s{n}", f"https://{n}.example/") for n in range(9)], now)
+    failed = {"failing_since": now, "failure_count": 2, "last_error": "connect: " + 9 * "refused "}
+    with sqlite_database.write() as connection:
+        connection.execute(sa.update(tables.sources).values(status="failing", next_poll_at=now + MINUTE, **failed))
+    heartbeats.beat(sqlite_database, Heartbeat("host:12345:0123abcd", "1.10.0", now - 59 * MINUTE, now))
+
+    environment = clean_environment(KZFEED_DATABASE_URL=f"sqlite:///{tmp_path}/kzfeed.db")
+    lines = fork_server().run(["status"], tmp_path, environment).stdout.splitlines()
+
+    assert len(lines) == 10
+    assert "  and 6 other sources: see `kzfeed sources list`" in lines
 
 
 def beat(database: Database, name: str, age: timedelta) -> None:

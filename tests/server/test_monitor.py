@@ -20,7 +20,7 @@ from kzfeed.store.engine import Database
 from tests.databases import execute
 from tests.etiquette.program import within
 from tests.etiquette.recording_server import Reply, recording
-from tests.faults.processes import FAST, Running, configure
+from tests.faults.processes import FAST, Running, configure, kzfeed
 from tests.server.client import Told, ask
 
 DAEMON = (sys.executable, "-m", "tests.faults.daemon")
@@ -246,6 +246,8 @@ def test_an_address_that_cannot_be_used_ends_the_daemon_with_a_sentence(tmp_path
     file = tmp_path / "notes"
     file.write_text("mine")
     configure(tmp_path, NOBODY, more=f'[server]\nlisten = "unix:{file}"')
-    with Running(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", "run") as daemon:
-        assert daemon.process.wait(60) == 2
-        assert "cannot listen on" in str(daemon.named("output"))
+    done = kzfeed(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", "run")
+
+    assert done.returncode == 2
+    assert f"cannot listen on {file}" in done.stderr
+    assert "Traceback" not in done.stderr
