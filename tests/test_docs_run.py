@@ -29,7 +29,7 @@ from tests.etiquette.program import within
 from tests.file_server import serving
 from tests.fork_server import ROOT, clean_environment, fork_server
 
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
+PAGES = sorted([*ROOT.glob("README*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").rglob("*.md")])
 BLOCK = re.compile(
     r"^(?:<!-- not run: (?P<reason>[^\n]+) -->\n(?:<!-- [^\n]+ -->\n)*\n?)?"
     r"```(?P<language>\w*)\n(?P<text>.*?)^```$",
@@ -202,9 +202,10 @@ def test_every_command_and_query_runs_or_says_why_not(page: Path, reader: Reader
         reader.run(block)
 
 
-def test_the_first_command_of_the_readme_prints_what_the_readme_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_first_command_of_the_readme_prints_what_the_readme_says(readme: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "seeds", tmp_path / "seeds")
-    command, shown = re.findall(r"^```(?:sh)?\n(.*?)^```$", (ROOT / "README.md").read_text("utf-8"), re.S | re.M)[:2]
+    command, shown = re.findall(r"^```(?:sh)?\n(.*?)^```$", (ROOT / readme).read_text("utf-8"), re.S | re.M)[:2]
     printed = ""
     for part in command.split("&& .venv/bin/kzfeed ")[1:]:
         printed += fork_server().run(part.split(), tmp_path, clean_environment()).stdout
