@@ -19,7 +19,7 @@ from kzfeed.store import schema, sources, tables
 from kzfeed.store.engine import Database
 from tests.databases import execute
 from tests.etiquette.program import within
-from tests.etiquette.recording_server import Reply, recording
+from tests.etiquette.recording_server import Answer, RecordedRequest, Reply, recording
 from tests.faults.processes import FAST, Running, configure, kzfeed
 from tests.server.client import Told, ask
 
@@ -29,9 +29,9 @@ NOBODY = {"nobody": "http://127.0.0.1:1/"}
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
 
-def rss(*titles: str) -> bytes:
+def rss(*titles: str, home: str = "https://f.example") -> bytes:
     items = "".join(
-        f"<item><title>{title}</title><link>https://f.example/{number}</link><description>{title}</description></item>"
+        f"<item><title>{title}</title><link>{home}/{number}</link><description>{title}</description></item>"
         for number, title in enumerate(titles)
     )
     return f'<rss version="2.0"><channel><title>f</title>{items}</channel></rss>'.encode()
@@ -40,90 +40,75 @@ def rss(*titles: str) -> bytes:
 def test_metrics_of_a_daemon_that_polled_a_misbehaving_server_agree_with_the_server_and_the_database(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    hosts = [f"127.0.0.{number}" for number in range(2, 8)]
     listen = tmp_path / "monitors.sock"
-    gone = Reply(410)
-    scripts = {
-        "good": [Reply(200, [("ETag", '"a"')], rss("a", "b")), Reply(304), Reply(200, (), rss("A", "b", "c")), gone],
-        "flawed": [Reply(200, (), rss("x & y")), gone],
-        "broken": [Reply(500)],
-        "torn": [Reply(200, (), rss("t"), declared=10_000)],
-        "page": [Reply(200, [("Content-Type", "text/html")], b"<html><body>hello</body></html>")],
-        "away": [Reply(404)],
-    }
+    hosts = [f"127.0.0.{number}" for number in range(2, 9)]
+    gone, tag = Reply(410), [("ETag", '"a"')]
     with recording(hosts) as server:
-        pages = [
-            server.page("/feed", *answers, host=host) for host, answers in zip(hosts, scripts.values(), strict=True)
-        ]
-        urls = {name: page.url for name, page in zip(scripts, pages, strict=True)}
-        configure(tmp_path, urls, http=FAST, more=f'[server]\nlisten = "unix:{listen}"')
+        excerpts = rss("d", "e", home=f"http://{hosts[-1]}:{server.port}")
+
+        def excerpts_until_the_page_was_asked_for(_: RecordedRequest) -> Reply:
+            return gone if any(request.path == "/0" for request in server.seen) else Reply(200, (), excerpts)
+
+        scripts: dict[str, list[Reply | Answer]] = {
+            "good": [Reply(200, tag, rss("a", "b")), Reply(304), Reply(200, (), rss("A", "b", "c")), gone],
+            "flawed": [Reply(200, (), rss("x & y")), gone],
+            "broken": [Reply(500), gone],
+            "torn": [Reply(200, (), rss("t"), declared=10_000), gone],
+            "page": [Reply(200, [("Content-Type", "text/html")], b"<html><body>hello</body></html>"), gone],
+            "away": [Reply(404), gone],
+            "excerpts": [excerpts_until_the_page_was_asked_for],
+        }
+        places = zip(scripts.items(), hosts, strict=True)
+        urls = {name: server.page("/feed", *answers, host=host).url for (name, answers), host in places}
+        server.page("/0", Reply(200, [("Content-Type", "text/html")], b"<article>whole</article>"), host=hosts[-1])
+        configuration = configure(tmp_path, urls, http=FAST, more=f'[server]\nlisten = "unix:{listen}"')
+        with configuration.open("a") as file:
+            file.write('full_text = "css:article"\n')  # of the last source
         with Running(tmp_path, database_url, "run") as daemon:
-            for name in ("good", "flawed"):
-                daemon.wait_for("source retired, its articles are kept", source=name)
-            for name in ("broken", "torn", "page", "away"):
-                daemon.wait_for("poll", source=name)
-            # Those that failed once are not polled again for a while, and the others never again.
-            within(30, lambda: ask(listen, "/metrics").value("kzfeed_polls_total", outcome="failed") >= 6)
-            asked = len(server.seen)
+            daemon.wait_for("running")
+            # Then nothing is polled any more.
+            within(
+                60, lambda: kinds(told := ask(listen, "/metrics"))["gone"] == len(scripts) and pages(told)["stored"] > 0
+            )
+            asked = sum(request.path == "/feed" for request in server.seen)
             told = ask(listen, "/metrics")
             assert ask(listen, "/healthz").status == ask(listen, "/readyz").status == 200
             assert daemon.stop() == 0
 
     with database.read() as connection:
         rows = connection.execute(sa.select(tables.polls)).all()
-        versions = connection.execute(sa.select(sa.func.sum(tables.articles.c.revision))).scalar_one()
         articles = connection.execute(sa.select(sa.func.count()).select_from(tables.articles)).scalar_one()
     assert asked == len(rows)
     for outcome, number in Counter(row.outcome for row in rows).items():
         assert told.value("kzfeed_polls_total", outcome=outcome) == number
     assert told.value("kzfeed_polls_total", outcome="not-modified") == 1
     assert kinds(told) == Counter(row.error_kind for row in rows if row.error_kind)
-    assert kinds(told)["gone"] == 2
     assert told.value("kzfeed_polls_flawed_total") == sum(row.flaw is not None for row in rows) == 1
-    assert told.value("kzfeed_new_articles_total") == articles == 4
-    assert told.value("kzfeed_revised_articles_total") == versions - articles == 1
-    served = sum(len(reply.body) for name in ("good", "flawed") for reply in scripts[name])
+    assert told.value("kzfeed_new_articles_total") == articles == 6
+    assert told.value("kzfeed_revised_articles_total") == sum(row.revised_articles for row in rows) == 1
+    served = sum(len(rss(*titles)) for titles in ("ab", "Abc", ["x & y"]))
+    served += sum(request.path == "/feed" for request in server.at(hosts[-1])[:-1]) * len(excerpts)
     assert told.value("kzfeed_document_bytes_total") == sum(row.bytes for row in rows) == served
     assert told.value("kzfeed_poll_duration_seconds_count") == told.value("kzfeed_poll_lag_seconds_count") == asked
     assert told.value("kzfeed_poll_lag_seconds_bucket", le="60.0") == asked
+    assert pages(told)["stored"] == 1
     assert told.value("kzfeed_build_info", version=__version__) == 1
     assert told.value("kzfeed_task_runs_total", task=WATCHED.job, result="done") > 0
 
 
 def kinds(told: Told) -> Counter[str]:
     """How many polls failed, by kind."""
-    found = [each for each in told.samples() if each.name == "kzfeed_poll_failures_total" and each.value]
-    return Counter({each.labels["kind"]: int(each.value) for each in found})
+    return counted(told, "kzfeed_poll_failures_total", "kind")
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_fetched_pages_are_counted_by_outcome(database_url: str, tmp_path: Path) -> None:
-    listen = tmp_path / "monitors.sock"
-    with recording() as server:
-        items = "".join(
-            f"<item><title>{name}</title><link>http://127.0.0.1:{server.port}/{name}</link></item>"
-            for name in ("there", "missing")
-        )
-        feed = f'<rss version="2.0"><channel><title>f</title>{items}</channel></rss>'.encode()
-        page = b"<html><body><article><p>the whole text</p></article></body></html>"
-        server.page("/there", Reply(200, [("Content-Type", "text/html")], page))
-        url = server.page("/feed", Reply(200, (), feed)).url
-        (tmp_path / "kzfeed.toml").write_text(
-            f'[server]\nlisten = "unix:{listen}"\n[http]\n{FAST}\n'
-            f'[[sources]]\nname = "a"\nurl = "{url}"\nfull_text = "css:article"\n'
-        )
-        with Running(tmp_path, database_url, "run") as daemon:
-            within(60, lambda: listen.exists() and len(pages(ask(listen, "/metrics"))) == 2)
-            told = ask(listen, "/metrics")
-            assert daemon.stop() == 0
-
-    assert pages(told)["stored"] == 1
-
-
-def pages(told: Told) -> dict[str, float]:
+def pages(told: Told) -> Counter[str]:
     """How many pages were fetched, by outcome."""
-    found = [each for each in told.samples() if each.name == "kzfeed_page_fetches_total" and each.value]
-    return {each.labels["outcome"]: each.value for each in found}
+    return counted(told, "kzfeed_page_fetches_total", "outcome")
+
+
+def counted(told: Told, name: str, label: str) -> Counter[str]:
+    found = [each for each in told.samples() if each.name == name and each.value]
+    return Counter({each.labels[label]: int(each.value) for each in found})
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
