@@ -40,7 +40,10 @@ def list_articles(
     after: Annotated[str | None, typer.Option(metavar="KEY", help="Go on after the article with this key.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List articles, the newest first, the undated last."""
+    """List articles, the newest first, the undated last.
+
+    Example: kzfeed list --source voa --since 2022-01 --until 2022-02
+    """
     from kzfeed.search.hits import parse_key
     from kzfeed.search.query import parse
     from kzfeed.store.article_list import Filter, listed, listed_hits, place
@@ -78,7 +81,12 @@ def show(
     ] = ShowFormat.FILE,
     revision: Annotated[int | None, typer.Option(help="Show this version. Default: the newest one.")] = None,
 ) -> None:
-    """Show one article, or list those that share an address. Characters that control a terminal become escapes."""
+    """Show one article, or list those that share an address.
+
+    Characters that control a terminal become escapes.
+
+    Example: kzfeed show 42 --format text
+    """
     from kzfeed.export.files import archive_file
     from kzfeed.store.queries import article_rows, versions
 
@@ -131,9 +139,11 @@ def diff(
     older: Annotated[int | None, typer.Option("--from", help="The revision to compare from. Default: first.")] = None,
     newer: Annotated[int | None, typer.Option("--to", help="The revision to compare with. Default: newest.")] = None,
 ) -> None:
-    """Show what changed from each version of an article to the next, or between two of them.
+    """Show what changed between the versions of an article.
 
-    Articles that share an address are listed.
+    Each version is compared with the next, or two of them with each other. Articles that share an address are listed.
+
+    Example: kzfeed diff 42 --from 0 --to 2
     """
     from kzfeed.article.diff import revision_diffs
     from kzfeed.cli.diff_output import print_diffs, print_only_version

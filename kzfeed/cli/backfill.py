@@ -36,7 +36,12 @@ def backfill(
     as_json: AsJson = False,
     migrate: Migrate = True,
 ) -> None:
-    """Store archive files, and restore exports. Running it again stores what is missing and changes nothing else."""
+    """Store archive files, and restore exports.
+
+    Running it again stores what is missing and changes nothing else.
+
+    Example: kzfeed backfill articles --source-from folder
+    """
     from kzfeed import backfill as backfilling
     from kzfeed import file_reader
     from kzfeed.cli.progress import progress_bar

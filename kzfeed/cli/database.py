@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 
 def upgrade(ctx: typer.Context) -> None:
-    """Bring the schema up to date."""
+    """Bring the schema up to date.
+
+    `run`, `poll` and `backfill` do it by themselves.
+
+    Example: kzfeed db upgrade
+    """
     from kzfeed.store import schema
 
     with ctx.obj.database(migrate=True) as database:
@@ -29,7 +34,10 @@ def upgrade(ctx: typer.Context) -> None:
 
 
 def current(ctx: typer.Context) -> None:
-    """Print the database's schema revision, and the one that this kzfeed needs."""
+    """Print the schema's revision, and the one that is needed.
+
+    Example: kzfeed db current
+    """
     from kzfeed.store import schema
 
     with ctx.obj.database_of_any_schema() as database:
@@ -41,7 +49,12 @@ def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write. PostgreSQL needs pg_dump.")],
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace FILE once the new backup is whole.")] = False,
 ) -> None:
-    """Copy the whole database into one file, consistently, while the daemon runs."""
+    """Copy the whole database into a file. A daemon may run.
+
+    The copy is consistent. docs/backup.md says how to restore it.
+
+    Example: kzfeed db backup kzfeed-2026-11-30.db
+    """
     from kzfeed.store.backup import backup as write_backup
 
     # A backup comes before an upgrade, so the schema may be an older one.
@@ -54,7 +67,12 @@ def rescue(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The new database to write. It must not exist.")],
 ) -> None:
-    """Write a new database with all that can be read of a damaged SQLite one; exit with 1 if something is lost."""
+    """Write a new database with all that a damaged one still has.
+
+    It is for SQLite. The exit status is 1 where something is lost.
+
+    Example: kzfeed db rescue rescued.db
+    """
     from kzfeed.store.rescue import rescue as write_rescued
 
     losses: list[str] = []
@@ -73,7 +91,12 @@ Role = Annotated[str, typer.Argument(metavar="ROLE", help="A role of the Postgre
 
 
 def grant(ctx: typer.Context, role: Role) -> None:
-    """Let a PostgreSQL role read everything but the addresses of sources, also tables that later versions add."""
+    """Let a PostgreSQL role read the archive.
+
+    It may read everything but the addresses of sources, also tables that later versions add.
+
+    Example: kzfeed db grant readers
+    """
     from kzfeed.store import grants
 
     with ctx.obj.database(migrate=False) as database:
@@ -83,7 +106,10 @@ def grant(ctx: typer.Context, role: Role) -> None:
 
 
 def revoke(ctx: typer.Context, role: Role) -> None:
-    """Take from a PostgreSQL role what `grant` gave it."""
+    """Take from a PostgreSQL role what `grant` gave it.
+
+    Example: kzfeed db revoke readers
+    """
     from kzfeed.store import grants
 
     with ctx.obj.database(migrate=False) as database:
@@ -92,7 +118,12 @@ def revoke(ctx: typer.Context, role: Role) -> None:
 
 
 def recount(ctx: typer.Context) -> None:
-    """Count the articles by day and source anew (table day_counts), where `verify` finds these counts wrong."""
+    """Count the articles by day and source anew.
+
+    It is for a database in which `verify` finds these counts (table day_counts) wrong.
+
+    Example: kzfeed db recount
+    """
     from kzfeed.store import day_counts
 
     with ctx.obj.database(migrate=False) as database, database.write() as connection:
@@ -123,9 +154,9 @@ def verify(
         ),
     ] = None,
 ) -> None:
-    """Check the whole database; exit with 1 if something is damaged. A daemon may run meanwhile.
+    """Check the whole database. A daemon may run meanwhile.
 
-    With --files it compares the files of a folder with the database instead.
+    The exit status is 1 where something is damaged. With --files it compares the files of a folder with the database instead.
 
     Example: kzfeed verify --files articles
     """

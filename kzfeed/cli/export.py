@@ -50,9 +50,12 @@ def export(
         bool, typer.Option("--front-matter", help="Begin files with the front matter that came with them, if any.")
     ] = False,
 ) -> None:
-    """Write articles as archive files, JSON Lines, CSV, Parquet or an Atom feed.
+    """Write articles as archive files, or for other tools.
 
-    `backfill` restores archive files, JSON Lines and Atom feeds exactly.
+    The formats are archive files, JSON Lines, CSV, Parquet and Atom. `backfill` restores archive files, JSON Lines and
+    Atom feeds exactly.
+
+    Example: kzfeed export voa.jsonl.zst --source voa --since 2022
     """
     from kzfeed.cli.progress import progress_bar
     from kzfeed.export.destination import format_for

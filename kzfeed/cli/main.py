@@ -35,7 +35,8 @@ app = typer.Typer(
     help="kzfeed archives feeds: it keeps every article that they ever showed.",
     epilog="These options may also follow the command.",
     no_args_is_help=True,
-    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
 source_commands = typer.Typer(help="List, add, change and remove sources, or try a feed.", no_args_is_help=True)

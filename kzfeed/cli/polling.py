@@ -29,7 +29,12 @@ def poll(
     as_json: AsJson = False,
     migrate: Migrate = True,
 ) -> None:
-    """Poll sources once, now, whatever their interval."""
+    """Poll sources once, now, whatever their interval.
+
+    The exit status is 1 where a source fails. The others are stored all the same.
+
+    Example: kzfeed poll voa bbc
+    """
     gc.disable()
     from kzfeed.cli.progress import progress_bar
     from kzfeed.poll_sources import poll_sources
@@ -89,6 +94,8 @@ def run(ctx: typer.Context, migrate: Migrate = True) -> None:
     """Run the daemon: poll what is due until SIGTERM or SIGINT.
 
     When a file of the configuration changes, or on SIGHUP, the daemon reads the configuration again.
+
+    Example: kzfeed --log-format json run
     """
     # A SIGHUP before the daemon handles it must wait, not kill.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])

@@ -28,9 +28,12 @@ def query(
     ] = False,
     timeout: Annotated[float, typer.Option(min=0.001, help="The most seconds that the database may take.")] = 30,
 ) -> None:
-    """Ask the database in SQL, and print a table. Nothing can be changed: the database itself refuses it.
+    """Ask the database in SQL, and print a table.
 
-    docs/database.md describes the tables, docs/cookbook.md has queries to begin with.
+    Nothing can be changed: the database itself refuses it. docs/database.md describes the tables, docs/cookbook.md has
+    queries to begin with.
+
+    Example: kzfeed query "select source, count(*) from article_list group by 1"
     """
     from kzfeed.store.user_query import run_query
 

@@ -40,7 +40,12 @@ def search(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Build the index again first. A daemon may run.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Find articles by what their titles and texts say, the newest first."""
+    """Find articles by their titles and texts, the newest first.
+
+    docs/search.md explains what a query may hold.
+
+    Example: kzfeed search 哈薩克斯坦 -北京 since:2022
+    """
     from kzfeed.search.hits import parse_key
     from kzfeed.search.query import parse
     from kzfeed.store.search.pages import best, open_index, page

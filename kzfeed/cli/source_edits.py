@@ -209,7 +209,7 @@ def enable(ctx: typer.Context, names: Names, as_json: AsJson = False) -> None:
 
 
 def disable(ctx: typer.Context, names: Names, as_json: AsJson = False) -> None:
-    """Poll sources no longer, and keep them in the configuration with their state.
+    """Poll sources no longer, and keep them in the configuration.
 
     Example: kzfeed sources disable voa
     """

@@ -23,9 +23,9 @@ def import_sources(
     file: Annotated[str, typer.Argument(metavar="FILE", help="An OPML file, or the urls file of newsboat.")],
     as_json: AsJson = False,
 ) -> None:
-    """Add the feeds of another reader to kzfeed.toml, with their titles and folders. None of them is visited.
+    """Add the feeds of another reader to kzfeed.toml.
 
-    A folder becomes a tag of its sources. What cannot be imported is named, and the exit status is 1.
+    Their titles and folders come with them, and none of them is visited. A folder becomes a tag of its sources. What cannot be imported is named, and the exit status is 1.
 
     Example: kzfeed sources import feeds.opml
     """
@@ -73,9 +73,9 @@ def export_sources(
     opml: Annotated[bool, typer.Option("--opml", help="Write OPML 2.0. This is the default.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the sources of the configuration as OPML for other feed readers, or as JSON. Passwords are left out.
+    """Write the sources as OPML for other readers, or as JSON.
 
-    Tags become folders; a source with several tags is in several folders.
+    Passwords are left out. Tags become folders; a source with several tags is in several folders.
 
     Example: kzfeed sources export --opml feeds.opml
     """

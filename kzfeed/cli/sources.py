@@ -14,9 +14,11 @@ from kzfeed.text import redacted
 
 
 def list_sources(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """List the sources: address, state, last article, last success and next poll.
+    """List the sources: state, last article, next poll.
 
     Sources that only backfilled articles have are in it too.
+
+    Example: kzfeed sources list --json
     """
     from kzfeed.cli.source_list import print_sources, source_rows
     from kzfeed.store.queries import source_health
@@ -41,10 +43,12 @@ def check(
     timezone: Annotated[str | None, typer.Option(help="The zone of dates that name none.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Visit a feed once and report what kzfeed would make of it. Nothing is stored.
+    """Visit a feed once, and say what kzfeed makes of it.
 
-    Where the address is that of a web page, the report lists the feeds that the page names. The exit status is 1 where
+    Nothing is stored. Where the address is that of a web page, the report lists the feeds that the page names. The exit status is 1 where
     the visit fails or the feed has a flaw.
+
+    Example: kzfeed sources check https://feedx.net/rss/bbc.xml
     """
     from kzfeed.check.lines import lines
     from kzfeed.check.visit import check_feed
@@ -63,7 +67,12 @@ def explain(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the source.")],
     as_json: AsJson = False,
 ) -> None:
-    """Explain when the next poll of a source is, and what its last ten polls brought."""
+    """Explain when the next poll of a source is, and why.
+
+    The last ten polls, and what they brought, are shown too.
+
+    Example: kzfeed explain voa
+    """
     from kzfeed.cli.explain import explain_source
     from kzfeed.clock import utc_now
 

@@ -43,9 +43,11 @@ def stats(
     until: DayAfter = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show the archive at a glance: articles per day, sources, polls, failures, gaps and sizes.
+    """Show the archive at a glance: articles, polls, failures, sizes.
 
     Everything but the lines on the whole archive is for a period, the last 30 days if you name no other one.
+
+    Example: kzfeed stats --days 90
     """
     from kzfeed.clock import utc_now
     from kzfeed.store.statistics import statistics
