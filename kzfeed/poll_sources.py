@@ -21,6 +21,7 @@ from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
 from kzfeed.schedule.explain import moment
 from kzfeed.schedule.permission import pause_end, retirement
+from kzfeed.source_names import unknown_source
 from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database
 from kzfeed.store.page_queue import count_pages
@@ -129,10 +130,7 @@ def _wanted(settings: Settings, database: Database, names: Sequence[str]) -> dic
     if not_polled := sorted(set(names) & disabled):
         raise UsageError(f"disabled, so not polled (see `kzfeed sources enable`): {', '.join(not_polled)}")
     if unknown := sorted(set(names) - stored.keys()):
-        known = ", ".join(stored) or "none"
-        raise UsageError(
-            f"no source {', '.join(unknown)} is configured in {settings.origin} or in the database; there are: {known}"
-        )
+        raise unknown_source(unknown[0], stored, f"is configured in {settings.origin} or in the database")
     if names:
         chosen = set(names)
     elif settings.names_sources:

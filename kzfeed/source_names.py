@@ -1,6 +1,9 @@
-"""The rule for names of sources, which are also the names of folders in an export."""
+"""The rule for names of sources, which are also the names of folders in an export; and names that no source has."""
 
 import re
+from collections.abc import Collection
+
+from kzfeed.errors import UsageError
 
 SOURCE_NAME_RULE = "1 to 64 small letters of any script, digits, '.', '_' and '-', and no '.' or '-' first"
 _NAME = re.compile(r"\w[\w.-]{0,63}")
@@ -14,3 +17,15 @@ def is_source_name(text: object) -> bool:
 def source_name_from(text: str) -> str:
     """The text made into the name of a source; empty where nothing of it can be kept."""
     return re.sub(r"[^\w.-]+", "-", text.lower()).strip(".-")[:64]
+
+
+def unknown_source(name: str, known: Collection[str], where: str) -> UsageError:
+    """The error that no source has this name, with the nearest of the names that are known.
+
+    `where` completes "no source 'vao' …", for example with "in this database".
+    """
+    import difflib  # imported late: only mistakes need it
+
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    hint = f"the nearest is {near[0]}" if near else "there are no sources yet, and `kzfeed sources add URL` adds one"
+    return UsageError(f"no source {name!r} {where}: {hint}")

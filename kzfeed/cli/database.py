@@ -156,7 +156,8 @@ def verify(
 ) -> None:
     """Check the whole database. A daemon may run meanwhile.
 
-    The exit status is 1 where something is damaged. With --files it compares the files of a folder with the database instead.
+    The exit status is 1 where something is damaged. With --files it compares the files of a folder with the database
+    instead.
 
     Example: kzfeed verify --files articles
     """

@@ -8,6 +8,7 @@ from kzfeed.errors import UsageError
 from kzfeed.hosts import host_of
 from kzfeed.model.polls import Source
 from kzfeed.schedule.explain import explain, explain_pages, poll_line
+from kzfeed.source_names import unknown_source
 from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database
 from kzfeed.store.page_queue import count_pages, page_problems
@@ -30,8 +31,9 @@ def explain_source(database: Database, name: str, now: datetime) -> Explanation:
     if not found:
         if name in source_names(database):
             raise UsageError(f"the source {name!r} is not polled: its articles were backfilled")
-        known = ", ".join(source.name for source in sources.load(database)) or "none"
-        raise UsageError(f"no source {name!r} has an address in this database; there are: {known}")
+        raise unknown_source(
+            name, [source.name for source in sources.load(database)], "has an address in this database"
+        )
     source = found[0]
     paused_until = host_pauses.paused_hosts(database, now).get(host_of(source.url))
     polls = last_polls(database, source.id)

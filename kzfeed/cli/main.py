@@ -32,16 +32,19 @@ from kzfeed.errors import KzfeedError
 from kzfeed.text import printable_lines, redacted
 
 app = typer.Typer(
-    help="kzfeed archives feeds: it keeps every article that they ever showed.",
-    epilog="These options may also follow the command.",
+    help="kzfeed archives feeds: it keeps every article that they ever showed.\n\nExample: kzfeed sources add https://example.org/",
+    epilog="--config, --database and --log-format may also follow the command.",
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-source_commands = typer.Typer(help="List, add, change and remove sources, or try a feed.", no_args_is_help=True)
+source_commands = typer.Typer(
+    help="List, add, change and remove sources, or try a feed.\n\nExample: kzfeed sources add https://example.org/",
+    no_args_is_help=True,
+)
 database_commands = typer.Typer(
-    help="Upgrade the database, back it up, rescue it, or let others read it.", no_args_is_help=True
+    help="Upgrade, back up or rescue the database, or share it.\n\nExample: kzfeed db backup FILE", no_args_is_help=True
 )
 app.command()(backfill.backfill)
 app.command()(polling.poll)
@@ -81,7 +84,7 @@ def main() -> None:
     """Run the command of `sys.argv`, and exit."""
     try:
         try:
-            app(args=global_options_first(sys.argv[1:]))
+            app(args=global_options_first(sys.argv[1:]), prog_name="kzfeed")
         finally:
             sys.stdout.flush()
     except KzfeedError as error:

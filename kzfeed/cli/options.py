@@ -48,7 +48,26 @@ class ShowFormat(StrEnum):
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else on standard output.")]
 Migrate = Annotated[bool, typer.Option("--migrate/--no-migrate", help="Bring the database's schema up to date first.")]
-SourceName = Annotated[str | None, typer.Option("--source", help="Only articles that this source showed first.")]
+
+
+def configured_names(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The names of sources in the configuration's files that begin with this text, for completion in a shell."""
+    from kzfeed.config.files import read_files
+    from kzfeed.config.load import config_location
+    from kzfeed.errors import ConfigError
+
+    try:
+        tables = read_files(config_location(ctx.find_root().params.get("config"))).document.get("sources", [])
+    except ConfigError:
+        return []  # a message would stand in the middle of the line that is being typed
+    names = [each.get("name") for each in tables if isinstance(each, dict)] if isinstance(tables, list) else []
+    return [name for name in names if isinstance(name, str) and name.startswith(incomplete)]
+
+
+SourceName = Annotated[
+    str | None,
+    typer.Option("--source", help="Only articles that this source showed first.", autocompletion=configured_names),
+]
 
 
 def instant(text: str) -> datetime:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kzfeed.cli.options import AsJson, Migrate, Session
+from kzfeed.cli.options import AsJson, Migrate, Session, configured_names
 from kzfeed.cli.output import page_line, page_summary, poll_line, poll_summary, print_json, print_line
 from kzfeed.errors import DatabaseError
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 def poll(
     ctx: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(help="The sources to poll. Default: all.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="The sources to poll. Default: all.", autocompletion=configured_names),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Also poll sources that are gone or whose server asked to wait.")
     ] = False,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from kzfeed.cli.options import AsJson, Session
+from kzfeed.cli.options import AsJson, Session, configured_names
 from kzfeed.cli.output import print_json, print_line, print_sentence
 from kzfeed.errors import DatabaseMissing, UsageError
 from kzfeed.source_names import SOURCE_NAME_RULE, is_source_name
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from kzfeed.config.source_lists import ListedSource
 
 Result = TypeVar("Result")
-Names = Annotated[list[str], typer.Argument(metavar="NAME", help="The names of sources.")]
+Names = Annotated[
+    list[str], typer.Argument(metavar="NAME", help="The names of sources.", autocompletion=configured_names)
+]
 
 
 def edit(session: Session, change: "Callable[[ConfigFiles], tuple[Contents, Result]]") -> Result:
@@ -218,7 +220,9 @@ def disable(ctx: typer.Context, names: Names, as_json: AsJson = False) -> None:
 
 def set_source(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the source.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The name of the source.", autocompletion=configured_names)
+    ],
     settings: Annotated[
         list[str], typer.Argument(metavar="KEY=VALUE", help="Settings, as TOML or plain text; KEY= takes one away.")
     ],

@@ -25,7 +25,8 @@ def import_sources(
 ) -> None:
     """Add the feeds of another reader to kzfeed.toml.
 
-    Their titles and folders come with them, and none of them is visited. A folder becomes a tag of its sources. What cannot be imported is named, and the exit status is 1.
+    Their titles and folders come with them, and none of them is visited. A folder becomes a tag of its sources. What
+    cannot be imported is named, and the exit status is 1.
 
     Example: kzfeed sources import feeds.opml
     """

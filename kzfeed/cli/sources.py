@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kzfeed.cli.options import AsJson
+from kzfeed.cli.options import AsJson, configured_names
 from kzfeed.cli.output import print_json, print_sentence
 from kzfeed.errors import DatabaseMissing
 from kzfeed.text import redacted
@@ -45,8 +45,8 @@ def check(
 ) -> None:
     """Visit a feed once, and say what kzfeed makes of it.
 
-    Nothing is stored. Where the address is that of a web page, the report lists the feeds that the page names. The exit status is 1 where
-    the visit fails or the feed has a flaw.
+    Nothing is stored. Where the address is that of a web page, the report lists the feeds that the page names. The exit
+    status is 1 where the visit fails or the feed has a flaw.
 
     Example: kzfeed sources check https://feedx.net/rss/bbc.xml
     """
@@ -64,7 +64,9 @@ def check(
 
 def explain(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of the source.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="The name of the source.", autocompletion=configured_names)
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Explain when the next poll of a source is, and why.

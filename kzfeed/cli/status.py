@@ -16,9 +16,12 @@ _SHOWN_FAILURES = 3
 
 
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
-    """Say whether a daemon runs on this database, what is due, what fails, and how far search is behind.
+    """Say whether a daemon runs, what is due, and what fails.
 
-    The exit status is 1 where no daemon runs or polls are late. Sources that fail are listed, and change nothing in it.
+    It also says how far search is behind. The exit status is 1 where no daemon runs or polls are late. Sources that
+    fail are listed, and change nothing in it.
+
+    Example: kzfeed status --json
     """
     from kzfeed.clock import utc_now
     from kzfeed.store.status import status as read_status

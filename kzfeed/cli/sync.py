@@ -20,7 +20,8 @@ Directory = Annotated[
 def sync(ctx: typer.Context, directory: Directory) -> None:
     """Make a folder of archive files equal to the database.
 
-    It has lists of the newest articles too, and what was changed is printed. Files that kzfeed made and that no article has any more are removed. All other files stay.
+    It has lists of the newest articles too, and what was changed is printed. Files that kzfeed made and that no article
+    has any more are removed. All other files stay.
 
     Example: kzfeed sync articles
     """

@@ -3,7 +3,6 @@
 The functions that begin with `with_` are pure: they give the new contents of files.
 """
 
-import difflib
 import fcntl
 import os
 import stat
@@ -22,6 +21,7 @@ from kzfeed.config.files import ConfigFiles, Location, Place, read_files
 from kzfeed.config.settings import Settings
 from kzfeed.config.source_lists import ListedSource, names_for
 from kzfeed.errors import ConfigError, UsageError
+from kzfeed.source_names import unknown_source
 
 Contents = Mapping[Path, bytes]
 """The new contents of files."""
@@ -137,9 +137,7 @@ def _places(files: ConfigFiles, names: Iterable[str]) -> dict[str, Place]:
     places: dict[str, Place] = {}
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise UsageError(f"no source {name!r} is configured in {files.main or 'any file'}{hint}")
+            raise unknown_source(name, known, f"is configured in {files.main or 'any file'}")
         place = known[name]
         if place.line is not None:
             raise UsageError(

@@ -11,7 +11,6 @@ A query is a list of items with spaces between them; an article must match all o
     since:2024-05   published then or later            until:2024   published before
 """
 
-import difflib
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from datetime import UTC, datetime
 from kzfeed.errors import UsageError
 from kzfeed.search.folding import fold
 from kzfeed.search.terms import WORD, Keys, has_unspaced, keys
+from kzfeed.source_names import unknown_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,7 @@ def check_sources(names: Iterable[str], known: Collection[str]) -> None:
     """Raise UsageError if one of these names is no source that is known."""
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-            hint = f"the nearest is {near[0]}" if near else "it has no sources"
-            raise UsageError(f"no source {name!r} in this database: {hint}")
+            raise unknown_source(name, known, "in this database")
 
 
 @dataclass(frozen=True, slots=True)

@@ -311,7 +311,7 @@ def test_the_daemon_polls_what_is_due_until_a_signal_and_exits_0(
     [
         (["backfill", "/nonexistent"], 2, "/nonexistent: no such file or folder"),
         (["backfill", ".", "--source", "Not A Slug"], 2, "'Not A Slug' is no name of a source"),
-        (["poll", "nobody"], 2, "no source nobody is configured"),
+        (["poll", "nobody"], 2, "no source 'nobody' is configured"),
         (["poll", "--config", "missing.toml"], 2, "missing.toml"),
         (["nonsense"], 2, "No such command"),
         (["list"], 3, "database"),

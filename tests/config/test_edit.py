@@ -228,7 +228,7 @@ def test_a_change_that_would_be_wrong_is_refused_and_nothing_is_written(
 
 
 def test_a_name_that_nobody_has_is_refused_with_the_nearest_one(file: Path) -> None:
-    with pytest.raises(UsageError, match=r"no source 'voe' is configured in .*kzfeed.toml \(did you mean voa\?\)"):
+    with pytest.raises(UsageError, match=r"no source 'voe' is configured in .*kzfeed.toml: the nearest is voa"):
         remove(file, "voa", "voe")
     assert file.read_text("utf-8") == FILE
 

@@ -177,7 +177,7 @@ def test_a_name_that_is_not_there_is_a_mistake_of_usage(kzfeed_explain: Explain)
     done = kzfeed_explain("vao")
 
     assert done.returncode == 2
-    assert done.stderr == "kzfeed: no source 'vao' has an address in this database; there are: new, voa\n"
+    assert done.stderr == "kzfeed: no source 'vao' has an address in this database: the nearest is voa\n"
 
 
 def test_a_poll_that_brought_something_says_what() -> None:
