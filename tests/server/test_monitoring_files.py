@@ -3,6 +3,8 @@
 import itertools
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -99,6 +101,21 @@ def test_an_alert_can_fire_and_says_what_to_do(rule: dict[str, Any], told: Told)
         assert set(re.findall(r"{{(.*?)}}", text)) <= {
             *(" $labels.instance ", " $value ", " $value | humanizeDuration ", " $value | humanizePercentage ")
         }
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not here")
+def test_the_alerts_fire_when_they_should_and_not_otherwise() -> None:
+    done = subprocess.run(["promtool", "test", "rules", Path(__file__).with_name("alerts.yml")], check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not here")
+def test_promtool_finds_no_fault_with_alerts_and_metrics(told: Told) -> None:
+    for arguments, text in ((["rules", ROOT / "deploy" / "alerts.yml"], ""), (["metrics"], told.body)):
+        done = subprocess.run(
+            ["promtool", "check", *arguments], input=text, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("panel", DASHBOARD["panels"], ids=lambda panel: panel["title"])
