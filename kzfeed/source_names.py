@@ -6,17 +6,20 @@ from collections.abc import Collection
 from kzfeed.errors import UsageError
 
 SOURCE_NAME_RULE = "1 to 64 small letters of any script, digits, '.', '_' and '-', and no '.' or '-' first"
+_RESERVED = "kzfeed-export.jsonl"
+"""The list of an export, beside which the folders of its sources are."""
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 
 
 def is_source_name(text: object) -> bool:
     """Whether this may be the name of a source: see SOURCE_NAME_RULE."""
-    return isinstance(text, str) and bool(_NAME.fullmatch(text)) and text == text.lower()
+    return isinstance(text, str) and bool(_NAME.fullmatch(text)) and text == text.lower() != _RESERVED
 
 
 def source_name_from(text: str) -> str:
     """The text made into the name of a source; empty where nothing of it can be kept."""
-    return re.sub(r"[^\w.-]+", "-", text.lower()).strip(".-")[:64]
+    name = re.sub(r"[^\w.-]+", "-", text.lower()).strip(".-")[:64]
+    return name if is_source_name(name) else ""
 
 
 def unknown_source(name: str, known: Collection[str], where: str) -> UsageError:

@@ -15,6 +15,9 @@ TIME_LIMIT = 0.1
 """The seconds that the filters of a source may take for one document. A search takes about 1 ns for each character of
 the text, so that even 50 expressions for 2 MB of text are done by then."""
 
+LONGEST_PATTERN = 10_000
+"""The most characters of an expression. To compile one takes the longer the longer it is, by its square."""
+
 _KEYS = tuple(field.name for field in fields(FilterRule))
 
 
@@ -46,8 +49,10 @@ def apply_filters(articles: Sequence[Article], filters: Filters, clock: Callable
 
 def problem_of(pattern: str) -> str | None:
     """What is wrong with a regular expression; None if nothing is."""
+    if len(pattern) > LONGEST_PATTERN:
+        return f"longer than {LONGEST_PATTERN:,} characters"
     try:
-        regex.compile(pattern)
+        _compiled(pattern)
     except regex.error as error:
         return str(error)
     return None
@@ -78,7 +83,13 @@ class _Search:
 
 @lru_cache(maxsize=1_000)
 def _compiled(pattern: str) -> Any:
-    return regex.compile(pattern)
+    """The compiled expression. Raises regex.error for whatever is wrong with it."""
+    try:
+        return regex.compile(pattern)
+    except RecursionError:
+        raise regex.error("nested too deeply") from None
+    except ValueError as error:  # flags that exclude each other
+        raise regex.error(str(error)) from None
 
 
 def _is_kept(article: Article, filters: Filters, search: _Search) -> bool:

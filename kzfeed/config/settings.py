@@ -190,7 +190,7 @@ class Reading:
     tables: tuple[dict[str, Any], ...] = field(default=(), repr=False)
     left_out: tuple[str, ...] = ()
     sources_variable: bool = False
-    place_of: Callable[[str], tuple[str, int | None]] = lambda _: (BUILT_IN, None)
+    place_of: Callable[[str], tuple[str, int | None]] = field(default=lambda _: (BUILT_IN, None), compare=False)
 
 
 class Settings(_Section):

@@ -36,6 +36,22 @@ def test_a_source_has_the_filters_of_the_file(tmp_path: Path) -> None:
             'exclude = [{ tag = "a" }, { title = "(直播" }]',
             "sources.voa.exclude[2].title = '(直播': expected a regular expression (missing ) at position 3)",
         ),
+        pytest.param(
+            f'exclude = [{{ title = "{"(" * 2000}{")" * 2000}" }}]',
+            f"sources.voa.exclude[1].title = '{'(' * 97}...': expected a regular expression (nested too deeply)",
+            id="nested",
+        ),
+        pytest.param(
+            f'exclude = [{{ title = "{"a" * 10_001}" }}]',
+            f"sources.voa.exclude[1].title = '{'a' * 97}...': "
+            "expected a regular expression (longer than 10,000 characters)",
+            id="long",
+        ),
+        (
+            'exclude = [{ title = "(?a)(?u)" }]',
+            "sources.voa.exclude[1].title = '(?a)(?u)': "
+            "expected a regular expression (ASCII, LOCALE and UNICODE flags are mutually incompatible)",
+        ),
         (
             'include = [{ text = "" }]',
             "sources.voa.include[1].text = '': expected a regular expression that is not empty",

@@ -147,6 +147,10 @@ def test_names_are_made_from_titles_else_from_hosts() -> None:
     assert names_for(listed) == ["新闻-频道", "bbc-news-world", "c.example", "d.example", "chosen"]
 
 
+def test_no_source_is_named_like_the_list_of_an_export_beside_which_its_folder_is() -> None:
+    assert names_for([ListedSource(1, "https://a.example/", "kzfeed-export.jsonl")]) == ["a.example"]
+
+
 def test_a_name_that_is_shared_or_taken_gets_a_suffix_of_the_url_whatever_the_order() -> None:
     listed = [
         ListedSource(1, "https://a.example/", "News"),

@@ -369,6 +369,10 @@ SOURCE_MISTAKES = [
         f"full_text = 'css:div[': expected {FULL_TEXT}; the selector is wrong: "
         "Malformed attribute selector at position 3",
     ),
+    (
+        f'full_text = "css:{"a," * 501}b"',
+        f"full_text = 'css:{'a,' * 46}a...': expected a CSS selector of at most 1,000 characters",
+    ),
     ('link_from = "id"', "link_from = 'id': expected one of 'link' or 'guid'"),
     (
         'content_from = "description"',
@@ -383,7 +387,7 @@ SOURCE_MISTAKES = [
 def test_a_wrong_value_of_a_source_is_told_with_what_was_expected(
     read: Read, folder: Path, text: str, said: str
 ) -> None:
-    assert mistakes(read, SOURCE + text) == [f"{folder / 'kzfeed.toml'}: sources.voa.{said}"]
+    assert mistakes(read, SOURCE + text) == [f"{folder / 'kzfeed.toml'}, line 1: sources.voa.{said}"]
 
 
 def test_a_source_says_where_the_full_text_is_and_how_an_odd_feed_is_read(read: Read) -> None:
