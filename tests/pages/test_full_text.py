@@ -172,13 +172,16 @@ def test_a_date_that_arrives_later_is_taken_though_the_text_is_that_of_the_page(
     assert archive.article()["revision"] == 2
 
 
-def test_an_entry_with_a_new_guid_is_the_same_article_though_its_text_is_that_of_the_page(archive: Archive) -> None:
-    source = archive.add_source().respond_with(feed(replace(ITEM, guid="1")))
-    archive.server.page("/a/1.html", page("<p>一</p>" * 200))
+@pytest.mark.parametrize("text", ["灯塔照亮整条海岸线", "灯塔照亮整条海岸线，已更正"])
+def test_an_entry_with_a_new_guid_is_the_same_article_though_its_text_is_that_of_the_page(
+    archive: Archive, text: str
+) -> None:
+    source = archive.add_source().respond_with(feed(Item(text="灯塔照亮整条海岸线", guid="1")))
+    archive.server.page("/a/1.html", page("<p>渡船在黄昏时靠岸。</p>" * 20))
     archive.poll()
     archive.fetch_pages()
 
-    source.respond_with(feed(replace(ITEM, guid="2")))
+    source.respond_with(feed(Item(text=text, guid="2")))
 
     assert archive.poll().new_articles == 0
     assert archive.rows(tables.gaps) == []
