@@ -282,6 +282,7 @@ class StoredVersion:
     published_at: datetime | None = None
     published_raw: str | None = None
     front_matter: str | None = None
+    content_from: Origin | None = None
 
     def of(self, article: StoredArticle) -> StoredArticle:
         """The article as it was in this version."""

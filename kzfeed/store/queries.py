@@ -197,7 +197,7 @@ def _begins_with(digits: str) -> sa.ColumnElement[bool]:
 def versions(database: Database, article_id: int) -> list[StoredVersion]:
     """All versions of an article, the oldest first."""
     older = tables.revisions.c
-    names = ("revision", "title", "content", "text", "published_at", "published_raw", "front_matter")
+    names = ("revision", "title", "content", "text", "published_at", "published_raw", "front_matter", "content_from")
     columns = (*(older[name] for name in names), older.seen_at, older.source_id)
     newest = (
         *(_article[name] for name in names),
