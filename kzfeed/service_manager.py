@@ -47,7 +47,7 @@ class ServiceManager:
 
     def status(self, text: str) -> None:
         """A line for `systemctl status`."""
-        line = str(printable(text))
+        line = printable(redacted(text))
         self._send(f"STATUS={line if len(line) <= _LONGEST_STATUS else line[: _LONGEST_STATUS - 3] + '...'}")
 
     def _send(self, message: str) -> None:
@@ -77,7 +77,7 @@ def status_line(found: Mapping[str, Any]) -> str:
     if failing:
         first = failing[0]
         since = f" since {moment(first['failing_since'])}" if first["failing_since"] else ""
-        why = redacted(without_address(first["last_error"] or "no reason given"))
+        why = without_address(first["last_error"] or "no reason given")
         others = f", and {plural(len(failing) - 1, 'other')}" if failing[1:] else ""
         parts.append(f"{len(failing):,} failing: {first['source']}{since} ({why}){others}")
     else:

@@ -169,6 +169,11 @@ def test_a_status_is_one_line_of_bounded_length(text: str, manager: Socket) -> N
     assert json.dumps(message)
 
 
+def test_a_status_holds_no_password(manager: Socket) -> None:
+    ServiceManager(manager.address).status("database unavailable: postgresql://me:hunter2@db.example/archive")
+    assert manager.next() == {"STATUS": "database unavailable: postgresql://***@db.example/archive"}
+
+
 def test_a_socket_of_the_abstract_namespace_is_reached(tmp_path: Path) -> None:
     manager = Socket(f"@kzfeed-test-{tmp_path}")
     ServiceManager(manager.address).ready()
