@@ -62,9 +62,6 @@ class Reading(Generic[Value]):
             last = self._last
         return last.result(self._patience)
 
-    def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
 
 class Monitor:
     """What is known of a daemon: `on_poll`, `on_page` and `on_job` record it, the other methods answer monitors."""
@@ -112,11 +109,6 @@ class Monitor:
         """All metrics."""
         return Answer(HTTPStatus.OK, self._metrics.text(), CONTENT_TYPE)
 
-    def close(self) -> None:
-        """Read the database no more."""
-        self._figures.close()
-        self._readiness.close()
-
 
 def _unavailable(why: str) -> Answer:
     return Answer(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n".encode())
@@ -127,8 +119,5 @@ def monitoring(address: Address, database: Database, watched: Watched) -> Iterat
     """A monitor that is answered at this address. Raises ListenError if the address cannot be used."""
     monitor = Monitor(database, watched)
     answers = {"/healthz": monitor.health, "/readyz": monitor.readiness, "/metrics": monitor.metrics}
-    try:
-        with answering(address, answers):
-            yield monitor
-    finally:
-        monitor.close()
+    with answering(address, answers):
+        yield monitor

@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import yaml
 from kzfeed.daemon import CLAIM_JOB, STUCK_AFTER_TICKS, TICK
 from kzfeed.server.monitor import ANSWER_S, Monitor, Watched
 from kzfeed.store.engine import Database
+from tests.etiquette.program import within
 from tests.server.client import Told
 
 ROOT = Path(__file__).parents[2]
@@ -39,9 +39,10 @@ def told(sqlite_database: Database) -> Told:
 
     with open_index(sqlite_database) as index:
         catch_up(index)
-    with closing(Monitor(sqlite_database, Watched(CLAIM_JOB, timedelta(minutes=2)))) as monitor:
-        monitor.on_job(CLAIM_JOB, False)
-        return Told(200, {}, monitor.metrics().body.decode())
+    monitor = Monitor(sqlite_database, Watched(CLAIM_JOB, timedelta(minutes=2)))
+    monitor.on_job(CLAIM_JOB, False)
+    within(30, lambda: b"kzfeed_sources_due" in monitor.metrics().body)
+    return Told(200, {}, monitor.metrics().body.decode())
 
 
 def given(told: Told) -> Described:
