@@ -14,6 +14,7 @@ from kzfeed import __version__
 from kzfeed.cli import (
     articles,
     backfill,
+    configuration,
     database,
     export,
     polling,
@@ -43,9 +44,13 @@ source_commands = typer.Typer(
     help="List, add, change and remove sources, or try a feed.\n\nExample: kzfeed sources add https://example.org/",
     no_args_is_help=True,
 )
+config_commands = typer.Typer(
+    help="Look for mistakes in the configuration.\n\nExample: kzfeed config check", no_args_is_help=True
+)
 database_commands = typer.Typer(
     help="Upgrade, back up or rescue the database, or share it.\n\nExample: kzfeed db backup FILE", no_args_is_help=True
 )
+app.command()(configuration.init)
 app.command()(backfill.backfill)
 app.command()(polling.poll)
 app.command()(polling.run)
@@ -60,6 +65,8 @@ app.command()(status.status)
 app.command()(query.query)
 app.command()(sources.explain)
 app.command()(database.verify)
+app.add_typer(config_commands, name="config")
+config_commands.command()(configuration.check)
 app.add_typer(database_commands, name="db")
 database_commands.command()(database.upgrade)
 database_commands.command()(database.backup)

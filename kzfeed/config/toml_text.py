@@ -55,6 +55,26 @@ def source_lines(text: str) -> list[int]:
     return [line := line + text.count("\n", before, start) for before, start in pairwise(starts)]
 
 
+def key_line(text: str, key: Sequence[str]) -> int | None:
+    """The line of a key such as `http`, `timeout`, counted from 1; None where it has no line of its own."""
+    header: list[str] = []
+    for span in _statements(text):
+        statement = text[span.start : span.end]
+        own = list(_keys(tomli.loads(statement)))
+        if _HEADER.match(statement):
+            header, own = own, []
+        if [*header, *own][: len(key)] == list(key):
+            return 1 + text.count("\n", 0, span.start)
+    return None
+
+
+def _keys(table: Any) -> Iterator[str]:
+    """The keys of a statement, from the outermost to the innermost."""
+    while isinstance(table, dict) and len(table) == 1:
+        ((key, table),) = table.items()
+        yield key
+
+
 def with_sources(text: str, tables: Sequence[Mapping[str, Any]]) -> str:
     """The text with these sources added at its end, or at the end of `sources = […]`."""
     inline = _sources(text).inline
