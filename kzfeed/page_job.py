@@ -49,7 +49,8 @@ class PageJob:
             return
         now = self.pages.clock()
         claim = PageClaim(self.owner, now, now + self.lease, free, self._busy_hosts(), self.source_ids)
-        for page in await asyncio.to_thread(claim_pages, self.pages.database, claim):
+        claimed = await asyncio.to_thread(claim_pages, self.pages.database, claim)
+        for page in [] if self._stopping else claimed:
             self._claimed_until[page.article_id] = claim.until
             task = asyncio.create_task(self._fetch(page))
             self._tasks[task] = page

@@ -20,7 +20,7 @@ from kzfeed.fetch.errors import VisitError
 from kzfeed.fetch.host_queue import HostQueues, HostSlot
 from kzfeed.hosts import host_of
 from kzfeed.model.pages import ArticlePage, DuePage, PageRecord, PageVisit, RobotsQuestion
-from kzfeed.model.polls import Failed, Fetched, Visit
+from kzfeed.model.polls import Failed, Fetched, Outcome, Visit
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.page_tries import after_failed_visit, crawl_delay
@@ -85,26 +85,29 @@ class PageFetcher:
                     raise ClaimExpired(f"the claim on the page {page.url} expired before its visit")
                 await obey(page.url, slot)
                 outcome = await self.fetcher.visit(self._request(page, page.url), on_hop=follow)
-            if isinstance(outcome, Fetched):
-                article = await self.workers.read_page(
-                    ArticlePage(
-                        body=outcome.body,
-                        content_type=outcome.headers.get("content-type"),
-                        url=outcome.url,
-                        full_text=page.full_text,
-                        article_url=page.url,
-                        url_hash=page.url_hash,
-                        title=page.title,
-                    )
-                )
-                visit = PageVisit(article, outcome.status)
-            else:
-                visit = self._failed(page, outcome if isinstance(outcome, Failed) else _unexpected())
+            visit = await self._read(page, outcome)
+        except _RobotsError as error:
+            visit = self._failed(page, error.failed)
         except VisitError as error:
             visit = self._failed(page, Failed(error.kind, error.words))
-        except DocumentError as error:
-            visit = self._failed(page, Failed(error.kind, str(error)))
         return replace(visit, crawl_delay=crawl_delay(delays[0] if delays else None, self.gap))
+
+    async def _read(self, page: DuePage, outcome: Outcome) -> PageVisit:
+        if not isinstance(outcome, Fetched):
+            return self._failed(page, outcome if isinstance(outcome, Failed) else _UNEXPECTED)
+        question = ArticlePage(
+            body=outcome.body,
+            content_type=outcome.headers.get("content-type"),
+            url=outcome.url,
+            full_text=page.full_text,
+            article_url=page.url,
+            url_hash=page.url_hash,
+            title=page.title,
+        )
+        try:
+            return PageVisit(await self.workers.read_page(question), outcome.status)
+        except DocumentError as error:
+            return self._failed(page, Failed(error.kind, str(error), outcome.status))
 
     def _request(self, page: DuePage, url: str) -> Visit:
         # As with feeds, only the host that the operator configured may have a private address.
@@ -125,13 +128,15 @@ class PageFetcher:
         file = await asyncio.to_thread(load_robots, self.database, origin)
         if file is None or not self._counts(file):
             file = await self._fetch_robots(origin, page, slot)
-            await asyncio.to_thread(save_robots, self.database, origin, file)
             await slot.move_to(host_of(url))
         if file.rules is None:
-            raise VisitError(file.error_kind, f"{origin}/robots.txt cannot be read, so the page waits: {file.error}")
+            raise VisitError(file.error_kind, _waits(origin, file.error))
         if not file.rules:
             return None
-        answer = await self.workers.ask_robots(RobotsQuestion(file.rules, url, AGENT))
+        try:
+            answer = await self.workers.ask_robots(RobotsQuestion(file.rules, url, AGENT))
+        except DocumentError as error:
+            raise VisitError(error.kind, _waits(origin, str(error))) from error
         if not answer.is_allowed:
             raise VisitError("robots", f"{origin}/robots.txt does not allow this page")
         return answer.crawl_delay
@@ -141,27 +146,46 @@ class PageFetcher:
         return timedelta() <= age < (ROBOTS_RETRY if file.rules is None else ROBOTS_AGE)
 
     async def _fetch_robots(self, origin: str, page: DuePage, slot: HostSlot) -> RobotsFile:
+        """Fetch the robots.txt and keep it. Raises VisitError if it cannot be read."""
         outcome = await self.fetcher.visit(
             self._request(page, f"{origin}/robots.txt"), on_hop=lambda hop: slot.move_to(hop.host)
         )
         now = self.clock()
-        match outcome:
-            case Fetched():
-                rules = outcome.body[:MOST_RULES].decode("utf-8", "replace").replace("\x00", "")
-                return RobotsFile(now, rules)
-            case Failed(kind="empty"):
-                return RobotsFile(now, "")
-            case Failed(status=int(status)) if 400 <= status < 500 and status != 429 and outcome.kind != "challenge":
-                return RobotsFile(now, "")
-            case Failed(kind="offline") as failed:
-                raise VisitError("offline", failed.error)
-            case Failed() as failed:
-                return RobotsFile(now, None, failed.error, failed.kind)
-        return RobotsFile(now, None, _unexpected().error)
+        if isinstance(outcome, Fetched):
+            file = RobotsFile(now, outcome.body[:MOST_RULES].decode("utf-8", "replace").replace("\x00", ""))
+        elif isinstance(outcome, Failed) and _has_no_rules(outcome):
+            file = RobotsFile(now, "")
+        else:
+            failed = outcome if isinstance(outcome, Failed) else _UNEXPECTED
+            if failed.kind != "offline":  # no fault of the server
+                file = RobotsFile(now, None, failed.error, failed.kind)
+                await asyncio.to_thread(save_robots, self.database, origin, file)
+            raise _RobotsError(replace(failed, error=_waits(origin, failed.error)))
+        await asyncio.to_thread(save_robots, self.database, origin, file)
+        return file
 
 
-def _unexpected() -> Failed:
-    return Failed("unexpected-status", "the server answered 304 to an unconditional request", 304)
+class _RobotsError(VisitError):
+    """A robots.txt cannot be read: the failed visit to it says how long its server wants to be left alone."""
+
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(failed.kind, failed.error)
+        self.failed = failed
+
+
+_UNEXPECTED = Failed("unexpected-status", "the server answered 304 to an unconditional request", 304)
+
+
+def _has_no_rules(robots: Failed) -> bool:
+    """Whether the answer allows everything (RFC 9309 §2.3.1.3). A server that says 429 wants to be left alone."""
+    if robots.kind == "empty":
+        return True
+    is_missing = robots.status is not None and 400 <= robots.status < 500
+    return is_missing and robots.status != 429 and robots.kind != "challenge"
+
+
+def _waits(origin: str, why: str | None) -> str:
+    return f"{origin}/robots.txt cannot be read, so the page waits: {why}"
 
 
 def _log_page(page: DuePage, visit: PageVisit, record: PageRecord, duration: timedelta) -> None:

@@ -68,6 +68,17 @@ def test_a_page_waits_while_robots_txt_cannot_be_read(archive: Archive, status: 
     assert (len(robots.seen), len(fetched.seen)) == (2, 1)
 
 
+def test_a_robots_txt_with_retry_after_pauses_the_whole_host(archive: Archive) -> None:
+    robots, fetched = with_robots(archive, Reply(503, [("Retry-After", "36000")]), rules(""))
+    archive.fetch_pages()
+    assert archive.fetch_pages(9 * HOUR) == []
+
+    archive.fetch_pages(2 * HOUR)
+
+    assert (len(robots.seen), len(fetched.seen)) == (2, 1)
+    assert [row["host"] for row in archive.rows(tables.hosts)] == ["127.0.0.1"]
+
+
 def test_a_robots_txt_that_cannot_be_read_is_asked_for_once_whatever_the_number_of_pages(archive: Archive) -> None:
     archive.add_source().respond_with(feed(*(Item(f"第{number}", f"/a/{number}.html") for number in range(5))))
     robots = archive.server.page("/robots.txt", Reply(500))
