@@ -22,10 +22,12 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecution
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from kzfeed import __version__
+from kzfeed import __version__, maintenance
+from kzfeed.connection import Connection
 from kzfeed.errors import ClaimExpired, ConfigError, DatabaseError, DatabaseFileReplaced
 from kzfeed.hosts import host_of
 from kzfeed.indexing import Indexing
+from kzfeed.maintenance import Maintenance
 from kzfeed.model.polls import Poll, Source
 from kzfeed.page_job import PageJob
 from kzfeed.poll import Poller
@@ -98,6 +100,8 @@ class Daemon:
     """The job of the archive folder, if there is one."""
     pages: PageJob | None = None
     """The job that fetches the pages of articles."""
+    maintenance: Maintenance | None = None
+    """The jobs that keep the database small and fast."""
     on_poll: Callable[[Source, Poll | None], None] = lambda source, poll: None
     """Called with each poll and its source before it; None if the poll could not be stored."""
     on_job: Callable[[str, bool], None] = lambda name, failed: None
@@ -108,6 +112,8 @@ class Daemon:
     tick: timedelta = TICK
     # A process id alone would not do: in each container they begin with the same.
     owner: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}")
+    connection: Connection = field(init=False)
+    """Whether this machine has one."""
     _scheduler: Any = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
     _claim_job: Any = None
     _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -122,8 +128,6 @@ class Daemon:
     """Hosts whose poll could not be stored, and until when (by the event loop's clock) they are left alone."""
     _started_at: datetime | None = None
     """When the first heartbeat was."""
-    _was_offline: bool = True
-    """Whether a poll has failed for lack of a connection since the last success; perhaps one before the start."""
     _is_ready: bool = False
     """Whether the service manager knows that the daemon has started."""
     _reload_wanted: bool = False
@@ -134,6 +138,9 @@ class Daemon:
     """The wall clock and the event loop's clock at the last claim."""
     _clock_checks: int = 1
     _next_clock_check: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.connection = Connection(self.poller)
 
     async def run(self) -> None:
         """Poll until SIGTERM or SIGINT; then finish or cancel the polls under way. A second signal ends at once.
@@ -168,7 +175,11 @@ class Daemon:
         if self.folder:
             self._add_job("write archive folder", self.folder.run, FOLDER_TICK)
         if self.pages:
+            self.pages.may_claim = lambda: self.connection.offline_since is None
             self._add_job("fetch pages", self.pages.run, self.tick)
+        if self.maintenance:
+            self._add_job("sum up old polls", self.maintenance.sum_up_polls, maintenance.TICK)
+            self._add_job("tidy database", self._tidy, maintenance.TICK)
         self._scheduler.start()
         self._restart_stalled_jobs()
 
@@ -222,7 +233,7 @@ class Daemon:
         async with self._claiming:
             self._poll_ended = False
             await self._follow_clock()
-            free = self.slots - len(self._polls)
+            free = self.connection.slots(self.slots - len(self._polls))
             for source in await self._claim(free) if free > 0 else ():
                 task = asyncio.create_task(self._poll(source))
                 self._polls[task] = source
@@ -265,9 +276,11 @@ class Daemon:
         try:
             # A process that was stopped for longer than the lease goes on where others have taken over.
             poll = await self.poller.poll(
-                source, is_claimed=lambda: self._claimed_until[source.id] > self.poller.clock()
+                source,
+                is_claimed=lambda: self._claimed_until[source.id] > self.poller.clock(),
+                judge=self.connection.judge,
             )
-            await self._bring_forward_after(poll)
+            await self.connection.after(poll)
         except ClaimExpired as error:
             log.warning("claim expired before the visit, poll left out", source=source.name, error=str(error))
             return
@@ -284,24 +297,6 @@ class Daemon:
         # The source stays due. No server must suffer for a fault of ours: its host is left alone for a while.
         pause = min(source.every, max(self.poller.bounds.min_interval, MIN_HOST_PAUSE))
         self._paused_hosts[host_of(source.url)] = asyncio.get_running_loop().time() + pause.total_seconds()
-
-    async def _bring_forward_after(self, poll: Poll) -> None:
-        """After the first success since this machine had no connection, poll soon what failed for lack of it."""
-        if poll.error_kind == "offline":
-            self._was_offline = True
-        elif poll.outcome != "failed" and self._was_offline:
-            self._was_offline = False  # at once, so that the next polls do not do the same
-            try:
-                await asyncio.to_thread(
-                    claims.bring_forward,
-                    self.poller.database,
-                    spread_start,
-                    self.poller.clock(),
-                    min_interval=self.poller.bounds.min_interval,
-                )
-            except DatabaseError as error:
-                self._was_offline = True
-                log.warning("sources not brought forward, trying again after the next poll", error=str(error))
 
     def _claim_soon(self) -> None:
         """Fill the slot that has become free. A claim that is running now must be followed by another one."""
@@ -323,8 +318,13 @@ class Daemon:
         """Record that this daemon runs. It tells that the jobs run, too: this is one of them."""
         now = self.poller.clock()
         self._started_at = self._started_at or now
-        beat = heartbeats.Heartbeat(self.owner, __version__, self._started_at, now)
+        offline_since = self.connection.offline_since
+        beat = heartbeats.Heartbeat(self.owner, __version__, self._started_at, now, offline_since)
         await asyncio.to_thread(heartbeats.beat, self.poller.database, beat)
+
+    async def _tidy(self) -> None:
+        if self.maintenance:
+            await self.maintenance.tidy(is_quiet=not self._polls)
 
     # --- upkeep ------------------------------------------------------------------------------------------------------
 

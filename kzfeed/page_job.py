@@ -37,6 +37,8 @@ class PageJob:
     _tasks: dict[asyncio.Task[None], DuePage] = field(default_factory=dict)
     _claimed_until: dict[int, datetime] = field(default_factory=dict)
     """When the claims on the pages under way expire, by article."""
+    may_claim: Callable[[], bool] = lambda: True
+    """Whether pages may be fetched now; those under way go on."""
     _paused_hosts: dict[str, float] = field(default_factory=dict)
     """Hosts that are left alone after a page could not be stored, and until when, by the event loop's clock."""
     _stopping: bool = False
@@ -45,7 +47,7 @@ class PageJob:
         """Renew the claims on pages under way, claim due pages, and begin to fetch them."""
         await self._renew_claims()
         free = self.slots - len(self._tasks)
-        if free <= 0 or self._stopping:
+        if free <= 0 or self._stopping or not self.may_claim():
             return
         now = self.pages.clock()
         claim = PageClaim(self.owner, now, now + self.lease, free, self._busy_hosts(), self.source_ids)

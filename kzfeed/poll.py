@@ -33,6 +33,9 @@ from kzfeed.store.commit import PollCommit
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import archived_keys
 
+Judge = Callable[[Source, VisitResult], VisitResult]
+"""Sees the result of each visit before it counts, and returns it as it counts."""
+
 log = structlog.get_logger()
 
 
@@ -57,14 +60,22 @@ class Poller:
     clock: Callable[[], datetime] = utc_now
     random: Callable[[], float] = field(default=random.random)
 
-    async def poll(self, source: Source, *, is_claimed: Callable[[], bool] = lambda: True) -> Poll:
-        """Visit the source and commit what the visit brought. Waits for a slot at its host.
+    async def poll(
+        self,
+        source: Source,
+        *,
+        is_claimed: Callable[[], bool] = lambda: True,
+        judge: Judge = lambda source, visit: visit,
+    ) -> Poll:
+        """Visit the source and commit what the visit brought. Waits for a slot at its host. `judge` may change a
+        failure that is no fault of the source.
 
         Raises ClaimExpired if the source is not claimed any more when its turn comes, and DatabaseError where the poll
         cannot be committed: then the source is unchanged.
         """
         started, outcome = await self._fetch(source, is_claimed)
         visit, articles = await self._read(source, outcome)
+        visit = judge(source, visit)
         now = self.clock()
         filtered: list[WindowEntry] = []
         if visit.feed:
@@ -121,7 +132,8 @@ class Poller:
                 feed, read = await self.workers.read(replace(document, archived=archived))
                 articles = await _filtered(read, source.filters)
         except DocumentError as error:
-            return VisitResult(parse_failure(source, outcome, error.kind, str(error))), FilterResult()
+            failure = parse_failure(source, outcome, error.kind, str(error))
+            return VisitResult(failure, body_hash=body_hash), FilterResult()
         if articles.flaw:
             feed = replace(feed, flaw="; ".join(filter(None, (feed.flaw, articles.flaw))))
         return VisitResult(outcome, feed, body_hash=body_hash), articles

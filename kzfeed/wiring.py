@@ -89,6 +89,7 @@ async def _run(
 ) -> None:
     # Imported late: its scheduler takes a while, and `kzfeed poll` does not need it.
     from kzfeed.daemon import Daemon
+    from kzfeed.maintenance import Maintenance
     from kzfeed.page_job import PageJob
 
     with database.only_daemon():
@@ -117,6 +118,7 @@ async def _run(
                         indexing=indexing,
                         folder=_folder_job(settings, database),
                         service_manager=service_manager,
+                        maintenance=Maintenance(database, settings.maintenance.keep_polls, polls.clock),
                         described=described,
                     )
                     daemon.pages = PageJob(pages, daemon.owner, page_slots(slots))

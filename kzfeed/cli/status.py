@@ -18,8 +18,8 @@ _SHOWN_FAILURES = 3
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Say whether a daemon runs, what is due, and what fails.
 
-    It also says how far search is behind. The exit status is 1 where no daemon runs or polls are late. Sources that
-    fail are listed, and change nothing in it.
+    It also says how far search is behind. The exit status is 1 where no daemon runs, its machine has no connection, or
+    polls are late. Sources that fail are listed, and change nothing in it.
 
     Example: kzfeed status --json
     """

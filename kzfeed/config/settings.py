@@ -98,6 +98,12 @@ class ServerSettings(_Section):
     listen: values.ListenAddress | None = None
 
 
+class MaintenanceSettings(_Section):
+    """What the daemon does to keep the database small. Polls are summed up by day after `keep_polls`; 0: never."""
+
+    keep_polls: values.Keeping = timedelta(days=400)
+
+
 class LogSettings(_Section):
     """The log's format and level; the format `auto` is `console` on a terminal and `json` elsewhere."""
 
@@ -203,6 +209,7 @@ class Settings(_Section):
     parse: ParseSettings = ParseSettings()
     archive: ArchiveSettings = ArchiveSettings()
     server: ServerSettings = ServerSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
     log: LogSettings = LogSettings()
     sources: tuple[SourceSettings, ...] = MIRRORS
     """The three built-in sources where no file was read; none where the file has no `sources` (see `names_sources`)."""

@@ -59,6 +59,14 @@ def duration(value: object) -> timedelta:
     return length
 
 
+def keeping(value: object) -> timedelta:
+    """A length of time, or 0 for ever."""
+    try:
+        return timedelta() if value in (0, "0") else pause(value)
+    except ValueError as error:
+        raise ValueError(f"{error}, or 0 for ever") from None
+
+
 def rhythm(value: object) -> timedelta | Literal["auto"]:
     """The interval of a source: a duration, or `auto`, which follows the feed's own frequency."""
     if value == "auto":
@@ -335,6 +343,7 @@ def contradictions(sources: object, has_it: Callable[[int], str]) -> Iterator[tu
 # --- types for pydantic ----------------------------------------------------------------------------------------------
 
 Pause = Annotated[timedelta, PlainValidator(pause)]
+Keeping = Annotated[timedelta, PlainValidator(keeping)]
 Duration = Annotated[timedelta, PlainValidator(duration)]
 Rhythm = Annotated[timedelta | Literal["auto"], PlainValidator(rhythm)]
 Size = Annotated[int, PlainValidator(size)]

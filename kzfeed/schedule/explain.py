@@ -117,6 +117,14 @@ def _addresses(source: Source) -> Iterator[str]:
         )
 
 
+def explain_outage(since: datetime) -> str:
+    """The sentence for a time in which this machine has no connection."""
+    return (
+        f"The daemon's machine has had no connection since {moment(since)}: until it has one, only a few sources are "
+        "tried, and no failure counts."
+    )
+
+
 def explain_pages(source: Source, pages: PageCounts, problems: Sequence[PageProblem], now: datetime) -> list[str]:
     """The sentences about the pages of the source's articles, which may be left from a time when it wanted them."""
     if source.full_text is None and pages == PageCounts():

@@ -85,7 +85,14 @@ def parse_failure(source: Source, fetched: Fetched, kind: FailureKind, words: st
     """A fetched document that could not be parsed, as a failure. HTML where a feed was is a bot challenge (rule 12)."""
     if kind == "not-a-feed" and source.last_document_at and _is_html(fetched):
         kind, words = "challenge", f"an HTML page where a feed was: {words}"
-    return Failed(kind, words, fetched.status, fetched.headers, redirect_retry_after=fetched.redirect_retry_after)
+    return Failed(
+        kind,
+        words,
+        fetched.status,
+        fetched.headers,
+        redirect_retry_after=fetched.redirect_retry_after,
+        url=fetched.url,
+    )
 
 
 def _is_html(fetched: Fetched) -> bool:

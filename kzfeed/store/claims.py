@@ -18,6 +18,7 @@ from kzfeed.store import tables
 from kzfeed.store.due_sources import Columns, HostCondition, SourceCondition, due_source_ids
 from kzfeed.store.engine import Database
 from kzfeed.store.source_rows import SELECT_SOURCES, source_from_row
+from kzfeed.store.value_batches import in_batches
 
 LONGEST_LEASE = timedelta(hours=1)
 """The longest claim that any daemon makes, whatever its configuration."""
@@ -156,6 +157,19 @@ def bring_forward(database: Database, spread: Spread, now: datetime, *, min_inte
                 _source.id == sa.bindparam("source_id"), _source.next_poll_at > sa.bindparam("at")
             )
             connection.execute(update.values(values), times)
+
+
+def forgive(database: Database, source_ids: Collection[int]) -> None:
+    """Take back the last failure of these sources: this machine had no connection. `bring_forward` finds them then."""
+    is_blamed = sa.and_(_source.failure_count > 0, _source.last_error.not_like("offline:%"))
+    forgiven = {
+        "failing_since": sa.case((_source.failure_count == 1, None), else_=_source.failing_since),
+        "failure_count": _source.failure_count - 1,
+        "last_error": "offline: as all hosts do: " + _source.last_error,
+    }
+    with database.write() as connection:
+        for ids in in_batches(source_ids):
+            connection.execute(sa.update(tables.sources).where(_source.id.in_(ids), is_blamed).values(forgiven))
 
 
 def spread_due_sources(connection: sa.Connection, spread: Spread, now: datetime) -> None:

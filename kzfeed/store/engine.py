@@ -110,6 +110,19 @@ class Database:
             what = "another file was put in its place" if found else "it was deleted or moved"
             raise DatabaseFileReplaced(f"the database file {self.file} is no longer the one that kzfeed opened: {what}")
 
+    def tidy(self) -> None:
+        """Renew the statistics of SQLite's planner where they are out of date, and write the WAL into the file.
+
+        Each takes a fraction of a second; the second is left out while somebody else uses the file.
+        """
+        if self.file is None:
+            return
+        with self.write() as connection:
+            connection.exec_driver_sql(f"PRAGMA analysis_limit = {sqlite.ANALYSIS_LIMIT}")
+            connection.exec_driver_sql("PRAGMA optimize")
+        with suppress(sqlite3.Error):
+            sqlite.empty_wal(self.file)
+
     def _connect(self) -> sa.Connection:
         self.check_file()
         connection = self.engine.connect()

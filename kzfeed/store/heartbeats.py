@@ -20,23 +20,34 @@ _daemon = tables.daemons.c
 
 # Text, because both engines share this syntax and SQLAlchemy has `ON CONFLICT` only for one dialect at a time.
 _BEAT = sa.text(
-    "INSERT INTO daemons (name, version, started_at, seen_at) VALUES (:name, :version, :started_at, :seen_at) "
-    "ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at"
-).bindparams(*(sa.bindparam(name, type_=_daemon[name].type) for name in ("started_at", "seen_at")))
+    "INSERT INTO daemons (name, version, started_at, seen_at, offline_since) "
+    "VALUES (:name, :version, :started_at, :seen_at, :offline_since) "
+    "ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at, offline_since = excluded.offline_since"
+).bindparams(*(sa.bindparam(name, type_=_daemon[name].type) for name in ("started_at", "seen_at", "offline_since")))
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """That a daemon runs: its name, which no other one has, the version of kzfeed, since when, and when it said so."""
+    """That a daemon runs: its name, which no other one has, the version of kzfeed, since when, and when it said so.
+
+    `offline_since` says since when its machine has no connection.
+    """
 
     name: str
     version: str
     started_at: datetime
     seen_at: datetime
+    offline_since: datetime | None = None
 
     def is_silent(self, now: datetime) -> bool:
         """Whether the heartbeat is too old, or made before the clock was set back."""
         return abs(now - self.seen_at) > SILENT_AFTER
+
+
+def offline_since(beats: Sequence[Heartbeat], now: datetime) -> datetime | None:
+    """Since when no daemon has a connection; None if one has, or if none runs."""
+    since = [beat.offline_since for beat in beats if not beat.is_silent(now)]
+    return min(filter(None, since)) if since and all(since) else None
 
 
 def beat(database: Database, heartbeat: Heartbeat) -> None:

@@ -1,7 +1,7 @@
 """Row counts of the tables (table `row_counts`), by which `verify` sees that rows were deleted.
 
-kzfeed never deletes rows of the tables COUNTED, so each must hold as many rows as kzfeed has inserted. The counts are
-written in the transaction that inserts the rows.
+Each of the tables COUNTED must hold as many rows as kzfeed has inserted, less those that it has deleted: old polls,
+which are summed up (`poll_days`). The counts are written in the transaction that inserts or deletes the rows.
 """
 
 from collections import Counter
@@ -43,6 +43,11 @@ def counted_inserts(connection: sa.Connection) -> Iterator[None]:
     yield
     if inserted:
         connection.execute(_ADD, [{"table_name": name, "inserted": rows} for name, rows in sorted(inserted.items())])
+
+
+def count_deleted(connection: sa.Connection, table: sa.Table, deleted: int) -> None:
+    """Take rows that kzfeed itself has deleted from the count of their table."""
+    connection.execute(_ADD, [{"table_name": table.name, "inserted": -deleted}])
 
 
 def wrong_counts(connection: sa.Connection) -> Iterator[tuple[str, int, int]]:

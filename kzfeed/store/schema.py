@@ -11,7 +11,7 @@ from kzfeed.errors import DatabaseError, DatabaseMissing
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 
-HEAD = "0014"
+HEAD = "0017"
 """The schema revision that this kzfeed needs. A constant, because Alembic is slow to import and rarely needed."""
 
 _TRIGGERS = {

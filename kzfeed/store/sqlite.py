@@ -23,6 +23,8 @@ PAGE_BYTES = 16_384
 """Page size of a new file (docs/decisions/page-size.md)."""
 CACHE_KB = 16_000
 """Page cache of a connection: what one transaction usually touches."""
+ANALYSIS_LIMIT = 400
+"""The most rows of an index that are read for the planner's statistics."""
 COMPANIONS = ("-wal", "-shm", "-journal")
 """Endings of the files that SQLite keeps beside a database."""
 

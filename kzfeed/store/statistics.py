@@ -19,6 +19,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.search import sqlite_schema
 
 _article, _source, _poll, _gap = tables.articles.c, tables.sources.c, tables.polls.c, tables.gaps.c
+_day = tables.poll_days.c
 _count = tables.day_counts.c
 _OUTCOMES: tuple[PollOutcome, ...] = ("new", "unchanged", "not-modified", "failed")
 _SUMS = [sa.func.sum(_count[figure]).label(figure) for figure in FIGURES]
@@ -73,6 +74,8 @@ def _totals(connection: sa.Connection) -> dict[str, Any]:
         for name, end in (("first_published_at", sa.func.min), ("last_published_at", sa.func.max))
     }
     names = ("articles", "revisions", "sources", "polls", "media", "gaps")
+    summed_polls = connection.execute(sa.select(sa.func.sum(tables.poll_days.c.polls))).scalar()
+    counted["polls"] = counted.get("polls", 0) + int(summed_polls or 0)
     return {
         **{name: counted.get(name, 0) for name in names},
         "undated": connection.execute(undated).scalar_one(),
@@ -122,12 +125,21 @@ def _polls(connection: sa.Connection, period: Period) -> dict[str, Any]:
     )
     last_outcomes = sa.select(last.label("outcome")).select_from(tables.sources).subquery()
     last_counted = sa.select(last_outcomes.c.outcome, sa.func.count()).where(last_outcomes.c.outcome.is_not(None))
+    by_outcome = Counter(_pairs(connection, counted.group_by(_poll.outcome))) + _summed_polls(connection, period)
     return {
-        "polls_by_outcome": _pairs(connection, counted.group_by(_poll.outcome)),
+        "polls_by_outcome": {outcome: by_outcome[outcome] for outcome in _OUTCOMES if outcome in by_outcome},
         "last_polls_by_outcome": _pairs(connection, last_counted.group_by(last_outcomes.c.outcome)),
         "failures_by_source": _latest(connection, sa.and_(_poll.outcome == "failed", is_in_period)),
         "flaws_by_source": _latest(connection, sa.and_(_poll.flaw.is_not(None), is_in_period)),
     }
+
+
+def _summed_polls(connection: sa.Connection, period: Period) -> Counter[str]:
+    """The polls of the period, by outcome, whose rows were summed up."""
+    sums = (sa.func.sum(_day.polls), sa.func.sum(_day.with_news), sa.func.sum(_day.not_modified))
+    row = connection.execute(sa.select(*sums).where(_day.day.between(period.first, period.last))).one()
+    polls, with_news, not_modified = (int(number or 0) for number in row)
+    return Counter({"new": with_news, "unchanged": polls - with_news - not_modified, "not-modified": not_modified})
 
 
 def _pairs(connection: sa.Connection, query: sa.Select[str, int]) -> dict[str, int]:

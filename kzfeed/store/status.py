@@ -10,7 +10,7 @@ from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
 from kzfeed.store.claims import is_not_paused, is_polled
 from kzfeed.store.engine import Database
-from kzfeed.store.heartbeats import heartbeats
+from kzfeed.store.heartbeats import heartbeats, offline_since
 from kzfeed.store.search.pages import open_index
 
 LATE_AFTER = timedelta(minutes=15)
@@ -27,6 +27,7 @@ def status(database: Database, now: datetime) -> dict[str, Any]:
         found: dict[str, Any] = {
             "daemons": [beat for beat in beats if not beat.is_silent(now)],
             "silent_daemons": [beat for beat in beats if beat.is_silent(now)],
+            "offline_since": offline_since(beats, now),
             **schedule(connection, now),
             "last_poll": _last_poll(connection),
             **_sources(connection),
@@ -47,7 +48,10 @@ def _problems(found: dict[str, Any], now: datetime) -> list[str]:
     problems = []
     if not found["daemons"]:
         problems.append("no daemon runs on this database: start `kzfeed run`")
-    if found["due_since"] and now - found["due_since"] > LATE_AFTER:
+    if found["offline_since"]:
+        since = f"{found['offline_since']:%Y-%m-%d %H:%M} UTC"
+        problems.append(f"no connection since {since}: only a few sources are tried, none is blamed")
+    elif found["due_since"] and now - found["due_since"] > LATE_AFTER:
         minutes = round(LATE_AFTER.total_seconds() / 60)
         problems.append(f"polls are late: {found['longest_due']} has been due for more than {minutes} minutes")
     return problems

@@ -153,6 +153,7 @@ daemons = sa.Table(
     sa.Column("version", sa.Text, nullable=False),
     sa.Column("started_at", Instant, nullable=False),
     sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("offline_since", Instant),
 )
 
 host_queue = sa.Table(
@@ -379,6 +380,21 @@ polls = sa.Table(
     sa.Index(None, "source_id", "started_at"),
     sa.Index(None, "outcome", "started_at", "source_id"),
     _some("ix_polls_flawed", "started_at", "source_id", where="flaw IS NOT NULL"),
+)
+
+poll_days = sa.Table(
+    "poll_days",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    _references("source_id", "sources.id", primary_key=True),
+    sa.Column("polls", sa.Integer, nullable=False),
+    sa.Column("with_news", sa.Integer, nullable=False),
+    sa.Column("not_modified", sa.Integer, nullable=False),
+    sa.Column("duration_ms", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("new_articles", sa.Integer, nullable=False),
+    sa.Column("revised_articles", sa.Integer, nullable=False),
+    sa.Column("filtered", sa.Integer, nullable=False),
 )
 
 gaps = sa.Table(

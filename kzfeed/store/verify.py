@@ -14,7 +14,7 @@ from kzfeed.store.findings import Checked, Finding, finding, is_broken, key, nam
 from kzfeed.store.verify_articles import newest_versions, older_versions
 
 _source, _article, _revision = tables.sources.c, tables.articles.c, tables.revisions.c
-_sighting, _poll = tables.sightings.c, tables.polls.c
+_sighting, _poll, _day = tables.sightings.c, tables.polls.c, tables.poll_days.c
 
 Findings = Iterator[Finding]
 
@@ -201,7 +201,10 @@ def _counts(connection: sa.Connection) -> Findings:
         (_poll.new_articles, articles, "articles that it had first"),
         (_poll.revised_articles, versions, "later versions from it"),
     ):
-        for source_id, brought in sorted(by_source(_poll.source_id, sa.func.sum(column)).items()):
+        recent = by_source(_poll.source_id, sa.func.sum(column))
+        summed = by_source(_day.source_id, sa.func.sum(_day[column.name]))
+        for source_id in sorted(recent.keys() | summed.keys()):
+            brought = recent.get(source_id, 0) + summed.get(source_id, 0)
             if brought > held.get(source_id, 0):
                 said = f"its polls brought {brought} {what}, the archive holds {held.get(source_id, 0)}"
                 yield finding("counts", f"sources id={source_id}", said)

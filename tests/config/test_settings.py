@@ -251,6 +251,11 @@ def test_a_variable_replaces_one_key_and_leaves_the_rest_of_its_table(read: Read
     assert (settings.http.timeout, settings.http.max_body) == (timedelta(seconds=6), 99)
 
 
+@pytest.mark.parametrize("nothing", ["0", '"0"', '"0d"'])
+def test_polls_are_kept_for_ever_with_0(read: Read, nothing: str) -> None:
+    assert read(f"maintenance.keep_polls = {nothing}").maintenance.keep_polls == timedelta()
+
+
 def test_an_empty_variable_counts_as_unset(read: Read) -> None:
     assert read('[log]\nlevel = "error"', {"KZFEED_LOG_LEVEL": "", "KZFEED_SOURCES": ""}).log.level == "error"
 
@@ -420,6 +425,10 @@ def test_auto_without_trafilatura_says_what_to_install(read: Read, monkeypatch: 
         ("http.max_headers = 0", f"http.max_headers = 0: expected {SOME_SIZE}"),
         ('parse.memory = "2000GiB"', f"parse.memory = '2000GiB': expected {SOME_SIZE}"),
         ("http.max_redirects = -1", "http.max_redirects = -1: expected a whole number from 0 up"),
+        (
+            'maintenance.keep_polls = "long"',
+            f"maintenance.keep_polls = 'long': expected {SOME_DURATION}, or 0 for ever",
+        ),
         ('server.listen = "9464"', f"server.listen = '9464': expected {SOME_LISTENER}"),
         ("http.max_connections = 0", "http.max_connections = 0: expected a whole number from 1 up"),
         ("parse.max_entries = 0", "parse.max_entries = 0: expected a whole number from 1 up"),

@@ -2,8 +2,9 @@
 
 OPTIONS is a JSON object: `lease` and `tick` in seconds; `clock`, a file with the seconds that the clock is ahead;
 `names`, the addresses of host names; `silent`, the host names whose look-up never ends; `offline`, a file that exists
-while no resolver answers; `listen`, a Unix socket for monitors, who hear after `stuck_after` seconds that the scheduler
-is stuck; `blocked`, a file that blocks the event loop while it exists.
+while no resolver answers; `nameless`, a file that exists while the resolver knows no name; `listen`, a Unix socket for
+monitors, who hear after `stuck_after` seconds that the scheduler is stuck; `blocked`, a file that blocks the event loop
+while it exists.
 """
 
 import asyncio
@@ -59,6 +60,8 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
     def lookup(host: str, port: int) -> list[str]:
         if "offline" in options and Path(options["offline"]).exists():
             raise socket.gaierror(socket.EAI_AGAIN, "no resolver answers")
+        if "nameless" in options and Path(options["nameless"]).exists():
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
         if host in options.get("silent", ()):
             threading.Event().wait()
         if host in options.get("names", {}):

@@ -2,11 +2,19 @@
 
 import json
 import sys
+import threading
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 import pytest
+import sqlalchemy as sa
 
+from kzfeed.cli.explain import explain_source
+from kzfeed.store import sources, tables
+from kzfeed.store.engine import Database
+from kzfeed.store.status import status
 from tests.databases import Databases
 from tests.etiquette.program import within
 from tests.faults.growing_feeds import document
@@ -35,7 +43,7 @@ def test_the_first_success_after_an_outage_of_our_own_brings_all_sources_forward
             configuration.write(f'[[sources]]\nname = "often"\nurl = "http://often.test:{port}/often"\nevery = "3s"\n')
         with Running(tmp_path, databases.new(engine), options, command=DAEMON) as daemon:
             daemon.wait_for("running")
-            within(120, lambda: len({each["source"] for each in daemon.named("poll")}) > len(urls))
+            daemon.wait_for("offline")
             assert {each["error_kind"] for each in daemon.named("poll")} == {"offline"}
             assert server.requests == []
 
@@ -48,3 +56,92 @@ def test_the_first_success_after_an_outage_of_our_own_brings_all_sources_forward
     came = {request.path: request.at for request in server.requests}
     gaps = [abs(came[f"/s{number}"] - came[f"/s{number + 1}"]) for number in range(0, len(urls), 2)]
     assert min(gaps) >= 0.9 * GAP
+
+
+MANY = 200
+STEP = 4
+"""Seconds by which the clock goes ahead every tenth of a second. A longer step would be a jump of the clock."""
+
+
+class FastClock:
+    """Clock of a daemon that goes forty times as fast as time, for the length of a block."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._ahead = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self.jump(timedelta())
+
+    def jump(self, by: timedelta) -> None:
+        self._ahead += int(by.total_seconds())
+        beside = self._file.with_suffix(".new")
+        beside.write_text(str(self._ahead))
+        beside.replace(self._file)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self._ahead)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        while not self._ended.wait(0.1):
+            self.jump(timedelta(seconds=STEP))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_in_an_outage_no_source_is_blamed_few_are_tried_and_nothing_floods_after(
+    engine: str, databases: Databases, tmp_path: Path
+) -> None:
+    lost = tmp_path / "lost"
+    names = {f"host{number}.test": "127.0.0.1" for number in range(MANY)}
+    options = json.dumps({"names": names, "nameless": str(lost), "clock": str(tmp_path / "clock"), "tick": 0.1})
+    url = databases.new(engine)
+    with (
+        FeedServer(lambda request: Reply(200, document(request.path.strip("/"), 0), etag='"s"')) as server,
+        FastClock(tmp_path / "clock") as clock,
+    ):
+        port = server.addresses["127.0.0.1"].rpartition(":")[2]
+        configure(tmp_path, {f"s{n}": f"http://{name}:{port}/{n}" for n, name in enumerate(names)}, every="30m")
+        with Running(tmp_path, url, options, command=DAEMON) as daemon:
+            within(60, lambda: len(daemon.named("poll")) >= MANY)
+
+            lost.touch()
+            lost_at = clock.now()
+            clock.jump(timedelta(minutes=30))
+            daemon.wait_for("offline", timeout=60)
+            offline_at = clock.now()
+            within(30, lambda: clock.now() > offline_at + timedelta(minutes=4))
+            database = Database(url)
+            found, told = status(database, clock.now()), explain_source(database, "s1", clock.now())
+
+            back_at = clock.now()
+            lost.unlink()
+            daemon.wait_for("online again", timeout=60)
+            within(60, lambda: len(server.requests) >= 2 * MANY)
+            assert daemon.stop() == 0
+    assert [len(daemon.named(event)) for event in ("offline", "online again")] == [1, 1]
+    assert found["offline_since"]
+    assert any("no connection" in problem for problem in found["problems"])
+    assert "has had no connection since" in told.why[1]
+    with database.read() as connection:
+        poll = tables.polls.c
+        rows = connection.execute(sa.select(poll.source_id, poll.started_at, poll.outcome).order_by(poll.started_at))
+        polls = rows.all()
+    failed = [each for each in polls if each.outcome == "failed"]
+    tried = [each for each in failed if offline_at < each.started_at < back_at]
+    assert len(tried) <= 4 * 4 + 4
+    assert failed[0].started_at > lost_at
+    assert {source.failure_count for source in sources.load(database)} == {0}
+    caught_up = Counter(
+        (each.started_at - back_at) // timedelta(seconds=20) for each in polls if each.started_at > back_at
+    )
+    assert max(caught_up.values()) < MANY / 2
+    database.close()

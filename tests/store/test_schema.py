@@ -198,6 +198,7 @@ def test_an_upgrade_keeps_every_row_and_so_does_the_way_back(database_url: str) 
             "former_dates": 0,
             "article_changes": 0,
             "page_fetches": 0,
+            "poll_days": 0,
         }
         assert list(schema.missing(connection)) == []
 

@@ -1,0 +1,48 @@
+"""The daemon's jobs that keep the database small and fast, beside polls: each run does a bounded piece of work."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+import structlog
+
+from kzfeed.store.engine import Database
+from kzfeed.store.poll_days import sum_up
+
+TICK = timedelta(seconds=30)
+TIDY_EVERY = timedelta(hours=1)
+"""How often the database is tidied, at a moment without polls."""
+TIDY_AT_LAST = timedelta(days=1)
+"""It is tidied beside polls if there was no such moment for so long."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Maintenance:
+    """The upkeep of one database. Polls are kept one by one for `keep_polls`; zero keeps them for ever."""
+
+    database: Database
+    keep_polls: timedelta
+    clock: Callable[[], datetime]
+    _tidied_at: datetime | None = None
+
+    async def sum_up_polls(self) -> None:
+        """Sum up some polls that are older than `keep_polls`, whole days only."""
+        if not self.keep_polls:
+            return
+        day = (self.clock() - self.keep_polls).astimezone(UTC).date()
+        summed = await asyncio.to_thread(sum_up, self.database, datetime.combine(day, time(), UTC))
+        if summed:
+            log.debug("old polls summed up", polls=summed)
+
+    async def tidy(self, *, is_quiet: bool) -> None:
+        """Renew the statistics of SQLite's planner and empty its WAL, if it is time. PostgreSQL does so by itself."""
+        now = self.clock()
+        # Not at the start, when all sources may be due.
+        since = now - (self._tidied_at or now)
+        self._tidied_at = self._tidied_at or now
+        if since > TIDY_AT_LAST or (is_quiet and since > TIDY_EVERY):
+            self._tidied_at = now
+            await asyncio.to_thread(self.database.tidy)

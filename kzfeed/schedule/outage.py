@@ -1,0 +1,143 @@
+"""Outages of this machine's own network, as they show in the outcomes of visits.
+
+No source is at fault when nearly all hosts fail at once: they cannot be reached, or all give the same odd answer, as
+behind a captive portal.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from kzfeed.hosts import host_of
+from kzfeed.model.polls import Failed, FailureKind, Source
+from kzfeed.schedule.policy import VisitResult
+
+WINDOW = timedelta(minutes=1)
+"""Visits of this time decide, or the last one to each of `FEWEST_HOSTS` hosts, if it had fewer."""
+FEWEST_HOSTS = 5
+SHARE = 0.9
+"""An outage begins when this share of the hosts fail in ways that may be this machine's fault."""
+END_SHARE = 0.5
+"""It ends when fewer do, or when a host that failed so answers again."""
+SAME_ANSWERS = 3
+"""The same odd answer from this many hosts may be a captive portal's."""
+TRY_EVERY = timedelta(seconds=15)
+"""In an outage one source is tried in this time."""
+
+_UNREACHABLE: tuple[FailureKind, ...] = ("offline", "dns", "connect", "timeout", "tls")
+_ODD_ANSWERS: tuple[FailureKind, ...] = (
+    "not-a-feed",
+    "challenge",
+    "empty",
+    "http-status",
+    "bad-redirect",
+    "forbidden-address",
+)
+_NO_CONNECTION = "this machine reaches no host"
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The last visit to a host. `sign` is what speaks for an outage, None if nothing does; `blamed` has the ids of the
+    sources that were blamed for it.
+    """
+
+    at: datetime
+    sign: str | None
+    blamed: frozenset[int] = frozenset()
+
+
+@dataclass(slots=True)
+class OutageWatch:
+    """The visits of the last minute, and the outage that they show. `since` is None while there is none."""
+
+    since: datetime | None = None
+    reason: str = ""
+    """What all hosts have in common, for people."""
+    blamed: frozenset[int] = frozenset()
+    """Ids of the sources whose failures were counted before the outage was seen."""
+    _answers: dict[str, _Answer] = field(default_factory=dict)
+    """The last visit to each host, the earliest first."""
+    _signs: Counter[str] = field(default_factory=Counter)
+    """How many of these hosts have each sign."""
+    _failed_hosts: set[str] = field(default_factory=set)
+    """The hosts that have failed in this outage."""
+
+    def judge(self, source: Source, visit: VisitResult, now: datetime) -> VisitResult:
+        """The visit as it counts: in an outage, a failure that may be this machine's fault is of the kind `offline`."""
+        host, sign = host_of(source.url), _sign_of(source, visit)
+        answer = self._record(host, sign, now)
+        if self.since is None:
+            if sign and self._fails(self._latest(now), SHARE):
+                self._begin(sign, now)
+        elif (sign is None and host in self._failed_hosts) or not self._fails(self._latest(now), END_SHARE):
+            self._end()
+        failed = visit.outcome
+        if not sign or not isinstance(failed, Failed) or failed.kind == "offline":
+            return visit
+        if self.since and self._speaks(sign):
+            self._failed_hosts.add(host)
+            error = f"as all hosts do, for {self.reason}: {failed.kind}: {failed.error}"
+            return VisitResult(Failed("offline", error, failed.status, url=failed.url, head=failed.head))
+        self._answers[host] = replace(answer, blamed=answer.blamed | {source.id})
+        return visit
+
+    def _record(self, host: str, sign: str | None, now: datetime) -> _Answer:
+        before = self._answers.pop(host, None)
+        if before and before.sign:
+            self._signs[before.sign] -= 1
+        answer = _Answer(now, sign, before.blamed if before and sign else frozenset())
+        self._answers[host] = answer
+        if sign:
+            self._signs[sign] += 1
+        return answer
+
+    def _latest(self, now: datetime) -> int:
+        """Forget the visits that decide nothing any more, and return how many are left."""
+        while len(self._answers) > FEWEST_HOSTS:
+            host = next(iter(self._answers))
+            if timedelta() <= now - self._answers[host].at < WINDOW:
+                break
+            sign = self._answers.pop(host).sign
+            if sign:
+                self._signs[sign] -= 1
+        return len(self._answers)
+
+    def _fails(self, hosts: int, share: float) -> bool:
+        failing = sum(count for sign, count in self._signs.items() if self._speaks(sign))
+        return hosts >= FEWEST_HOSTS and failing >= share * hosts
+
+    def _speaks(self, sign: str) -> bool:
+        # After the outage has begun there are few visits, and each may have another answer.
+        return sign == _NO_CONNECTION or sign == self.reason or self._signs[sign] >= SAME_ANSWERS
+
+    def _begin(self, sign: str, now: datetime) -> None:
+        self.since, self.reason = now, max(self._signs, key=lambda each: (self._signs[each], each == sign))
+        answers = {host: each for host, each in self._answers.items() if each.sign and self._speaks(each.sign)}
+        self._failed_hosts = set(answers)
+        self.blamed = frozenset().union(*(each.blamed for each in answers.values()))
+
+    def _end(self) -> None:
+        self.since, self.reason, self.blamed = None, "", frozenset()
+        self._answers.clear()
+        self._signs.clear()
+        self._failed_hosts.clear()
+
+
+def _sign_of(source: Source, visit: VisitResult) -> str | None:
+    """What speaks for an outage of this machine's network in the visit: equal for all visits with the same cause."""
+    failed = visit.outcome
+    if not isinstance(failed, Failed):
+        return None
+    if failed.kind in _UNREACHABLE:
+        return _NO_CONNECTION
+    if failed.kind not in _ODD_ANSWERS:
+        return None
+    if failed.status == 511:  # Network Authentication Required (RFC 6585 §6): no server of a feed sends it
+        return "the network asks for a log-in (511)"
+    answered_by = host_of(failed.url) if failed.url else None
+    if answered_by and answered_by != host_of(source.url):
+        return f"the network sends all requests to {answered_by}"
+    if failed.kind == "forbidden-address":
+        return "the network gives addresses of its own for all hosts"
+    return f"the network answers all requests with one page ({visit.body_hash[:8]})" if visit.body_hash else None

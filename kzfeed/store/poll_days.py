@@ -1,0 +1,65 @@
+"""Sums of old polls by day (UTC) and source (table `poll_days`), which take the place of the rows of `polls`.
+
+Polls that failed or had a flaw keep their rows.
+"""
+
+from collections import defaultdict
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from kzfeed.store.row_counts import count_deleted
+
+BATCH = 1_000
+"""The most polls that one transaction sums up (docs/decisions/poll-days.md)."""
+FIGURES = (
+    *("polls", "with_news", "not_modified", "duration_ms", "bytes", "new_articles", "revised_articles", "filtered"),
+)
+_SUMMED_OUTCOMES = ("new", "unchanged", "not-modified")
+
+_poll, _day = tables.polls.c, tables.poll_days.c
+_READ = ("duration_ms", "bytes", "new_articles", "revised_articles", "filtered")
+
+
+def sum_up(database: Database, before: datetime, *, limit: int = BATCH) -> int:
+    """Sum up the earliest polls before this time, at most `limit`, and return how many they were."""
+    columns = (_poll.id, _poll.source_id, _poll.started_at, _poll.outcome, *(_poll[name] for name in _READ))
+    with database.read() as connection:
+        if not _old_polls(connection, before, [_poll.id], 1):
+            return 0
+    with database.write() as connection:
+        rows = _old_polls(connection, before, columns, limit)
+        _add(connection, rows)
+        deleted = connection.execute(sa.delete(tables.polls).where(_poll.id.in_([row.id for row in rows])))
+        count_deleted(connection, tables.polls, deleted.rowcount)
+    return len(rows)
+
+
+def _old_polls(connection: sa.Connection, before: datetime, columns: Any, limit: int) -> list[Any]:
+    """The earliest polls without failure and flaw. One query for each outcome, because an index has them in order."""
+    rows: list[Any] = []
+    for outcome in _SUMMED_OUTCOMES:
+        query = sa.select(*columns).where(_poll.outcome == outcome, _poll.started_at < before, _poll.flaw.is_(None))
+        rows += connection.execute(query.order_by(_poll.started_at).limit(limit - len(rows))).all()
+        if len(rows) >= limit:
+            break
+    return rows
+
+
+def _add(connection: sa.Connection, rows: list[Any]) -> None:
+    sums: defaultdict[tuple[date, int], dict[str, int]] = defaultdict(lambda: dict.fromkeys(FIGURES, 0))
+    for row in rows:
+        figures = sums[row.started_at.date(), row.source_id]
+        figures["polls"] += 1
+        figures["with_news"] += row.outcome == "new"
+        figures["not_modified"] += row.outcome == "not-modified"
+        for name in _READ:
+            figures[name] += getattr(row, name)
+    for (day, source_id), figures in sorted(sums.items()):
+        update = sa.update(tables.poll_days).where(_day.day == day, _day.source_id == source_id)
+        added = connection.execute(update.values({name: _day[name] + number for name, number in figures.items()}))
+        if not added.rowcount:
+            connection.execute(sa.insert(tables.poll_days), [{"day": day, "source_id": source_id, **figures}])
