@@ -522,8 +522,8 @@ def test_two_sources_share_neither_name_nor_address(read: Read, other: str, said
         ('http.every = "1h"', "http.every = …: expected a known key (did you mean defaults.every?)"),
         (
             'origin = "x"',
-            "expected one of the keys database, http, hosts, defaults, parse, archive, server, maintenance, log, sources, "
-            "include",
+            "expected one of the keys database, http, hosts, defaults, parse, archive, server, maintenance, log, "
+            "sources, include",
         ),
         (
             "[hosts.localhost]\nwait = 1",
