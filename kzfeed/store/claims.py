@@ -201,12 +201,17 @@ def move_schedule_back(database: Database, now: datetime, *, tolerance: timedelt
         _move_back(connection, _source.id, ["next_poll_at", "not_before", "last_polled_at"], by)
         _move_back(connection, _claim.source_id, ["claimed_until"], by)
         _move_back(connection, tables.hosts.c.host, ["paused_until"], by)
+        page = tables.page_fetches.c
+        _move_back(connection, page.article_id, ["next_try_at"], by, page.next_try_at > now)
     return by
 
 
-def _move_back(connection: sa.Connection, key: sa.Column[Any], names: Sequence[str], by: timedelta) -> None:
+def _move_back(
+    connection: sa.Connection, key: sa.Column[Any], names: Sequence[str], by: timedelta, *of: sa.ColumnElement[bool]
+) -> None:
     table = key.table
-    rows = connection.execute(sa.select(key.label("row_key"), *(table.c[name] for name in names))).all()
+    query = sa.select(key.label("row_key"), *(table.c[name] for name in names)).where(*of)
+    rows = connection.execute(query).all()
     moved = [
         {"row_key": row.row_key} | {name: when and when - by for name, when in zip(names, row[1:], strict=True)}
         for row in rows

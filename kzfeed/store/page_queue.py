@@ -66,7 +66,8 @@ def queue_pages(connection: sa.Connection, wanted: Sequence[WantedPage]) -> None
                 }
             )
         elif row.source_id == page.source_id:
-            rested = max(page.now, row.fetched_at + REST) if row.fetched_at else page.now
+            # A time in the future was written before the clock went back.
+            rested = max(page.now, min(row.fetched_at, page.now) + REST) if row.fetched_at else page.now
             again.append({"of_article": article_id, "at": rested})
     if new:
         connection.execute(sa.insert(tables.page_fetches), new)

@@ -5,7 +5,9 @@ from datetime import timedelta
 import pytest
 
 from kzfeed.store import tables
+from kzfeed.store.claims import move_schedule_back
 from kzfeed.store.page_queue import PageClaim, claim_pages, release_pages, renew_pages
+from tests.etiquette.recording_server import Reply
 from tests.pages.conftest import ITEM, Archive, Item, feed, page
 
 LEASE = timedelta(seconds=12)
@@ -64,6 +66,22 @@ def test_a_claim_that_passed_to_another_brings_no_second_result(archive: Archive
 
     assert len(archive.server.page("/a/1.html").seen) == 1
     assert archive.article()["revision"] == 2
+
+
+def test_pages_are_not_put_off_by_a_clock_that_was_ahead_for_a_while(archive: Archive) -> None:
+    year = timedelta(days=365)
+    archive.clock.now += year
+    archive.add_source().respond_with(feed(ITEM))
+    fetched = archive.server.page("/a/1.html", Reply(500))
+    archive.poll()
+    archive.fetch_pages()
+
+    archive.clock.now -= year
+    move_schedule_back(archive.database, archive.clock.now, tolerance=timedelta(seconds=5))
+    fetched.respond_with(page())
+
+    assert archive.fetch_pages(timedelta(hours=1)) == []
+    assert [record.outcome for record in archive.fetch_pages(timedelta(hours=2))] == ["stored"]
 
 
 def test_no_more_pages_are_claimed_than_wanted(archive: Archive) -> None:
