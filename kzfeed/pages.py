@@ -33,8 +33,9 @@ AGENT = "kzfeed"
 ACCEPT = "text/html, application/xhtml+xml, application/xml;q=0.9, */*;q=0.1"
 ROBOTS_AGE = timedelta(days=1)
 """How long a robots.txt counts before it is fetched again."""
-ROBOTS_RETRY = timedelta(hours=1)
-"""How long a robots.txt that could not be read is left alone."""
+ROBOTS_RETRY = timedelta(minutes=30)
+"""How long a robots.txt that could not be read is left alone: no longer than from the first try of a page to the
+second, two of the shortest intervals, so that each try of a page asks again."""
 MOST_RULES = 500 * 1024
 """The bytes of a robots.txt that count (RFC 9309 §2.5)."""
 

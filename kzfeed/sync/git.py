@@ -22,7 +22,10 @@ LIMIT_S = 300.0
 """How long one call of git may take."""
 PATIENCE_S = 10
 """How long git may take to end and to remove its locks once it was told to."""
-_SAFE = ("-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "core.autocrlf=false")
+_SAFE = (
+    *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "commit.gpgSign=false"),
+    *("-c", "core.autocrlf=false"),
+)
 _SOMEBODY = {"user.name": "kzfeed", "user.email": "kzfeed@localhost"}
 """The author of commits where git's configuration names none."""
 

@@ -1,10 +1,11 @@
 """robots.txt is obeyed: read at most once a day for each origin, and a page waits while it cannot be read."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from kzfeed.store import tables
+from kzfeed.store import sources, tables
 from tests.etiquette.recording_server import Page, Reply
 from tests.pages.conftest import ITEM, Archive, Item, feed, page
 
@@ -86,6 +87,16 @@ def test_a_robots_txt_that_cannot_be_read_is_asked_for_once_whatever_the_number_
 
     assert len(archive.fetch_pages()) == 5
     assert len(robots.seen) == 1
+
+
+def test_each_of_three_tries_asks_again_for_a_robots_txt_that_cannot_be_read(archive: Archive) -> None:
+    robots, fetched = with_robots(archive, Reply(503), Reply(503), rules(""))
+    often = replace(archive.configs["s"], every=HOUR / 4)
+    sources.configure(archive.database, [often], archive.clock.now)
+    for _ in range(100):
+        archive.fetch_pages(HOUR / 20)
+
+    assert (len(robots.seen), len(fetched.seen)) == (3, 1)
 
 
 def test_robots_txt_is_fetched_once_a_day(archive: Archive) -> None:

@@ -110,6 +110,7 @@ def test_no_hook_runs_no_variable_of_git_counts_and_git_names_the_author(committ
     git(folder, "config", "user.name", "Archivist")
     git(folder, "config", "user.email", "a@example.org")
     git(folder, "config", "commit.gpgSign", "true")
+    git(folder, "config", "core.fsmonitor", f"touch '{committed.folder}/fsmonitor-commit'; false")
     odd = {"GIT_DIR": "/nowhere", "GIT_INDEX_FILE": "/nowhere", "GIT_AUTHOR_NAME": "Somebody"}
     own = replace(committed, environment={**committed.environment, **odd})
 
