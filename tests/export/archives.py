@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kzfeed.store.engine import Database
+from tests.export.test_restore import Rows, fill, rows
 from tests.fork_server import clean_environment, fork_server
-from tests.test_restore import Rows, fill, rows
 
 Done = subprocess.CompletedProcess[str]
 MakeDatabase = Callable[[str], Database]

@@ -15,7 +15,7 @@ from kzfeed.store.queries import stream
 from tests.export.archives import Archive
 from tests.export.atom_rules import breaches
 from tests.export.conftest import NewArchive
-from tests.test_restore import NOW, assert_same
+from tests.export.test_restore import NOW, assert_same
 
 HOSTILE = "a]]>&amp;<b>\r\n\ttab \x01\x1b\ufffe\uffff 🎉 <!-- "
 

@@ -12,7 +12,7 @@ import zstandard
 from kzfeed.store import tables
 from tests.export.archives import Archive
 from tests.export.conftest import NewArchive
-from tests.test_restore import assert_same
+from tests.export.test_restore import assert_same
 
 
 def lines(path: Path) -> list[dict[str, Any]]:

@@ -16,12 +16,12 @@ from tests.conftest import ENGINES
 from tests.databases import Databases
 from tests.etiquette.program import within
 from tests.export.archives import Archive
+from tests.export.test_restore import rss
 from tests.faults.processes import Running, configure
 from tests.faults.test_full_disk import filled, small_disk
 from tests.faults.web_server import FeedServer, Reply
 from tests.fork_server import fork_server
 from tests.sync.folders import articles, tree, write_file
-from tests.test_restore import rss
 
 DIRECTORY = '[archive]\ndirectory = "articles"\n'
 

@@ -12,8 +12,8 @@ from kzfeed.model.polls import SourceConfig
 from kzfeed.store import sources
 from tests.conftest import NewDatabase
 from tests.export.archives import Archive, archive_on
+from tests.export.test_restore import NOW, fill, news, rss, show
 from tests.sync.folders import articles, times, tree, write_file
-from tests.test_restore import NOW, fill, news, rss, show
 
 
 def test_a_folder_has_the_files_of_an_export_and_a_list_for_each_source(archive: Archive) -> None:
