@@ -93,20 +93,16 @@ def named(table: sa.Table, row: sa.Row[Any]) -> str:
     return f"{table.name} " + " ".join(f"{name}={value}" for name, value in zip(values, shown, strict=True))
 
 
+_BROKEN_INSTANT = {
+    "postgresql": "{0} NOT BETWEEN timestamptz '0001-01-01 00:00:00+00'"
+    " AND timestamptz '9999-12-31 23:59:59.999999+00'",
+    # With a modifier, date() normalises: 30 February becomes 2 March, and so differs.
+    "sqlite": f"{{0}} IS NOT NULL AND (typeof({{0}}) <> 'text' OR {{0}} NOT GLOB '{_SQLITE_INSTANT}'"
+    " OR coalesce(date({0}, '+0 days'), '') <> substr({0}, 1, 10) OR {0} < '0001')",
+}
+
+
 def is_broken(connection: sa.Connection, column: sa.Column[Any]) -> sa.ColumnElement[bool]:
     """Whether an instant has a form that kzfeed never writes and Python cannot read."""
-    if connection.dialect.name == "postgresql":
-        earliest, latest = "timestamptz '0001-01-01 00:00:00+00'", "timestamptz '9999-12-31 23:59:59.999999+00'"
-        return sa.not_(column.between(sa.literal_column(earliest), sa.literal_column(latest)))
-    text = sa.type_coerce(column, sa.Text)
-    # With a modifier, date() normalises: 30 February becomes 2 March, and so differs.
-    day = sa.func.coalesce(sa.func.date(text, "+0 days"), "")
-    return sa.and_(
-        column.is_not(None),
-        sa.or_(
-            sa.func.typeof(text) != "text",
-            sa.not_(text.bool_op("GLOB")(_SQLITE_INSTANT)),
-            day != sa.func.substr(text, 1, 10),
-            text < "0001",
-        ),
-    )
+    name = f"{column.table.name}.{column.name}"
+    return sa.literal_column(f"({_BROKEN_INSTANT[connection.dialect.name].format(name)})", sa.Boolean)

@@ -1,11 +1,19 @@
 """Creation and upgrade of the schema by migrations, and what a database lacks of it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import (
+    ReflectedColumn,
+    ReflectedForeignKeyConstraint,
+    ReflectedIndex,
+    ReflectedPrimaryKeyConstraint,
+    ReflectedUniqueConstraint,
+)
 
 from kzfeed.errors import DatabaseError, DatabaseMissing
 from kzfeed.store import tables
@@ -87,9 +95,16 @@ def open_replacement(database: Database, *, wait: timedelta) -> None:
 def missing(connection: sa.Connection) -> Iterator[tuple[str, str]]:
     """Parts of the declared schema that the database lacks, each as the name of the table or view and a sentence."""
     inspector = sa.inspect(connection)
+    found = _Reflected(
+        columns=inspector.get_multi_columns(),
+        indexes=inspector.get_multi_indexes(),
+        keys=inspector.get_multi_pk_constraint(),
+        unique=inspector.get_multi_unique_constraints(),
+        references=inspector.get_multi_foreign_keys(),
+    )
     for table in tables.metadata.sorted_tables:
-        if inspector.has_table(table.name):
-            for lack in _missing_of(table, inspector):
+        if (None, table.name) in found.columns:
+            for lack in found.missing_of(table):
                 yield table.name, lack
         else:
             yield table.name, "the table is missing"
@@ -100,26 +115,41 @@ def missing(connection: sa.Connection) -> Iterator[tuple[str, str]]:
         yield "sources", f"its trigger {trigger} is missing"
 
 
-def _missing_of(table: sa.Table, inspector: sa.Inspector) -> Iterator[str]:
-    columns = {column["name"] for column in inspector.get_columns(table.name)}
-    indexes = {index["name"] for index in inspector.get_indexes(table.name)}
-    key = set(inspector.get_pk_constraint(table.name)["constrained_columns"])
-    unique = [set(each["column_names"]) for each in inspector.get_unique_constraints(table.name)]
-    references = [
-        (set(each["constrained_columns"]), each["referred_table"]) for each in inspector.get_foreign_keys(table.name)
-    ]
-    for column in table.c:
-        if column.name not in columns:
-            yield f"its column {column.name} is missing"
-        elif column.unique and {column.name} not in unique:
-            yield f"nothing keeps its column {column.name} unique"
-        for reference in column.foreign_keys:
-            if column.name in columns and ({column.name}, reference.column.table.name) not in references:
-                yield f"its column {column.name} does not refer to {reference.column.table.name}"
-    for index in sorted(str(index.name) for index in table.indexes if index.name not in indexes):
-        yield f"its index {index} is missing"
-    if key != set(table.primary_key.columns.keys()) & columns:
-        yield "its primary key is missing"
+_Name = tuple[str | None, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reflected:
+    """What SQLAlchemy finds of the tables of a database, by (None, name of the table)."""
+
+    columns: Mapping[_Name, Sequence[ReflectedColumn]]
+    indexes: Mapping[_Name, Sequence[ReflectedIndex]]
+    keys: Mapping[_Name, ReflectedPrimaryKeyConstraint | None]
+    unique: Mapping[_Name, Sequence[ReflectedUniqueConstraint]]
+    references: Mapping[_Name, Sequence[ReflectedForeignKeyConstraint]]
+
+    def missing_of(self, table: sa.Table) -> Iterator[str]:
+        name = (None, table.name)
+        columns = {column["name"] for column in self.columns[name]}
+        indexes = {index["name"] for index in self.indexes.get(name, ())}
+        primary_key = self.keys.get(name)
+        unique = [set(each["column_names"]) for each in self.unique.get(name, ())]
+        references = [
+            (set(each["constrained_columns"]), each["referred_table"]) for each in self.references.get(name, ())
+        ]
+        for column in table.c:
+            if column.name not in columns:
+                yield f"its column {column.name} is missing"
+            elif column.unique and {column.name} not in unique:
+                yield f"nothing keeps its column {column.name} unique"
+            for reference in column.foreign_keys:
+                if column.name in columns and ({column.name}, reference.column.table.name) not in references:
+                    yield f"its column {column.name} does not refer to {reference.column.table.name}"
+        for index in sorted(str(index.name) for index in table.indexes if index.name not in indexes):
+            yield f"its index {index} is missing"
+        held = set(primary_key["constrained_columns"]) if primary_key else set()
+        if held != set(table.primary_key.columns.keys()) & columns:
+            yield "its primary key is missing"
 
 
 def _is_up_to_date(database: Database) -> bool:

@@ -72,12 +72,19 @@ def _schema(connection: sa.Connection) -> Findings:
 
 def _instants(connection: sa.Connection) -> Findings:
     for table in tables.metadata.sorted_tables:
-        for column in table.c:
-            if isinstance(column.type, tables.Instant):
-                shown = sa.cast(sa.type_coerce(column, sa.Text), sa.Text).label("shown")
-                query = sa.select(*key(connection, table), shown).where(is_broken(connection, column))
-                for row in stream(connection, query):
-                    said = f"{column.name} is {row.shown!r}: expected YYYY-MM-DD HH:MM:SS.mmm"
+        broken = {
+            column: is_broken(connection, column) for column in table.c if isinstance(column.type, tables.Instant)
+        }
+        if not broken:
+            continue
+        shown = (sa.cast(sa.type_coerce(column, sa.Text), sa.Text).label(column.name) for column in broken)
+        flags = (flag.label(f"broken_{column.name}") for column, flag in broken.items())
+        query = sa.select(*key(connection, table), *shown, *flags).where(sa.or_(*broken.values()))
+        for row in stream(connection, query):
+            for column in broken:
+                if row._mapping[f"broken_{column.name}"]:
+                    written = row._mapping[column.name]
+                    said = f"{column.name} is {written!r}: expected YYYY-MM-DD HH:MM:SS.mmm"
                     yield finding("instant", named(table, row), said)
 
 
