@@ -16,6 +16,7 @@ from kzfeed.cli import (
     backfill,
     configuration,
     database,
+    doctor,
     export,
     polling,
     query,
@@ -65,6 +66,7 @@ app.command()(status.status)
 app.command()(query.query)
 app.command()(sources.explain)
 app.command()(database.verify)
+app.command()(doctor.doctor)
 app.add_typer(config_commands, name="config")
 config_commands.command()(configuration.check)
 app.add_typer(database_commands, name="db")

@@ -1,0 +1,1 @@
+"""What `kzfeed doctor` examines: this machine, the database, and the network."""
