@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 TICK = timedelta(seconds=1)
 CLAIM_JOB = "poll due sources"
 STUCK_AFTER_TICKS = 120
-"""A scheduler whose claim job has not ended for so many ticks makes no progress. A database that does not answer
-keeps it for a minute."""
+"""A scheduler whose claim job has not ended for so many ticks makes no progress: twice as long as it takes to give up a
+database that does not answer."""
 INDEX_TICK = timedelta(seconds=2)
 """How long new articles may wait to be indexed."""
 FOLDER_TICK = timedelta(seconds=2)
