@@ -143,7 +143,7 @@ def diff(
 
     Each version is compared with the next, or two of them with each other. Articles that share an address are listed.
 
-    Example: kzfeed diff 42 --from 0 --to 2
+    Example: kzfeed diff 42 --from 1 --to 3
     """
     from kzfeed.article.diff import revision_diffs
     from kzfeed.cli.diff_output import print_diffs, print_only_version
