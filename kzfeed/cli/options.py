@@ -165,7 +165,7 @@ class Session:
 
         with self._database(create=migrate) as database:
             if migrate:
-                schema.upgrade(database)
+                schema.upgrade(database, on_begin=_log_upgrade)
             else:
                 schema.require_current(database)
             yield database
@@ -211,3 +211,13 @@ def global_options_first(arguments: Sequence[str]) -> list[str]:
             if not has_value:
                 first.extend(value for value in [next(remaining, None)] if value is not None)
     return [*first, *others, *arguments[end:]]
+
+
+def _log_upgrade(revision: str | None) -> None:
+    """Say in the log that an older database is upgraded, which may take minutes."""
+    import structlog
+
+    from kzfeed.store import schema
+
+    if revision:
+        structlog.get_logger().info("upgrading the schema of the database", from_revision=revision, to=schema.HEAD)

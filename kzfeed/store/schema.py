@@ -1,7 +1,7 @@
 """Creation and upgrade of the schema by migrations, and what a database lacks of it."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -38,13 +38,15 @@ def current(database: Database) -> str | None:
         return revision
 
 
-def upgrade(database: Database) -> bool:
+def upgrade(database: Database, on_begin: Callable[[str | None], None] = lambda revision: None) -> bool:
     """Upgrade the schema to HEAD in one transaction, and return whether that was necessary.
 
-    Raises DatabaseError if a newer kzfeed made the database.
+    `on_begin` is called before, if it is necessary, with the revision of the database, None for a new one. Raises
+    DatabaseError if a newer kzfeed made the database.
     """
     if _is_up_to_date(database):
         return False
+    on_begin(current(database))
     create(database, HEAD)
     return True
 
