@@ -62,7 +62,7 @@ def _postgresql(url: str) -> str:
     assert package
     assert package.submodule_search_locations
     programs = Path(package.submodule_search_locations[0]).glob("pginstall*/bin/pg_dump")
-    command = [max(programs), "--inserts", "--no-owner", "--no-privileges", "--dbname", url]
+    command = [str(max(programs)), "--inserts", "--no-owner", "--no-privileges", "--dbname", url]
     dumped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     # Commands of psql, and settings that older servers lack.
     return re.sub(r"(?m)^(\\(un)?restrict .*|SET \w+ = .*;|SELECT pg_catalog\.set_config.*)\n", "", dumped)
