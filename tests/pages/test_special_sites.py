@@ -1,7 +1,7 @@
 """Two sites that the format's parent treated specially: their files come out as that archiver wrote them.
 
-One site's guid is the link, and its content is in `content:encoded`. Of the other the article's page is fetched, and
-the inner HTML of an element is the content.
+One site's guid is the link, and its content is in `content:encoded`. Of the other only the articles of one category
+are kept, the article's page is fetched, and the inner HTML of an element is the content.
 """
 
 from datetime import UTC, datetime
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from kzfeed.article.archive_file import render
 from kzfeed.article.build import file_of_article
 from kzfeed.model.articles import FeedReading
+from kzfeed.model.filters import FilterRule, Filters
 from kzfeed.model.polls import SourceConfig
 from kzfeed.store import sources
 from kzfeed.store.queries import find
@@ -32,8 +33,8 @@ def only_file(archive: Archive) -> str:
     return render(file_of_article(find(archive.database, "1"))).decode()
 
 
-def configure(archive: Archive, page: Page, full_text: str | None, reading: FeedReading) -> None:
-    config = SourceConfig(name="s", url=page.url, full_text=full_text, reading=reading)
+def configure(archive: Archive, page: Page, full_text: str | None, reading: FeedReading, filters: Filters) -> None:
+    config = SourceConfig(name="s", url=page.url, full_text=full_text, reading=reading, filters=filters)
     sources.configure(archive.database, [config], archive.clock.now)
 
 
@@ -51,7 +52,9 @@ def test_the_site_whose_guid_is_the_link_and_whose_content_is_encoded(archive: A
       <p><img src="https://site.example/a.jpg"></p>
     ]]></content:encoded>"""
     page = archive.server.page("/feed.xml", feed(item))
-    configure(archive, page, None, FeedReading(link_from="guid", content_from=("content:encoded", "description")))
+    configure(
+        archive, page, None, FeedReading(link_from="guid", content_from=("content:encoded", "description")), Filters()
+    )
     archive.poll()
 
     assert only_file(archive) == (
@@ -62,9 +65,11 @@ def test_the_site_whose_guid_is_the_link_and_whose_content_is_encoded(archive: A
     )
 
 
-def test_the_site_whose_pages_are_fetched_and_selected(archive: Archive) -> None:
+def test_the_site_with_one_category_whose_pages_are_fetched_and_selected(archive: Archive) -> None:
     article = archive.server.page("/chinese/2020/05/1.html")
-    item = f"""<title>【立此存照】渡船</title><link>{article.url}</link><guid>{article.url}?p=1</guid>
+    other = archive.server.page("/chinese/2020/05/2.html")
+    item = f"""<title>广播</title><link>{other.url}</link><category>图说</category></item>
+    <item><title>【立此存照】渡船</title><link>{article.url}</link><guid>{article.url}?p=1</guid>
     <category>立此存照</category><description>云渡河……</description>"""
     html = """<!DOCTYPE html>
 <html lang="zh"><head><meta charset="UTF-8"><title>【立此存照】渡船 - 数字时代</title></head>
@@ -80,10 +85,11 @@ def test_the_site_whose_pages_are_fetched_and_selected(archive: Archive) -> None
 </body></html>"""
     article.respond_with(Reply(200, [("Content-Type", "text/html; charset=UTF-8")], html.encode()))
     page = archive.server.page("/feed.xml", feed(item))
-    configure(archive, page, SELECTOR, FeedReading())
+    configure(archive, page, SELECTOR, FeedReading(), Filters(include=(FilterRule(tag="^立此存照$"),)))
     archive.poll()
     archive.fetch_pages()
 
+    assert other.seen == []
     assert only_file(archive) == (
         f"<!--{STAMP}-->\n"
         f"[【立此存照】渡船]({article.url})\n"
