@@ -63,22 +63,26 @@ def _database_url(path: Path) -> str:
 def check(ctx: typer.Context, file: File = None) -> None:
     """Look for mistakes in the configuration, all at once.
 
-    Neither the database nor the network is used. Secrets are read when nothing else is wrong. The exit status is 2
-    where kzfeed would not start with this configuration, and 0 otherwise: warnings are printed and counted.
+    Files of secrets are read, neither the database nor the network is used. The exit status is 2 where kzfeed would not
+    start with this configuration, and 0 otherwise: warnings are printed and counted.
 
     Example: kzfeed config check
     """
+    from kzfeed.config.access import other_mistakes
     from kzfeed.config.load import ConfigErrors
     from kzfeed.config.warnings import warnings, with_line
     from kzfeed.errors import ConfigError
     from kzfeed.wiring import access_of
 
     session: Session = replace(ctx.obj, config=file or ctx.obj.config)
+    settings = None
     try:
         settings = session.try_edited({})
         access_of(settings)
     except ConfigError as error:
         mistakes = error.mistakes if isinstance(error, ConfigErrors) else (error,)
+        if settings is None and isinstance(error, ConfigErrors):
+            mistakes += other_mistakes(session.config_location)
         for each in mistakes:
             print_sentence(f"mistake: {with_line(each)}")
         print(f"{plural(len(mistakes), 'mistake')}: kzfeed does not start with this configuration")

@@ -4,14 +4,21 @@ Secrets are read at a start and at each reload. They are in no message and are n
 """
 
 import base64
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from kzfeed.config import values
+from kzfeed.config.files import Location, read_files
 from kzfeed.config.load import ConfigErrors
+from kzfeed.config.mistakes import SourceTables
 from kzfeed.config.secrets import Secret, sendable
-from kzfeed.config.settings import Settings, SourceSettings
+from kzfeed.config.settings import Reading, Settings, SourceSettings
 from kzfeed.errors import ConfigError
 
 
@@ -37,6 +44,23 @@ def access_settings(settings: Settings) -> dict[str, AccessSettings]:
     if mistakes:
         raise ConfigErrors(mistakes)
     return found
+
+
+def other_mistakes(where: Location) -> tuple[ConfigError, ...]:
+    """The secrets that cannot be read or sent of those sources that are right, in files with other mistakes."""
+    files = read_files(where)
+    tables = SourceTables(files.document.get("sources", []), files)
+    right = []
+    for table in tables.tables if isinstance(tables.tables, list) else []:
+        with suppress(ValidationError):
+            right.append(SourceSettings.model_validate(table))
+    origin = str(files.main)
+    reading = Reading(origin=origin, environ=os.environ, place_of=partial(tables.place_of, main=origin))
+    try:
+        access_settings(Settings(sources=tuple(right)).with_reading(reading))
+    except ConfigErrors as error:
+        return error.mistakes
+    return ()
 
 
 def _read(source: SourceSettings, settings: Settings, mistakes: list[ConfigError]) -> AccessSettings:

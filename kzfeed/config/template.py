@@ -86,6 +86,10 @@ git_push =
 # line it answers nowhere.
 # listen = "127.0.0.1:9464"
 
+[maintenance]
+# How long each poll has a row of its own; later, polls are summed up by day (docs/reliability.md). 0: for ever.
+keep_polls =
+
 [log]
 # "console" (readable lines), "json" (JSON lines), or "auto": console on a terminal and json elsewhere.
 format =
