@@ -16,6 +16,7 @@ from tests.faults.processes import KZFEED, Running, configure
 from tests.faults.web_server import FeedServer, Reply
 
 HOST = "127.0.11.40"
+MAKE_DUE = "UPDATE sources SET next_poll_at = strftime('%Y-%m-%d %H:%M:%f',"
 
 
 class Socket:
@@ -73,7 +74,8 @@ def feed() -> Iterator[str]:
 
 
 def daemon(folder: Path, url: str, manager: Socket) -> Running:
-    return Running(folder, url, "run", command=("/usr/bin/env", f"NOTIFY_SOCKET={manager.address}", *KZFEED))
+    variables = (f"NOTIFY_SOCKET={manager.address}", "KZFEED_LOG_LEVEL=debug")
+    return Running(folder, url, "run", command=("/usr/bin/env", *variables, *KZFEED))
 
 
 def test_systemd_hears_of_the_start_the_polls_a_reload_and_the_stop(
@@ -138,11 +140,13 @@ def test_a_claim_that_hangs_feeds_the_watchdog_no_more(manager: Socket, feed: st
     """The event loop runs on, and so do other jobs: the watchdog watches the claims themselves."""
     configure(tmp_path, {"a": feed}, every="1h")
     with daemon(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", manager) as running:
-        running.wait_for("poll", source="a")
-        manager.wait_for("WATCHDOG")
+        first = running.wait_for("poll", source="a")
         other = sqlite3.connect(tmp_path / "kzfeed.db", isolation_level=None)
+        # After the first success sources are brought forward. Nothing is written after the second one.
+        other.execute(f"{MAKE_DUE} 'now')")
+        running.wait_for("poll", after=first, source="a")
         # A claim writes only where a source is due, which is after the lock was taken.
-        other.execute("UPDATE sources SET next_poll_at = strftime('%Y-%m-%d %H:%M:%f', 'now', '+2 seconds')")
+        other.execute(f"{MAKE_DUE} 'now', '+2 seconds')")
         other.execute("BEGIN IMMEDIATE")
         time.sleep(6)
         assert not manager.is_fed(within=3)
