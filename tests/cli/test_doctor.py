@@ -15,7 +15,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.heartbeats import Heartbeat, beat
 from tests.etiquette.documents import rss
 from tests.etiquette.recording_server import Reply, recording
-from tests.fork_server import clean_environment, fork_server
+from tests.fork_server import READER, clean_environment, fork_server, needs_root
 from tests.terminal import at_terminal
 
 HOST = "127.0.15.9"
@@ -98,6 +98,40 @@ def test_without_a_database_it_says_what_makes_one(tmp_path: Path) -> None:
     assert (status, found["database"][0]) == (0, "to look at")
     assert "`kzfeed poll` make one" in found["database"][1]
     assert [each.name for each in tmp_path.iterdir()] == ["kzfeed.toml"]
+
+
+def test_a_file_that_everybody_may_write_is_worth_a_look(sqlite_database: Database, tmp_path: Path) -> None:
+    sqlite_database.close()
+    configure(tmp_path)
+    (tmp_path / "kzfeed.db").chmod(0o666)
+
+    status, found = doctor(tmp_path, "--no-network")
+
+    said = f"{tmp_path}/kzfeed.db may be written by everybody: chmod o-w {tmp_path}/kzfeed.db"
+    assert (status, found["permissions"]) == (0, ("to look at", said))
+
+
+@needs_root
+def test_a_database_that_its_user_may_not_write_is_broken(sqlite_database: Database, tmp_path: Path) -> None:
+    sqlite_database.close()
+    configure(tmp_path)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+
+    done = fork_server().run(["doctor", "--json", "--no-network"], tmp_path, clean_environment(), user=READER)
+
+    found = {each["subject"]: each for each in json.loads(done.stdout)}
+    assert (done.returncode, found["permissions"]["level"]) == (1, "broken")
+    assert "may not be written by this user" in found["permissions"]["said"]
+
+
+def test_a_server_that_does_not_answer_is_broken(tmp_path: Path) -> None:
+    configure(tmp_path)
+
+    status, found = doctor(tmp_path, "--no-network", KZFEED_DATABASE_URL="postgresql://kzfeed:word@127.0.0.1:1/a")
+
+    assert (status, found["database"][0]) == (1, "broken")
+    assert "word" not in found["database"][1]
 
 
 def test_a_name_that_does_not_resolve_and_a_proxy_that_does_not_answer_are_broken(tmp_path: Path) -> None:
