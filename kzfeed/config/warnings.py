@@ -98,11 +98,21 @@ def _is_readable_by_all(path: Path) -> bool:
         return False  # a variable, or a file of which another error says that it cannot be read
 
 
+def _is_in_file(settings: Settings) -> bool:
+    """Whether the database's URL is that of the file, or the default, and not that of the command line."""
+    path = Path(settings.origin)
+    if "url" not in settings.database.model_fields_set or not path.is_file():
+        return "url" not in settings.database.model_fields_set
+    return settings.database.url in path.read_text("utf-8-sig")
+
+
 def _of_section(settings: Settings, key: str, value: object, expected: str) -> ConfigError:
     """The warning about this key, with the variable that holds it or its line in the file."""
     variable = f"KZFEED_{key.replace('.', '_')}".upper()
     if settings.environ.get(variable) or settings.environ.get(f"{variable}_FILE"):
         origin = f"environment variable {variable}"
+    elif key == "database.url" and not _is_in_file(settings):
+        origin = "--database"
     else:
         origin = settings.origin
     return with_line(ConfigError(key, value=values.shown(value), expected=expected, origin=origin))

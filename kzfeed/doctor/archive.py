@@ -24,7 +24,7 @@ def examine_database(url: str) -> Iterator[Diagnosis]:
     try:
         database = Database(url, create=False)
     except DatabaseError as error:
-        yield _without(error)
+        yield _without(url, error)
         yield _clock(utc_now(), None, None)
         return
     try:
@@ -33,7 +33,7 @@ def examine_database(url: str) -> Iterator[Diagnosis]:
         found = condition(database)
         seen = status(database, utc_now())
     except DatabaseError as error:
-        yield _without(error)
+        yield _without(url, error)
         yield _clock(utc_now(), None, None)
     else:
         yield _database(database, found)
@@ -45,9 +45,12 @@ def examine_database(url: str) -> Iterator[Diagnosis]:
         database.close()
 
 
-def _without(error: DatabaseError) -> Diagnosis:
-    is_missing = isinstance(error, DatabaseMissing)
-    return Diagnosis("database", "to look at" if is_missing else "broken", redacted(str(error)))
+def _without(url: str, error: DatabaseError) -> Diagnosis:
+    said = redacted(" ".join(str(error).split()))
+    if isinstance(error, DatabaseMissing):
+        return Diagnosis("database", "to look at", said)
+    advice = "" if url.startswith("sqlite") else "; start the server, or correct url under [database]"
+    return Diagnosis("database", "broken", f"{said}{advice}")
 
 
 def _database(database: Database, found: Condition) -> Diagnosis:

@@ -81,16 +81,19 @@ def _state(settings: Settings, now: datetime) -> tuple[dict[str, Source], dict[s
 async def _resolver(settings: Settings, urls: Sequence[str]) -> Diagnosis:
     if settings.proxies().https or settings.proxies().http:
         return Diagnosis("resolver", "good", "not needed: the proxy looks names up")
-    host = next((host for host in map(host_of, urls) if not address_of(host)), None)
-    if host is None:
-        return Diagnosis("resolver", "good", "not needed: no source has a name to look up")
-    try:
-        async with asyncio.timeout(_PATIENCE_S):
-            found = await Resolver().find(host, 443)
-    except (VisitError, TimeoutError) as error:
-        said = str(error) or f"no answer for {host} within {_PATIENCE_S} s"
+    hosts = dict.fromkeys(host for host in map(host_of, urls) if not address_of(host))
+    said = ""
+    for host in list(hosts)[:SAMPLE]:  # one that does not resolve may be the fault of its own servers
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                found = await Resolver().find(host, 443)
+        except (VisitError, TimeoutError) as error:
+            said = str(error) or f"no answer for {host} within {_PATIENCE_S} s"
+        else:
+            return Diagnosis("resolver", "good", f"{host} has {plural(len(found), 'address', 'addresses')}")
+    if said:
         return Diagnosis("resolver", "broken", f"{said}: see /etc/resolv.conf, and whether this machine is online")
-    return Diagnosis("resolver", "good", f"{host} has {plural(len(found), 'address', 'addresses')}")
+    return Diagnosis("resolver", "good", "not needed: no source has a name to look up")
 
 
 def _proxies(settings: Settings) -> list[str]:

@@ -150,3 +150,11 @@ def test_a_variable_is_named_as_the_place_of_its_value(tmp_path: Path) -> None:
 
     assert status == 0
     assert lines[0].startswith("warning: environment variable KZFEED_DATABASE_URL: database.url = 'sqlite:///here.db'")
+
+
+def test_an_option_is_named_as_the_place_of_its_value(tmp_path: Path) -> None:
+    (tmp_path / "kzfeed.toml").write_text(CONTACT + SOURCE)
+
+    done = kzfeed(tmp_path, "config", "check", "--database", "sqlite:///here.db")
+
+    assert done.stdout.startswith("warning: --database: database.url = 'sqlite:///here.db'")

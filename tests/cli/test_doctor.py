@@ -131,13 +131,16 @@ def test_a_server_that_does_not_answer_is_broken(tmp_path: Path) -> None:
     status, found = doctor(tmp_path, "--no-network", KZFEED_DATABASE_URL="postgresql://kzfeed:word@127.0.0.1:1/a")
 
     assert (status, found["database"][0]) == (1, "broken")
-    assert "word" not in found["database"][1]
+    assert found["database"][1].endswith("; start the server, or correct url under [database]")
+    assert "word" not in str(found)
 
 
 def test_a_name_that_does_not_resolve_and_a_proxy_that_does_not_answer_are_broken(tmp_path: Path) -> None:
     configure(tmp_path, "http://nowhere.invalid/feed")
     status, found = doctor(tmp_path)
     assert (status, found["resolver"][0], found["source s0"][0]) == (1, "broken", "to look at")
+    configure(tmp_path, "http://nowhere.invalid/feed", "http://localhost:1/feed")
+    assert doctor(tmp_path)[1]["resolver"][0] == "good"
 
     with socket.socket() as bound:  # bound and not listening: nobody answers
         bound.bind(("127.0.0.1", 0))
