@@ -31,12 +31,14 @@ _ADDRESS_AND_SIZE = re.compile(r"([^\s,]\S*[^\s,])(\s+[\d.]+[wx])?(?:\s*,|\s*$)"
 def read_page(page: ArticlePage) -> Article:
     """The article with the text of its page, addresses resolved and lines joined as those of feeds are.
 
-    Raises DocumentError: "challenge" for a bot challenge, "no-article" where the page holds something else.
+    Raises DocumentError: "challenge" for a bot challenge, "no-article" where the page holds something else, or bytes
+    of the article would be replaced.
     """
     media_type = (page.content_type or "").partition(";")[0].strip().lower()
     if media_type not in _HTML_TYPES:
         raise DocumentError("no-article", f"the page is no HTML, but {ascii(media_type)[1:-1][:40]}")
-    soup = _soup(decode(page.body, _with_charset(page)).text)
+    decoded = decode(page.body, _with_charset(page))
+    soup = _soup(decoded.text)
     base = _base_url(soup, page.url)
     title = soup.title.get_text(" ") if soup.title else ""
     found = _extracted(soup, base) if page.full_text == "auto" else _selected(soup, base, page.full_text)
@@ -50,6 +52,8 @@ def read_page(page: ArticlePage) -> Article:
         raise DocumentError("no-article", why)
     if found is None:
         raise DocumentError("no-article", _nothing_found(page.full_text))
+    if decoded.flaw and "\ufffd" in content:
+        raise DocumentError("no-article", decoded.flaw)
     return Article(
         url_hash=page.url_hash,
         url=page.article_url,

@@ -59,14 +59,27 @@ def test_elements_nested_without_end_cost_only_their_own_page(archive: Archive) 
     assert archive.article()["text"] in ("灯塔", "灯塔照亮整条海岸线。")
 
 
-def test_bytes_that_are_no_utf_8_cost_a_character_and_not_the_page(archive: Archive) -> None:
+def test_a_page_whose_article_has_bytes_that_are_no_utf_8_is_refused_and_the_text_of_the_feed_stays(
+    archive: Archive,
+) -> None:
     archive.add_source().respond_with(feed(ITEM))
     body = "<div class=post-content>灯塔照亮整条海岸线。</div>".encode().replace("整".encode(), b"\xff")
     archive.server.page("/a/1.html", Reply(200, [("Content-Type", "text/html; charset=utf-8")], body))
     archive.poll()
-    archive.fetch_pages()
 
-    assert archive.article()["text"] == "灯塔照亮\ufffd条海岸线。"
+    (record,) = archive.fetch_pages()
+    assert (record.outcome, record.error) == ("refused", "bytes that are not utf-8 were replaced")
+    assert archive.versions() == [(1, "灯塔", "feed")]
+
+
+def test_bytes_that_are_no_utf_8_beside_the_article_do_not_cost_the_page(archive: Archive) -> None:
+    archive.add_source().respond_with(feed(ITEM))
+    body = "<div class=post-content>灯塔照亮整条海岸线。</div><p>© ".encode() + b"\xff</p>"
+    archive.server.page("/a/1.html", Reply(200, [("Content-Type", "text/html; charset=utf-8")], body))
+    archive.poll()
+
+    assert [record.outcome for record in archive.fetch_pages()] == ["stored"]
+    assert archive.article()["text"] == "灯塔照亮整条海岸线。"
 
 
 @pytest.mark.parametrize("header", ["text/html", "text/html; charset=iso-8859-1"])
