@@ -16,6 +16,7 @@ from xml.sax.xmlreader import AttributesImpl
 
 from defusedxml import DefusedXmlException
 from defusedxml import sax as safe_sax
+from pydantic import ValidationError
 
 from kzfeed.config import values
 from kzfeed.config.source_lists import LeftOut, ListedSource, SourceList
@@ -118,6 +119,8 @@ class _Outlines(ContentHandler):
             if "+" in kind:
                 raise ValueError(f"{kind}: the page is not a feed, another reader takes articles out of it")
             values.address(url)
+            settings = {key: value_from(found[PREFIX + key]) for key in SETTINGS if found.get(PREFIX + key)}
+            _check(url, settings)
         except ValueError as error:
             shown = redacted(title or url or found.get("url", ""))
             reason = f"expected {error}" if str(error).startswith("an http") else str(error)
@@ -132,7 +135,7 @@ class _Outlines(ContentHandler):
                 title=title if is_titled and title else None,
                 tags=tuple(self._tags(found.get("category", ""))),
                 name=name if is_source_name(name) else None,
-                settings={key: value_from(found[PREFIX + key]) for key in SETTINGS if found.get(PREFIX + key)},
+                settings=settings,
             )
         )
 
@@ -141,6 +144,24 @@ class _Outlines(ContentHandler):
         folder = "/".join(filter(None, self._folders))
         for tag in (folder, *categories.split(",")):
             yield from values.tags([tag]) if tag.strip(" /") else ()
+
+
+def _check(url: str, settings: Mapping[str, Any]) -> None:
+    """Raise ValueError unless a source may have these settings."""
+    if not settings:
+        return
+    if "every" in settings and "cron" in settings:
+        raise ValueError(f"{PREFIX}cron beside {PREFIX}every: a source has one of them")
+    # Imported late: `mistakes` imports the reader of included files, which imports this module.
+    from kzfeed.config.mistakes import explained
+    from kzfeed.config.settings import SourceSettings
+
+    try:
+        SourceSettings.model_validate({"name": "outline", "url": url, **settings})
+    except ValidationError as error:
+        place, value, expected = explained(error.errors()[0])
+        key = str(place[0]) if place else "settings"
+        raise ValueError(f"{PREFIX}{key} = {values.shown(value)!r}: expected {expected}") from None
 
 
 def _merged(sources: Iterable[ListedSource]) -> Iterator[ListedSource]:

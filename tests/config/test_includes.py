@@ -7,6 +7,7 @@ import pytest
 
 from kzfeed.config import files as reading
 from kzfeed.config.load import load
+from kzfeed.config.opml import NAMESPACE
 from kzfeed.config.settings import Settings
 from kzfeed.errors import ConfigError
 
@@ -163,6 +164,19 @@ def test_include_is_a_list_of_files(folder: Path, value: str) -> None:
     (line,) = mistakes(folder, value)
 
     assert line.endswith('expected a list of files such as ["sources.d/*.toml", "feeds.opml"]')
+
+
+def test_an_outline_with_a_wrong_setting_is_left_out_and_told_and_the_others_are_polled(folder: Path) -> None:
+    outlines = opml(("c", "https://c.example/"), ("d", "https://d.example/"))
+    wrong = outlines.replace('text="c"', 'text="c" kzfeed:every="x"').replace(
+        "<opml", f'<opml xmlns:kzfeed="{NAMESPACE}"'
+    )
+    write(folder, {"feeds.opml": wrong})
+    settings = read(folder, '["feeds.opml"]')
+
+    assert names(settings) == ["own", "d"]
+    (said,) = settings.left_out
+    assert said.startswith(f"{folder}/feeds.opml: line 3: c: kzfeed:every = 'x': expected ")
 
 
 def test_an_outline_that_is_no_feed_is_left_out_and_told(folder: Path) -> None:

@@ -96,6 +96,10 @@ def test_folders_in_folders_are_one_tag_with_slashes() -> None:
     [
         ('<outline text="a" xmlUrl="ftp://a.example/"/>', "a: expected an http or https URL with a host"),
         ('<outline text="a" type="link" url="https://a.example/"/>', "a: an outline of the type link and not a feed"),
+        (
+            '<outline text="a" xmlUrl="https://a.example/" xmlns:kzfeed="urn:kzfeed:opml" kzfeed:link_from="x"/>',
+            "a: kzfeed:link_from = 'x': expected one of 'link' or 'guid'",
+        ),
         ('<outline text="" xmlUrl="feed:x:secret@a"/>', "feed:x:secret@a: expected an http or https URL with a host"),
     ],
 )
