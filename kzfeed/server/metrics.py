@@ -135,9 +135,9 @@ class _DatabaseCollector(Collector):
 def _gauges(figures: Figures) -> dict[str, tuple[str, float | None]]:
     return {
         "kzfeed_sources_flawed": ("Polled sources whose last document had a flaw", figures.flawed_sources),
-        "kzfeed_sources_failing_repeatedly": (
-            "Polled sources whose last two polls failed, or more",
-            figures.repeatedly_failing_sources,
+        "kzfeed_sources_without_success": (
+            "Failing sources that had no success for two intervals",
+            figures.sources_without_success,
         ),
         "kzfeed_sources_due": ("Sources that are due and wait", figures.due_sources),
         "kzfeed_schedule_lag_seconds": ("How long the longest due source has waited", figures.schedule_lag),

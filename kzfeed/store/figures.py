@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -18,6 +18,10 @@ from kzfeed.store.status import schedule
 
 SOURCE_KINDS = (*POLLED_STATUSES, "gone", "removed", "backfilled")
 """The kinds of sources that monitors count; `backfilled` are those that have no address to poll."""
+LEAST_SILENCE = timedelta(minutes=30)
+"""How long a source is without success at least before it is counted so."""
+CRON_S = 86_400
+"""The seconds that count as the interval of a source with a cron expression."""
 
 _source, _row_count = tables.sources.c, tables.row_counts.c
 
@@ -31,7 +35,7 @@ class Figures:
 
     sources: Mapping[str, int]
     flawed_sources: int
-    repeatedly_failing_sources: int
+    sources_without_success: int
     due_sources: int
     schedule_lag: float
     articles: int
@@ -49,13 +53,14 @@ def figures(database: Database, now: datetime) -> Figures:
         counted = connection.execute(sa.select(_row_count.table_name, _row_count.row_count))
         rows: dict[str, int] = {row.table_name: row.row_count for row in counted}
         found = schedule(connection, now)
-        sources, flawed, failing = _sources(connection)
+        sources, flawed = _sources(connection)
+        without_success = _without_success(connection, now)
         database_bytes, index_bytes = database_size(database, connection), search_index_size(database, connection)
     unindexed, search_lag = _search_lag(database, now)
     return Figures(
         sources=sources,
         flawed_sources=flawed,
-        repeatedly_failing_sources=failing,
+        sources_without_success=without_success,
         due_sources=found["due"],
         schedule_lag=found["lag_seconds"],
         articles=rows.get("articles", 0),
@@ -68,24 +73,31 @@ def figures(database: Database, now: datetime) -> Figures:
     )
 
 
-def _sources(connection: sa.Connection) -> tuple[dict[str, int], int, int]:
-    """How many sources there are of each kind, how many of the polled ones have a flaw, and how many fail repeatedly.
-
-    A source fails repeatedly if its last two polls failed, or more.
-    """
+def _sources(connection: sa.Connection) -> tuple[dict[str, int], int]:
+    """How many sources there are of each kind, and how many of the polled ones have a flaw."""
     columns = (
         *(_source.enabled, _source.status, _source.host.is_(None).label("has_no_host")),
-        *(_source.flaw.is_not(None).label("is_flawed"), (_source.failure_count > 1).label("fails_again")),
+        _source.flaw.is_not(None).label("is_flawed"),
     )
-    query = sa.select(*columns, sa.func.count().label("number")).group_by(*(sa.text(str(n)) for n in range(1, 6)))
+    query = sa.select(*columns, sa.func.count().label("number")).group_by(*(sa.text(str(n)) for n in range(1, 5)))
     kinds: Counter[str] = Counter()
-    flawed = failing = 0
+    flawed = 0
     for row in connection.execute(query):
         kinds["backfilled" if row.has_no_host else row.status] += row.number
         if row.enabled and row.status in POLLED_STATUSES:
             flawed += row.number * row.is_flawed
-            failing += row.number * row.fails_again
-    return {kind: kinds[kind] for kind in SOURCE_KINDS}, flawed, failing
+    return {kind: kinds[kind] for kind in SOURCE_KINDS}, flawed
+
+
+def _without_success(connection: sa.Connection, now: datetime) -> int:
+    """How many sources fail and had no success for two intervals, or never. Back-off may make the interval longer."""
+    columns = (_source.last_success_at, _source.failing_since, _source.every_seconds, _source.auto_seconds)
+    failing = connection.execute(sa.select(*columns).where(_source.enabled, _source.status == "failing"))
+    return sum(
+        now - since > max(2 * timedelta(seconds=row.auto_seconds or row.every_seconds or CRON_S), LEAST_SILENCE)
+        for row in failing
+        if (since := row.last_success_at or row.failing_since)
+    )
 
 
 def _search_lag(database: Database, now: datetime) -> tuple[int | None, float | None]:

@@ -218,9 +218,11 @@ def test_figures_of_the_database(database: Database) -> None:
     with database.write() as connection:
         later = sa.update(tables.sources).values(next_poll_at=datetime.now(UTC) + timedelta(hours=1))
         connection.execute(later)
-        state = {"flaw": "it is torn", "failure_count": 2, "status": "failing"}
+        since = datetime.now(UTC) - timedelta(hours=3)
+        state = {"flaw": "it is torn", "failure_count": 1, "status": "failing", "last_success_at": since}
         connection.execute(sa.update(tables.sources).where(source.name == "a").values(state))
-        connection.execute(sa.update(tables.sources).where(source.name == "b").values(failure_count=1))
+        lately = {"status": "failing", "failing_since": datetime.now(UTC) - timedelta(hours=1)}
+        connection.execute(sa.update(tables.sources).where(source.name == "b").values(lately))
         waited = datetime.now(UTC) - timedelta(minutes=5)
         connection.execute(sa.update(tables.sources).where(source.name == "b").values(next_poll_at=waited))
         (source_id,) = connection.execute(sa.select(source.id).where(source.name == "c")).one()
@@ -232,9 +234,9 @@ def test_figures_of_the_database(database: Database) -> None:
     told = told_by(monitor)
 
     by_status = {each.labels["status"]: each.value for each in told.samples() if each.name == "kzfeed_sources"}
-    assert by_status == {"active": 2, "failing": 1, "gone": 0, "removed": 1, "backfilled": 0}
+    assert by_status == {"active": 1, "failing": 2, "gone": 0, "removed": 1, "backfilled": 0}
     assert told.value("kzfeed_sources_flawed") == 1
-    assert told.value("kzfeed_sources_failing_repeatedly") == 1
+    assert told.value("kzfeed_sources_without_success") == 1
     assert told.value("kzfeed_sources_due") == 1
     assert told.value("kzfeed_schedule_lag_seconds") == pytest.approx(300, abs=60)
     assert told.value("kzfeed_gaps_total") == 1
