@@ -253,6 +253,7 @@ def test_mode_and_symbolic_links_stay(file: Path, tmp_path: Path) -> None:
     link.parent.mkdir()
     real = file.rename(tmp_path / "real.toml")
     (tmp_path / "linked" / "feeds.opml").write_text("<opml/>")
+    (tmp_path / "linked" / "sources.d").mkdir()
     link.symlink_to(real)
     change(link, "voa", enabled=False)
 
