@@ -45,6 +45,12 @@ def is_known(database: Database, mark: Mark) -> bool:
         return _mark_at(connection, mark.article_id, mark.change_id) == mark
 
 
+def first_article(database: Database) -> str | None:
+    """The url_hash of the archive's first article, by which one archive is told from another; None if it is empty."""
+    with database.read() as connection:
+        return connection.execute(sa.select(_article.url_hash).order_by(_article.id).limit(1)).scalar()
+
+
 def mark_before_all(database: Database) -> Mark:
     """The mark from which all articles count as new, each in its newest version."""
     with database.read() as connection:

@@ -42,10 +42,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the folder holds: the articles up to `mark`. With `lists_due` some lists may be old."""
+    """What the folder holds: the articles up to `mark`. With `lists_due` some lists may be old.
+
+    `first_article` is the url_hash of the first article of the database that wrote the folder; None if it is unknown.
+    """
 
     mark: Mark
     lists_due: bool
+    first_article: str | None
 
 
 class Folder:
@@ -80,7 +84,7 @@ class Folder:
         """The state as it was written; None if there is none that can be read."""
         try:
             given = json.loads((self._hidden / "state.json").read_bytes())
-            return State(Mark(**given["mark"]), bool(given["lists_due"]))
+            return State(Mark(**given["mark"]), bool(given["lists_due"]), given.get("first_article"))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 

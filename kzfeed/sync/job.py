@@ -10,12 +10,13 @@ import structlog
 from kzfeed.store.engine import Database
 from kzfeed.sync.folder import Folder
 from kzfeed.sync.git import Git, GitError
-from kzfeed.sync.writing import Counts, catch_up, make_equal
+from kzfeed.sync.writing import Counts, catch_up, is_of_another_database, make_equal
 
 RETRY = timedelta(seconds=5)
 """The time from a failure to the next try."""
 COMMIT_BATCHES = 50
 """The most batches in one commit."""
+_ANOTHER = "another database wrote it: `kzfeed sync {}` makes the folder follow this one"
 NOT_WRITTEN = "archive folder not written, trying again"
 NOT_COMMITTED = "archive folder not committed, trying again"
 
@@ -41,6 +42,8 @@ class ArchiveFolder:
         """
         try:
             with self.folder.lock(wait=wait) as is_ours:
+                if is_ours and is_of_another_database(self._database, self.folder):
+                    return self._failed(NOT_WRITTEN, _ANOTHER.format(self.folder.root))
                 if is_ours:
                     self._catch_up(go_on)
             self._push()

@@ -6,7 +6,7 @@ So whatever a kill leaves undone is done again, and nothing is written that hold
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -64,13 +64,20 @@ def catch_up(
             sources = {name for each in batch.former.values() for name in each.sources}
             files += _files_of_lists(database, folder, sources)
         counts += _write(folder, files, on_path)
-        state = State(batch.mark, lists_due)
+        state = State(batch.mark, lists_due, article_log.first_article(database))
         folder.set_state(state)
     if state.lists_due and go_on():
         for name in sources_with_articles(database):
             counts += _write(folder, list(_files_of_lists(database, folder, [name])), on_path)
-        folder.set_state(State(state.mark, lists_due=False))
+        folder.set_state(replace(state, lists_due=False))
     return counts
+
+
+def is_of_another_database(database: Database, folder: Folder) -> bool:
+    """Whether another database wrote the folder, which has another first article than this one."""
+    state = folder.state()
+    first = state.first_article if state else None
+    return first is not None and first != article_log.first_article(database)
 
 
 def make_equal(database: Database, folder: Folder, *, on_path: Callable[[str], None]) -> tuple[Counts, int]:
@@ -82,10 +89,12 @@ def make_equal(database: Database, folder: Folder, *, on_path: Callable[[str], N
     """
     made, expected = NameSet(), NameSet()
     state = folder.state()
-    is_ours = state is None or article_log.is_known(database, state.mark)
+    is_ours = state is None or (
+        not is_of_another_database(database, folder) and article_log.is_known(database, state.mark)
+    )
     for name in folder.made():
         made.add(name)
-    folder.set_state(State(article_log.mark_before_all(database), lists_due=True))
+    folder.set_state(_before_all(database))
     with folder.made_anew() as note:
 
         def expect(path: str) -> None:
@@ -111,7 +120,13 @@ def _state(database: Database, folder: Folder) -> State:
         return state
     reason = "it was written from another database, or from a later state of this one" if state else "it is new"
     log.info("comparing all articles with the archive folder", folder=str(folder.root), reason=reason)
-    return State(article_log.mark_before_all(database), lists_due=True)
+    return _before_all(database)
+
+
+def _before_all(database: Database) -> State:
+    """The state of a folder in which nothing is known to be as in the database."""
+    first = article_log.first_article(database)
+    return State(article_log.mark_before_all(database), lists_due=True, first_article=first)
 
 
 def _removed(name: str) -> _File:

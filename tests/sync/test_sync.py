@@ -10,10 +10,11 @@ import pytest
 from kzfeed.article.archive_file import parse
 from kzfeed.model.polls import SourceConfig
 from kzfeed.store import sources
+from kzfeed.store.engine import Database
 from tests.conftest import NewDatabase
 from tests.export.archives import Archive, archive_on
 from tests.export.test_restore import NOW, fill, news, rss, show
-from tests.sync.folders import articles, times, tree, write_file
+from tests.sync.folders import articles, git, times, tree, write_file
 
 
 def test_a_folder_has_the_files_of_an_export_and_a_list_for_each_source(archive: Archive) -> None:
@@ -231,3 +232,36 @@ def test_the_first_sync_with_another_database_removes_nothing(archive: Archive, 
         "`kzfeed backfill` stores them, and a second `kzfeed sync` removes them\n"
     )
     assert "1 removed" in done[1]
+
+
+def test_another_database_does_not_write_the_configured_folder_until_it_is_synced(
+    archive: Archive, new_database: NewDatabase
+) -> None:
+    (archive.folder / "kzfeed.toml").write_text('sources = []\n[archive]\ndirectory = "articles"\ngit = true\n')
+    archive.kzfeed("backfill", write_file(archive.folder / "in", 1))
+    folder = archive.folder / "articles"
+    before = tree(folder), git(folder, "rev-parse", "HEAD")
+    other = archive_on(new_database("sqlite"), archive.folder, filled=False)
+
+    done = other.kzfeed("backfill", write_file(archive.folder / "in", 2))
+
+    assert done.returncode == 0
+    assert "another database wrote it: `kzfeed sync articles` makes the folder follow this one" in done.stderr
+    assert (tree(folder), git(folder, "rev-parse", "HEAD")) == before
+    assert "1 file written" in other.kzfeed("sync", "articles").stdout
+    other.kzfeed("backfill", write_file(archive.folder / "in", 3))
+    assert len(articles(folder)) == 3
+    assert git(folder, "rev-list", "--count", "HEAD") == "3\n"
+
+
+def test_an_older_backup_of_the_database_writes_its_folder_on(sqlite_database: Database, tmp_path: Path) -> None:
+    archive = archive_on(sqlite_database, tmp_path, filled=False)
+    (archive.folder / "kzfeed.toml").write_text('sources = []\n[archive]\ndirectory = "articles"\n')
+    archive.kzfeed("backfill", write_file(archive.folder / "in", 1))
+    archive.kzfeed("db", "backup", "older.db")
+    archive.kzfeed("backfill", write_file(archive.folder / "in", 2))
+
+    done = archive.kzfeed("--database", "sqlite:///older.db", "backfill", write_file(archive.folder / "in", 3))
+
+    assert "comparing all articles with the archive folder" in done.stderr
+    assert len(articles(archive.folder / "articles")) == 3
