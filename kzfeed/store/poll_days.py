@@ -13,8 +13,8 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.row_counts import count_deleted
 
-BATCH = 1_000
-"""The most polls that one transaction sums up (docs/decisions/poll-days.md)."""
+BATCH = 500
+"""The most polls that one transaction sums up, so that polls wait for it but a moment."""
 FIGURES = (
     *("polls", "with_news", "not_modified", "duration_ms", "bytes", "new_articles", "revised_articles", "filtered"),
 )
@@ -32,6 +32,8 @@ def sum_up(database: Database, before: datetime, *, limit: int = BATCH) -> int:
             return 0
     with database.write() as connection:
         rows = _old_polls(connection, before, columns, limit)
+        if not rows:  # another daemon was faster
+            return 0
         _add(connection, rows)
         deleted = connection.execute(sa.delete(tables.polls).where(_poll.id.in_([row.id for row in rows])))
         count_deleted(connection, tables.polls, deleted.rowcount)
@@ -58,8 +60,21 @@ def _add(connection: sa.Connection, rows: list[Any]) -> None:
         figures["not_modified"] += row.outcome == "not-modified"
         for name in _READ:
             figures[name] += getattr(row, name)
-    for (day, source_id), figures in sorted(sums.items()):
-        update = sa.update(tables.poll_days).where(_day.day == day, _day.source_id == source_id)
-        added = connection.execute(update.values({name: _day[name] + number for name, number in figures.items()}))
-        if not added.rowcount:
-            connection.execute(sa.insert(tables.poll_days), [{"day": day, "source_id": source_id, **figures}])
+    days = [day for day, _ in sums]
+    known = sa.select(_day.day, _day.source_id).where(_day.day.between(min(days), max(days)))
+    present = {(row.day, row.source_id) for row in connection.execute(known)}
+    if added := [
+        {"of_day": day, "of_source": source_id, **{f"more_{name}": number for name, number in figures.items()}}
+        for (day, source_id), figures in sums.items()
+        if (day, source_id) in present
+    ]:
+        update = sa.update(tables.poll_days).where(
+            _day.day == sa.bindparam("of_day"), _day.source_id == sa.bindparam("of_source")
+        )
+        connection.execute(update.values({name: _day[name] + sa.bindparam(f"more_{name}") for name in FIGURES}), added)
+    if new := [
+        {"day": day, "source_id": source_id, **figures}
+        for (day, source_id), figures in sums.items()
+        if (day, source_id) not in present
+    ]:
+        connection.execute(sa.insert(tables.poll_days), new)
