@@ -12,7 +12,6 @@ from kzfeed.cli.output import print_sentence
 from kzfeed.errors import UsageError
 from kzfeed.text import plural
 
-_FOUND_WITHOUT_OPTION = (Path("kzfeed.toml"), Path("/etc/kzfeed/kzfeed.toml"))
 File = Annotated[
     Path | None,
     typer.Argument(parser=folder_or_file, metavar="FILE", help="Default: that of --config, or kzfeed.toml."),
@@ -28,7 +27,8 @@ def init(ctx: typer.Context, file: File = None) -> None:
     """
     from kzfeed.config.template import template
 
-    path = file or ctx.obj.config or Path("kzfeed.toml")
+    location = ctx.obj.config_location
+    path = file or location.paths[0]
     try:
         with path.open("x", encoding="utf-8") as written:
             written.write(template(_database_url(path)))
@@ -36,7 +36,7 @@ def init(ctx: typer.Context, file: File = None) -> None:
         raise UsageError(
             f"{path} is there already, and stays as it is: `kzfeed config check` looks for mistakes in it"
         ) from None
-    found = any(path.resolve() == place.resolve() for place in _FOUND_WITHOUT_OPTION)
+    found = location.named_by != "--config" and path.resolve() in map(Path.resolve, location.paths)
     option = "" if found else f" --config {shlex.quote(str(path))}"
     print_sentence(f"{path} is written: every setting, explained, with its default.")
     print("\nWhat comes next:")

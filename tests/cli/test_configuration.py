@@ -76,6 +76,16 @@ def test_what_comes_next_can_be_typed_as_printed(tmp_path: Path) -> None:
     assert kzfeed(tmp_path, "--config", "a folder/mine.toml", "config", "check").returncode == 0
 
 
+def test_the_file_is_written_where_the_other_commands_look_for_it(tmp_path: Path) -> None:
+    said = kzfeed(tmp_path, "init", KZFEED_CONFIG="variable.toml").stdout
+    assert "kzfeed config check" in said
+
+    said = kzfeed(tmp_path, "init", "--config", "option.toml").stdout
+    assert f"kzfeed --config {tmp_path}/option.toml config check" in said
+
+    assert {each.name for each in tmp_path.iterdir()} == {"variable.toml", "option.toml"}
+
+
 # --- config check ----------------------------------------------------------------------------------------------------
 
 
