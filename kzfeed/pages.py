@@ -88,7 +88,7 @@ class PageFetcher:
                 outcome = await self.fetcher.visit(self._request(page, page.url), on_hop=follow)
             visit = await self._read(page, outcome)
         except _RobotsError as error:
-            visit = self._failed(page, error.failed)
+            visit = self._failed(page, error.failed, of_robots=True)
         except VisitError as error:
             visit = self._failed(page, Failed(error.kind, error.words))
         return replace(visit, crawl_delay=crawl_delay(delays[0] if delays else None, self.gap))
@@ -114,8 +114,10 @@ class PageFetcher:
         # As with feeds, only the host that the operator configured may have a private address.
         return Visit(url, trusted_host=page.trusted_host, source_name=page.source_name, accept=ACCEPT)
 
-    def _failed(self, page: DuePage, failed: Failed) -> PageVisit:
-        return after_failed_visit(page, failed, now=self.clock(), bounds=self.bounds, jitter=self.random())
+    def _failed(self, page: DuePage, failed: Failed, *, of_robots: bool = False) -> PageVisit:
+        return after_failed_visit(
+            page, failed, now=self.clock(), bounds=self.bounds, jitter=self.random(), of_robots=of_robots
+        )
 
     # --- robots.txt --------------------------------------------------------------------------------------------------
 
@@ -131,13 +133,13 @@ class PageFetcher:
             file = await self._fetch_robots(origin, page, slot)
             await slot.move_to(host_of(url))
         if file.rules is None:
-            raise VisitError(file.error_kind, _waits(origin, file.error))
+            raise _RobotsError(Failed(file.error_kind, _unread(origin, file.error)))
         if not file.rules:
             return None
         try:
             answer = await self.workers.ask_robots(RobotsQuestion(file.rules, url, AGENT))
         except DocumentError as error:
-            raise VisitError(error.kind, _waits(origin, str(error))) from error
+            raise _RobotsError(Failed(error.kind, _unread(origin, str(error)))) from error
         if not answer.is_allowed:
             raise VisitError("robots", f"{origin}/robots.txt does not allow this page")
         return answer.crawl_delay
@@ -161,7 +163,7 @@ class PageFetcher:
             if failed.kind != "offline":  # no fault of the server
                 file = RobotsFile(now, None, failed.error, failed.kind)
                 await asyncio.to_thread(save_robots, self.database, origin, file)
-            raise _RobotsError(replace(failed, error=_waits(origin, failed.error)))
+            raise _RobotsError(replace(failed, error=_unread(origin, failed.error)))
         await asyncio.to_thread(save_robots, self.database, origin, file)
         return file
 
@@ -185,8 +187,8 @@ def _has_no_rules(robots: Failed) -> bool:
     return is_missing and robots.status != 429 and robots.kind != "challenge"
 
 
-def _waits(origin: str, why: str | None) -> str:
-    return f"{origin}/robots.txt cannot be read, so the page waits: {why}"
+def _unread(origin: str, why: str | None) -> str:
+    return f"{origin}/robots.txt cannot be read, so the page was not fetched: {why}"
 
 
 def _log_page(page: DuePage, visit: PageVisit, record: PageRecord, duration: timedelta) -> None:

@@ -22,7 +22,8 @@ PageOutcome = Literal[
 class DuePage:
     """The page of an article that is to be fetched now, with what is needed of its source.
 
-    `tries` counts the failed ones so far. `trusted_host` is the host of the feed as the operator configured it.
+    `first_seen_at` is the article's. `tries` counts the failed ones so far. `trusted_host` is the host of
+    the feed as the operator configured it.
     """
 
     article_id: int
@@ -34,6 +35,7 @@ class DuePage:
     full_text: str
     trusted_host: str
     every: timedelta
+    first_seen_at: datetime
     tries: int
 
 

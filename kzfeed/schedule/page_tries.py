@@ -10,26 +10,33 @@ from kzfeed.schedule.policy import CHALLENGE_BACK_OFF, asked_wait, back_off
 
 MOST_TRIES = 3
 LONGEST_CRAWL_DELAY = timedelta(hours=1)
+LONGEST_WAIT_FOR_ROBOTS = timedelta(days=7)
+"""How long after an article appeared no try of its page counts at which only robots.txt could not be read."""
 _NO_TIME = timedelta()
 
 
 def after_failed_visit(
-    page: DuePage, failed: Failed, *, now: datetime, bounds: IntervalBounds, jitter: float
+    page: DuePage, failed: Failed, *, now: datetime, bounds: IntervalBounds, jitter: float, of_robots: bool = False
 ) -> PageVisit:
     """The failure of a page, with the time of the next try; without one after `MOST_TRIES`, or if it is gone.
 
-    A server that asks to be left alone (429 or 503 with Retry-After) pauses the whole host, as it does for feeds.
+    A try at which only robots.txt could not be read (`of_robots`) does not count for a week, but its waits grow too. A
+    server that asks to be left alone (429 or 503 with Retry-After) pauses the whole host, as it does for feeds.
     """
     is_ours = failed.kind == "offline"
-    tries = page.tries + (not is_ours)
+    age = now - page.first_seen_at
+    waits_for_robots = of_robots and age < LONGEST_WAIT_FOR_ROBOTS
+    tries = page.tries + (not is_ours and not waits_for_robots)
+    interval = max(page.every, bounds.min_interval, age / 2 if waits_for_robots else _NO_TIME)
     asked = asked_wait(failed, now)
     wait = max(
-        back_off(max(page.every, bounds.min_interval), tries, _NO_TIME, jitter),
+        back_off(interval, page.tries + (not is_ours), _NO_TIME, jitter),
         CHALLENGE_BACK_OFF if failed.kind == "challenge" else _NO_TIME,
         asked,
     )
     is_over = tries >= MOST_TRIES or failed.kind in ("gone", "robots", "no-article")
-    failure = PageFailure(failed.kind, failed.error, tries, None if is_over and not is_ours else now + wait)
+    may_wait = is_ours or waits_for_robots
+    failure = PageFailure(failed.kind, failed.error, tries, None if is_over and not may_wait else now + wait)
     if asked and failed.status in (429, 503):
         return PageVisit(failure, failed.status, pause=now + asked, paused_host=host_of(failed.url or page.url))
     return PageVisit(failure, failed.status)

@@ -158,7 +158,7 @@ def _is_ready(page: Any, claim: PageClaim) -> list[sa.ColumnElement[bool]]:
 def _due_pages(connection: sa.Connection, article_ids: Collection[int]) -> list[DuePage]:
     query = (
         sa.select(
-            *(_article.id, _article.url_hash, _article.url, _article.title),
+            *(_article.id, _article.url_hash, _article.url, _article.title, _article.first_seen_at),
             *(_page.source_id, _source.name, _source.full_text, _source.configured_url, _source.every_seconds),
             _page.tries,
         )
@@ -178,6 +178,7 @@ def _due_pages(connection: sa.Connection, article_ids: Collection[int]) -> list[
             full_text=row.full_text,
             trusted_host=host_of(row.configured_url or ""),
             every=timedelta(seconds=row.every_seconds or 3600),
+            first_seen_at=row.first_seen_at,
             tries=row.tries,
         )
         for row in connection.execute(query)

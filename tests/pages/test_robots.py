@@ -62,7 +62,7 @@ def test_a_page_waits_while_robots_txt_cannot_be_read(archive: Archive, status: 
     robots, fetched = with_robots(archive, Reply(status), rules(""))
 
     (record,) = archive.fetch_pages()
-    assert "robots.txt cannot be read, so the page waits" in (record.error or "")
+    assert "robots.txt cannot be read, so the page was not fetched" in (record.error or "")
     assert fetched.seen == []
 
     archive.fetch_pages(3 * HOUR)
@@ -97,6 +97,31 @@ def test_each_of_three_tries_asks_again_for_a_robots_txt_that_cannot_be_read(arc
         archive.fetch_pages(HOUR / 20)
 
     assert (len(robots.seen), len(fetched.seen)) == (3, 1)
+
+
+def test_a_page_of_a_site_that_is_down_for_days_is_fetched_when_robots_txt_can_be_read(archive: Archive) -> None:
+    robots, fetched = with_robots(archive, Reply(503))
+    often = replace(archive.configs["s"], every=HOUR / 4)
+    sources.configure(archive.database, [often], archive.clock.now)
+    for _ in range(30):
+        archive.fetch_pages(4 * HOUR)
+    assert 5 < len(robots.seen) < 15
+    robots.respond_with(rules(""))
+
+    assert [record.outcome for record in archive.fetch_pages(24 * HOUR)] == ["stored"]
+    assert len(fetched.seen) == 1
+
+
+def test_a_page_whose_robots_txt_cannot_be_read_for_a_week_fails_after_three_more_tries(archive: Archive) -> None:
+    robots, fetched = with_robots(archive, Reply(503))
+    for _ in range(20):
+        archive.fetch_pages(24 * HOUR)
+    asked = len(robots.seen)
+    archive.fetch_pages(240 * HOUR)
+
+    [row] = archive.rows(tables.page_fetches)
+    assert (row["outcome"], row["tries"], row["next_try_at"]) == ("failed", 3, None)
+    assert (len(robots.seen), len(fetched.seen)) == (asked, 0)
 
 
 def test_robots_txt_is_fetched_once_a_day(archive: Archive) -> None:
