@@ -188,7 +188,10 @@ def _record(source: Source, visit: VisitResult, started: datetime, ended: dateti
 
 
 def _log_poll(source: Source, poll: Poll, after: Source, window: Overlap | None) -> None:
-    """Log one event for the poll, and one for each thing that an operator should look at."""
+    """Log one event for the poll, and one for each change that an operator should know of.
+
+    A poll without news, and each further failure of a row, are events for debugging.
+    """
     event = log.bind(
         source=source.name,
         outcome=poll.outcome,
@@ -202,12 +205,19 @@ def _log_poll(source: Source, poll: Poll, after: Source, window: Overlap | None)
     if poll.flaw:
         event = event.bind(flaw=poll.flaw)
     if poll.outcome == "failed":
-        event.warning("poll", error_kind=poll.error_kind, error=poll.error, failures=after.failure_count)
-    else:
+        is_ours = poll.error_kind == "offline"
+        said = event.debug if source.status != "active" else event.info if is_ours else event.warning
+        said("poll", error_kind=poll.error_kind, error=poll.error, failures=after.failure_count)
+    elif poll.outcome == "new" or after.flaw != source.flaw:
         event.info("poll")
+    else:
+        event.debug("poll")
     if window and (gap := window.gap):
         log.warning("gap", source=source.name, from_at=gap.from_at, to_at=gap.to_at)
     if after.url != source.url:
         log.warning("moved", source=source.name, from_url=source.url, to_url=after.url)
     if after.status == "gone" and source.status != "gone":
         log.error("source retired, its articles are kept", source=source.name, error=after.last_error)
+    if after.status == "active" and source.failing_since:
+        name = "source back" if source.status == "gone" else "recovered"
+        log.info(name, source=source.name, failing_since=source.failing_since, failures=source.failure_count)

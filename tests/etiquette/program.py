@@ -41,7 +41,8 @@ class Program:
         """`kzfeed run` for the length of the block, ended by this signal."""
         log = self.folder / "log"
         log.write_text("")
-        process = fork_server().start(["run"], self.folder, clean_environment(), stderr=str(log))
+        environment = clean_environment(KZFEED_LOG_LEVEL="debug")  # then every poll is an event
+        process = fork_server().start(["run"], self.folder, environment, stderr=str(log))
         try:
             yield Daemon(process, log)
         finally:

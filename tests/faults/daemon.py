@@ -36,7 +36,7 @@ from kzfeed.store.host_locks import LEASE
 
 def main() -> None:
     options: dict[str, Any] = json.loads(sys.argv[1])
-    log.configure(format="json", level="info")
+    log.configure(format="json", level="debug")
     settings = load()
     database = Database(settings.database.url)
     schema.upgrade(database)

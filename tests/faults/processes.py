@@ -45,7 +45,8 @@ class Running:
         self.process = subprocess.Popen(
             [*command, *map(str, arguments)],
             cwd=folder,
-            env=environment(database_url),
+            # Every poll is an event then.
+            env=environment(database_url) | {"KZFEED_LOG_LEVEL": "debug"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

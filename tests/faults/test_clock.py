@@ -100,7 +100,7 @@ def jumping_clock(url: str, folder: Path) -> tuple[dict[str, int], set[str]]:
                 for step, (seconds, times) in STEPS.items()
             }
             assert daemon.stop() == 0
-    return polls, {each["event"] for each in daemon.events if each["level"] != "info"}
+    return polls, {each["event"] for each in daemon.events if each["level"] not in ("debug", "info")}
 
 
 def clock_back_meanwhile(folder: Path) -> dict[str, int]:
