@@ -21,7 +21,7 @@ def sync(ctx: typer.Context, directory: Directory) -> None:
     """Make a folder of archive files equal to the database.
 
     It has lists of the newest articles too, and what was changed is printed. Files that kzfeed made and that no article
-    has any more are removed. All other files stay.
+    has any more are removed. All other files stay. The exit status is 1 where something else has a file's place.
 
     Example: kzfeed sync articles
     """
@@ -46,6 +46,8 @@ def sync(ctx: typer.Context, directory: Directory) -> None:
 
         counts, foreign = archive.make_equal(on_path)
     print_sentence(f"{directory}: {_said(counts, foreign)}")
+    if counts["blocked"]:
+        raise typer.Exit(1)
 
 
 def _said(counts: "Counter[str]", foreign: int) -> str:
@@ -57,6 +59,8 @@ def _said(counts: "Counter[str]", foreign: int) -> str:
         f"{plural(counts['list'], 'list')} changed",
         f"{counts['unchanged']:,} unchanged",
     ]
+    if counts["blocked"]:
+        said.append(f"{counts['blocked']:,} not written")
     left = f"; {plural(foreign, 'other file')} left" if foreign else ""
     if counts["left"]:
         left += (

@@ -25,6 +25,7 @@ _SYNC = "`kzfeed sync DIR` writes it as the database has it"
 _ADVICE = {
     "missing": _SYNC,
     "differs": f"{_SYNC}; a copy of it in a folder of its own can be stored by `kzfeed backfill`",
+    "blocked": "move it out of the folder, then `kzfeed sync DIR` writes the files that belong there",
     "surplus": "`kzfeed backfill` stores it, `kzfeed sync DIR` removes it",
     "export": "export again, or put the file back from a backup",
     "other": "nothing to do: kzfeed did not make it",
@@ -100,6 +101,9 @@ def _lists(database: Database) -> Iterator[tuple[str, bytes]]:
 
 
 def _file(folder: Folder, path: str, data: bytes, of: str) -> Findings:
+    if found := folder.obstacle(path):
+        yield _finding("blocked", path, f"{found.path} is {found.is_what}")
+        return
     held = folder.read(path)
     if held is None:
         yield _finding("missing", path, f"the file of {of} is missing")

@@ -5,6 +5,7 @@
 the hidden folder.
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -52,6 +53,14 @@ class State:
     first_article: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Something in the folder that keeps a file from being written: its path, and what it is."""
+
+    path: str
+    is_what: str
+
+
 class Folder:
     """A folder of archive files. Its methods raise OSError."""
 
@@ -61,6 +70,7 @@ class Folder:
         self._hidden = root / HIDDEN
         self._uses_git = uses_git
         self._git_has_files = self._hidden / "committed"
+        self._found: set[Obstacle] = set()
 
     @contextmanager
     def lock(self, *, wait: bool) -> Iterator[bool]:
@@ -68,6 +78,10 @@ class Folder:
 
         Without `wait` it is False while another process writes the folder.
         """
+        if self.root.is_dir() and (found := self.obstacle(f"{HIDDEN}/lock")):
+            raise FileExistsError(
+                errno.EEXIST, f"is {found.is_what}: move it out of the folder", str(self.root / found.path)
+            )
         self._hidden.mkdir(parents=True, exist_ok=True)
         write_file(self._hidden / ".gitignore", b"*\n")
         with (self._hidden / "lock").open("wb") as file:
@@ -95,10 +109,35 @@ class Folder:
 
     # --- files -------------------------------------------------------------------------------------------------------
 
+    def has(self, path: Path) -> bool:
+        """Whether there is such a file, which is not reached by a link to another folder."""
+        return (self.root / path).is_file() and self.obstacle(path) is None
+
+    def is_news(self, found: Obstacle) -> bool:
+        """Whether this obstacle is found for the first time."""
+        is_new = found not in self._found
+        self._found.add(found)
+        return is_new
+
     def read(self, path: str | Path) -> bytes | None:
         """The bytes of a file; None if there is no regular file."""
         file = self.root / path
         return file.read_bytes() if file.is_file() else None
+
+    def obstacle(self, path: str | Path) -> Obstacle | None:
+        """What stands where this file or a folder above it belongs, if anything.
+
+        A symbolic link to a folder is one too: files would be written outside of the archive folder.
+        """
+        for above in reversed(Path(path).parents[:-1]):
+            place = self.root / above
+            if place.is_symlink():
+                return Obstacle(above.as_posix(), "a symbolic link, and no folder")
+            if place.exists() and not place.is_dir():
+                return Obstacle(above.as_posix(), "a file, and no folder")
+        place = self.root / path
+        is_folder = place.is_dir() and not place.is_symlink()
+        return Obstacle(Path(path).as_posix(), "a folder, and no file") if is_folder else None
 
     def note(self, changes: Sequence[Change]) -> None:
         """Note changes before they are made: after a kill kzfeed still knows which files it made."""

@@ -26,7 +26,7 @@ BATCH = 200
 log = structlog.get_logger()
 
 Counts = Counter[str]
-"""How many files were changed, by the kind of change, and how many were `unchanged`."""
+"""How many files were changed, by the kind of change, how many were `unchanged`, and how many were `blocked`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,15 +135,28 @@ def _removed(name: str) -> _File:
 
 
 def _write(folder: Folder, files: Sequence[_File], on_path: Callable[[str], None]) -> Counts:
-    folder.note([file.change for file in files if file.change])
+    counts: Counts = Counter()
+    free = []
     for file in files:
+        if found := folder.obstacle(file.path):
+            counts["blocked"] += 1
+            if folder.is_news(found):
+                log.warning(
+                    "files not written, something is in the way",
+                    path=str(folder.root / found.path),
+                    error=f"it is {found.is_what}: move it out of the folder, then `kzfeed sync {folder.root}`",
+                )
+        else:
+            free.append(file)
+    folder.note([file.change for file in free if file.change])
+    for file in free:
         on_path(file.path)
         if file.change:
             if file.change.path:
                 write_file(folder.root / file.change.path, file.data)
             for former in file.change.removed:
                 folder.remove(former)
-    return Counter(file.change.kind if file.change else "unchanged" for file in files)
+    return counts + Counter(file.change.kind if file.change else "unchanged" for file in free)
 
 
 def _file_of_article(folder: Folder, article: StoredArticle, former: FormerPlaces) -> _File:
@@ -154,7 +167,7 @@ def _file_of_article(folder: Folder, article: StoredArticle, former: FormerPlace
         for source in former.sources | {article.source}
         for published_at in former.dates | {article.published_at}
     }
-    stale = tuple(sorted(str(each) for each in places - {path} if (folder.root / each).is_file()))
+    stale = tuple(sorted(str(each) for each in places - {path} if folder.has(each)))
     held = folder.read(path)
     if held == data and not stale:
         return _File(str(path), data, None)

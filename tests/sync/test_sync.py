@@ -265,3 +265,54 @@ def test_an_older_backup_of_the_database_writes_its_folder_on(sqlite_database: D
 
     assert "comparing all articles with the archive folder" in done.stderr
     assert len(articles(archive.folder / "articles")) == 3
+
+
+@pytest.mark.parametrize("obstacle", ["link", "file", "folder"])
+def test_what_has_the_place_of_a_file_is_named_and_all_other_files_are_written(
+    sqlite_database: Database, tmp_path: Path, obstacle: str
+) -> None:
+    archive = archive_on(sqlite_database, tmp_path, filled=False)
+    for source in ("blocked", "free"):
+        archive.kzfeed("backfill", write_file(tmp_path / "in", len(source)), "--source", source)
+    archive.kzfeed("sync", "other")
+    (name,) = (each for each in articles(tmp_path / "other") if each.startswith("blocked/"))
+    folder, outside = tmp_path / "articles", tmp_path / "outside"
+    outside.mkdir()
+    place = folder / (name if obstacle == "folder" else "blocked")
+    place.parent.mkdir(parents=True)
+    match obstacle:
+        case "link":
+            place.symlink_to("../outside")
+        case "file":
+            place.write_text("of the user")
+        case _:
+            place.mkdir()
+
+    done = archive.kzfeed("sync", "articles")
+    compared = archive.kzfeed("verify", "--files", "articles")
+
+    assert (done.returncode, compared.returncode) == (1, 1)
+    assert "1 file written, 0 moved, 0 removed, 2 lists changed, 0 unchanged, 1 not written" in done.stdout
+    assert "files not written, something is in the way" in done.stderr
+    assert f"articles/{place.relative_to(folder)}" in done.stderr
+    assert f"damage: blocked: {name}: {place.relative_to(folder)} is a " in compared.stdout
+    assert list(outside.iterdir()) == []
+    place.rename(tmp_path / "moved")
+    assert archive.kzfeed("sync", "articles").returncode == 0
+    assert archive.kzfeed("verify", "--files", "articles").returncode == 0
+
+
+def test_a_link_in_the_place_of_the_notes_of_kzfeed_is_named_and_not_followed(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    archive = archive_on(sqlite_database, tmp_path, filled=False)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "articles").mkdir()
+    (tmp_path / "articles/.kzfeed").symlink_to("../outside")
+
+    done = archive.kzfeed("sync", "articles")
+
+    assert done.returncode != 0
+    assert "articles/.kzfeed" in done.stderr
+    assert "move it out of the folder" in done.stderr
+    assert list((tmp_path / "outside").iterdir()) == []
