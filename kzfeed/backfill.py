@@ -22,7 +22,7 @@ from kzfeed.hosts import host_of
 from kzfeed.model.articles import Article, Tally
 from kzfeed.restore import ExportList, ExportStream
 from kzfeed.restore_stream import is_export_stream
-from kzfeed.source_names import SOURCE_NAME_RULE, is_source_name, source_name_from
+from kzfeed.source_names import expected_name, is_source_name, source_name_from
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 
@@ -188,5 +188,5 @@ def by_name(name: str) -> SourceOf:
     """One source for all files. Raises UsageError where `name` is not allowed as a source's name."""
     if not is_source_name(name):
         example = source_name_from(name) or "archive-2022"
-        raise UsageError(f"{name!r} is no name of a source: expected {SOURCE_NAME_RULE}, as in {example!r}")
+        raise UsageError(f"{name!r} is no name of a source: expected {expected_name(name)}, as in {example!r}")
     return lambda path, article: name

@@ -188,7 +188,8 @@ def _has_no_rules(robots: Failed) -> bool:
 
 
 def _unread(origin: str, why: str | None) -> str:
-    return f"{origin}/robots.txt cannot be read, so the page was not fetched: {why}"
+    url = f"{origin}/robots.txt"
+    return f"{url} cannot be read, so the page was not fetched: {(why or '').removeprefix(f'{url}: ')}"
 
 
 def _log_page(page: DuePage, visit: PageVisit, record: PageRecord, duration: timedelta) -> None:

@@ -5,15 +5,20 @@ from collections.abc import Collection
 
 from kzfeed.errors import UsageError
 
-SOURCE_NAME_RULE = "1 to 64 small letters of any script, digits, '.', '_' and '-', and no '.' or '-' first"
+_RULE = "1 to 64 small letters of any script, digits, '.', '_' and '-', and no '.' or '-' first"
 _RESERVED = "kzfeed-export.jsonl"
 """The list of an export, beside which the folders of its sources are."""
 _NAME = re.compile(r"\w[\w.-]{0,63}")
 
 
 def is_source_name(text: object) -> bool:
-    """Whether this may be the name of a source: see SOURCE_NAME_RULE."""
+    """Whether this may be the name of a source: see `expected_name`."""
     return isinstance(text, str) and bool(_NAME.fullmatch(text)) and text == text.lower() != _RESERVED
+
+
+def expected_name(refused: object) -> str:
+    """What a name should be that `is_source_name` refuses, to follow "expected …"."""
+    return f"another name, because {_RESERVED} is the list of an export" if refused == _RESERVED else _RULE
 
 
 def source_name_from(text: str) -> str:
@@ -23,12 +28,16 @@ def source_name_from(text: str) -> str:
 
 
 def unknown_source(name: str, known: Collection[str], where: str) -> UsageError:
-    """The error that no source has this name, with the nearest of the names that are known.
+    """The error that no source has this name, with the nearest of the known names if one is near.
 
     `where` completes "no source 'vao' …", for example with "in this database".
     """
     import difflib  # imported late: only mistakes need it
 
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
-    hint = f"the nearest is {near[0]}" if near else "there are no sources yet, and `kzfeed sources add URL` adds one"
+    if near := difflib.get_close_matches(name.lower(), known, n=1):
+        hint = f"the nearest is {near[0]}"
+    elif known:
+        hint = "`kzfeed sources list` shows their names"
+    else:
+        hint = "there are no sources yet, and `kzfeed sources add URL` adds one"
     return UsageError(f"no source {name!r} {where}: {hint}")

@@ -12,7 +12,7 @@ import typer
 from kzfeed.cli.options import AsJson, Session, configured_names
 from kzfeed.cli.output import print_json, print_line, print_sentence
 from kzfeed.errors import DatabaseMissing, UsageError
-from kzfeed.source_names import SOURCE_NAME_RULE, is_source_name
+from kzfeed.source_names import expected_name, is_source_name
 from kzfeed.text import redacted
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ def add(
     """
     session: Session = ctx.obj
     if name is not None and (len(urls) > 1 or not is_source_name(name)):
-        raise UsageError("--name is for one URL" if len(urls) > 1 else f"--name {name!r}: expected {SOURCE_NAME_RULE}")
+        raise UsageError(
+            "--name is for one URL" if len(urls) > 1 else f"--name {name!r}: expected {expected_name(name)}"
+        )
     found = asyncio.run(_discover(session.settings, urls, as_json=as_json))
     rows = _add(session, found, name)
     if as_json:

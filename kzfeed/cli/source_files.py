@@ -52,11 +52,14 @@ def import_sources(
 
 
 def _read(path: Path) -> "SourceList":
-    """The list in this file. Raises UsageError where it is in no known format."""
+    """The list in this file. Raises UsageError where there is no file, or none in a known format."""
     from kzfeed.config.newsboat import read_urls
     from kzfeed.config.opml import OpmlError, read_opml
 
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
     if content.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<" or content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
             return read_opml(content)

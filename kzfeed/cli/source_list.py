@@ -19,8 +19,8 @@ _UNKNOWN: dict[str, Any] = {
 def source_rows(health: Sequence[Mapping[str, Any]], settings: "Settings") -> list[dict[str, Any]]:
     """The sources by name: as the configuration has them now, with the state that the database has.
 
-    `status` is that of the database, `new` for a source that it does not have yet, and `removed` for one that is no
-    longer in the configuration.
+    `status` is that of the database, `new` for a source that it does not have yet, `removed` for one that is no longer
+    in the configuration, and `backfilled` for one that has no address to poll.
     """
     # A new database gets the sources of the settings; any other keeps its own where the configuration names none.
     is_configured = settings.names_sources or not health
@@ -29,6 +29,8 @@ def source_rows(health: Sequence[Mapping[str, Any]], settings: "Settings") -> li
     rows: dict[str, dict[str, Any]] = {}
     for row in health:
         rows[row["name"]] = {**row, "tags": tags.get(row["name"], []) if row["name"] in configs else []}
+        if row["url"] is None and row["name"] not in configs:
+            rows[row["name"]]["status"] = "backfilled"
         if settings.names_sources and row["url"] and row["name"] not in configs:
             rows[row["name"]] |= {"status": "removed", "enabled": False, "next_poll_at": None}
     for name, config in configs.items():
@@ -47,12 +49,15 @@ def print_sources(sources: Sequence[Mapping[str, Any]]) -> None:
 
     names = [printable(source["name"]) for source in sources]
     width = max(map(cell_len, names), default=0)
+    status_width = 10 if any(source["status"] == "backfilled" for source in sources) else 8
     for name, source in zip(names, sources, strict=True):
         is_disabled = not source["enabled"] and source["status"] != "removed"
         status = "disabled" if is_disabled and source["url"] else source["status"]
-        kept = f"{name}{' ' * (width - cell_len(name))}  {status:<8}  {plural(source['articles'], 'article')}"
+        kept = (
+            f"{name}{' ' * (width - cell_len(name))}  {status:<{status_width}}  {plural(source['articles'], 'article')}"
+        )
         if source["url"] is None:
-            print_line(f"{kept}, not polled: its articles were backfilled")
+            print_line(f"{kept}, not polled")
             continue
         newest = source["last_article_at"]
         print_line(f"{kept}, the last at {minute(newest)}" if newest else kept)

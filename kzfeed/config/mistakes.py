@@ -33,10 +33,10 @@ class SourceTables:
     def holder(self, number: int) -> str:
         """A sentence that the source of this number has something already, and where it stands."""
         if self._files is None:
-            return f"sources[{number + 1}] has it already"
+            return f"sources[{number + 1}] has this one"
         place, line = self._files.places[number], self._line(number)
-        what = "an outline" if place.line else f"sources[{place.number + 1}]"
-        return f"{what} has it already ({place.file}{f', line {line}' if line else ''})"
+        what = "another outline" if place.line else f"sources[{place.number + 1}]"
+        return f"{what} has this one ({place.file}{f', line {line}' if line else ''})"
 
     def where(self, place: values.Place, main: str) -> tuple[str, int | None]:
         """The file and the line of a value."""

@@ -22,7 +22,7 @@ from pydantic import PlainValidator
 from kzfeed.feed.encoding_label import codecs_of
 from kzfeed.hosts import DEFAULT_PORTS, host_of, parse_host
 from kzfeed.schedule.cron import parsed
-from kzfeed.source_names import SOURCE_NAME_RULE, is_source_name
+from kzfeed.source_names import expected_name, is_source_name
 from kzfeed.text import HIDDEN, redacted
 
 # --- time and size ---------------------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def text(value: object) -> str:
 def source_name(value: object) -> str:
     """The name of a source."""
     if not is_source_name(value):
-        raise ValueError(SOURCE_NAME_RULE)
+        raise ValueError(expected_name(value))
     return str(value)
 
 
@@ -334,7 +334,7 @@ def contradictions(sources: object, has_it: Callable[[int], str]) -> Iterator[tu
             with suppress(ValueError):
                 first = seen.setdefault((key, identity(source.get(key))), number)
                 if first != number:
-                    expected = f"a {key} of its own: {has_it(first)}"
+                    expected = f"another {key}: {has_it(first)}"
                     yield ("sources", number, key), source[key], expected
         if "every" in source and "cron" in source:
             yield ("sources", number, "cron"), source["cron"], "no cron beside every: a source has one of them"

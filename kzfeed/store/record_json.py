@@ -16,7 +16,7 @@ from kzfeed.article.strings import is_storable
 from kzfeed.article.url import URL_HASH
 from kzfeed.instants import iso_text
 from kzfeed.model.articles import StoredArticle
-from kzfeed.source_names import SOURCE_NAME_RULE, is_source_name
+from kzfeed.source_names import expected_name, is_source_name
 from kzfeed.store import tables
 from kzfeed.store.records import (
     BELONGING,
@@ -106,7 +106,7 @@ def source_of_json(given: Any) -> SourceRecord:
         raise ValueError("a source is not an object")
     source = _values(tables.sources, given)
     if not _is_source_name(source["name"]):
-        raise ValueError(f"a source is named {source['name']!r:.80}: expected {SOURCE_NAME_RULE}")
+        raise ValueError(f"a source is named {source['name']!r:.80}: expected {expected_name(source['name'])}")
     addresses = _rows(tables.source_addresses, given, "addresses")
     return SourceRecord(
         _without_passwords(source), tuple(map(_without_passwords, addresses)), _rows(tables.gaps, given, "gaps")
@@ -142,7 +142,7 @@ def _value(what: str, column: sa.Column[Any], given: Any) -> Any:
     if column.foreign_keys:
         if _is_source_name(given):
             return given
-        raise ValueError(f"{what} is {given!r:.80}: expected the name of a source, {SOURCE_NAME_RULE}")
+        raise ValueError(f"{what} is {given!r:.80}: expected the name of a source, {expected_name(given)}")
     kind = column.type
     if isinstance(kind, tables.Instant):
         return _instant(what, given)

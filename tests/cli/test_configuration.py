@@ -102,9 +102,7 @@ def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
     assert lines[0] == "mistake: FILE, line 2: http.timout = …: expected a known key (did you mean timeout?)"
     assert any(each.startswith("mistake: FILE, line 8: sources.bbc.cron = '0 0 30 2 *': expected ") for each in lines)
     assert any("sources.bbc.evry" in each and "did you mean every?" in each for each in lines)
-    assert any(
-        "line 8: sources.bbc.url" in each and "sources[1] has it already (FILE, line 4)" in each for each in lines
-    )
+    assert any("line 8: sources.bbc.url" in each and "sources[1] has this one (FILE, line 4)" in each for each in lines)
     assert any(each.startswith("mistake: FILE, line 4: sources.voa.bearer = …: expected a secret") for each in lines)
     assert lines[-1] == "5 mistakes: kzfeed does not start with this configuration"
 

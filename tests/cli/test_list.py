@@ -162,7 +162,7 @@ def test_a_query_selects_what_search_finds_beside_the_other_filters(listing: Lis
         (["--after", "x"], "'x' is not the key of an article"),
         (["--after", "999999999999999:1"], "is not the key of an article: no calendar has its date"),
         (["--query", "中亚 source:a", "--source", "b"], "no article has both the source b and one of source:a"),
-        (["--source", "B"], "the nearest is"),
+        (["--source", "nope"], "no source 'nope' in this database: `kzfeed sources list` shows their names"),
         (["--since", "1714521600"], "expected a time such as 2024"),
     ],
 )

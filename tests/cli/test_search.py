@@ -120,7 +120,7 @@ def test_a_full_page_says_how_to_go_on(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         ([], "nothing to search for"),
-        (["中亚", "source:d"], "no source 'd' in this database: the nearest is"),
+        (["中亚", "source:d"], "no source 'd' in this database: `kzfeed sources list` shows their names"),
         (["中亚", "since:soon"], "expected a date in UTC"),
         (["中亚", "--after", "x"], "'x' is not the key of an article"),
         (["中亚", "--after", "1:1", "--relevance"], "give --after or --relevance"),

@@ -72,7 +72,7 @@ def test_a_file_that_is_no_list_is_refused(sources: Sources, tmp_path: Path, con
 def test_a_missing_file_is_told(sources: Sources) -> None:
     done = sources("import", "none.opml")
 
-    assert (done.returncode, done.stderr) == (1, "kzfeed: none.opml: No such file or directory\n")
+    assert (done.returncode, done.stderr) == (2, "kzfeed: none.opml: No such file or directory\n")
 
 
 def test_an_export_comes_back_as_it_was(sources: Sources, tmp_path: Path) -> None:

@@ -264,7 +264,8 @@ def test_sources_show_their_addresses_and_which_are_not_polled(tmp_path: Path, s
     lines = kzfeed(tmp_path, "sources", "list").stdout.splitlines()
     rows = {row["name"]: row for row in json.loads(kzfeed(tmp_path, "sources", "list", "--json").stdout)}
 
-    assert "not polled: its articles were backfilled" in lines[0]
+    assert lines[0] == "f.example  backfilled  1 article, not polled"
+    assert rows["f.example"]["status"] == "backfilled"
     assert lines[2] == f"  {address}/feed.xml"
     assert re.fullmatch(r"  last success: \d{4}-\d\d-\d\d \d\d:\d\d, next poll: \d{4}-\d\d-\d\d \d\d:\d\d", lines[3])
     assert rows["kept"]["next_poll_at"]

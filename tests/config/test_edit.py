@@ -212,7 +212,7 @@ def test_the_first_source_makes_the_file(tmp_path: Path) -> None:
         ({"every": "3x"}, "sources.voa.every = '3x': expected \"auto\" or a duration"),
         ({"evry": "3m"}, "sources.voa.evry = …: expected a known key (did you mean every?)"),
         ({"url": None}, "sources.voa.url = nothing: expected a value"),
-        ({"url": "https://o.example"}, "expected a url of its own: sources[1] has it already"),
+        ({"url": "https://o.example"}, "expected another url: sources[1] has this one"),
     ],
 )
 def test_a_change_that_would_be_wrong_is_refused_and_nothing_is_written(

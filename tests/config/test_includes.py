@@ -125,9 +125,9 @@ def test_two_sources_with_one_address_are_a_mistake_that_names_both_lines(folder
     )
     assert mistakes(folder, '["sources.d/*.toml", "feeds.opml"]') == [
         "sources.d/a.toml, line 7: sources.b.url = 'https://own.example/': "
-        "expected a url of its own: sources[1] has it already (kzfeed.toml, line 2)",
+        "expected another url: sources[1] has this one (kzfeed.toml, line 2)",
         "feeds.opml, line 4: sources.d.url = 'HTTPS://A.example': "
-        "expected a url of its own: sources[1] has it already (sources.d/a.toml, line 3)",
+        "expected another url: sources[1] has this one (sources.d/a.toml, line 3)",
     ]
 
 
@@ -136,7 +136,7 @@ def test_an_address_that_is_twice_in_a_folder_of_an_opml_file_is_a_mistake_too(f
 
     assert mistakes(folder, '["feeds.opml"]') == [
         "feeds.opml, line 4: sources.d.url = 'https://c.example/': "
-        "expected a url of its own: an outline has it already (feeds.opml, line 3)"
+        "expected another url: another outline has this one (feeds.opml, line 3)"
     ]
 
 

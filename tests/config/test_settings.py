@@ -503,8 +503,8 @@ def test_a_source_needs_a_plain_name_and_a_web_address(read: Read, text: str, sa
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ('name = "voa"\nurl = "https://x/"', "sources[2].name = 'voa': expected a name of its own: sources[1] has it"),
-        ('name = "a"\nurl = "HTTPS://Example.org:443/feed#top"', "expected a url of its own: sources[1] has it"),
+        ('name = "voa"\nurl = "https://x/"', "sources[2].name = 'voa': expected another name: sources[1] has this one"),
+        ('name = "a"\nurl = "HTTPS://Example.org:443/feed#top"', "expected another url: sources[1] has this one"),
     ],
 )
 def test_two_sources_share_neither_name_nor_address(read: Read, other: str, said: str) -> None:

@@ -163,6 +163,11 @@ def test_a_value_means(read: Callable[[object], object], written: object, meant:
         (values.contact, "a@b(c", SOME_CONTACT),
         (values.contact, "a@" + "b" * 199, SOME_CONTACT),
         (values.contact, "https://例.org", SOME_CONTACT),
+        (
+            values.source_name,
+            "kzfeed-export.jsonl",
+            "another name, because kzfeed-export.jsonl is the list of an export",
+        ),
         (values.timezone, "Asia/Shangai", f"{SOME_ZONE} (the nearest is Asia/Shanghai)"),
         (values.timezone, "../etc", SOME_ZONE),
         (values.timezone, "Mars/Base", SOME_ZONE),

@@ -63,6 +63,7 @@ def test_a_page_waits_while_robots_txt_cannot_be_read(archive: Archive, status: 
 
     (record,) = archive.fetch_pages()
     assert "robots.txt cannot be read, so the page was not fetched" in (record.error or "")
+    assert (record.error or "").count("robots.txt") == 1
     assert fetched.seen == []
 
     archive.fetch_pages(3 * HOUR)
