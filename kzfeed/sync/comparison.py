@@ -76,18 +76,20 @@ def _finding(kind: str, name: str, found: str) -> Finding:
 
 def _archive_folder(database: Database, folder: Folder, on_file: Callable[[], None]) -> Findings:
     expected, made = NameSet(), NameSet()
+    blocking: set[str] = set()
     for article in queries.stream(database):
         path = place(article.source, article.published_at, article.url_hash).as_posix()
         expected.add(path)
-        yield from _file(folder, path, archive_file(article), f"article {article.id}")
+        yield from _file(folder, path, archive_file(article), f"article {article.id}", blocking)
         on_file()
     for path, data in _lists(database):
         expected.add(path)
-        yield from _file(folder, path, data, "the newest articles of this source")
+        yield from _file(folder, path, data, "the newest articles of this source", blocking)
     for name in folder.made():
         made.add(name)
     for name in folder.all_files():
-        if name not in expected and name != EXPORT_LIST:
+        is_known = name in expected or name in blocking or name == EXPORT_LIST
+        if not is_known:
             if name in made:
                 yield _finding("surplus", name, "no article has this file")
             else:
@@ -100,8 +102,10 @@ def _lists(database: Database) -> Iterator[tuple[str, bytes]]:
         yield lists.path_of(source).as_posix(), lists.render(source, timezone, articles)
 
 
-def _file(folder: Folder, path: str, data: bytes, of: str) -> Findings:
+def _file(folder: Folder, path: str, data: bytes, of: str, blocking: set[str]) -> Findings:
+    """What is wrong with a file, if anything. `blocking` takes up the path of what has its place."""
     if found := folder.obstacle(path):
+        blocking.add(found.path)
         yield _finding("blocked", path, f"{found.path} is {found.is_what}")
         return
     held = folder.read(path)

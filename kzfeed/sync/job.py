@@ -43,7 +43,7 @@ class ArchiveFolder:
         try:
             with self.folder.lock(wait=wait) as is_ours:
                 if is_ours and is_of_another_database(self._database, self.folder):
-                    return self._failed(NOT_WRITTEN, _ANOTHER.format(self.folder.root))
+                    return self._failed("archive folder not written", _ANOTHER.format(self.folder.root))
                 if is_ours:
                     self._catch_up(go_on)
             self._push()

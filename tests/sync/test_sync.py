@@ -296,6 +296,7 @@ def test_what_has_the_place_of_a_file_is_named_and_all_other_files_are_written(
     assert "files not written, something is in the way" in done.stderr
     assert f"articles/{place.relative_to(folder)}" in done.stderr
     assert f"damage: blocked: {name}: {place.relative_to(folder)} is a " in compared.stdout
+    assert "note: other" not in compared.stdout
     assert list(outside.iterdir()) == []
     place.rename(tmp_path / "moved")
     assert archive.kzfeed("sync", "articles").returncode == 0
