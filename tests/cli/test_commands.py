@@ -282,6 +282,7 @@ def test_the_daemon_polls_what_is_due_until_a_signal_and_exits_0(
     (folder / "feed.xml").write_text(RSS.format(body="一"), encoding="utf-8")
     configure(tmp_path, f'name = "s"\nurl = "{address}/feed.xml"\nevery = "1s"')
     command = [sys.executable, "-m", "kzfeed", "run"]
+    environment = environment | {"KZFEED_LOG_LEVEL": "debug"}  # then every poll is an event
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as daemon:
         assert daemon.stderr
         running = json.loads(daemon.stderr.readline())
