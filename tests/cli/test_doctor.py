@@ -1,7 +1,9 @@
 """`kzfeed doctor`: what it finds good, worth a look and broken, and that it changes nothing."""
 
 import json
+import shutil
 import socket
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,13 +114,15 @@ def test_a_file_that_everybody_may_write_is_worth_a_look(sqlite_database: Databa
 
 
 @needs_root
-def test_a_database_that_its_user_may_not_write_is_broken(sqlite_database: Database, tmp_path: Path) -> None:
-    sqlite_database.close()
-    configure(tmp_path)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+def test_a_database_that_its_user_may_not_write_is_broken(empty_archive: Path) -> None:
+    # Not in pytest's folder, which only root may enter.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
         folder.chmod(0o755)
+        shutil.copy(empty_archive, folder / "kzfeed.db")
+        configure(folder)
 
-    done = fork_server().run(["doctor", "--json", "--no-network"], tmp_path, clean_environment(), user=READER)
+        done = fork_server().run(["doctor", "--json", "--no-network"], folder, clean_environment(), user=READER)
 
     found = {each["subject"]: each for each in json.loads(done.stdout)}
     assert (done.returncode, found["permissions"]["level"]) == (1, "broken")
