@@ -10,10 +10,10 @@ check: .venv/installed ## style, types, and the tests of the pure packages: unde
 	$(BIN)/ruff check -q
 	$(BIN)/ruff format -q --check
 	$(BIN)/mypy
-	$(BIN)/pytest -n 3 -m "not slow" $(PURE)
+	$(BIN)/pytest -n 4 -m "not slow" $(PURE)
 
 test: .venv/installed ## all tests but the slow ones: a few minutes
-	$(BIN)/pytest -n 3 -m "not slow"
+	$(BIN)/pytest -n 4 -m "not slow"
 
 all: ## style, types and every test, as the continuous integration runs them
 	.ci/run
