@@ -16,7 +16,7 @@ from sqlalchemy.engine.interfaces import (
 )
 
 from kzfeed.errors import DatabaseError, DatabaseMissing
-from kzfeed.store import tables
+from kzfeed.store import tables, triggers, views
 from kzfeed.store.engine import Database
 
 HEAD = "0017"
@@ -110,10 +110,10 @@ def missing(connection: sa.Connection) -> Iterator[tuple[str, str]]:
                 yield table.name, lack
         else:
             yield table.name, "the table is missing"
-    for view in tables.views(connection.dialect.name).keys() - inspector.get_view_names():
+    for view in views.selects(connection.dialect.name).keys() - inspector.get_view_names():
         yield view, "the view is missing"
     dialect = connection.dialect.name
-    for trigger in tables.TRIGGERS[dialect].keys() - set(connection.exec_driver_sql(_TRIGGERS[dialect]).scalars()):
+    for trigger in triggers.TRIGGERS[dialect].keys() - set(connection.exec_driver_sql(_TRIGGERS[dialect]).scalars()):
         yield "sources", f"its trigger {trigger} is missing"
 
 

@@ -1,6 +1,7 @@
-"""Tables and views of the database, the same on SQLite and PostgreSQL. People query them: docs/database.md.
+"""Tables of the database, the same on SQLite and PostgreSQL. People query them: docs/database.md.
 
-The migrations create exactly this schema; a test compares the two on both engines.
+Their triggers are in `triggers`, the views in `views`. The migrations create exactly this schema; a test compares the
+two on both engines.
 """
 
 from datetime import UTC, datetime
@@ -163,48 +164,6 @@ host_queue = sa.Table(
     sa.Column("due_at", Instant, index=True),
 )
 """When each host is due: the earliest `next_poll_at` of its enabled sources, kept by the triggers of `sources`."""
-
-_DUE_AT = (
-    "SELECT next_poll_at FROM sources WHERE enabled = TRUE AND host = {row}.host AND next_poll_at IS NOT NULL "
-    "ORDER BY next_poll_at LIMIT 1"
-)
-_QUEUE_FORMER_HOST = f"UPDATE host_queue SET due_at = ({_DUE_AT.format(row='OLD')}) WHERE host = OLD.host"  # noqa: S608 - words of ours
-
-
-def _queue_host(differs: str) -> str:
-    # Not where nothing changes: PostgreSQL would keep each of the equal rows until the transaction ends.
-    return (
-        f"INSERT INTO host_queue (host, due_at) VALUES (NEW.host, ({_DUE_AT.format(row='NEW')})) "  # noqa: S608 - the same
-        f"ON CONFLICT (host) DO UPDATE SET due_at = excluded.due_at WHERE host_queue.due_at {differs} excluded.due_at"
-    )
-
-
-_QUEUE_HOST = {"sqlite": _queue_host("IS NOT"), "postgresql": _queue_host("IS DISTINCT FROM")}
-_CHANGE = "UPDATE OF host, enabled, next_poll_at ON sources"
-_EACH_ROW = "FOR EACH ROW WHEN"
-
-TRIGGERS = {
-    "sqlite": {
-        "sources_new": f"AFTER INSERT ON sources WHEN NEW.host IS NOT NULL BEGIN {_QUEUE_HOST['sqlite']}; END",
-        "sources_changed": f"AFTER {_CHANGE} WHEN NEW.host IS NOT NULL BEGIN {_QUEUE_HOST['sqlite']}; END",
-        "sources_moved": f"AFTER {_CHANGE} WHEN OLD.host <> NEW.host BEGIN {_QUEUE_FORMER_HOST}; END",
-    },
-    "postgresql": {
-        "sources_new": f"AFTER INSERT ON sources {_EACH_ROW} (NEW.host IS NOT NULL) EXECUTE FUNCTION queue_host()",
-        "sources_changed": f"AFTER {_CHANGE} {_EACH_ROW} (NEW.host IS NOT NULL) EXECUTE FUNCTION queue_host()",
-        "sources_moved": f"AFTER {_CHANGE} {_EACH_ROW} (OLD.host <> NEW.host) EXECUTE FUNCTION queue_former_host()",
-    },
-}
-"""The triggers of `sources` by name, for each engine. They also see changes that people make by SQL."""
-_FUNCTION = "CREATE OR REPLACE FUNCTION {} RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {}; RETURN NULL; END $$"
-_FUNCTIONS = [
-    _FUNCTION.format("queue_host()", _QUEUE_HOST["postgresql"]),
-    _FUNCTION.format("queue_former_host()", _QUEUE_FORMER_HOST),
-]
-for _dialect, _statements in {"sqlite": [], "postgresql": _FUNCTIONS}.items():
-    for _statement in (*_statements, *(f"CREATE TRIGGER {name} {what}" for name, what in TRIGGERS[_dialect].items())):
-        _create = sa.DDL(_statement).execute_if(dialect=_dialect)  # type: ignore[no-untyped-call] # SQLAlchemy's omission
-        sa.event.listen(metadata, "after_create", _create)
 
 articles = sa.Table(
     "articles",
@@ -424,32 +383,3 @@ day_counts = sa.Table(
     sa.Column("first_seen", sa.Integer, nullable=False),
     sa.Column("new_versions", sa.Integer, nullable=False),
 )
-
-ARTICLE_LIST = """
-SELECT a.id, a.url_hash, s.name AS source, a.title, a.url, a.published_at, a.first_seen_at, a.revision
-FROM articles AS a JOIN sources AS s ON s.id = a.source_id
-"""
-
-SOURCE_HEALTH = """
-SELECT s.id, s.name, s.status, s.last_success_at, s.failure_count, s.last_error, s.flaw, s.next_poll_at,
-  {carried}) AS articles,
-  {carried} AND g.first_seen_at >= {day_ago}) AS articles_24h,
-  {carried} AND g.first_seen_at >= {week_ago}) AS articles_7d,
-  (SELECT count(p.source_id) FROM gaps AS p WHERE p.source_id = s.id) AS gaps
-FROM sources AS s
-"""
-
-# Not count(*), which DuckDB writes as count_star() when it hands a view back to SQLite.
-_CARRIED = "(SELECT count(g.source_id) FROM sightings AS g WHERE g.source_id = s.id"
-
-_AGO = {
-    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now', '-{days} days')",
-    "postgresql": "now() - interval '{days} days'",
-}
-
-
-def views(dialect: str) -> dict[str, str]:
-    """The SELECT statement of each view, by name, for `sqlite` or `postgresql`."""
-    ago = _AGO[dialect]
-    health = SOURCE_HEALTH.format(carried=_CARRIED, day_ago=ago.format(days=1), week_ago=ago.format(days=7))
-    return {"article_list": ARTICLE_LIST.strip(), "source_health": health.strip()}

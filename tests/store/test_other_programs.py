@@ -13,10 +13,10 @@ import duckdb_extension_sqlite_scanner
 import pandas as pd
 import pytest
 
-from kzfeed.store import tables
+from kzfeed.store import tables, views
 from tests.fork_server import ROOT, clean_environment, fork_server
 
-VIEWS = sorted(tables.views("sqlite"))
+VIEWS = sorted(views.selects("sqlite"))
 NAMES = sorted([*tables.metadata.tables, *VIEWS])
 EXTENSION = next(Path(duckdb_extension_sqlite_scanner.__path__[0]).rglob("*.duckdb_extension"))
 """DuckDB's own reader of SQLite files, signed by DuckDB. `ATTACH … (TYPE sqlite)` downloads it where it is missing."""

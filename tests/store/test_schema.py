@@ -20,7 +20,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from kzfeed.errors import DatabaseError
-from kzfeed.store import row_counts, schema, tables
+from kzfeed.store import row_counts, schema, tables, views
 from kzfeed.store.engine import Database
 
 ROOT = Path(__file__).parents[2]
@@ -64,13 +64,13 @@ def test_the_migrated_schema_equals_the_declared_one(database: Database) -> None
         migrated = shape(connection)
         assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
 
-        for view in tables.views(database.dialect):
+        for view in views.selects(database.dialect):
             connection.exec_driver_sql(f"DROP VIEW {view}")
         connection.exec_driver_sql("DROP TABLE alembic_version")
         for table in reversed(tables.metadata.sorted_tables):
             connection.exec_driver_sql(f"DROP TABLE {table.name}")
         tables.metadata.create_all(connection)
-        for view, select in tables.views(database.dialect).items():
+        for view, select in views.selects(database.dialect).items():
             connection.exec_driver_sql(f"CREATE VIEW {view} AS\n{select}")
         declared = shape(connection)
 
