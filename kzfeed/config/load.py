@@ -118,7 +118,7 @@ def load(
             environ=environ,
             tables=tables,
             left_out=files.left_out,
-            sources_variable=("sources",) in given,
+            given={place: each.origin for place, each in given.items()},
             place_of=partial(sources.place_of, main=given["sources",].origin if ("sources",) in given else origin),
         )
     )

@@ -1,4 +1,4 @@
-"""Values of kzfeed.toml that are sent to servers: headers, credentials, User-Agent; and secrets, read where they are.
+"""Headers, credentials, User-Agent and secrets: the values of kzfeed.toml that are sent to servers.
 
 As in `values`, each function converts a value or raises ValueError, whose message completes "expected …" and never
 repeats the value.
@@ -33,18 +33,21 @@ class Secret:
     def read(self, folder: Path, environ: Mapping[str, str]) -> str:
         """The secret, without white space around it. Relative paths start at `folder`. Raises ValueError."""
         if self.env is not None:
-            found, place = environ.get(self.env, ""), f"the environment variable {self.env}"
+            place = f"the environment variable {self.env}"
+            content = environ.get(self.env, "").encode(errors="surrogateescape")
         else:
             place = f"the file {folder / (self.file or '')}"
             try:
                 with (folder / (self.file or "")).open("rb") as file:
-                    found = file.read(_MAX_SECRET + 1).decode("utf-8-sig")
+                    content = file.read(_MAX_SECRET + 1)
             except OSError as error:
                 raise ValueError(f"a secret in {place}, which cannot be read: {error.strerror}") from None
-            except UnicodeDecodeError:
-                raise ValueError(f"a secret in {place}, which is not UTF-8") from None
-        if len(found) > _MAX_SECRET:
+        if len(content) > _MAX_SECRET:
             raise ValueError(f"a secret in {place}, which has more than {_MAX_SECRET:,} bytes")
+        try:
+            found = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise ValueError(f"a secret in {place}, which is not UTF-8") from None
         if not found.strip():
             raise ValueError(f"a secret in {place}, which is {'not set or empty' if self.env else 'empty'}")
         return found.strip()

@@ -134,6 +134,14 @@ class SourceSettings(_Section):
     """A file of certificate authorities."""
     include: tuple[FilterRuleSettings, ...] = ()
     exclude: tuple[FilterRuleSettings, ...] = ()
+    full_text: values.FullText | None = None
+    """Where the text of an article is on its page: `css:SELECTOR` or `auto`."""
+    link_from: Literal["link", "guid"] = "link"
+    """The field with the address of an article."""
+    content_from: values.ContentFields = ()
+    """The fields that are tried for the content of an article before the usual ones."""
+    encoding: values.Encoding | None = None
+    """The encoding of the feed, whatever its server and the document say."""
 
     @model_validator(mode="after")
     def _sends_each_header_once(self) -> Self:
@@ -160,15 +168,6 @@ class SourceSettings(_Section):
         include, exclude = (tuple(each.rule() for each in rules) for rules in (self.include, self.exclude))
         return Filters(include, exclude)
 
-    full_text: values.FullText | None = None
-    """Where the text of an article is on its page: `css:SELECTOR` or `auto`."""
-    link_from: Literal["link", "guid"] = "link"
-    """The field with the address of an article."""
-    content_from: values.ContentFields = ()
-    """The fields that are tried for the content of an article before the usual ones."""
-    encoding: values.Encoding | None = None
-    """The encoding of the feed, whatever its server and the document say."""
-
 
 MIRRORS = (
     SourceSettings(name="voa", title="美国之音", url="https://feedx.net/rss/mgzy1.xml", timezone="Asia/Shanghai"),
@@ -184,8 +183,9 @@ class Reading:
     `leaves_sources` says that the file names no sources, so that those of the database stay. `ignored_variables` are
     those that Kubernetes sets for a service called kzfeed, and that are not settings. `environ` has the variables that
     secrets may be in. `tables` are the sources as they are written, all with a name; they may hold passwords.
-    `left_out` are sentences about outlines of included OPML files that are no sources. `place_of` gives the file or
-    variable of a source, by its name, and the line there.
+    `left_out` are sentences about outlines of included OPML files that are no sources. `given` has the
+    places of the values that are not from the file, each with the variable or option that gave it. `place_of` gives the
+    file or variable of a source, by its name, and the line there.
     """
 
     origin: str = BUILT_IN
@@ -195,7 +195,7 @@ class Reading:
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     tables: tuple[dict[str, Any], ...] = field(default=(), repr=False)
     left_out: tuple[str, ...] = ()
-    sources_variable: bool = False
+    given: Mapping[values.Place, str] = field(default_factory=dict)
     place_of: Callable[[str], tuple[str, int | None]] = field(default=lambda _: (BUILT_IN, None), compare=False)
 
 
@@ -259,7 +259,11 @@ class Settings(_Section):
     @property
     def sources_variable(self) -> bool:
         """Whether KZFEED_SOURCES holds the sources, in the place of those in files."""
-        return self._reading.sources_variable
+        return ("sources",) in self._reading.given
+
+    def origin_of(self, key: str) -> str:
+        """What gave the value of a key such as `http.timeout`: a variable, an option, or the file."""
+        return self._reading.given.get(tuple(key.split(".")), self.origin)
 
     def proxies(self, own: str | None = None) -> ProxyUrls:
         """The proxies of a source; `own` is the one that the source itself names."""

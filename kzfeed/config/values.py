@@ -62,7 +62,7 @@ def duration(value: object) -> timedelta:
 def keeping(value: object) -> timedelta:
     """A length of time, or 0 for ever."""
     try:
-        return timedelta() if value in (0, "0") else pause(value)
+        return timedelta() if str(value).strip() == "0" else pause(value)
     except ValueError as error:
         raise ValueError(f"{error}, or 0 for ever") from None
 

@@ -23,6 +23,16 @@ def warnings(settings: Settings) -> Iterator[ConfigError]:
     yield from _sections(settings)
     for source in settings.sources:
         yield from _intervals(settings, source)
+    yield from exposed_secrets(settings)
+
+
+def exposed_secrets(settings: Settings) -> Iterator[ConfigError]:
+    """The warnings about secrets that everybody on this machine can read."""
+    for key, url in (("database.url", settings.database.url), ("http.proxy", settings.http.proxy or "")):
+        warning = _of_section(settings, key, values.UNSEEN, _for_owner_only(settings.origin))
+        if _HAS_PASSWORD.match(url) and _is_readable_by_all(Path(warning.origin)):
+            yield warning
+    for source in settings.sources:
         yield from _secrets(settings, source)
 
 
@@ -52,14 +62,6 @@ def _sections(settings: Settings) -> Iterator[ConfigError]:
     if folder and not folder.is_absolute():
         expected = "an absolute path: this one depends on the folder in which kzfeed is started"
         yield _of_section(settings, "archive.directory", str(folder), expected)
-    for key, url in (("database.url", settings.database.url), ("http.proxy", http.proxy or "")):
-        warning = _of_section(settings, key, values.UNSEEN, _for_owner_only(settings.origin))
-        if (
-            _HAS_PASSWORD.match(url)
-            and warning.origin == settings.origin
-            and _is_readable_by_all(Path(settings.origin))
-        ):
-            yield warning
 
 
 def _intervals(settings: Settings, source: SourceSettings) -> Iterator[ConfigError]:
@@ -73,7 +75,7 @@ def _at_least(settings: Settings) -> str:
 
 
 def _secrets(settings: Settings, source: SourceSettings) -> Iterator[ConfigError]:
-    """Files with secrets of the source that everybody on this machine can read."""
+    """The warnings about secrets of this source that everybody on this machine can read."""
     places: dict[str, object] = {"basic_auth": source.basic_auth, "bearer": source.bearer}
     places |= {f"headers.{name}": value for name, value in source.headers.items()}
     for key, place in places.items():
@@ -82,9 +84,9 @@ def _secrets(settings: Settings, source: SourceSettings) -> Iterator[ConfigError
             yield settings.mistake(source.name, key, values.UNSEEN, expected)
     for key, url in (("url", source.url), ("proxy", source.proxy or "")):
         if _HAS_PASSWORD.match(url):
-            warning = settings.mistake(source.name, key, values.UNSEEN, "")
-            if _is_readable_by_all(Path(warning.origin)):
-                yield settings.mistake(source.name, key, values.UNSEEN, _for_owner_only(warning.origin))
+            file = settings.mistake(source.name, key, values.UNSEEN, "").origin
+            if _is_readable_by_all(Path(file)):
+                yield settings.mistake(source.name, key, values.UNSEEN, _for_owner_only(file))
 
 
 def _for_owner_only(file: str) -> str:
@@ -98,21 +100,6 @@ def _is_readable_by_all(path: Path) -> bool:
         return False  # a variable, or a file of which another error says that it cannot be read
 
 
-def _is_in_file(settings: Settings) -> bool:
-    """Whether the database's URL is that of the file, or the default, and not that of the command line."""
-    path = Path(settings.origin)
-    if "url" not in settings.database.model_fields_set or not path.is_file():
-        return "url" not in settings.database.model_fields_set
-    return settings.database.url in path.read_text("utf-8-sig")
-
-
 def _of_section(settings: Settings, key: str, value: object, expected: str) -> ConfigError:
-    """The warning about this key, with the variable that holds it or its line in the file."""
-    variable = f"KZFEED_{key.replace('.', '_')}".upper()
-    if settings.environ.get(variable) or settings.environ.get(f"{variable}_FILE"):
-        origin = f"environment variable {variable}"
-    elif key == "database.url" and not _is_in_file(settings):
-        origin = "--database"
-    else:
-        origin = settings.origin
-    return with_line(ConfigError(key, value=values.shown(value), expected=expected, origin=origin))
+    """The warning about this key, with what gave its value, and the line in the file."""
+    return with_line(ConfigError(key, value=values.shown(value), expected=expected, origin=settings.origin_of(key)))

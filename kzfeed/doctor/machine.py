@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kzfeed.config.settings import Settings
-from kzfeed.config.warnings import warnings
+from kzfeed.config.warnings import exposed_secrets, warnings
 from kzfeed.doctor.diagnosis import Diagnosis
 from kzfeed.fetch.file_limit import allowed_connections
 from kzfeed.text import plural
@@ -24,11 +24,11 @@ def examine_machine(settings: Settings) -> Iterator[Diagnosis]:
     scheme, _, path = settings.database.url.partition(":///")
     database_file = Path(path) if scheme == "sqlite" else None
     yield _configuration(settings)
-    folders = {"disk of the database": database_file and database_file.absolute().parent}
-    folders["disk of the archive folder"] = settings.archive.directory and settings.archive.directory.absolute()
-    for subject, folder in folders.items():
-        if folder:
-            yield _disk(subject, folder, database_file if subject == "disk of the database" else None)
+    if database_file:
+        size = database_file.stat().st_size if database_file.is_file() else 0
+        yield _disk("disk of the database", database_file.absolute().parent, size)
+    if settings.archive.directory:
+        yield _disk("disk of the archive folder", settings.archive.directory.absolute(), 0)
     if database_file:
         yield _wal(database_file)
     yield _permissions(settings, database_file)
@@ -45,11 +45,11 @@ def _configuration(settings: Settings) -> Diagnosis:
     return Diagnosis("configuration", "good", said)
 
 
-def _disk(subject: str, folder: Path, database_file: Path | None) -> Diagnosis:
+def _disk(subject: str, folder: Path, size: int) -> Diagnosis:
+    """The diagnosis of the disk of this folder, on which there should be room for a file of this size."""
     existing = next(each for each in (folder, *folder.parents) if each.exists())
     found = os.statvfs(existing)
     free = found.f_bavail * found.f_frsize
-    size = database_file.stat().st_size if database_file and database_file.is_file() else 0
     said = f"{_megabytes(free)} free at {existing}"
     if free < LEAST_FREE:
         return Diagnosis(subject, "broken", f"{said}: make room, or polls cannot store what they read")
@@ -81,9 +81,8 @@ def _permissions(settings: Settings, database_file: Path | None) -> Diagnosis:
         mode = path.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             return Diagnosis("permissions", "to look at", f"{path} may be written by everybody: chmod o-w {path}")
-    secret = [each for each in warnings(settings) if "chmod" in each.expected]
-    if secret:
-        return Diagnosis("permissions", "to look at", str(secret[0]))
+    if secret := next(exposed_secrets(settings), None):
+        return Diagnosis("permissions", "to look at", str(secret))
     return Diagnosis("permissions", "good", "kzfeed may write its files, and nobody else; secrets are not for all")
 
 

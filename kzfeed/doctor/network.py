@@ -30,9 +30,11 @@ async def examine_network(settings: Settings) -> list[Diagnosis]:
     """Examine the network by the names, proxies and feeds of the configuration. Nothing is stored."""
     now = utc_now()
     stored, paused = _state(settings, now)
-    urls = {source.name: source.url for source in settings.sources if source.enabled}
-    if not settings.names_sources:
-        urls |= {name: source.configured_url or source.url for name, source in stored.items()}
+    if stored and not settings.names_sources:
+        polled = {name: source for name, source in stored.items() if not retirement(source)}
+        urls = {name: source.configured_url or source.url for name, source in polled.items()}
+    else:
+        urls = {source.name: source.url for source in settings.sources if source.enabled}
     found = [await _resolver(settings, list(urls.values()))]
     found += [await _proxy(url) for url in _proxies(settings)]
     chosen = sample(urls, stored, paused, now, settings.http.min_interval)

@@ -163,6 +163,8 @@ def test_a_variable_is_named_as_the_place_of_its_value(tmp_path: Path) -> None:
 def test_an_option_is_named_as_the_place_of_its_value(tmp_path: Path) -> None:
     (tmp_path / "kzfeed.toml").write_text(CONTACT + SOURCE)
 
-    done = kzfeed(tmp_path, "config", "check", "--database", "sqlite:///here.db")
+    done = kzfeed(
+        tmp_path, "config", "check", "--database", "sqlite:///here.db", KZFEED_DATABASE_URL="sqlite:///there.db"
+    )
 
     assert done.stdout.startswith("warning: --database: database.url = 'sqlite:///here.db'")

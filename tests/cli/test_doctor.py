@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from kzfeed.doctor.network import sample
-from kzfeed.model.polls import Source
-from kzfeed.store import tables
+from kzfeed.model.polls import Source, SourceConfig
+from kzfeed.store import sources, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.heartbeats import Heartbeat, beat
 from tests.etiquette.documents import rss
@@ -151,6 +151,19 @@ def test_a_name_that_does_not_resolve_and_a_proxy_that_does_not_answer_are_broke
         configure(tmp_path, "http://127.0.0.1:1/", http=f'proxy = "http://127.0.0.1:{bound.getsockname()[1]}"')
         status, found = doctor(tmp_path)
     assert (status, found["proxy"][0]) == (1, "broken")
+
+
+def test_without_configured_sources_those_of_the_database_are_visited(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    with recording([HOST]) as server:
+        url = server.page("/a", Reply(200, body=rss()), host=HOST).url
+        sources.configure(sqlite_database, [SourceConfig("kept", url)], NOW)
+        sqlite_database.close()
+
+        _, found = doctor(tmp_path)
+
+    assert [subject for subject in found if subject.startswith("source")] == ["source kept"]
 
 
 def test_without_network_nobody_is_visited(sqlite_database: Database, tmp_path: Path) -> None:

@@ -12,6 +12,10 @@ from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
 from kzfeed.cli.main import app
+from kzfeed.clock import utc_now
+from kzfeed.config.load import load
+from kzfeed.store import sources
+from kzfeed.store.engine import Database
 from tests.fork_server import clean_environment, fork_server
 
 EXAMPLE = re.compile(r"^  Example: kzfeed (.+)$", re.MULTILINE)
@@ -73,12 +77,14 @@ def test_a_mistyped_command_is_answered_with_the_nearest_one() -> None:
     ],
     ids=" ".join,
 )
-def test_a_mistyped_source_is_answered_with_the_nearest_one(arguments: list[str], tmp_path: Path) -> None:
+def test_a_mistyped_source_is_answered_with_the_nearest_one(
+    arguments: list[str], sqlite_database: Database, tmp_path: Path
+) -> None:
     (tmp_path / "kzfeed.toml").write_text('[[sources]]\nname = "voa"\nurl = "http://127.0.0.1:9/"\nenabled = true\n')
-    environment = clean_environment()
-    fork_server().run(["poll"], tmp_path, environment)
+    sources.configure(sqlite_database, load(tmp_path / "kzfeed.toml", environ={}).source_configs(), utc_now())
+    sqlite_database.close()
 
-    done = fork_server().run(arguments, tmp_path, environment)
+    done = fork_server().run(arguments, tmp_path, clean_environment())
 
     assert done.returncode == 2
     assert "no source 'vao'" in done.stderr

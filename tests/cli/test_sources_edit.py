@@ -134,10 +134,3 @@ def test_the_list_fits_a_terminal(kzfeed: Kzfeed, tmp_path: Path) -> None:
 
     assert "Folder 19/" in shown
     assert max(map(len, shown.splitlines())) <= 80
-
-
-@pytest.mark.parametrize("command", ["add", "remove", "enable", "disable", "set", "import", "export"])
-def test_the_help_has_an_example(command: str, tmp_path: Path) -> None:
-    shown = fork_server().run(["sources", command, "--help"], tmp_path, clean_environment()).stdout
-
-    assert f"Example: kzfeed sources {command}" in " ".join(shown.split())

@@ -116,6 +116,7 @@ def test_a_password_in_the_url_and_other_credentials_are_a_mistake(tmp_path: Pat
         (b" \n", "which is empty"),
         (b"\xff", "which is not UTF-8"),
         (b"s3cret" * 20_000, "which has more than 65,536 bytes"),
+        ("ü".encode() * 40_000, "which has more than 65,536 bytes"),
         (b"s3cret\nsecond line", "expected text in ASCII, in one line that is not empty"),
         ("s3cret ü".encode(), "expected text in ASCII, in one line that is not empty"),
     ],

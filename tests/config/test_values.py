@@ -32,6 +32,7 @@ from_1 = partial(values.number, least=1)
     ("read", "written", "meant"),
     [
         (values.pause, "0s", timedelta(0)),
+        (values.keeping, 0, timedelta(0)),
         (values.duration, "500ms", timedelta(milliseconds=500)),
         (values.duration, " 1h30m ", timedelta(hours=1, minutes=30)),
         (values.duration, "1d2h3m4s5ms", timedelta(days=1, hours=2, minutes=3, seconds=4, milliseconds=5)),
@@ -95,6 +96,7 @@ def test_a_value_means(read: Callable[[object], object], written: object, meant:
         (values.duration, "0s", f"{SOME_DURATION}, longer than 0"),
         (values.duration, "3651d", f"{SOME_DURATION}, of at most 3650d"),
         (values.pause, "auto", SOME_DURATION),
+        (values.keeping, False, f"{SOME_DURATION}, or 0 for ever"),
         (values.rhythm, "Auto", f'"auto" or {SOME_DURATION}'),
         (values.rhythm, "0s", f'"auto" or {SOME_DURATION}, longer than 0'),
         (values.size, "15 megabytes", SOME_SIZE),
