@@ -162,7 +162,7 @@ async def _filtered(articles: tuple[Article, ...], filters: Filters) -> FilterRe
     # Imported late: a process without filters does not need regular expressions with a time limit.
     from kzfeed.article.filters import apply_filters
 
-    # In a thread, because a single search may take up to the time limit.
+    # In a thread, so that other polls go on between two searches.
     return await asyncio.to_thread(apply_filters, articles, filters, time.thread_time)
 
 

@@ -74,7 +74,8 @@ class _Search:
         if left <= 0:
             raise TimeoutError
         try:
-            # Not concurrent: releasing Python's lock costs more than most searches do.
+            # Not concurrent: most searches take less time than to release Python's lock and to wait for it again. So a
+            # slow search holds up the other threads, but not for longer than the time limit.
             return _compiled(pattern).search(text, timeout=left, concurrent=False) is not None
         except TimeoutError:
             self._end = self._clock()

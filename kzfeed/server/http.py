@@ -73,7 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: "_Server"
 
     def do_GET(self) -> None:
-        answer = self.server.answers.get(urlsplit(self.path).path, _not_found)()
+        answer = self.server.answers.get(_path_of(self.path), _not_found)()
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
@@ -133,6 +133,14 @@ class _Server(ThreadingTCPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         if not isinstance(sys.exception(), OSError):  # a monitor may go away before it has its answer
             log.exception("internal error, monitor not answered")
+
+
+def _path_of(target: str) -> str:
+    """The path of a request target (RFC 9112 §3.2); empty if the target is not a URL."""
+    try:
+        return urlsplit(target).path
+    except ValueError:
+        return ""
 
 
 def _not_found() -> Answer:

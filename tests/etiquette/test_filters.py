@@ -138,7 +138,7 @@ def test_of_more_entries_than_are_read_at_once_those_behind_the_filtered_ones_ar
     assert poll.flaw is None
 
 
-def test_a_slow_expression_holds_up_nothing_and_is_a_flaw(world_on_each_engine: World, server: RecordingServer) -> None:
+def test_a_slow_expression_costs_no_article_and_is_a_flaw(world_on_each_engine: World, server: RecordingServer) -> None:
     world = world_on_each_engine
     slow = Filters(exclude=(FilterRule(title="^(a|aa|b?a)+$"),))
     document = feed(1, 2).replace("新闻 1".encode(), b"a" * 60 + b"c")

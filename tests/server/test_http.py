@@ -52,10 +52,13 @@ def test_everything_else_is_refused(address: Address, method: str, path: str, st
     assert ask(address, path, method).status == status
 
 
-def test_what_is_not_http_is_refused_and_the_next_one_is_answered(address: Address) -> None:
+@pytest.mark.parametrize(
+    ("sent", "status"), [(b"\x16\x03\x01\r\n\r\n", b"400"), (b"GET http://[x HTTP/1.1\r\n\r\n", b"404")]
+)
+def test_what_is_not_http_is_refused_and_the_next_one_is_answered(address: Address, sent: bytes, status: bytes) -> None:
     with closing(connect(address)) as broken:
-        broken.sendall(b"\x16\x03\x01\r\n\r\n")
-        assert b"400" in broken.recv(1000)
+        broken.sendall(sent)
+        assert status in broken.recv(1000)
 
     assert ask(address, "/healthz").status == 200
 
