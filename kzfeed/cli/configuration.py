@@ -51,8 +51,8 @@ def init(ctx: typer.Context, file: File = None) -> None:
 
 def _database_url(path: Path) -> str:
     """The URL of a database beside the file; the default where no URL can name that place."""
+    from kzfeed.config.addresses import database_url
     from kzfeed.config.settings import DatabaseSettings
-    from kzfeed.config.values import database_url
 
     try:
         return database_url(f"sqlite:///{path.resolve().parent / 'kzfeed.db'}")

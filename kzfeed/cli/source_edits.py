@@ -162,8 +162,8 @@ def _choose(several: "SeveralFeeds", *, as_json: bool) -> list[str]:
 def _add(session: Session, found: "Sequence[Discovered]", name: str | None) -> list[dict[str, Any]]:
     """Add the feeds that were found; a row for each."""
     from kzfeed.check.discovery import FoundFeed
+    from kzfeed.config import addresses
     from kzfeed.config import edit as editing
-    from kzfeed.config import values
     from kzfeed.config.source_lists import ListedSource
 
     listed = [ListedSource(0, each.url, each.title, name=name) for each in found if isinstance(each, FoundFeed)]
@@ -175,7 +175,7 @@ def _add(session: Session, found: "Sequence[Discovered]", name: str | None) -> l
 
     added = edit(session, change) if listed else editing.Added({}, [])
     outcomes = {
-        values.address(source.url): (outcome, given)
+        addresses.address(source.url): (outcome, given)
         for outcome, sources in (("present", added.present), ("added", added.added.items()))
         for given, source in sources
     }
@@ -183,7 +183,7 @@ def _add(session: Session, found: "Sequence[Discovered]", name: str | None) -> l
     for each in found:
         row: dict[str, Any] = {"url": redacted(each.url), "name": None, "title": None, "outcome": "failed"}
         if isinstance(each, FoundFeed):
-            row["outcome"], row["name"] = outcomes[values.address(each.url)]
+            row["outcome"], row["name"] = outcomes[addresses.address(each.url)]
             rows.append(row | {"title": each.title, "error": None, "flaws": list(each.flaws)})
         else:
             rows.append(row | {"error": getattr(each, "error", None), "flaws": []})

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import tomli
 
 from kzfeed.atomic_file import atomic_file
-from kzfeed.config import toml_text, values
+from kzfeed.config import addresses, toml_text
 from kzfeed.config.files import ConfigFiles, Location, Place, read_files
 from kzfeed.config.settings import Settings
 from kzfeed.config.source_lists import ListedSource, names_for
@@ -76,11 +76,11 @@ def with_added(files: ConfigFiles, listed: Sequence[ListedSource], main: Path) -
     `main` is the file if there is none.
     """
     tables = files.document.get("sources", [])
-    by_address: dict[object, str] = {values.address(table["url"]): table["name"] for table in tables}
+    by_address: dict[object, str] = {addresses.address(table["url"]): table["name"] for table in tables}
     new: dict[object, ListedSource] = {}
     others: list[ListedSource] = []
     for source in listed:
-        address = values.address(source.url)
+        address = addresses.address(source.url)
         if address in by_address or address in new:
             others.append(source)
         else:
@@ -88,7 +88,7 @@ def with_added(files: ConfigFiles, listed: Sequence[ListedSource], main: Path) -
     names = names_for(list(new.values()), [table["name"] for table in tables])
     by_address |= zip(new, names, strict=True)
     added = dict(zip(names, new.values(), strict=True))
-    present = [(by_address[values.address(source.url)], source) for source in others]
+    present = [(by_address[addresses.address(source.url)], source) for source in others]
     rows = [source.table(name) for name, source in added.items()]
     contents: dict[Path, bytes] = {}
     if rows:

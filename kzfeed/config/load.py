@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from kzfeed.config import values
 from kzfeed.config.files import FILE_VARIABLE, Location, location, read_files
-from kzfeed.config.mistakes import SECTIONS, Mistake, SourceTables, explained, may_be_secret
+from kzfeed.config.mistakes import SECTIONS, Mistake, SourceTables, contradictions, explained, may_be_secret
 from kzfeed.config.proxies import proxies_of_environment
 from kzfeed.config.secrets import Secret
 from kzfeed.config.settings import BUILT_IN, Reading, Settings
@@ -101,7 +101,7 @@ def load(
     except ValidationError as error:
         invalid = [explained(details) for details in error.errors(include_url=False)]
     sources = SourceTables(document.get("sources"), None if ("sources",) in given else files)
-    for place, value, expected in [*invalid, *values.contradictions(sources.tables, sources.holder)]:
+    for place, value, expected in [*invalid, *contradictions(sources.tables, sources.holder)]:
         variable = next((given[key].origin for key in (place[:2], place[:1]) if key in given), None)
         name, shown = sources.called(place), values.UNSEEN if may_be_secret(place) else values.shown(value)
         where, line = (variable, None) if variable else sources.where(place, origin)

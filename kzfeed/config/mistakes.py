@@ -2,6 +2,8 @@
 
 import difflib
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -9,7 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from kzfeed.config import values
+from kzfeed.config import addresses, values
 from kzfeed.config.files import ConfigFiles
 from kzfeed.config.filters import FilterRuleSettings
 from kzfeed.config.settings import HostSettings, Settings, SourceSettings
@@ -80,6 +82,25 @@ class SourceTables:
             self._lines[place.file] = source_lines(self._files.contents[place.file].decode("utf-8-sig"))
         lines = self._lines[place.file]
         return lines[place.number] if place.number < len(lines) else None
+
+
+def contradictions(sources: object, has_it: Callable[[int], str]) -> Iterator[Mistake]:
+    """Names and URLs that two sources share, and sources with two schedules: place, value, what was expected.
+
+    `has_it` is a sentence: that the source of this number has the value already, and where it stands.
+    """
+    seen: dict[tuple[str, object], int] = {}
+    for number, source in enumerate(sources if isinstance(sources, list) else []):
+        if not isinstance(source, dict):
+            continue
+        for key, identity in (("name", values.source_name), ("url", addresses.address)):
+            with suppress(ValueError):
+                first = seen.setdefault((key, identity(source.get(key))), number)
+                if first != number:
+                    expected = f"another {key}: {has_it(first)}"
+                    yield ("sources", number, key), source[key], expected
+        if "every" in source and "cron" in source:
+            yield ("sources", number, "cron"), source["cron"], "no cron beside every: a source has one of them"
 
 
 def explained(details: ErrorDetails) -> Mistake:

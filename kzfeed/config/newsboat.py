@@ -2,7 +2,7 @@
 
 import re
 
-from kzfeed.config import values
+from kzfeed.config import addresses, values
 from kzfeed.config.source_lists import LeftOut, ListedSource, SourceList
 from kzfeed.text import redacted
 
@@ -27,7 +27,7 @@ def read_urls(text: str) -> SourceList:
             left_out.append(LeftOut(line, f"{redacted(url)}: {what}"))
             continue
         try:
-            values.address(url)
+            addresses.address(url)
         except ValueError as error:
             left_out.append(LeftOut(line, f"{redacted(url)}: expected {error}"))
             continue

@@ -18,7 +18,7 @@ from defusedxml import DefusedXmlException
 from defusedxml import sax as safe_sax
 from pydantic import ValidationError
 
-from kzfeed.config import values
+from kzfeed.config import addresses, values
 from kzfeed.config.source_lists import LeftOut, ListedSource, SourceList
 from kzfeed.config.toml_values import text_from, value_from
 from kzfeed.source_names import is_source_name
@@ -118,13 +118,12 @@ class _Outlines(ContentHandler):
                 raise ValueError(f"an outline of the type {kind or 'link'} and not a feed")
             if "+" in kind:
                 raise ValueError(f"{kind}: the page is not a feed, another reader takes articles out of it")
-            values.address(url)
+            _check_address(url)
             settings = {key: value_from(found[PREFIX + key]) for key in SETTINGS if found.get(PREFIX + key)}
-            _check(url, settings)
+            _check_settings(url, settings)
         except ValueError as error:
             shown = redacted(title or url or found.get("url", ""))
-            reason = f"expected {error}" if str(error).startswith("an http") else str(error)
-            self.left_out.append(LeftOut(line, f"{shown}: {reason}"))
+            self.left_out.append(LeftOut(line, f"{shown}: {error}"))
             return
         name = found.get(f"{PREFIX}name", "")
         is_titled = not name or "title" in found
@@ -146,7 +145,15 @@ class _Outlines(ContentHandler):
             yield from values.tags([tag]) if tag.strip(" /") else ()
 
 
-def _check(url: str, settings: Mapping[str, Any]) -> None:
+def _check_address(url: str) -> None:
+    """Raise ValueError unless a source may have this address."""
+    try:
+        addresses.address(url)
+    except ValueError as error:
+        raise ValueError(f"expected {error}") from None
+
+
+def _check_settings(url: str, settings: Mapping[str, Any]) -> None:
     """Raise ValueError unless a source may have these settings."""
     if not settings:
         return
@@ -168,7 +175,7 @@ def _merged(sources: Iterable[ListedSource]) -> Iterator[ListedSource]:
     """The sources, each once where only its folders differ: readers repeat a feed in every folder that it is in."""
     by_address: dict[object, list[ListedSource]] = {}
     for source in sources:
-        alike = by_address.setdefault(values.address(source.url), [])
+        alike = by_address.setdefault(addresses.address(source.url), [])
         if alike and not set(alike[0].tags) & set(source.tags) and source.tags and alike[0].tags:
             alike[0] = replace(alike[0], tags=alike[0].tags + source.tags)
         else:

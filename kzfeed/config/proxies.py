@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from kzfeed.config import values
+from kzfeed.config import addresses, values
 from kzfeed.errors import ConfigError
 
 LOOPBACK = ("localhost", "127.0.0.0/8", "::1")
@@ -40,7 +40,7 @@ def _proxy_url(name: str, environ: Mapping[str, str]) -> str | None:
         text = environ.get(variable, "").strip()
         if text:
             try:
-                return values.proxy_url(text if "://" in text else f"http://{text}")
+                return addresses.proxy_url(text if "://" in text else f"http://{text}")
             except ValueError as error:
                 value = values.shown(text)
                 origin = f"environment variable {variable}"

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from kzfeed.config import secrets, values
+from kzfeed.config import addresses, secrets, values
 from kzfeed.config.filters import FilterRuleSettings
 from kzfeed.config.proxies import LOOPBACK, ProxyUrls
 from kzfeed.errors import ConfigError
@@ -28,13 +28,13 @@ class _Section(BaseModel):
 class DatabaseSettings(_Section):
     """The URL of the database. A relative SQLite path starts at the working directory."""
 
-    url: values.DatabaseUrl = Field(default="sqlite:///kzfeed.db", repr=False)
+    url: addresses.DatabaseUrl = Field(default="sqlite:///kzfeed.db", repr=False)
 
 
 class HttpSettings(_Section):
     """Limits of HTTP requests. Sizes are in bytes; `max_body` bounds the decoded body."""
 
-    contact: values.Contact = ""
+    contact: addresses.Contact = ""
     """An address in the User-Agent for the operators of servers; may be empty."""
     timeout: values.Duration = timedelta(seconds=30)
     """The longest duration of a whole visit."""
@@ -49,7 +49,7 @@ class HttpSettings(_Section):
     max_interval: values.Duration = timedelta(hours=2)
     """The longest interval that `every = "auto"` chooses."""
     max_connections: values.Count = 100
-    proxy: values.ProxyUrl | None = Field(default=None, repr=False)
+    proxy: addresses.ProxyUrl | None = Field(default=None, repr=False)
     """The proxy of every source that has none of its own (None: that of the environment; empty: no proxy)."""
 
 
@@ -95,7 +95,7 @@ class ArchiveSettings(_Section):
 class ServerSettings(_Section):
     """Where monitors ask for health and metrics: host and port, or the path of a Unix socket; None: nowhere."""
 
-    listen: values.ListenAddress | None = None
+    listen: addresses.ListenAddress | None = None
 
 
 class MaintenanceSettings(_Section):
@@ -115,13 +115,13 @@ class SourceSettings(_Section):
     """A configured source. `timezone` is the zone of its dates that name none."""
 
     name: values.SourceName
-    url: values.FeedUrl = Field(repr=False)
+    url: addresses.FeedUrl = Field(repr=False)
     title: values.Text | None = None
     every: values.Rhythm | None = None
     cron: values.Cron | None = None
     """Five crontab fields."""
     timezone: values.Timezone | None = None
-    proxy: values.ProxyUrl | None = Field(default=None, repr=False)
+    proxy: addresses.ProxyUrl | None = Field(default=None, repr=False)
     """None: that of all sources; empty: no proxy."""
     enabled: values.Flag = True
     tags: values.Tags = ()
@@ -204,7 +204,7 @@ class Settings(_Section):
 
     database: DatabaseSettings = DatabaseSettings()
     http: HttpSettings = HttpSettings()
-    hosts: Mapping[values.HostName, HostSettings] = {}
+    hosts: Mapping[addresses.HostName, HostSettings] = {}
     defaults: DefaultSettings = DefaultSettings()
     parse: ParseSettings = ParseSettings()
     archive: ArchiveSettings = ArchiveSettings()
@@ -279,8 +279,8 @@ class Settings(_Section):
 
     def source_at(self, url: str) -> SourceSettings | None:
         """The source that has this address, however it is written; None if there is none. Raises ValueError."""
-        wanted = values.address(url)
-        return next((source for source in self.sources if values.address(source.url) == wanted), None)
+        wanted = addresses.address(url)
+        return next((source for source in self.sources if addresses.address(source.url) == wanted), None)
 
     def source_configs(self) -> tuple[SourceConfig, ...]:
         """The sources in order, with the defaults filled in and without passwords in their URLs.
