@@ -1,20 +1,18 @@
 """Figures of a database for monitors, read again and again: none of them takes longer where there are more articles."""
 
 import os
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from kzfeed.errors import DatabaseError
 from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.search.pages import open_index
-from kzfeed.store.statistics import database_size, search_index_size
-from kzfeed.store.status import schedule
+from kzfeed.store.row_counts import row_counts
+from kzfeed.store.statistics import database_size, search_index_size, sources_by_status
+from kzfeed.store.status import IS_POLLED, schedule, search_lag
 
 SOURCE_KINDS = (*POLLED_STATUSES, "gone", "removed", "backfilled")
 """The kinds of sources that monitors count; `backfilled` are those that have no address to poll."""
@@ -23,7 +21,7 @@ LEAST_SILENCE = timedelta(minutes=30)
 CRON_S = 86_400
 """The seconds that count as the interval of a source with a cron expression."""
 
-_source, _row_count = tables.sources.c, tables.row_counts.c
+_source = tables.sources.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +48,17 @@ class Figures:
 def figures(database: Database, now: datetime) -> Figures:
     """The figures of the database. Raises DatabaseError if it cannot be read."""
     with database.read() as connection:
-        counted = connection.execute(sa.select(_row_count.table_name, _row_count.row_count))
-        rows: dict[str, int] = {row.table_name: row.row_count for row in counted}
+        rows = row_counts(connection)
         found = schedule(connection, now)
-        sources, flawed = _sources(connection)
+        sources = sources_by_status(connection)
+        is_flawed = sa.and_(IS_POLLED, _source.flaw.is_not(None))
+        flawed = connection.execute(sa.select(sa.func.count()).where(is_flawed)).scalar_one()
         without_success = _without_success(connection, now)
         database_bytes, index_bytes = database_size(database, connection), search_index_size(database, connection)
-    unindexed, search_lag = _search_lag(database, now)
+    search = search_lag(database)
+    waited = max((now - search["since"]).total_seconds(), 0) if search["since"] else 0
     return Figures(
-        sources=sources,
+        sources={status: sources.get(status, 0) for status in SOURCE_KINDS},
         flawed_sources=flawed,
         sources_without_success=without_success,
         due_sources=found["due"],
@@ -68,25 +68,9 @@ def figures(database: Database, now: datetime) -> Figures:
         database_bytes=database_bytes,
         search_index_bytes=index_bytes,
         free_bytes=_free_bytes(database),
-        unindexed_articles=unindexed,
-        search_lag=search_lag,
+        unindexed_articles=search["articles"],
+        search_lag=None if search["error"] else waited,
     )
-
-
-def _sources(connection: sa.Connection) -> tuple[dict[str, int], int]:
-    """How many sources there are of each kind, and how many of the polled ones have a flaw."""
-    columns = (
-        *(_source.enabled, _source.status, _source.host.is_(None).label("has_no_host")),
-        _source.flaw.is_not(None).label("is_flawed"),
-    )
-    query = sa.select(*columns, sa.func.count().label("number")).group_by(*(sa.text(str(n)) for n in range(1, 5)))
-    kinds: Counter[str] = Counter()
-    flawed = 0
-    for row in connection.execute(query):
-        kinds["backfilled" if row.has_no_host else row.status] += row.number
-        if row.enabled and row.status in POLLED_STATUSES:
-            flawed += row.number * row.is_flawed
-    return {kind: kinds[kind] for kind in SOURCE_KINDS}, flawed
 
 
 def _without_success(connection: sa.Connection, now: datetime) -> int:
@@ -98,16 +82,6 @@ def _without_success(connection: sa.Connection, now: datetime) -> int:
         for row in failing
         if (since := row.last_success_at or row.failing_since)
     )
-
-
-def _search_lag(database: Database, now: datetime) -> tuple[int | None, float | None]:
-    """How many articles are not indexed yet, and for how many seconds the first of them has waited."""
-    try:
-        with open_index(database) as index:
-            lag = index.lag()
-    except DatabaseError:
-        return None, None
-    return lag.articles, max((now - lag.since).total_seconds(), 0) if lag.since else 0
 
 
 def _free_bytes(database: Database) -> int | None:

@@ -50,13 +50,16 @@ def count_deleted(connection: sa.Connection, table: sa.Table, deleted: int) -> N
     connection.execute(_ADD, [{"table_name": table.name, "inserted": -deleted}])
 
 
+def row_counts(connection: sa.Connection) -> dict[str, int]:
+    """The counted rows of each table, by its name; a table of which none was counted is missing."""
+    row_count = tables.row_counts.c
+    rows = connection.execute(sa.select(row_count.table_name, row_count.row_count))
+    return {row.table_name: row.row_count for row in rows}
+
+
 def wrong_counts(connection: sa.Connection) -> Iterator[tuple[str, int, int]]:
     """Each table whose number of rows is not what was counted: its name, the rows counted, the rows it holds."""
-    row_count = tables.row_counts.c
-    counted = {
-        row.table_name: row.row_count
-        for row in connection.execute(sa.select(row_count.table_name, row_count.row_count))
-    }
+    counted = row_counts(connection)
     for table in COUNTED:
         held = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
         if held != counted.get(table.name, 0):

@@ -16,6 +16,7 @@ from kzfeed.model.polls import PollOutcome
 from kzfeed.store import tables
 from kzfeed.store.day_counts import FIGURES
 from kzfeed.store.engine import Database
+from kzfeed.store.row_counts import row_counts
 from kzfeed.store.search import sqlite_schema
 
 _article, _source, _poll, _gap = tables.articles.c, tables.sources.c, tables.polls.c, tables.gaps.c
@@ -53,7 +54,7 @@ def statistics(database: Database, period: Period) -> dict[str, Any]:
         return {
             "period": {"first_day": period.first, "last_day": period.last},
             **_totals(connection),
-            "sources_by_status": _sources_by_status(connection),
+            "sources_by_status": sources_by_status(connection),
             "database_bytes": database_size(database, connection),
             "search_index_bytes": search_index_size(database, connection),
             **_counts(connection, period),
@@ -64,9 +65,7 @@ def statistics(database: Database, period: Period) -> dict[str, Any]:
 
 def _totals(connection: sa.Connection) -> dict[str, Any]:
     """Rows by table, articles without a date, first and last publication."""
-    row_count = tables.row_counts.c
-    rows = connection.execute(sa.select(row_count.table_name, row_count.row_count))
-    counted: dict[str, int] = {row.table_name: row.row_count for row in rows}
+    counted = row_counts(connection)
     undated = sa.select(sa.func.count()).select_from(tables.articles).where(_article.published_at.is_(None))
     # One query each, because SQLite looks up only a single end of an index.
     ends = {
@@ -83,7 +82,7 @@ def _totals(connection: sa.Connection) -> dict[str, Any]:
     }
 
 
-def _sources_by_status(connection: sa.Connection) -> dict[str, int]:
+def sources_by_status(connection: sa.Connection) -> dict[str, int]:
     """The number of sources of each status; `backfilled` are those that have no address to poll."""
     # Counted by host, not by address, which some readers of the database may not see.
     query = sa.select(_source.status, _source.host.is_(None).label("has_no_host"), sa.func.count())

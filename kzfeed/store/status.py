@@ -17,7 +17,8 @@ LATE_AFTER = timedelta(minutes=15)
 """A source that has been due for longer is late."""
 
 _source, _poll = tables.sources.c, tables.polls.c
-_IS_POLLED = sa.and_(_source.enabled, _source.status.in_(POLLED_STATUSES))
+IS_POLLED = sa.and_(_source.enabled, _source.status.in_(POLLED_STATUSES))
+"""Whether a source is polled, now or later."""
 
 
 def status(database: Database, now: datetime) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def status(database: Database, now: datetime) -> dict[str, Any]:
             "last_poll": _last_poll(connection),
             **_sources(connection),
         }
-    found["search"] = _search(database)
+    found["search"] = search_lag(database)
     problems = _problems(found, now)
     return {"healthy": not problems, "problems": problems, **found}
 
@@ -65,7 +66,7 @@ def schedule(connection: sa.Connection, now: datetime) -> dict[str, Any]:
     number = connection.execute(sa.select(sa.func.count()).select_from(tables.sources).where(is_due)).scalar_one()
     by_time = sa.select(_source.name, _source.next_poll_at).order_by(_source.next_poll_at, _source.id).limit(1)
     longest = connection.execute(by_time.where(is_due)).first()
-    following = connection.execute(by_time.where(_IS_POLLED, _source.next_poll_at > now)).first()
+    following = connection.execute(by_time.where(IS_POLLED, _source.next_poll_at > now)).first()
     return {
         "due": number,
         "longest_due": longest and longest.name,
@@ -85,13 +86,13 @@ def _last_poll(connection: sa.Connection) -> dict[str, Any] | None:
 def _sources(connection: sa.Connection) -> dict[str, Any]:
     """How many sources are polled, and those of them that fail, the longest failing first."""
     columns = (_source.name.label("source"), _source.failing_since, _source.failure_count, _source.last_error)
-    failing = sa.select(*columns).where(_IS_POLLED, _source.status == "failing")
+    failing = sa.select(*columns).where(IS_POLLED, _source.status == "failing")
     rows = connection.execute(failing.order_by(_source.failing_since, _source.name))
-    number = sa.select(sa.func.count()).select_from(tables.sources).where(_IS_POLLED)
+    number = sa.select(sa.func.count()).select_from(tables.sources).where(IS_POLLED)
     return {"sources": connection.execute(number).scalar_one(), "failing": [dict(row._mapping) for row in rows]}
 
 
-def _search(database: Database) -> dict[str, Any]:
+def search_lag(database: Database) -> dict[str, Any]:
     """How far the search index is behind, or why it cannot be used."""
     try:
         with open_index(database) as index:
