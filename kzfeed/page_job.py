@@ -34,11 +34,11 @@ class PageJob:
     source_ids: Collection[int] | None = None
     on_page: Callable[[DuePage, PageRecord], None] = lambda page, record: None
     lease: timedelta = LEASE
+    may_claim: Callable[[], bool] = lambda: True
+    """Whether pages may be fetched now; those under way go on."""
     _tasks: dict[asyncio.Task[None], DuePage] = field(default_factory=dict)
     _claimed_until: dict[int, datetime] = field(default_factory=dict)
     """When the claims on the pages under way expire, by article."""
-    may_claim: Callable[[], bool] = lambda: True
-    """Whether pages may be fetched now; those under way go on."""
     _paused_hosts: dict[str, float] = field(default_factory=dict)
     """Hosts that are left alone after a page could not be stored, and until when, by the event loop's clock."""
     _stopping: bool = False

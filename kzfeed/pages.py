@@ -155,7 +155,7 @@ class PageFetcher:
         )
         now = self.clock()
         if isinstance(outcome, Fetched):
-            file = RobotsFile(now, outcome.body[:MOST_RULES].decode("utf-8", "replace").replace("\x00", ""))
+            file = RobotsFile(now, _rules(outcome.body))
         elif isinstance(outcome, Failed) and _has_no_rules(outcome):
             file = RobotsFile(now, "")
         else:
@@ -177,6 +177,14 @@ class _RobotsError(VisitError):
 
 
 _UNEXPECTED = Failed("unexpected-status", "the server answered 304 to an unconditional request", 304)
+
+
+def _rules(body: bytes) -> str:
+    """The rules of a robots.txt, as far as they count, without a byte order mark, which would hide the first line."""
+    if len(body) > MOST_RULES:
+        # Half a rule may forbid or allow much more than the whole one.
+        body = body[: body.rfind(b"\n", 0, MOST_RULES) + 1]
+    return body.decode("utf-8-sig", "replace").replace("\x00", "")
 
 
 def _has_no_rules(robots: Failed) -> bool:

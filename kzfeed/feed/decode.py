@@ -50,6 +50,9 @@ _FORBIDDEN = re.compile(f"[{re.escape(_CONTROLS.decode())}\ufffe\uffff\ud800-\ud
 _REFERENCE = re.compile(r"&#(?:[0-9]+|[xX][0-9a-fA-F]+);")
 _REPLACED = re.compile("[\udc80-\udcff]+")
 
+CUT_OFF = "it ends within a character of utf-8, so its end is missing"
+"""The flaw of a body that was cut off, if the bytes show it."""
+
 _DEFAULTS = frozenset({"cp1252", "latin_1"})
 
 
@@ -221,7 +224,7 @@ def _utf8(body: bytes, labels: list[str]) -> _Decision | None:
         text = body.decode()
     except UnicodeDecodeError as error:
         if error.reason == "unexpected end of data" and error.end == len(body):
-            return body[: error.start].decode(), "utf-8", _replaced("utf-8")
+            return body[: error.start].decode(), "utf-8", CUT_OFF
         text, damages = _lenient(body, "utf-8")
     else:
         rival = _may_be_utf8_by_accident(body, labels)

@@ -17,6 +17,9 @@ PageOutcome = Literal[
     "failed",
 ]
 
+REFUSALS: tuple[FailureKind, ...] = ("robots", "no-article")
+"""The kinds of failures by which a page is refused."""
+
 
 @dataclass(frozen=True, slots=True)
 class DuePage:

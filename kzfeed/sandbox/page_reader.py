@@ -12,11 +12,12 @@ from bs4.formatter import HTMLFormatter
 from kzfeed.article.build import text_and_fingerprint
 from kzfeed.article.html.content import media
 from kzfeed.article.html.line_breaks import trim_lines
+from kzfeed.article.html.media import with_addresses
 from kzfeed.article.page import PageSigns, why_challenge, why_no_article
 from kzfeed.article.strings import storable
 from kzfeed.article.url import href
 from kzfeed.errors import DocumentError
-from kzfeed.feed.decode import decode
+from kzfeed.feed.decode import CUT_OFF, decode
 from kzfeed.model.articles import Article
 from kzfeed.model.pages import ArticlePage
 
@@ -25,19 +26,20 @@ _META_CHARSET = re.compile(rb"<meta[^>]{0,300}?charset\s*=\s*[\"']?\s*([\w.:-]{1
 _CHALLENGE = re.compile(r"/cdn-cgi/challenge-platform/|captcha|challenges\.cloudflare\.com|_Incapsula_", re.IGNORECASE)
 _PASSWORD = re.compile("^password$", re.IGNORECASE)
 _ADDRESSES = ("href", "src", "poster", "data", "cite", "longdesc", "background")
-_ADDRESS_AND_SIZE = re.compile(r"([^\s,]\S*[^\s,])(\s+[\d.]+[wx])?(?:\s*,|\s*$)")
 
 
 def read_page(page: ArticlePage) -> Article:
     """The article with the text of its page, addresses resolved and lines joined as those of feeds are.
 
     Raises DocumentError: "challenge" for a bot challenge, "no-article" where the page holds something else, or bytes
-    of the article would be replaced.
+    of the article would be replaced, and "bad-response" where the end of the page is missing.
     """
     media_type = (page.content_type or "").partition(";")[0].strip().lower()
     if media_type not in _HTML_TYPES:
         raise DocumentError("no-article", f"the page is no HTML, but {ascii(media_type)[1:-1][:40]}")
     decoded = decode(page.body, _with_charset(page))
+    if decoded.flaw == CUT_OFF:
+        raise DocumentError("bad-response", f"the page is not whole: {CUT_OFF}")
     soup = _soup(decoded.text)
     base = _base_url(soup, page.url)
     title = soup.title.get_text(" ") if soup.title else ""
@@ -134,10 +136,8 @@ def _resolve_addresses(found: Tag, base: str) -> None:
             address = str(element.get(name) or "").strip()
             if address and not address.startswith("#") and (absolute := href(address, base)):
                 element[name] = absolute
-        if sizes := str(element.get("srcset") or ""):
-            element["srcset"] = ", ".join(
-                f"{href(address, base) or address}{size}" for address, size in _ADDRESS_AND_SIZE.findall(sizes)
-            )
+        if candidates := str(element.get("srcset") or ""):
+            element["srcset"] = with_addresses(candidates, lambda address: href(address, base) or address)
 
 
 class _AsBrowsers(HTMLFormatter):

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from kzfeed.hosts import host_of
-from kzfeed.model.pages import DuePage, PageFailure, PageVisit
+from kzfeed.model.pages import REFUSALS, DuePage, PageFailure, PageVisit
 from kzfeed.model.polls import Failed
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import CHALLENGE_BACK_OFF, asked_wait, back_off
@@ -34,7 +34,7 @@ def after_failed_visit(
         CHALLENGE_BACK_OFF if failed.kind == "challenge" else _NO_TIME,
         asked,
     )
-    is_over = tries >= MOST_TRIES or failed.kind in ("gone", "robots", "no-article")
+    is_over = tries >= MOST_TRIES or failed.kind in ("gone", *REFUSALS)
     may_wait = is_ours or waits_for_robots
     failure = PageFailure(failed.kind, failed.error, tries, None if is_over and not may_wait else now + wait)
     if asked and failed.status in (429, 503):

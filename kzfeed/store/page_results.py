@@ -9,15 +9,12 @@ from kzfeed.article.build import fingerprint
 from kzfeed.article.page import why_not_taken
 from kzfeed.hosts import host_of
 from kzfeed.model.articles import Article
-from kzfeed.model.pages import DuePage, PageFailure, PageOutcome, PageRecord, PageVisit
+from kzfeed.model.pages import REFUSALS, DuePage, PageFailure, PageOutcome, PageRecord, PageVisit
 from kzfeed.store import tables
 from kzfeed.store.articles import store_articles
 from kzfeed.store.engine import Database
 from kzfeed.store.host_pauses import pause_hosts
 from kzfeed.store.known_articles import ArticleBatch
-
-REFUSALS = ("robots", "no-article")
-"""The kinds of failures after which a page is not tried again."""
 
 _page, _article = tables.page_fetches.c, tables.articles.c
 _revision, _sighting = tables.revisions.c, tables.sightings.c

@@ -222,14 +222,15 @@ def test_pages_of_articles_that_the_archive_has_already_are_not_fetched_when_ful
 
 def test_addresses_in_the_page_are_resolved_and_its_images_are_media(archive: Archive) -> None:
     archive.add_source().respond_with(feed(ITEM))
-    content = "<p>灯塔照亮海岸。</p><img src='1.jpg'><a href='../b'>二</a>"
+    content = "<p>灯塔照亮海岸。</p><img src='1.jpg'><a href='../b'>二</a><img srcset='/a.jpg 9w 5h,/b 2x'>"
     archive.server.page("/a/1.html", page(content, head="<base href='/images/'>"))
     archive.poll()
     archive.fetch_pages()
 
     base = archive.server.page("/").url
     assert f'<img src="{base}images/1.jpg"><a href="{base}b">' in archive.article()["content"]
-    assert [row["url"] for row in archive.rows(tables.media)] == [f"{base}images/1.jpg"]
+    assert f'<img srcset="{base}a.jpg 9w 5h,{base}b 2x">' in archive.article()["content"]
+    assert sorted(row["url"] for row in archive.rows(tables.media)) == [f"{base}a.jpg", f"{base}images/1.jpg"]
 
 
 def test_trafilatura_chooses_the_article_where_the_operator_leaves_it_to_it(archive: Archive) -> None:

@@ -5,7 +5,7 @@ proxy is removed from an address only where it documents how it writes addresses
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -194,6 +194,16 @@ def _medium(kind: MediaKind, written: str | None, base_url: str | None, mime_typ
         proxy_url=None if url == shown else storable(trim(written)),
         mime_type=(storable(trim(mime_type)) or None) if mime_type else None,
     )
+
+
+def with_addresses(srcset: str, resolved: Callable[[str], str]) -> str:
+    """The srcset with what `resolved` makes of each address in it; everything else stays."""
+
+    def candidate(match: re.Match[str]) -> str:
+        address = match[1].rstrip(",")
+        return resolved(address) + match[0][len(address) :]
+
+    return _CANDIDATE.sub(candidate, srcset)
 
 
 def _largest(srcset: str | None) -> str | None:
