@@ -35,19 +35,18 @@ class NoFeed:
     error: str
 
 
-Discovered = FoundFeed | SeveralFeeds | NoFeed
-
-
-async def discover(settings: Settings, url: str, queues: HostQueues) -> Discovered:
+async def discover(settings: Settings, url: str, queues: HostQueues) -> FoundFeed | SeveralFeeds | NoFeed:
     """Visit the address and, where it is a page with one feed, that feed. Raises UsageError for an invalid URL."""
     report = await check_feed(settings, url, queues=queues)
     feeds = report.feeds.named or report.feeds.possible
     if len(feeds) > 1:
         return SeveralFeeds(url, feeds)
-    if feeds:
-        url = feeds[0].url
-        report = await check_feed(settings, url, queues=queues)
-    return _feed(url, report)
+    return await visit_feed(settings, feeds[0].url, queues) if feeds else _feed(url, report)
+
+
+async def visit_feed(settings: Settings, url: str, queues: HostQueues) -> FoundFeed | NoFeed:
+    """Visit the address of a feed, which a page with further feeds is not. Raises UsageError for an invalid URL."""
+    return _feed(url, await check_feed(settings, url, queues=queues))
 
 
 def _feed(url: str, report: FeedReport) -> FoundFeed | NoFeed:

@@ -16,7 +16,7 @@ from kzfeed.source_names import expected_name, is_source_name
 from kzfeed.text import redacted
 
 if TYPE_CHECKING:
-    from kzfeed.check.discovery import Discovered, SeveralFeeds
+    from kzfeed.check.discovery import FoundFeed, NoFeed, SeveralFeeds
     from kzfeed.config.edit import Contents
     from kzfeed.config.files import ConfigFiles
     from kzfeed.config.settings import Settings
@@ -121,17 +121,17 @@ _ADDED = {
 }
 
 
-async def _discover(settings: "Settings", urls: Sequence[str], *, as_json: bool) -> "list[Discovered]":
+async def _discover(settings: "Settings", urls: Sequence[str], *, as_json: bool) -> "list[FoundFeed | NoFeed]":
     """The feeds at these addresses. Somebody at a terminal chooses where a page names several."""
-    from kzfeed.check.discovery import SeveralFeeds, discover
+    from kzfeed.check.discovery import SeveralFeeds, discover, visit_feed
     from kzfeed.wiring import host_queues
 
     queues = host_queues(settings, visited={})
-    found: list[Discovered] = []
+    found: list[FoundFeed | NoFeed] = []
     for url in urls:
         discovered = await discover(settings, url if "://" in url else f"https://{url}", queues)
         if isinstance(discovered, SeveralFeeds):
-            found += [await discover(settings, each, queues) for each in _choose(discovered, as_json=as_json)]
+            found += [await visit_feed(settings, each, queues) for each in _choose(discovered, as_json=as_json)]
         else:
             found.append(discovered)
     return found
@@ -159,7 +159,7 @@ def _choose(several: "SeveralFeeds", *, as_json: bool) -> list[str]:
             return [feeds[int(each) - 1].url for each in dict.fromkeys(numbers) if int(each)]
 
 
-def _add(session: Session, found: "Sequence[Discovered]", name: str | None) -> list[dict[str, Any]]:
+def _add(session: Session, found: "Sequence[FoundFeed | NoFeed]", name: str | None) -> list[dict[str, Any]]:
     """Add the feeds that were found; a row for each."""
     from kzfeed.check.discovery import FoundFeed
     from kzfeed.config import addresses
@@ -186,7 +186,7 @@ def _add(session: Session, found: "Sequence[Discovered]", name: str | None) -> l
             row["outcome"], row["name"] = outcomes[addresses.address(each.url)]
             rows.append(row | {"title": each.title, "error": None, "flaws": list(each.flaws)})
         else:
-            rows.append(row | {"error": getattr(each, "error", None), "flaws": []})
+            rows.append(row | {"error": each.error, "flaws": []})
     return rows
 
 

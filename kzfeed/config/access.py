@@ -1,4 +1,4 @@
-"""What a source has of its own for its requests, with its secrets, which are read here.
+"""Headers, credentials, User-Agent and certificate authorities of each source, with the secrets, which are read here.
 
 Secrets are read at a start and at each reload. They are in no message and are never stored.
 """

@@ -87,7 +87,7 @@ class SourceTables:
 def contradictions(sources: object, has_it: Callable[[int], str]) -> Iterator[Mistake]:
     """Names and URLs that two sources share, and sources with two schedules: place, value, what was expected.
 
-    `has_it` is a sentence: that the source of this number has the value already, and where it stands.
+    `has_it` gives the sentence that the source of this number has the value already, and where that source stands.
     """
     seen: dict[tuple[str, object], int] = {}
     for number, source in enumerate(sources if isinstance(sources, list) else []):

@@ -57,7 +57,7 @@ class SourceList:
 def names_for(listed: Sequence[ListedSource], taken: Collection[str] = ()) -> list[str]:
     """A name for each source, whatever their order.
 
-    The name is the one of the list, else the title in small letters with `-` for every run of characters that a name
+    The name is the one in the list, else the title in small letters with `-` for every run of characters that a name
     cannot have, else the host without `www.`. A name that is taken or that several sources would have gets a suffix:
     a hyphen and the first six hexadecimal digits of the SHA-256 hash of the source's URL.
     """

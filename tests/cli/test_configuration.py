@@ -54,6 +54,7 @@ def test_the_written_file_explains_every_setting() -> None:
 def test_the_file_for_services_says_the_same() -> None:
     explained = template("").partition("\n[http]\n")[2].partition("\n#\n# [[sources]]")[0]
 
+    assert explained
     assert explained in (ROOT / "deploy" / "kzfeed.toml").read_text("utf-8")
 
 

@@ -31,7 +31,7 @@ def add(tmp_path: Path) -> Add:
 
 @pytest.fixture
 def site(served: tuple[Path, str]) -> str:
-    """The address of a site with two feeds and pages that name none, one and both of them."""
+    """The address of a site with two feeds and pages that name none, one, both, and both and a page."""
     folder, address = served
     for name, title in (("posts.xml", "北堤 日报"), ("comments.xml", "Comments")):
         item = "<item><title>a</title><link>https://e.example/1</link><pubDate>1 Jan 2026 00:00 GMT</pubDate></item>"
@@ -39,6 +39,7 @@ def site(served: tuple[Path, str]) -> str:
         (folder / name).write_text(text, "utf-8")
     links = ["", "<link rel=alternate type=application/rss+xml href=posts.xml title=Posts>"]
     links.append(links[1] + "<link rel=alternate type=application/rss+xml href='comments.xml' title=\"What's said\">")
+    links.append(links[2] + "<link rel=alternate type=application/rss+xml href=2.html>")
     for number, text in enumerate(links):
         (folder / f"{number}.html").write_text(f"<html><head>{text}</head><body>Hello</body></html>", "utf-8")
     return address
@@ -79,10 +80,11 @@ def test_a_page_that_names_several_feeds_is_answered_with_commands_that_work(
 
 def test_at_a_terminal_somebody_chooses_among_several_feeds(site: str, tmp_path: Path) -> None:
     environment = clean_environment(KZFEED_HTTP_HOST_GAP="0s")
-    shown = at_terminal(["sources", "add", f"{site}/2.html"], tmp_path, environment, typed=["5", "2, 1"])
+    shown = at_terminal(["sources", "add", f"{site}/3.html"], tmp_path, environment, typed=["5", "3, 2, 1"])
 
     assert "  1  " in shown
     assert shown.count("Add which?") == 2
+    assert f"failed {site}/2.html: not-a-feed: " in shown
     assert [source["name"] for source in sources(tmp_path)] == ["comments", "北堤-日报"]
     assert max(map(len, shown.splitlines())) <= 80
 
