@@ -1,6 +1,7 @@
-"""The log of an archive's articles: which of them are new or changed since a mark, for those who keep copies of them.
+"""The log of an archive's articles: which of them are new or changed since a mark.
 
-New articles have higher ids than all before, and the table `article_changes` lists those that changed later.
+Search indexes and archive folders follow it. New articles have higher ids than all before, and the table
+`article_changes` lists those that changed later.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,15 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """The next changes after a mark: how many, the articles among them that the mark covers, and the last one's id."""
+
+    count: int
+    article_ids: frozenset[int]
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Articles that are new or changed, what is known of their former places (by id), and the mark after them."""
 
@@ -42,7 +52,12 @@ class Batch:
 def is_known(database: Database, mark: Mark) -> bool:
     """Whether the archive has the last article and the last change of the mark."""
     with database.read() as connection:
-        return _mark_at(connection, mark.article_id, mark.change_id) == mark
+        return has_mark(connection, mark)
+
+
+def has_mark(connection: sa.Connection, mark: Mark) -> bool:
+    """Whether the archive of this connection has the last article and the last change of the mark."""
+    return mark_at(connection, mark.article_id, mark.change_id) == mark
 
 
 def first_article(database: Database) -> str | None:
@@ -54,7 +69,7 @@ def first_article(database: Database) -> str | None:
 def mark_before_all(database: Database) -> Mark:
     """The mark from which all articles count as new, each in its newest version."""
     with database.read() as connection:
-        return _mark_at(connection, 0, connection.execute(sa.select(sa.func.max(_change.id))).scalar() or 0)
+        return mark_at(connection, 0, connection.execute(sa.select(sa.func.max(_change.id))).scalar() or 0)
 
 
 def batch_after(database: Database, mark: Mark, most: int) -> Batch | None:
@@ -66,7 +81,7 @@ def batch_after(database: Database, mark: Mark, most: int) -> Batch | None:
         return Batch(list(stream_on(connection, Selection(ids=ids))), former_places(connection, ids), after)
 
 
-def _mark_at(connection: sa.Connection, article_id: int, change_id: int) -> Mark:
+def mark_at(connection: sa.Connection, article_id: int, change_id: int) -> Mark:
     """The mark at this article and this change."""
     url_hash = sa.select(_article.url_hash).where(_article.id == article_id).scalar_subquery()
     changed = sa.select(_change.article_id).where(_change.id == change_id).scalar_subquery()
@@ -74,15 +89,19 @@ def _mark_at(connection: sa.Connection, article_id: int, change_id: int) -> Mark
     return Mark(article_id, found[0], change_id, found[1])
 
 
-def _ids_after(connection: sa.Connection, mark: Mark, most: int) -> tuple[Sequence[int], Mark]:
+def changes_after(connection: sa.Connection, mark: Mark, most: int) -> Changes:
+    """At most `most` changes after the mark. A changed article beyond the mark is read as a new one."""
     query = sa.select(_change.id, _change.article_id).where(_change.id > mark.change_id)
-    changes = connection.execute(query.order_by(_change.id).limit(most)).all()
+    rows = connection.execute(query.order_by(_change.id).limit(most)).all()
+    covered = frozenset(row.article_id for row in rows if row.article_id <= mark.article_id)
+    return Changes(len(rows), covered, rows[-1].id if rows else mark.change_id)
+
+
+def _ids_after(connection: sa.Connection, mark: Mark, most: int) -> tuple[Sequence[int], Mark]:
+    changes = changes_after(connection, mark, most)
     later = sa.select(_article.id).where(_article.id > mark.article_id)
     new = connection.execute(later.order_by(_article.id).limit(most)).scalars().all()
-    if not changes and not new:
+    if not changes.count and not new:
         return (), mark
-    # A changed article beyond the mark is read as a new one.
-    changed = {row.article_id for row in changes if row.article_id <= mark.article_id}
     last_article = new[-1] if new else mark.article_id
-    last_change = changes[-1].id if changes else mark.change_id
-    return sorted({*changed, *new}), _mark_at(connection, last_article, last_change)
+    return sorted({*changes.article_ids, *new}), mark_at(connection, last_article, changes.last)

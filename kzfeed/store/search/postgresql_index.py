@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,6 +17,7 @@ from kzfeed.errors import DatabaseError
 from kzfeed.instants import DAY_MS, milliseconds
 from kzfeed.search.document import document
 from kzfeed.search.hits import Hit, Lag
+from kzfeed.store.article_log import changes_after, has_mark, mark_at
 from kzfeed.store.engine import Database, driver_errors
 from kzfeed.store.search import postgresql_schema as layout
 from kzfeed.store.search.index import (
@@ -29,7 +30,7 @@ from kzfeed.store.search.index import (
     IndexUnusable,
     OnProgress,
 )
-from kzfeed.store.search.unindexed import articles_after, articles_of, changes_after, highest_id, lag_of, url_hash_of
+from kzfeed.store.search.unindexed import articles_after, articles_of, highest_id, lag_of, mark_of
 
 INDEX_LOCK = 5_021_747_903
 """Number of the advisory lock under which a process writes the index."""
@@ -49,12 +50,6 @@ SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[], %s::integer[
 ON CONFLICT (article_id) DO UPDATE SET published_at = excluded.published_at, source_id = excluded.source_id,
   day = excluded.day, is_large = excluded.is_large, title = excluded.title, body = excluded.body,
   mixed_pairs = excluded.mixed_pairs
-"""
-_STATE = """
-SELECT *, url_hash IS NOT DISTINCT FROM (SELECT articles.url_hash FROM articles WHERE id = state.article_id)
-  AND changed_article_id IS NOT DISTINCT FROM (SELECT article_id FROM article_changes WHERE id = state.change_id)
-  AS is_of_this_archive
-FROM {prefix}_state AS state
 """
 _SET_STATE = """
 UPDATE {prefix}_state SET article_id = %s, url_hash = %s, change_id = %s, changed_article_id = %s, indexed_at = now()
@@ -215,10 +210,10 @@ def _has_old_functions(state: sa.Row[Any]) -> bool:
 
 def _usable_state(connection: sa.Connection, prefix: str) -> sa.Row[Any]:
     """The state of the index. Raises IndexUnusable if it does not hold the terms of this archive."""
-    state = connection.exec_driver_sql(_STATE.format(prefix=prefix)).one()
+    state = connection.exec_driver_sql(f"SELECT * FROM {prefix}_state").one()  # noqa: S608 - a name of ours
     if state.terms_version != layout.VERSION:
         raise IndexUnusable(OTHER_VERSION)
-    if not state.is_of_this_archive:
+    if not has_mark(connection, mark_of(state)):
         raise IndexUnusable(OTHER_ARCHIVE)
     return state
 
@@ -226,8 +221,8 @@ def _usable_state(connection: sa.Connection, prefix: str) -> sa.Row[Any]:
 def _index_some(connection: sa.Connection, prefix: str, most: int) -> int:
     state = _usable_state(connection, prefix)
     # The changes first: articles read after them are at least as new.
-    changes = changes_after(connection, state, most)
-    for rows in articles_of(connection, changes.indexed):
+    changes = changes_after(connection, mark_of(state), most)
+    for rows in articles_of(connection, changes.article_ids):
         _put(connection, prefix, rows)
     count, last_article = changes.count, state.article_id
     for rows in articles_after(connection, state.article_id, most):
@@ -235,7 +230,7 @@ def _index_some(connection: sa.Connection, prefix: str, most: int) -> int:
         count, last_article = count + len(rows), rows[-1].id
     if count:
         set_state = _SET_STATE.format(prefix=prefix)
-        connection.exec_driver_sql(set_state, (last_article, url_hash_of(connection, last_article), *changes.last))
+        connection.exec_driver_sql(set_state, astuple(mark_at(connection, last_article, changes.last)))
     return count
 
 

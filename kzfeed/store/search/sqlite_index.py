@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from itertools import groupby, islice
 from typing import Any
 
@@ -17,6 +18,7 @@ from kzfeed.search.match import matches
 from kzfeed.search.query import Query, Term
 from kzfeed.search.terms import VERSION, source_term, terms
 from kzfeed.store import tables
+from kzfeed.store.article_log import changes_after, has_mark, mark_at
 from kzfeed.store.engine import Database
 from kzfeed.store.search import sqlite_schema as layout
 from kzfeed.store.search.index import (
@@ -30,7 +32,7 @@ from kzfeed.store.search.index import (
     IndexUnusable,
     OnProgress,
 )
-from kzfeed.store.search.unindexed import articles_after, articles_of, changes_after, highest_id, lag_of, url_hash_of
+from kzfeed.store.search.unindexed import articles_after, articles_of, highest_id, lag_of, mark_of
 from kzfeed.store.value_batches import BODY_BATCH
 
 MERGE_PAGES = 500
@@ -39,7 +41,7 @@ _FIRST_CHECK = 30
 _LARGEST_CHECK = 400
 """How many candidates are checked together, at first and at most."""
 
-_article, _change = tables.articles.c, tables.article_changes.c
+_article = tables.articles.c
 
 _MERGE = "INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('merge', ?)"
 _IS_RECENT = "SELECT julianday('now') - julianday(?) < ? / 86400.0"
@@ -165,21 +167,9 @@ def _usable_state(index: sa.Connection, archive: sa.Connection, prefix: str) -> 
     state = index.exec_driver_sql(f"SELECT * FROM {prefix}_state").one()  # noqa: S608 - a name of ours
     if state.terms_version != VERSION:
         raise IndexUnusable(OTHER_VERSION)
-    _check_archive(archive, state)
-    return state
-
-
-_LAST = sa.select(
-    sa.select(_article.url_hash).where(_article.id == sa.bindparam("article_id")).scalar_subquery(),
-    sa.select(_change.article_id).where(_change.id == sa.bindparam("change_id")).scalar_subquery(),
-)
-
-
-def _check_archive(archive: sa.Connection, state: sa.Row[Any]) -> None:
-    """Raise IndexUnusable if the archive lacks the last article or the last change that was indexed."""
-    last = {"article_id": state.article_id, "change_id": state.change_id}
-    if tuple(archive.execute(_LAST, last).one()) != (state.url_hash, state.changed_article_id):
+    if not has_mark(archive, mark_of(state)):
         raise IndexUnusable(OTHER_ARCHIVE)
+    return state
 
 
 # --- indexing --------------------------------------------------------------------------------------------------------
@@ -187,10 +177,10 @@ def _check_archive(archive: sa.Connection, state: sa.Row[Any]) -> None:
 
 def _index_some(index: sa.Connection, archive: sa.Connection, prefix: str, most: int) -> int:
     state = _usable_state(index, archive, prefix)
-    changes = changes_after(archive, state, most)
+    changes = changes_after(archive, mark_of(state), most)
     numbers = _Numbers(index, prefix, state.day_bits)
-    _forget(index, prefix, changes.indexed)
-    for rows in articles_of(archive, changes.indexed):
+    _forget(index, prefix, changes.article_ids)
+    for rows in articles_of(archive, changes.article_ids):
         _insert(index, prefix, numbers, rows)
     count, last_article = changes.count, state.article_id
     for rows in articles_after(archive, state.article_id, most):
@@ -201,7 +191,7 @@ def _index_some(index: sa.Connection, archive: sa.Connection, prefix: str, most:
     index.exec_driver_sql(
         f"UPDATE {prefix}_state SET article_id = ?, url_hash = ?, change_id = ?, changed_article_id = ?, "  # noqa: S608
         "indexed_at = strftime('%Y-%m-%d %H:%M:%f', 'now')",
-        (last_article, url_hash_of(archive, last_article), *changes.last),
+        astuple(mark_at(archive, last_article, changes.last)),
     )
     return count
 

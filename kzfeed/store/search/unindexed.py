@@ -1,13 +1,13 @@
 """What a search index has not read of its archive yet: new and changed articles, in parts that fit into memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from kzfeed.search.hits import Lag
 from kzfeed.store import tables
+from kzfeed.store.article_log import Mark
 from kzfeed.store.value_batches import BODY_BATCH, in_batches
 
 MOST_CHARACTERS = 10_000_000
@@ -17,16 +17,9 @@ _article, _change = tables.articles.c, tables.article_changes.c
 _INDEXED = sa.select(_article.id, _article.title, _article.text, _article.published_at, _article.source_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """Changes of articles that an index has not read: how many, the indexed articles among them, and the last one.
-
-    `last` is its id and the id of its article.
-    """
-
-    count: int
-    indexed: frozenset[int]
-    last: tuple[int, int | None]
+def mark_of(state: sa.Row[Any]) -> Mark:
+    """The mark up to which an index in this state has read the log of articles."""
+    return Mark(state.article_id, state.url_hash, state.change_id, state.changed_article_id)
 
 
 def highest_id(archive: sa.Connection) -> int:
@@ -41,14 +34,6 @@ def lag_of(archive: sa.Connection, state: sa.Row[Any], *, is_shrinking: bool, ha
     since = archive.execute(after.order_by(_article.id).limit(1)).scalar()
     behind = highest_id(archive) - state.article_id + changes - state.change_id
     return Lag(behind, since, is_shrinking, has_old_functions)
-
-
-def changes_after(archive: sa.Connection, state: sa.Row[Any], most: int) -> Changes:
-    """The next changes. A changed article that is not indexed yet is read as a new one, in its newest state."""
-    query = sa.select(_change.id, _change.article_id).where(_change.id > state.change_id)
-    rows = archive.execute(query.order_by(_change.id).limit(most)).all()
-    last = (rows[-1].id, rows[-1].article_id) if rows else (state.change_id, state.changed_article_id)
-    return Changes(len(rows), frozenset(row.article_id for row in rows if row.article_id <= state.article_id), last)
 
 
 def articles_after(archive: sa.Connection, after: int, most: int) -> Iterator[Sequence[Any]]:
@@ -69,8 +54,3 @@ def articles_of(archive: sa.Connection, ids: Iterable[int]) -> Iterator[Sequence
     for part in in_batches(ids, BODY_BATCH):
         if rows := archive.execute(_INDEXED.where(_article.id.in_(part))).all():
             yield rows
-
-
-def url_hash_of(archive: sa.Connection, article_id: int) -> str | None:
-    """The url_hash of the last indexed article, by which the index recognises its archive."""
-    return archive.execute(sa.select(_article.url_hash).where(_article.id == article_id)).scalar()
