@@ -42,10 +42,11 @@ class ArchiveFolder:
         """
         try:
             with self.folder.lock(wait=wait) as is_ours:
-                if is_ours and is_of_another_database(self._database, self.folder):
+                if not is_ours:
+                    return True
+                if is_of_another_database(self._database, self.folder):
                     return self._failed("archive folder not written", _ANOTHER.format(self.folder.root))
-                if is_ours:
-                    self._catch_up(go_on)
+                self._catch_up(go_on)
             self._push()
         except OSError as error:
             reason = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
