@@ -7,6 +7,7 @@ a folder.
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 from xml.sax import SAXParseException
@@ -21,6 +22,7 @@ from pydantic import ValidationError
 from kzfeed.config import addresses, values
 from kzfeed.config.source_lists import LeftOut, ListedSource, SourceList
 from kzfeed.config.toml_values import text_from, value_from
+from kzfeed.feed.encoding_label import codecs_of
 from kzfeed.source_names import is_source_name
 from kzfeed.text import redacted, without_userinfo
 
@@ -67,13 +69,15 @@ _DECLARATION = re.compile(rb"<\?xml\s[^>]*?encoding\s*=\s*[\"']([\w.:-]+)[\"'][^
 
 
 def _in_utf8(document: bytes) -> bytes:
-    """The document in UTF-8: expat reads no multi-byte encoding such as GB18030. Raises ValueError or LookupError."""
+    """The document in UTF-8: expat reads no multi-byte encoding such as GB18030. Raises ValueError."""
     declared = _DECLARATION.match(document)
     if declared is None or declared[1].lower() in (b"utf-8", b"utf8"):
         return document
-    name = declared[1].decode("ascii").lower()
-    # GB18030 contains GB 2312 and GBK, and writers confuse the three.
-    return document[declared.end() :].decode("gb18030" if name.startswith("gb") else name).encode()
+    name = declared[1].decode("ascii")
+    for codec in codecs_of(name):
+        with suppress(UnicodeDecodeError):
+            return document[declared.end() :].decode(codec).encode()
+    raise ValueError(name)
 
 
 class _Outlines(ContentHandler):

@@ -109,12 +109,20 @@ def test_an_outline_that_is_no_feed_is_left_out(outline: str, reason: str) -> No
     assert (found.sources, [each.reason for each in found.left_out]) == ((), [reason])
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gb18030", "gb2312", "big5", "iso-8859-1"])
-def test_opml_is_read_in_the_encoding_that_it_declares(encoding: str) -> None:
-    title = "Käse" if encoding == "iso-8859-1" else "新"
+@pytest.mark.parametrize(
+    ("encoding", "codec", "title"),
+    [
+        *((encoding, encoding, "新") for encoding in ("utf-8", "utf-16", "gb18030", "gb2312", "big5")),
+        ("gb2312", "gb18030", "開"),
+        ("iso-8859-1", "iso-8859-1", "Käse"),
+        ("iso-8859-1", "windows-1252", "Käse – Brot"),
+        ("shift_jis", "cp932", "①"),
+    ],
+)
+def test_opml_is_read_in_the_encoding_that_it_declares(encoding: str, codec: str, title: str) -> None:
     text = f'<?xml version="1.0" encoding="{encoding}"?>\n<opml><body><outline text="{title}" xmlUrl="https://a/"/>'
 
-    assert facts(read_opml(f"{text}</body></opml>".encode(encoding))) == [(title, "https://a/", ())]
+    assert facts(read_opml(f"{text}</body></opml>".encode(codec))) == [(title, "https://a/", ())]
 
 
 @pytest.mark.parametrize(
