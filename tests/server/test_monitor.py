@@ -126,12 +126,11 @@ def test_polls_that_cannot_be_stored_are_counted(sqlite_database: Database, tmp_
         assert daemon.stop() == 0
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_scheduler_that_is_stuck_is_not_healthy_until_it_goes_on(database_url: str, tmp_path: Path) -> None:
+def test_a_scheduler_that_is_stuck_is_not_healthy_until_it_goes_on(sqlite_database: Database, tmp_path: Path) -> None:
     blocked, listen = tmp_path / "blocked", tmp_path / "monitors.sock"
     configure(tmp_path, NOBODY)
     options = {"tick": 0.05, "listen": str(listen), "stuck_after": 1.5, "blocked": str(blocked)}
-    with Running(tmp_path, database_url, json.dumps(options), command=DAEMON) as daemon:
+    with Running(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", json.dumps(options), command=DAEMON) as daemon:
         daemon.wait_for("running")
         within(30, lambda: ask(listen, "/healthz").status == 200)
 
@@ -244,7 +243,9 @@ def test_figures_of_the_database(database: Database) -> None:
     assert told.value("kzfeed_database_size_bytes") > 100_000
 
 
-def test_an_address_that_cannot_be_used_ends_the_daemon_with_a_sentence(tmp_path: Path) -> None:
+def test_an_address_that_cannot_be_used_ends_the_daemon_with_a_sentence(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
     file = tmp_path / "notes"
     file.write_text("mine")
     configure(tmp_path, NOBODY, more=f'[server]\nlisten = "unix:{file}"')
