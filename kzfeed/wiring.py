@@ -91,6 +91,7 @@ async def _run(
     from kzfeed.daemon import Daemon
     from kzfeed.maintenance import Maintenance
     from kzfeed.page_job import PageJob
+    from kzfeed.poll_job import PollJob
 
     with database.only_daemon():
         apply(settings, database, utc_now())
@@ -109,22 +110,25 @@ async def _run(
             }
             with _indexing(settings, database) as indexing, _monitor(settings, database) as monitor:
                 async with page_fetcher(settings, polls) as pages:
-                    slots = connections(settings)
+                    poll_job = PollJob(polls, connections(settings))
+                    page_job = PageJob(pages, poll_job.owner, page_slots(poll_job.slots))
                     daemon = Daemon(
-                        polls,
-                        slots=slots,
+                        poll_job,
                         reload=reload,
                         config_changed=config_changed,
                         indexing=indexing,
                         folder=_folder_job(settings, database),
+                        pages=page_job,
                         service_manager=service_manager,
                         maintenance=Maintenance(database, settings.maintenance.keep_polls, polls.clock),
                         described=described,
                     )
-                    daemon.pages = PageJob(pages, daemon.owner, page_slots(slots))
                     if monitor:
-                        daemon.on_poll, daemon.on_job = monitor.on_poll, monitor.on_job
-                        daemon.pages.on_page = monitor.on_page
+                        daemon.on_job, poll_job.on_poll, page_job.on_page = (
+                            monitor.on_job,
+                            monitor.on_poll,
+                            monitor.on_page,
+                        )
                     await daemon.run()
 
 

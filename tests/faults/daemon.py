@@ -27,6 +27,7 @@ from kzfeed.config.load import load
 from kzfeed.config.settings import Settings
 from kzfeed.daemon import CLAIM_JOB, Daemon
 from kzfeed.page_job import PageJob
+from kzfeed.poll_job import PollJob
 from kzfeed.reload import apply
 from kzfeed.server.monitor import Watched, monitoring
 from kzfeed.store import schema
@@ -71,9 +72,9 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
     apply(settings, database, clock())
     async with service.poller(settings, database, clock=clock, lookup=lookup) as poller:
         lease = timedelta(seconds=options.get("lease", LEASE.total_seconds()))
-        daemon = Daemon(poller, lease=lease, tick=timedelta(seconds=options.get("tick", 1)))
+        daemon = Daemon(PollJob(poller, lease=lease), tick=timedelta(seconds=options.get("tick", 1)))
         async with service.page_fetcher(settings, poller) as pages:
-            daemon.pages = PageJob(pages, daemon.owner, slots=10, lease=lease)
+            daemon.pages = PageJob(pages, daemon.polls.owner, slots=10, lease=lease)
             with _monitored(daemon, options):
                 blocker = asyncio.create_task(_block(Path(options.get("blocked", "blocked"))))
                 await daemon.run()
@@ -86,8 +87,8 @@ def _monitored(daemon: Daemon, options: dict[str, Any]) -> Iterator[None]:
         yield
         return
     watched = Watched(CLAIM_JOB, timedelta(seconds=options["stuck_after"]))
-    with monitoring(Path(options["listen"]), daemon.poller.database, watched) as monitor:
-        daemon.on_poll, daemon.on_job = monitor.on_poll, monitor.on_job
+    with monitoring(Path(options["listen"]), daemon.polls.poller.database, watched) as monitor:
+        daemon.polls.on_poll, daemon.on_job = monitor.on_poll, monitor.on_job
         yield
 
 
