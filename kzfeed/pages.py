@@ -208,7 +208,9 @@ def _log_page(page: DuePage, visit: PageVisit, record: PageRecord, duration: tim
         http_status=visit.status,
         duration_ms=round(duration.total_seconds() * 1000),
     )
-    if record.error is None:
+    if record.flaw:
+        event.warning("page", flaw=record.flaw)
+    elif record.error is None:
         event.info("page")
     else:
         event.warning("page", error_kind=record.error_kind, error=record.error, next_try_at=record.next_try_at)

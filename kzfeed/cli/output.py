@@ -73,7 +73,8 @@ def page_line(page: "DuePage", record: "PageRecord") -> str:
     line = f"{page.source_name}: page {record.outcome}"
     if record.error:
         return f"{line} {record.error_kind}: {without_address(record.error)} (article {page.article_id})"
-    return f"{line}, {' '.join(page.title.split()) or page.url}"
+    flaw = f", flaw: {record.flaw}" if record.flaw else ""
+    return f"{line}, {' '.join(page.title.split()) or page.url}{flaw}"
 
 
 def page_summary(reports: Sequence["PollReport"]) -> str | None:

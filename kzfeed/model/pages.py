@@ -56,13 +56,21 @@ class PageFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadPage:
+    """The article with the text of its page. `flaw` says that the encoding of the text is in doubt."""
+
+    article: Article
+    flaw: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PageVisit:
     """What a visit to a page brought: the article with the page's text, or a failure.
 
     Nobody may visit `paused_host` before `pause`. The next page of the host may be fetched after `crawl_delay`.
     """
 
-    result: Article | PageFailure
+    result: ReadPage | PageFailure
     status: int | None = None
     pause: datetime | None = None
     paused_host: str | None = None
@@ -71,12 +79,13 @@ class PageVisit:
 
 @dataclass(frozen=True, slots=True)
 class PageRecord:
-    """What became of a page. `next_try_at` is None if it is not fetched again."""
+    """What became of a page. `next_try_at` is None if it is not fetched again, `flaw` that of its text."""
 
     outcome: PageOutcome
     error_kind: FailureKind | None = None
     error: str | None = None
     next_try_at: datetime | None = None
+    flaw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,7 @@ class PageCounts:
 
 @dataclass(frozen=True, slots=True)
 class PageProblem:
-    """A page whose text was not taken: the article's id and title, and why."""
+    """A page whose text was not taken or is in doubt: the article's id and title, and why."""
 
     article_id: int
     title: str

@@ -26,7 +26,7 @@ from kzfeed.model.articles import (
     Page,
     ParsedDocument,
 )
-from kzfeed.model.pages import ArticlePage, RobotsAnswer, RobotsQuestion
+from kzfeed.model.pages import ArticlePage, ReadPage, RobotsAnswer, RobotsQuestion
 
 LENGTH = struct.Struct(">Q")
 """The length in front of a frame."""
@@ -35,7 +35,7 @@ READY = LENGTH.pack(0)
 """An empty frame, which a worker sends once when it has imported everything. Starting counts for no document's time."""
 
 Request = Document | Page | ArticlePage | RobotsQuestion
-Answer = ParsedDocument | FeedLinks | Article | RobotsAnswer | DocumentError
+Answer = ParsedDocument | FeedLinks | ReadPage | RobotsAnswer | DocumentError
 
 
 class MessageError(Exception):
@@ -74,7 +74,7 @@ def decode_answer(frame: memoryview) -> Answer:
     """The answer in a frame, which is given without its length. Raises MessageError."""
     try:
         match _Unpickler(_File(frame)).load():
-            case (DocumentError() | FeedLinks() | Article() | RobotsAnswer()) as answer:
+            case (DocumentError() | FeedLinks() | ReadPage(Article()) | RobotsAnswer()) as answer:
                 return answer
             case ParsedDocument(Feed(), tuple(articles)) as parsed if all(
                 isinstance(each, Article) for each in articles
@@ -114,6 +114,7 @@ class _Unpickler(pickle.Unpickler):
             Media,
             FeedLinks,
             FeedLink,
+            ReadPage,
             RobotsAnswer,
             DocumentError,
             datetime,

@@ -19,7 +19,7 @@ from kzfeed.article.url import href
 from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import CUT_OFF, decode
 from kzfeed.model.articles import Article
-from kzfeed.model.pages import ArticlePage
+from kzfeed.model.pages import ArticlePage, ReadPage
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml", "application/xml", "text/xml", "text/plain", "")
 _META_CHARSET = re.compile(rb"<meta[^>]{0,300}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
@@ -28,7 +28,7 @@ _PASSWORD = re.compile("^password$", re.IGNORECASE)
 _ADDRESSES = ("href", "src", "poster", "data", "cite", "longdesc", "background")
 
 
-def read_page(page: ArticlePage) -> Article:
+def read_page(page: ArticlePage) -> ReadPage:
     """The article with the text of its page, addresses resolved and lines joined as those of feeds are.
 
     Raises DocumentError: "challenge" for a bot challenge, "no-article" where the page holds something else, or bytes
@@ -56,7 +56,7 @@ def read_page(page: ArticlePage) -> Article:
         raise DocumentError("no-article", _nothing_found(page.full_text))
     if decoded.flaw and "\ufffd" in content:
         raise DocumentError("no-article", decoded.flaw)
-    return Article(
+    article = Article(
         url_hash=page.url_hash,
         url=page.article_url,
         title=page.title,
@@ -65,6 +65,7 @@ def read_page(page: ArticlePage) -> Article:
         fingerprint=fingerprint,
         media=media(content, base),
     )
+    return ReadPage(article, None if content.isascii() else decoded.flaw or None)
 
 
 def _with_charset(page: ArticlePage) -> str | None:

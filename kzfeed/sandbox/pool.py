@@ -17,8 +17,8 @@ from subprocess import DEVNULL, Popen
 from typing import cast
 
 from kzfeed.errors import DocumentError
-from kzfeed.model.articles import Article, Document, FeedLinks, Page, ParsedDocument
-from kzfeed.model.pages import ArticlePage, RobotsAnswer, RobotsQuestion
+from kzfeed.model.articles import Document, FeedLinks, Page, ParsedDocument
+from kzfeed.model.pages import ArticlePage, ReadPage, RobotsAnswer, RobotsQuestion
 from kzfeed.sandbox.messages import LENGTH, READY, Answer, MessageError, Request, decode_answer, encode, max_answer_size
 
 COMMAND = (sys.executable, "-P", "-m", "kzfeed.sandbox.worker")
@@ -82,9 +82,9 @@ class Workers:
         """Find the feeds that a page names, in a worker and under the same limits. Raises DocumentError."""
         return cast("FeedLinks", await self._answer(page))
 
-    async def read_page(self, page: ArticlePage) -> Article:
+    async def read_page(self, page: ArticlePage) -> ReadPage:
         """Read the page of an article, in a worker and under the same limits. Raises DocumentError."""
-        return cast("Article", await self._answer(page))
+        return cast("ReadPage", await self._answer(page))
 
     async def ask_robots(self, question: RobotsQuestion) -> RobotsAnswer:
         """Ask what a robots.txt allows, in a worker and under the same limits. Raises DocumentError."""

@@ -219,12 +219,16 @@ def count_pages(database: Database, source_ids: Collection[int]) -> PageCounts:
 
 
 def page_problems(database: Database, source_id: int) -> list[PageProblem]:
-    """The pages of a source whose text was not taken, the latest first, at most `MOST_PROBLEMS`."""
+    """The pages of a source whose text was not taken or is in doubt, at most `MOST_PROBLEMS`.
+
+    Those whose text was not taken come first, and of each kind the latest.
+    """
+    is_taken = _page.outcome.in_(("stored", "same"))
     query = (
         sa.select(_article.id, _article.title, _page.outcome, _page.error)
         .join_from(tables.page_fetches, tables.articles, _article.id == _page.article_id)
-        .where(_page.source_id == source_id, _page.outcome.in_(("refused", "failed")))
-        .order_by(_page.tried_at.desc(), _article.id.desc())
+        .where(_page.source_id == source_id, _page.error.is_not(None))
+        .order_by(is_taken, _page.tried_at.desc(), _article.id.desc())
         .limit(MOST_PROBLEMS)
     )
     with database.read() as connection:

@@ -9,7 +9,7 @@ from kzfeed.article.build import fingerprint
 from kzfeed.article.page import why_not_taken
 from kzfeed.hosts import host_of
 from kzfeed.model.articles import Article
-from kzfeed.model.pages import REFUSALS, DuePage, PageFailure, PageOutcome, PageRecord, PageVisit
+from kzfeed.model.pages import REFUSALS, DuePage, PageFailure, PageOutcome, PageRecord, PageVisit, ReadPage
 from kzfeed.store import tables
 from kzfeed.store.articles import store_articles
 from kzfeed.store.engine import Database
@@ -26,17 +26,19 @@ def finish_page(database: Database, page: DuePage, visit: PageVisit, owner: str,
     with database.write() as connection:
         if connection.execute(sa.select(_page.claimed_by).where(_page.article_id == page.article_id)).scalar() != owner:
             return None
-        result = visit.result
-        if isinstance(result, Article):
-            result = _judged(connection, page, result)
+        brought, flaw = visit.result, None
+        if isinstance(brought, ReadPage):
+            result, flaw = _judged(connection, page, brought.article), brought.flaw
+        else:
+            result = brought
         if isinstance(result, Article):
             batch = ArticleBatch(page.source_id, [result], now, is_live=False, content_from="page")
             [tally] = store_articles(connection, [batch])
-            record = PageRecord("stored" if tally.revised else "same")
+            record = PageRecord("stored" if tally.revised else "same", flaw=flaw)
         else:
             outcome: PageOutcome = "refused" if result.kind in REFUSALS else "failed"
             record = PageRecord(outcome, result.kind, result.error, result.next_try_at)
-        fetched = {"fetched_at": now} if isinstance(visit.result, Article) else {}
+        fetched = {"fetched_at": now} if isinstance(brought, ReadPage) else {}
         connection.execute(
             _UPDATE.where(_page.article_id == page.article_id).values(
                 **fetched,
@@ -44,7 +46,7 @@ def finish_page(database: Database, page: DuePage, visit: PageVisit, owner: str,
                 tries=result.tries if isinstance(result, PageFailure) else page.tries + 1,
                 tried_at=now,
                 outcome=record.outcome,
-                error=f"{record.error_kind}: {record.error}" if record.error else None,
+                error=f"{record.error_kind}: {record.error}" if record.error else record.flaw,
                 claimed_by=None,
                 claimed_until=None,
             )

@@ -123,6 +123,19 @@ def test_another_selector_has_the_pages_fetched_again_that_did_not_match_the_fir
     assert [record.outcome for record in archive.fetch_pages()] == ["stored"]
 
 
+def test_the_text_of_a_page_whose_encoding_was_guessed_is_stored_and_explain_says_so(archive: Archive) -> None:
+    archive.add_source().respond_with(feed(ITEM))
+    html = "<div class=post-content>灯塔照亮整条海岸线，渡船在黄昏时靠岸。</div>".encode("gb18030")
+    archive.server.page("/a/1.html", Reply(200, [("Content-Type", "text/html")], html))
+    archive.poll()
+
+    (record,) = archive.fetch_pages()
+
+    assert (record.outcome, record.error, record.flaw) == ("stored", None, "its encoding was guessed: gb18030")
+    told = explain_source(archive.database, "s", archive.clock.now).why
+    assert "The page of article 1, 标题, stored: its encoding was guessed: gb18030." in told
+
+
 def test_explain_counts_pages_and_says_when_the_next_one_is_due(archive: Archive) -> None:
     archive.add_source().respond_with(feed(ITEM, Item("第二", "/a/2.html"), Item("第三", "/a/3.html")))
     archive.server.page("/a/1.html", page())
