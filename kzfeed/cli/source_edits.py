@@ -4,6 +4,7 @@ import asyncio
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from kzfeed.config.files import ConfigFiles
     from kzfeed.config.settings import Settings
     from kzfeed.config.source_lists import ListedSource
+    from kzfeed.model.polls import Source
 
 Result = TypeVar("Result")
 Names = Annotated[
@@ -59,7 +61,6 @@ def edit(session: Session, change: "Callable[[ConfigFiles], tuple[Contents, Resu
 def sources_of_database(session: Session, settings: "Settings") -> "list[ListedSource]":
     """The sources that the database polls, as the configuration would name them; none where there is no database."""
     from kzfeed.config.source_lists import ListedSource
-    from kzfeed.config.values import duration_text
     from kzfeed.store import sources
 
     try:
@@ -67,18 +68,36 @@ def sources_of_database(session: Session, settings: "Settings") -> "list[ListedS
             stored = [source for source in sources.load(database) if source.status != "removed"]
     except DatabaseMissing:
         return []
-    listed = []
-    for source in stored:
-        own: dict[str, Any] = {"cron": source.cron} if source.cron else {"every": duration_text(source.every)}
-        if source.auto:
-            own = {"every": "auto"}
-        if source.timezone and source.timezone != settings.defaults.timezone:
-            own["timezone"] = source.timezone
-        if not source.enabled:
-            own["enabled"] = False
-        url = source.configured_url or source.url
-        listed.append(ListedSource(line=0, url=url, title=source.title, name=source.name, settings=own))
-    return listed
+    return [
+        ListedSource(
+            line=0,
+            url=source.configured_url or source.url,
+            title=source.title,
+            name=source.name,
+            settings=_settings_of(source, settings.defaults.timezone),
+        )
+        for source in stored
+    ]
+
+
+def _settings_of(source: "Source", timezone: str) -> dict[str, Any]:
+    """The settings of a source of the database, as kzfeed.toml has them. `timezone` is that of all sources."""
+    from kzfeed.config.values import duration_text
+
+    reading = source.reading
+    found: dict[str, Any] = {
+        "every": None if source.cron else "auto" if source.auto else duration_text(source.every),
+        "cron": source.cron,
+        "timezone": None if source.timezone == timezone else source.timezone,
+        "enabled": None if source.enabled else False,
+        "full_text": source.full_text,
+        "link_from": None if reading.link_from == "link" else reading.link_from,
+        "content_from": list(reading.content_from),
+        "encoding": reading.encoding,
+    }
+    for key, rules in (("include", source.filters.include), ("exclude", source.filters.exclude)):
+        found[key] = [{name: text for name, text in asdict(rule).items() if text is not None} for rule in rules]
+    return {key: value for key, value in found.items() if value not in (None, [])}
 
 
 # --- add -------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 import tomli
 
+from kzfeed.clock import utc_now
+from kzfeed.config.load import load
+from kzfeed.store.engine import Database
+from kzfeed.store.sources import configure
 from tests.etiquette.documents import rss
 from tests.etiquette.recording_server import Reply, recording
 from tests.fork_server import clean_environment, fork_server
@@ -166,19 +170,30 @@ def test_a_password_stays_in_the_file_and_is_not_shown(add: Add, site: str, tmp_
 
 
 def test_sources_that_only_the_database_has_are_not_lost_by_the_first_one_in_the_file(
-    add: Add, site: str, tmp_path: Path
+    add: Add, site: str, sqlite_database: Database, tmp_path: Path
 ) -> None:
-    (tmp_path / "kzfeed.toml").write_text(f'[[sources]]\nname = "old"\nurl = "{site}/posts.xml"\nevery = "30m"\n')
-    environment = clean_environment(KZFEED_HTTP_HOST_GAP="0s")
-    assert fork_server().run(["poll"], tmp_path, environment).returncode == 0
+    table = {
+        "name": "old",
+        "url": f"{site}/posts.xml",
+        "title": "Old",
+        "every": "30m",
+        "enabled": False,
+        "full_text": "css:p",
+        "link_from": "guid",
+        "content_from": ["description"],
+        "encoding": "gb18030",
+        "include": [{"any": "新"}],
+        "exclude": [{"title": "^直播", "tag": "广告"}, {"author": "x"}],
+    }
+    settings = load(cwd=tmp_path, environ={"KZFEED_SOURCES": json.dumps([table])})
+    configure(sqlite_database, settings.source_configs(), utc_now())
+    sqlite_database.close()
     (tmp_path / "kzfeed.toml").write_text("# nothing\n")
     done = add(f"{site}/comments.xml")
 
     assert "those of the database are in it now (old)" in done.stderr
-    assert [(source["name"], source.get("every")) for source in sources(tmp_path)] == [
-        ("old", "30m"),
-        ("comments", None),
-    ]
+    old, new = sources(tmp_path)
+    assert (old, new["name"]) == (table, "comments")
 
 
 def test_the_page_and_its_feed_are_asked_for_with_the_pause_of_their_host(tmp_path: Path) -> None:
