@@ -21,6 +21,10 @@ MAX_LINE_BYTES = 16 * 2**20
 MAX_NAME_LENGTH = 1024
 
 
+class UnreadableList(KzfeedError):  # noqa: N818 - it says what the list is
+    """The list of an export cannot be read at all."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExportedFile:
     """A file of an export: its path in the export's folder, with `/`, and the SHA-256 of its bytes."""
@@ -88,12 +92,12 @@ def _guid(record: ArticleRecord) -> str | None:
 
 
 def read_lines(path: Path) -> Iterator[ListLine]:
-    """The lines of a list, one at a time in memory. Raises KzfeedError if the file cannot be read at all."""
+    """The lines of a list, one at a time in memory. Raises UnreadableList."""
     try:
         with open_regular_file(path) as file:
             yield from lines_of(file, MAX_LINE_BYTES)
     except OSError as error:
-        raise KzfeedError(f"{path}: this list of an export cannot be read: {error.strerror}") from error
+        raise UnreadableList(f"{path}: this list of an export cannot be read: {error.strerror}") from error
 
 
 def lines_of(file: BinaryIO, most: int) -> Iterator[ListLine]:

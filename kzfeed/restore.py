@@ -9,8 +9,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from kzfeed.errors import KzfeedError
-from kzfeed.export_list import ListedArticle, ListLine, NameSet, exported_file, listed_article, read_lines
+from kzfeed.export_list import (
+    ListedArticle,
+    ListLine,
+    NameSet,
+    UnreadableList,
+    exported_file,
+    listed_article,
+    read_lines,
+)
 from kzfeed.file_reader import FileRead, FoundFile, read_files
 from kzfeed.model.articles import Tally
 from kzfeed.restore_stream import read_stream, streamed_article, with_texts
@@ -44,16 +51,17 @@ class ExportList:
         self._folder = path.parent
         self._on_refused = on_refused
         self._names, self._restorable = NameSet(), NameSet()
-        self._unreadable_line = 0
+        self._unreadable = ""
+        """What of the list cannot be read, as part of a sentence."""
 
     def names(self, file: Path) -> bool:
         """Whether a line names this file."""
         return file.is_relative_to(self._folder) and file.relative_to(self._folder).as_posix() in self._names
 
     def refusal_of(self, file: Path) -> str | None:
-        """Why a file that no line names is refused: a line that cannot be read may be about it."""
-        if self._unreadable_line and file.is_relative_to(self._folder):
-            return f"{file}: not in {self.path}, of which line {self._unreadable_line} cannot be read"
+        """Why a file that no line names is refused: what cannot be read of the list may be about it."""
+        if self._unreadable and file.is_relative_to(self._folder):
+            return f"{file}: not in {self.path}, {self._unreadable}"
         return None
 
     def restore(self, database: Database) -> Iterator[RestoreStep]:
@@ -61,9 +69,8 @@ class ExportList:
         try:
             yield from self._restore_sources(database)
             yield from self._restore_articles(database)
-        except KzfeedError as error:
-            if type(error) is not KzfeedError:
-                raise
+        except UnreadableList as error:
+            self._unreadable = "which cannot be read"
             yield self._refuse(str(error))
 
     # --- the first reading: names and sources ------------------------------------------------------------------------
@@ -73,7 +80,7 @@ class ExportList:
         sources: list[SourceRecord] = []
         for line in read_lines(self.path):
             if line.refusal:
-                self._unreadable_line = self._unreadable_line or line.number
+                self._note_unreadable(line)
                 yield self._refuse(self._at(line.number, line.refusal))
                 continue
             self._learn_names(line)
@@ -91,11 +98,14 @@ class ExportList:
         try:
             self._names.add(exported_file(line.given).name)
         except ValueError:  # the second reading refuses it
-            self._unreadable_line = self._unreadable_line or line.number
+            self._note_unreadable(line)
         if line.given.get("newest") is True:
             for version in _list(line.given, "versions"):
                 if isinstance(version, dict) and isinstance(version.get("name"), str):
                     self._restorable.add(version["name"])
+
+    def _note_unreadable(self, line: ListLine) -> None:
+        self._unreadable = self._unreadable or f"of which line {line.number} cannot be read"
 
     # --- the second reading: articles --------------------------------------------------------------------------------
 

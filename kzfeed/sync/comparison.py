@@ -106,7 +106,7 @@ def _file(folder: Folder, path: str, data: bytes, of: str, blocking: set[str]) -
     """What is wrong with a file, if anything. `blocking` takes up the path of what has its place."""
     if found := folder.obstacle(path):
         blocking.add(found.path)
-        yield _finding("blocked", path, f"{found.path} is {found.is_what}")
+        yield _finding("blocked", path, f"{found.path} is {found.description}")
         return
     held = folder.read(path)
     if held is None:

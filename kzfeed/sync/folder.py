@@ -58,7 +58,7 @@ class Obstacle:
     """Something in the folder that keeps a file from being written: its path, and what it is."""
 
     path: str
-    is_what: str
+    description: str
 
 
 class Folder:
@@ -80,11 +80,12 @@ class Folder:
         """
         if self.root.is_dir() and (found := self.obstacle(f"{HIDDEN}/lock")):
             raise FileExistsError(
-                errno.EEXIST, f"is {found.is_what}: move it out of the folder", str(self.root / found.path)
+                errno.EEXIST, f"is {found.description}: move it out of the folder", str(self.root / found.path)
             )
         self._hidden.mkdir(parents=True, exist_ok=True)
         write_file(self._hidden / ".gitignore", b"*\n")
-        with (self._hidden / "lock").open("wb") as file:
+        # A file that is opened for appending stays as it is.
+        with (self._hidden / "lock").open("ab") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:

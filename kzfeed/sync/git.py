@@ -26,12 +26,12 @@ _SAFE = (
     *("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "commit.gpgSign=false"),
     *("-c", "core.autocrlf=false"),
 )
-_SOMEBODY = {"user.name": "kzfeed", "user.email": "kzfeed@localhost"}
+_KZFEED = {"user.name": "kzfeed", "user.email": "kzfeed@localhost"}
 """The author of commits where git's configuration names none."""
 
 
 class GitError(KzfeedError):
-    """Git could not do something: what it said."""
+    """A call of git that failed: what git said, that it is missing, or that it took too long."""
 
 
 class Git:
@@ -78,7 +78,7 @@ class Git:
     def _author(self) -> list[str]:
         """Options that name an author, where git's configuration does not."""
         said = os.fsdecode(self._run("config", "--list", "--name-only", "-z")).split("\0")
-        return [word for name, value in _SOMEBODY.items() if name not in said for word in ("-c", f"{name}={value}")]
+        return [word for name, value in _KZFEED.items() if name not in said for word in ("-c", f"{name}={value}")]
 
     def _run(self, command: str, *arguments: str, options: Sequence[str] = (), given: bytes = b"") -> bytes:
         """What git prints. Raises GitError, also after a time that is too long."""

@@ -144,7 +144,7 @@ def _write(folder: Folder, files: Sequence[_File], on_path: Callable[[str], None
                 log.warning(
                     "files not written, something is in the way",
                     path=str(folder.root / found.path),
-                    error=f"it is {found.is_what}: move it out of the folder, then `kzfeed sync {folder.root}`",
+                    error=f"it is {found.description}: move it out of the folder, then `kzfeed sync {folder.root}`",
                 )
         else:
             free.append(file)

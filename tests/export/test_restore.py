@@ -423,9 +423,15 @@ def test_a_link_out_of_the_folder_is_not_followed(new_database: NewDatabase, tmp
     assert rows(database)["articles"].total() == 0
 
 
-def test_a_list_that_is_no_regular_file_is_refused(new_database: NewDatabase, tmp_path: Path) -> None:
+def test_a_list_that_is_no_regular_file_is_refused_with_the_files_that_it_may_name(
+    new_database: NewDatabase, tmp_path: Path
+) -> None:
     os.mkfifo(tmp_path / EXPORT_LIST)
-    assert bring_back(new_database("sqlite"), tmp_path).refused == 1
+    (tmp_path / "1.txt").write_text("<!--1-->\n[t](https://e.example/1)\n------\n\nx\n")
+
+    done = bring_back(new_database("sqlite"), tmp_path)
+
+    assert (done.refused, done.tally.new) == (2, 0)
 
 
 def test_files_that_no_list_names_are_known_by_their_url(new_database: NewDatabase, tmp_path: Path) -> None:
