@@ -31,18 +31,20 @@ Described = dict[str, tuple[str, set[str]]]
 """Type and labels of each metric."""
 
 
-@pytest.fixture
-def told(sqlite_database: Database) -> Told:
+@pytest.fixture(scope="module")
+def told(empty_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     """All metrics of a daemon with an SQLite archive that has a search index."""
     from kzfeed.store.search.pages import open_index
     from kzfeed.store.search.upkeep import catch_up
 
-    with open_index(sqlite_database) as index:
+    database = Database(f"sqlite:///{shutil.copy(empty_archive, tmp_path_factory.mktemp('monitored'))}")
+    with open_index(database) as index:
         catch_up(index)
-    monitor = Monitor(sqlite_database, Watched(CLAIM_JOB, timedelta(minutes=2)))
+    monitor = Monitor(database, Watched(CLAIM_JOB, timedelta(minutes=2)))
     monitor.on_job(CLAIM_JOB, False)
     within(30, lambda: b"kzfeed_sources_due" in monitor.metrics().body)
-    return Told(200, {}, monitor.metrics().body.decode())
+    yield Told(200, {}, monitor.metrics().body.decode())
+    database.close()
 
 
 def given(told: Told) -> Described:
