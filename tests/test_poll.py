@@ -1,8 +1,9 @@
-"""A poll as a part of many: where its document is read, and that it begins from the source as it is by then."""
+"""A poll as a part of many: where its document is read, the state from which it begins, and what the log says of it."""
 
 import asyncio
 import dataclasses
 import shlex
+import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from kzfeed import wiring as service
 from kzfeed.clock import utc_now
@@ -109,3 +111,35 @@ def test_a_source_that_is_switched_off_before_its_turn_is_not_visited_even_by_fo
 
     assert [report.outcome for report in reports] == ["new", "skipped"]
     assert second.seen == []
+
+
+def test_the_first_failure_of_a_source_is_a_warning_also_after_an_outage_of_our_own(
+    sqlite_database: Database, server: RecordingServer
+) -> None:
+    page = server.page("/feed", Reply(503, [], b""), host=HOSTS[0])
+    settings = settings_for({"a": page.url.replace(HOSTS[0], "a.test")})
+    answers: Iterator[list[str] | None] = iter([None, None, [HOSTS[0]], [HOSTS[0]], None])
+
+    def lookup(_: str, __: int) -> list[str]:
+        answer = next(answers)
+        if answer is None:
+            raise socket.gaierror(socket.EAI_AGAIN, "no resolver answers")
+        return answer
+
+    async def poll() -> None:
+        sources.configure(sqlite_database, settings.source_configs(), utc_now())
+        async with service.poller(settings, sqlite_database, lookup=lookup) as polls:
+            for _ in range(5):
+                await polls.poll(sources.load(sqlite_database)[0])
+
+    with capture_logs() as logs:
+        asyncio.run(poll())
+
+    said = [(each["log_level"], each["error_kind"], each["failures"]) for each in logs if each["event"] == "poll"]
+    assert said == [
+        ("info", "offline", 0),
+        ("debug", "offline", 0),
+        ("warning", "http-status", 1),
+        ("debug", "http-status", 2),
+        ("debug", "offline", 2),
+    ]
