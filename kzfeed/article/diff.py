@@ -1,13 +1,14 @@
 """Differences between versions of an article, for people to read, paragraph by paragraph.
 
-Within a changed paragraph they are marked word by word, or character by character in scripts without spaces.
+Within a changed paragraph they are marked word by word, or character by character in scripts without spaces. A
+comparison is bounded: of texts that would take too long, longer parts are marked as changed.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
 from itertools import pairwise
 from typing import Literal
 
@@ -24,10 +25,14 @@ MAX_PARAGRAPH_PAIRS = 2_500
 MAX_TOKENS = 1_500
 """Limits (pairs of paragraphs, tokens of one text) above which nothing similar is searched: the search is quadratic."""
 
+MOST_STEPS = 600_000
+"""How many pairs of equal tokens, words or paragraphs one comparison looks at: about a tenth of a second."""
+
 MAX_MERGED_MATCH = 3
 """The longest match, in characters, that is marked as changed when it lies between two longer changes."""
 
-_TOKEN = re.compile(rf"[{CJK}]|[^\W{CJK}]+|\s+|.", re.DOTALL)
+TOKEN = re.compile(rf"[{CJK}]|[^\W{CJK}]+|\s+|.", re.DOTALL)
+"""A word, a character of a script without spaces, white space, or any other character."""
 _CLAUSE = re.compile(r"[^。！？；，.!?;,]*[。！？；，.!?;,]+\s*|[^。！？；，.!?;,]+")
 
 
@@ -44,21 +49,28 @@ MarkedText = tuple[MarkedPiece, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Unchanged:
+    """A run of paragraphs that both versions have."""
+
+    paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class RevisionDiff:
     """The differences between two versions. `title` is None if it did not change.
 
-    `paragraphs` lists the changed paragraphs, in order, and for each run of unchanged ones their number.
+    `paragraphs` lists the changed paragraphs and the runs of unchanged ones, in order.
     """
 
     older: StoredVersion
     newer: StoredVersion
     title: MarkedText | None
-    paragraphs: tuple[MarkedText | int, ...]
+    paragraphs: tuple[MarkedText | Unchanged, ...]
 
     @property
     def is_visible(self) -> bool:
         """Whether a reader of the page would see any difference."""
-        return self.title is not None or any(not isinstance(each, int) for each in self.paragraphs)
+        return self.title is not None or any(not isinstance(each, Unchanged) for each in self.paragraphs)
 
 
 def revision_diffs(versions: Iterable[StoredVersion]) -> list[RevisionDiff]:
@@ -66,15 +78,13 @@ def revision_diffs(versions: Iterable[StoredVersion]) -> list[RevisionDiff]:
 
     Texts are derived from the contents again, so that an older kzfeed's derivation does not look like a change.
     """
-    return [
-        RevisionDiff(
-            older,
-            newer,
-            title=None if older.title == newer.title else diff_texts(older.title, newer.title),
-            paragraphs=tuple(_paragraphs(_lines(older), _lines(newer))),
-        )
-        for older, newer in pairwise(versions)
-    ]
+    return [_revision_diff(older, newer, _Steps()) for older, newer in pairwise(versions)]
+
+
+def _revision_diff(older: StoredVersion, newer: StoredVersion, steps: "_Steps") -> RevisionDiff:
+    # The title first, because it is short and matters most.
+    title = None if older.title == newer.title else _diff_texts(older.title, newer.title, steps)
+    return RevisionDiff(older, newer, title, tuple(_paragraphs(_lines(older), _lines(newer), steps)))
 
 
 def diff_texts(older: str, newer: str) -> MarkedText:
@@ -82,8 +92,12 @@ def diff_texts(older: str, newer: str) -> MarkedText:
 
     If they have little in common, only a common beginning and end are kept: scattered matches would be hard to read.
     """
+    return _diff_texts(older, newer, _Steps())
+
+
+def _diff_texts(older: str, newer: str, steps: "_Steps") -> MarkedText:
     head, middle, tail = _trimmed(older, newer)
-    segments = [head, *_merge_short_matches(_differing(middle.older, middle.newer)), tail]
+    segments = [head, *_merge_short_matches(_differing(middle.older, middle.newer, steps)), tail]
     if sum(len(each) for each in segments if each.is_same) < MIN_SIMILARITY * min(len(older), len(newer)):
         segments = [head, middle, tail]
     return tuple(piece for each in segments for piece in each.pieces())
@@ -94,33 +108,68 @@ def _lines(version: StoredVersion) -> list[str]:
     return text.split("\n") if text else []
 
 
+# --- bounded work ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Steps:
+    """The steps that are left to one comparison."""
+
+    left: int = MOST_STEPS
+
+    def take(self, number: int) -> bool:
+        """Take so many steps, if there are as many left."""
+        if number > self.left:
+            return False
+        self.left -= number
+        return True
+
+
+class _Matcher(SequenceMatcher[str]):
+    """Matcher of two sequences that finds no more matches when the steps are used up."""
+
+    b2j: dict[str, list[int]]  # documented, but not in the stubs of mypy
+
+    def __init__(self, older: Sequence[str], newer: Sequence[str], steps: _Steps, *, autojunk: bool) -> None:
+        super().__init__(None, older, newer, autojunk)
+        self._older, self._steps = older, steps
+
+    def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
+        pairs = sum(1 + len(self.b2j.get(element, ())) for element in self._older[alo:ahi])
+        if not self._steps.take(pairs):
+            return Match(alo, blo, 0)
+        return super().find_longest_match(alo, ahi, blo, bhi)
+
+
 # --- paragraphs ------------------------------------------------------------------------------------------------------
 
 
-def _paragraphs(older: Sequence[str], newer: Sequence[str]) -> Iterator[MarkedText | int]:
+def _paragraphs(older: Sequence[str], newer: Sequence[str], steps: _Steps) -> Iterator[MarkedText | Unchanged]:
     # The matcher's autojunk keeps it fast on a text that repeats one line a thousand times.
-    for kind, i, i_end, j, j_end in SequenceMatcher(None, older, newer).get_opcodes():
+    for kind, i, i_end, j, j_end in _Matcher(older, newer, steps, autojunk=True).get_opcodes():
         if kind == "equal":
-            yield i_end - i
+            yield Unchanged(tuple(older[i:i_end]))
         else:
-            yield from _changed(older[i:i_end], newer[j:j_end])
+            yield from _changed(older[i:i_end], newer[j:j_end], steps)
 
 
-def _changed(older: Sequence[str], newer: Sequence[str]) -> Iterator[MarkedText]:
+def _changed(older: Sequence[str], newer: Sequence[str], steps: _Steps) -> Iterator[MarkedText]:
     i = j = 0
-    for next_i, next_j in [*_similar_pairs(older, newer), (len(older), len(newer))]:
+    for next_i, next_j in [*_similar_pairs(older, newer, steps), (len(older), len(newer))]:
         yield from ((MarkedPiece("gone", text),) for text in older[i:next_i])
         yield from ((MarkedPiece("new", text),) for text in newer[j:next_j])
         if next_i < len(older) and next_j < len(newer):
-            yield diff_texts(older[next_i], newer[next_j])
+            yield _diff_texts(older[next_i], newer[next_j], steps)
         i, j = next_i + 1, next_j + 1
 
 
-def _similar_pairs(older: Sequence[str], newer: Sequence[str]) -> list[tuple[int, int]]:
+def _similar_pairs(older: Sequence[str], newer: Sequence[str], steps: _Steps) -> list[tuple[int, int]]:
     """Pairs of an older paragraph and the newer one it became, in order, with the greatest total similarity."""
     if len(older) * len(newer) > MAX_PARAGRAPH_PAIRS:
         return []
     bags = [_word_counts(text) for text in older], [_word_counts(text) for text in newer]
+    if not steps.take(len(newer) * sum(map(len, bags[0]))):
+        return []
     # best[i][j]: total similarity and pairs of the paragraphs from i and j on
     best: list[list[tuple[float, list[tuple[int, int]]]]] = [
         [(0.0, [])] * (len(newer) + 1) for _ in range(len(older) + 1)
@@ -136,7 +185,7 @@ def _similar_pairs(older: Sequence[str], newer: Sequence[str]) -> list[tuple[int
 
 
 def _word_counts(text: str) -> Counter[str]:
-    return Counter(token for token in _TOKEN.findall(text) if not token.isspace())
+    return Counter(token for token in TOKEN.findall(text) if not token.isspace())
 
 
 def _similarity(older: Counter[str], newer: Counter[str]) -> float:
@@ -175,7 +224,7 @@ class _Segment:
 
 def _trimmed(older: str, newer: str) -> tuple[_Segment, _Segment, _Segment]:
     """The common beginning of both texts, what differs, and their common end."""
-    tokens = _TOKEN.findall(older), _TOKEN.findall(newer)
+    tokens = TOKEN.findall(older), TOKEN.findall(newer)
     start = _shared(*tokens)
     end = _shared(*(each[start:][::-1] for each in tokens))
     head = "".join(tokens[0][:start])
@@ -192,16 +241,16 @@ def _shared(older: Sequence[str], newer: Sequence[str]) -> int:
     )
 
 
-def _differing(older: str, newer: str, cut: re.Pattern[str] = _TOKEN) -> Iterator[_Segment]:
+def _differing(older: str, newer: str, steps: _Steps, cut: re.Pattern[str] = TOKEN) -> Iterator[_Segment]:
     """Both texts, split into equal and differing segments; long texts clause by clause first."""
     parts = cut.findall(older), cut.findall(newer)
-    if cut is _TOKEN and max(map(len, parts)) > MAX_TOKENS:
-        for segment in _differing(older, newer, _CLAUSE):
-            short = max(len(_TOKEN.findall(text)) for text in (segment.older, segment.newer)) <= MAX_TOKENS
-            yield from _differing(segment.older, segment.newer) if short and not segment.is_same else [segment]
+    if cut is TOKEN and max(map(len, parts)) > MAX_TOKENS:
+        for segment in _differing(older, newer, steps, _CLAUSE):
+            short = max(len(TOKEN.findall(text)) for text in (segment.older, segment.newer)) <= MAX_TOKENS
+            yield from _differing(segment.older, segment.newer, steps) if short and not segment.is_same else [segment]
         return
     # autojunk would ignore frequent characters; frequent clauses may be ignored.
-    matcher = SequenceMatcher(None, *parts, autojunk=cut is _CLAUSE)
+    matcher = _Matcher(*parts, steps, autojunk=cut is _CLAUSE)
     for _, i, i_end, j, j_end in matcher.get_opcodes():
         yield _Segment("".join(parts[0][i:i_end]), "".join(parts[1][j:j_end]))
 

@@ -23,6 +23,8 @@ def print_only_version(version: "StoredVersion") -> None:
 
 def print_diffs(revision_diffs: Sequence["RevisionDiff"]) -> None:
     """Print each step as a header line and its changed paragraphs."""
+    from kzfeed.article.diff import Unchanged
+
     print_changed = _coloured() or _print_marked
     for number, step in enumerate(revision_diffs):
         newer = step.newer
@@ -39,8 +41,8 @@ def print_diffs(revision_diffs: Sequence["RevisionDiff"]) -> None:
         if step.title is not None:
             print_changed("title: ", step.title)
         for paragraph in step.paragraphs:
-            if isinstance(paragraph, int):
-                print(f"… {plural(paragraph, 'paragraph')} unchanged")
+            if isinstance(paragraph, Unchanged):
+                print(f"… {plural(len(paragraph.paragraphs), 'paragraph')} unchanged")
             else:
                 print_changed("", paragraph)
 

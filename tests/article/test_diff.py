@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kzfeed.article.diff import MarkedText, RevisionDiff, diff_texts, revision_diffs
+from kzfeed.article.diff import MarkedText, RevisionDiff, Unchanged, diff_texts, revision_diffs
 from kzfeed.model.articles import StoredVersion
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
@@ -27,7 +27,9 @@ def step(older: list[str], newer: list[str]) -> RevisionDiff:
 
 
 def paragraphs(older: list[str], newer: list[str]) -> list[str | int]:
-    return [each if isinstance(each, int) else shown(each) for each in step(older, newer).paragraphs]
+    return [
+        len(each.paragraphs) if isinstance(each, Unchanged) else shown(each) for each in step(older, newer).paragraphs
+    ]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_there_is_a_step_from_each_version_to_the_next() -> None:
     assert (first.older.revision, first.newer.revision, first.is_visible) == (1, 2, True)
     assert first.title
     assert shown(first.title) == "{+新+}标题"
-    assert (second.title, second.paragraphs, second.is_visible) == (None, (1,), False)
+    assert (second.title, second.paragraphs, second.is_visible) == (None, (Unchanged(("二",)),), False)
     assert revision_diffs(three[:1]) == []
 
 
@@ -145,3 +147,20 @@ def test_a_small_change_in_a_long_paragraph_is_found_in_it() -> None:
 
     assert RevisionDiff(version(1), version(2), None, (marked,)).is_visible
     assert [piece.text for piece in marked if piece.mark == "new"][1:-1] == ["二"]
+
+
+def test_a_comparison_of_hostile_texts_marks_their_later_paragraphs_whole() -> None:
+    rng = random.Random(9)
+    characters = [chr(ord("一") + number) for number in range(100)]
+    hostile = [rng.choices(characters, k=300) for _ in range(45)]
+    # Each tenth character of every paragraph is another one.
+    changed = ["".join("新" if i % 10 == 5 else each for i, each in enumerate(paragraph)) for paragraph in hostile]
+
+    shown_first, *between = paragraphs(
+        ["今天的第一段", "无变化的", *map("".join, hostile)], ["今天的第二段", "无变化的", *changed]
+    )
+
+    assert shown_first == "今天的第[-一-]{+二+}段"
+    assert between[0] == 1
+    assert str(between[1]).count("[-") > 20
+    assert str(between[-1]).count("[-") == 1
