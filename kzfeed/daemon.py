@@ -27,7 +27,7 @@ from kzfeed.page_job import PageJob
 from kzfeed.poll import Poller
 from kzfeed.poll_job import PollJob
 from kzfeed.service_manager import ServiceManager, status_line
-from kzfeed.store import claims, heartbeats
+from kzfeed.store import heartbeats
 from kzfeed.store.status import overview
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Daemon:
     """
 
     polls: PollJob
-    """The job that polls sources; its owner is the name of the daemon."""
+    """The job that polls sources; the owner of its queue is the name of the daemon."""
     reload: Callable[[], None] = lambda: None
     config_changed: Callable[[], bool] = lambda: False
     indexing: Indexing | None = None
@@ -107,7 +107,7 @@ class Daemon:
 
     @property
     def _poller(self) -> Poller:
-        return self.polls.poller
+        return self.polls.queue.poller
 
     async def run(self) -> None:
         """Poll until SIGTERM or SIGINT; then finish or cancel the polls under way. A second signal ends at once.
@@ -116,7 +116,7 @@ class Daemon:
         """
         self._listen_for_signals()
         self._start_jobs()
-        log.info("running", owner=self.polls.owner, **self.described)
+        log.info("running", owner=self.polls.queue.owner, **self.described)
         await self._stop.wait()
         await self._wind_down()
         if self._file_replaced:
@@ -132,8 +132,8 @@ class Daemon:
         self._scheduler.add_listener(self._on_job_error, EVENT_JOB_ERROR)
         self._scheduler.add_listener(self._on_job_end, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
         self._claim_job = self._add_job(CLAIM_JOB, self.polls.run, self.tick)
-        self.polls.run_within, self.polls.on_claim = self._claim_within, self._on_claim
-        self._add_job("renew claims", self.polls.renew_claims, self.polls.lease / 4)
+        self.polls.run_within, self.polls.queue.on_answer = self._claim_within, self._on_answer
+        self._add_job("renew claims", self.polls.queue.keep, self.polls.queue.lease / 4)
         self._add_job("heartbeat", self._beat, heartbeats.INTERVAL)
         self._add_job("reload configuration", self._reload, self.tick)
         if self.indexing:
@@ -199,7 +199,7 @@ class Daemon:
         if self._claim_job.next_run_time > soon:
             self._claim_job.modify(next_run_time=soon)
 
-    def _on_claim(self) -> None:
+    def _on_answer(self) -> None:
         if not self._database_available:
             log.info("database available again")
         self._database_available = True
@@ -209,7 +209,7 @@ class Daemon:
         now = self._poller.clock()
         self._started_at = self._started_at or now
         offline_since = self.polls.connection.offline_since
-        beat = heartbeats.Heartbeat(self.polls.owner, __version__, self._started_at, now, offline_since)
+        beat = heartbeats.Heartbeat(self.polls.queue.owner, __version__, self._started_at, now, offline_since)
         await asyncio.to_thread(heartbeats.beat, self._poller.database, beat)
 
     async def _tidy(self) -> None:
@@ -272,8 +272,8 @@ class Daemon:
             log.warning("claims not released, they expire by themselves", error=str(error))
 
     def _sign_off(self) -> None:
-        claims.release(self._poller.database, self.polls.owner)
-        heartbeats.end(self._poller.database, self.polls.owner)
+        self.polls.queue.release()
+        heartbeats.end(self._poller.database, self.polls.queue.owner)
 
 
 def _end_process_after(time: timedelta) -> None:

@@ -20,7 +20,7 @@ from kzfeed.article.window import filtered_entries, overlap
 from kzfeed.batching import Batcher
 from kzfeed.clock import utc_now
 from kzfeed.errors import ClaimExpired, DocumentError
-from kzfeed.fetch.client import Fetcher
+from kzfeed.fetch.client import Fetcher, Hop
 from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.hosts import host_of
 from kzfeed.model.articles import Article, Document, Feed, Overlap, ParsedDocument, WindowEntry
@@ -70,11 +70,14 @@ class Poller:
         """Visit the source and commit what the visit brought. Waits for a slot at its host. `judge` may change a
         failure that is no fault of the source.
 
-        Raises ClaimExpired if the source is not claimed any more when its turn comes, and DatabaseError where the poll
-        cannot be committed: then the source is unchanged.
+        Raises ClaimExpired if the source is not claimed any more before a request, or before a commit that would store
+        no articles, and DatabaseError where the poll cannot be committed: then the source is unchanged.
         """
         started, outcome = await self._fetch(source, is_claimed)
         visit, articles = await self._read(source, outcome)
+        # Articles are stored whoever has the claim: a later visit might not show them any more.
+        if not articles.kept:
+            _require_claim(source, is_claimed)
         visit = judge(source, visit)
         now = self.clock()
         filtered: list[WindowEntry] = []
@@ -100,11 +103,14 @@ class Poller:
         return record
 
     async def _fetch(self, source: Source, is_claimed: Callable[[], bool]) -> tuple[datetime, Outcome]:
+        async def follow(hop: Hop) -> None:
+            await slot.move_to(hop.host)
+            _require_claim(source, is_claimed)
+
         async with self.host_queues.slot(host_of(source.url)) as slot:
-            if not is_claimed():
-                raise ClaimExpired(f"the claim on {source.name} expired before its visit: it is left to other daemons")
+            _require_claim(source, is_claimed)
             started = self.clock()
-            return started, await self.fetcher.visit(visit_to(source), on_hop=lambda hop: slot.move_to(hop.host))
+            return started, await self.fetcher.visit(visit_to(source), on_hop=follow)
 
     async def _read(self, source: Source, outcome: Outcome) -> tuple[VisitResult, FilterResult]:
         """The feed and the filtered articles of a fetched document, unless it has the same bytes as the last one."""
@@ -146,6 +152,11 @@ class Poller:
                 if harmless := await reading:
                     return harmless
         return await self.workers.read(document)
+
+
+def _require_claim(source: Source, is_claimed: Callable[[], bool]) -> None:
+    if not is_claimed():
+        raise ClaimExpired(f"the claim on {source.name} has expired: the source is left to other daemons")
 
 
 def _compared(

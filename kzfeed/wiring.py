@@ -92,6 +92,7 @@ async def _run(
     from kzfeed.maintenance import Maintenance
     from kzfeed.page_job import PageJob
     from kzfeed.poll_job import PollJob
+    from kzfeed.work_queue import WorkQueue
 
     with database.only_daemon():
         apply(settings, database, utc_now())
@@ -110,8 +111,8 @@ async def _run(
             }
             with _indexing(settings, database) as indexing, _monitor(settings, database) as monitor:
                 async with page_fetcher(settings, polls) as pages:
-                    poll_job = PollJob(polls, connections(settings))
-                    page_job = PageJob(pages, poll_job.owner, page_slots(poll_job.slots))
+                    poll_job = PollJob(WorkQueue(polls), connections(settings))
+                    page_job = PageJob(pages, poll_job.queue.owner, page_slots(poll_job.slots))
                     daemon = Daemon(
                         poll_job,
                         reload=reload,

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from kzfeed import wiring as service
 from kzfeed.clock import utc_now
 from kzfeed.config.settings import HttpSettings, Settings, SourceSettings
+from kzfeed.errors import ClaimExpired
 from kzfeed.poll_sources import poll_sources
 from kzfeed.sandbox.pool import COMMAND, Workers
 from kzfeed.store import sources
@@ -143,3 +144,35 @@ def test_the_first_failure_of_a_source_is_a_warning_also_after_an_outage_of_our_
         ("debug", "http-status", 2),
         ("debug", "offline", 2),
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "stored"),
+    [(200, [], True), (404, [], False), (302, [("Location", "/moved")], False)],
+)
+def test_a_poll_whose_claim_has_expired_asks_nothing_more_and_stores_articles_only(
+    sqlite_database: Database,
+    server: RecordingServer,
+    status: int,
+    headers: list[tuple[str, str]],
+    stored: bool,
+) -> None:
+    page = server.page("/feed", Reply(status, headers, rss()), host=HOSTS[0])
+    moved = server.page("/moved", Reply(200, [], rss()), host=HOSTS[0])
+    settings = settings_for({"slow": page.url})
+
+    async def poll() -> bool:
+        sources.configure(sqlite_database, settings.source_configs(), utc_now())
+        (source,) = sources.load(sqlite_database)
+        async with service.poller(settings, sqlite_database) as polls:
+            try:
+                await polls.poll(source, is_claimed=lambda: not page.seen)
+            except ClaimExpired:
+                return False
+            return True
+
+    assert asyncio.run(poll()) is stored
+    assert len(page.seen) == 1
+    assert moved.seen == []
+    (source,) = sources.load(sqlite_database)
+    assert (source.last_polled_at is not None) is stored

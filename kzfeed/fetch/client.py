@@ -17,6 +17,7 @@ from urllib.parse import unquote_to_bytes
 
 import httpx2
 
+from kzfeed.errors import ClaimExpired
 from kzfeed.fetch.access import Access, AccessOf, Header
 from kzfeed.fetch.addresses import Lookup, Resolver, address_of, allowed_addresses, system_lookup
 from kzfeed.fetch.decompress import ACCEPT_ENCODING, BodyDecoder
@@ -142,9 +143,10 @@ class Fetcher:
         self._transport.stop_requests()
 
     async def visit(self, visit: Visit, *, on_hop: OnHop = _do_nothing) -> Fetched | NotModified | Failed:
-        """Ask for the document once, following redirects. Never raises anything but CancelledError.
+        """Ask for the document once, following redirects. Never raises anything but CancelledError and ClaimExpired.
 
-        Before each redirect is followed, `on_hop` is awaited; the time of the visit does not run meanwhile.
+        Before each redirect is followed, `on_hop` is awaited; the time of the visit does not run meanwhile. It may end
+        the visit by ClaimExpired.
         """
         deadline = asyncio.timeout(self._limits.timeout.total_seconds())
         state = _VisitState(visit, visit.url, deadline, self.access_of(visit.source_name))
@@ -155,6 +157,8 @@ class Fetcher:
         try:
             async with state.deadline:
                 return await self._follow(state, on_hop)
+        except ClaimExpired:
+            raise
         except VisitError as exc:
             return _failed(exc.kind, exc.words, state)
         except Exception as exc:  # noqa: BLE001 - the last resort: one visit must not end the others

@@ -33,6 +33,7 @@ from kzfeed.server.monitor import Watched, monitoring
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from kzfeed.store.host_locks import LEASE
+from kzfeed.work_queue import WorkQueue
 
 
 def main() -> None:
@@ -72,9 +73,9 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
     apply(settings, database, clock())
     async with service.poller(settings, database, clock=clock, lookup=lookup) as poller:
         lease = timedelta(seconds=options.get("lease", LEASE.total_seconds()))
-        daemon = Daemon(PollJob(poller, lease=lease), tick=timedelta(seconds=options.get("tick", 1)))
+        daemon = Daemon(PollJob(WorkQueue(poller, lease=lease)), tick=timedelta(seconds=options.get("tick", 1)))
         async with service.page_fetcher(settings, poller) as pages:
-            daemon.pages = PageJob(pages, daemon.polls.owner, slots=10, lease=lease)
+            daemon.pages = PageJob(pages, daemon.polls.queue.owner, slots=10, lease=lease)
             with _monitored(daemon, options):
                 blocker = asyncio.create_task(_block(Path(options.get("blocked", "blocked"))))
                 await daemon.run()
@@ -87,7 +88,7 @@ def _monitored(daemon: Daemon, options: dict[str, Any]) -> Iterator[None]:
         yield
         return
     watched = Watched(CLAIM_JOB, timedelta(seconds=options["stuck_after"]))
-    with monitoring(Path(options["listen"]), daemon.polls.poller.database, watched) as monitor:
+    with monitoring(Path(options["listen"]), daemon.polls.queue.poller.database, watched) as monitor:
         daemon.polls.on_poll, daemon.on_job = monitor.on_poll, monitor.on_job
         yield
 

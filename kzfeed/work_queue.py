@@ -1,0 +1,103 @@
+"""Queue of due sources that the daemons of a database share: a daemon claims, keeps and gives back what it polls.
+
+The job that polls asks nothing else. `kzfeed.fleet` has the other implementation, for members of a fleet.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from kzfeed.hosts import host_of
+from kzfeed.model.polls import Source
+from kzfeed.poll import Poller
+from kzfeed.store import claims
+from kzfeed.store.host_locks import LEASE
+
+
+def new_owner() -> str:
+    """A name for this process in claims. The part before the first colon is that of the machine."""
+    # A process id alone would not do: in each container they begin with the same.
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+@dataclass(slots=True)
+class WorkQueue:
+    """The queue, in the database alone: sources that are due and claims on them.
+
+    `owner` names the daemon in claims, and `lease` is how long a claim lasts without renewal. All methods raise
+    DatabaseError if the database does not answer.
+    """
+
+    poller: Poller
+    owner: str = field(default_factory=new_owner)
+    lease: timedelta = LEASE
+    on_answer: Callable[[], None] = lambda: None
+    """Called whenever the database has answered which sources may be polled."""
+    _sources: dict[int, Source] = field(default_factory=dict)
+    """The sources that this daemon polls, by id."""
+    _claimed_until: dict[int, datetime] = field(default_factory=dict)
+    """When the claims on them expire."""
+    _paused_hosts: dict[str, float] = field(default_factory=dict)
+    """Hosts whose poll could not be stored, and until when (by the event loop's clock) they are left alone."""
+
+    async def due(self, limit: int) -> list[Source]:
+        """Claim up to `limit` due sources, to be polled now."""
+        now = self.poller.clock()
+        visits = Counter(host_of(source.url) for source in self._sources.values())
+        due = await asyncio.to_thread(
+            claims.claim_due,
+            self.poller.database,
+            now=now,
+            owner=self.owner,
+            lease=self.lease,
+            limit=limit,
+            busy=claims.Busy(
+                source_ids=list(self._sources),
+                hosts=self._busy_hosts(visits),
+                slots={host: most - visits[host] for host, most in self.poller.host_queues.wide_hosts.items()},
+            ),
+        )
+        return self._claimed(due, now)
+
+    def is_claimed(self, source: Source) -> bool:
+        """Whether the claim on the source lasts. A process that was stopped for long may have lost it."""
+        return self._claimed_until[source.id] > self.poller.clock()
+
+    async def keep(self) -> None:
+        """Prolong the claims on all sources that this daemon polls."""
+        if held := list(self._sources):
+            until = self.poller.clock() + self.lease
+            renewed = await asyncio.to_thread(claims.renew, self.poller.database, self.owner, held, until)
+            # Those whose polls have ended meanwhile are not polled any more.
+            self._claimed_until |= dict.fromkeys(renewed & self._claimed_until.keys(), until)
+
+    async def done(self, source: Source) -> None:
+        """Say that the poll of the source has ended: it is stored, which ended the claim too, or left to others."""
+        del self._sources[source.id], self._claimed_until[source.id]
+
+    async def give_back(self, source: Source, pause: timedelta) -> None:
+        """Say that the poll of the source was not stored. Its host is left alone for the length of `pause`."""
+        del self._sources[source.id], self._claimed_until[source.id]
+        if pause:
+            self._paused_hosts[host_of(source.url)] = asyncio.get_running_loop().time() + pause.total_seconds()
+
+    def release(self) -> None:
+        """End all claims of this daemon, so that others may poll these sources at once. Called from a thread."""
+        claims.release(self.poller.database, self.owner)
+
+    def _claimed(self, sources: Sequence[Source], now: datetime) -> list[Source]:
+        self.on_answer()
+        self._sources |= {source.id: source for source in sources}
+        self._claimed_until |= {source.id: now + self.lease for source in sources}
+        return list(sources)
+
+    def _busy_hosts(self, visits: Mapping[str, int]) -> set[str]:
+        now = asyncio.get_running_loop().time()
+        self._paused_hosts = {host: until for host, until in self._paused_hosts.items() if until > now}
+        most = self.poller.host_queues.connections
+        return {*self._paused_hosts, *(host for host, count in visits.items() if count >= most(host))}
