@@ -30,6 +30,16 @@ _COLUMNS = [
 SELECT_SOURCES = sa.select(*(tables.sources.c[name] for name in _COLUMNS))
 """Selects what `source_from_row` needs."""
 
+_INSTEAD_OF_ADDRESSES: dict[str, sa.ColumnElement[Any]] = {
+    "url": sa.func.coalesce("https://" + tables.sources.c.host + "/", ""),
+    "validators_url": sa.literal("not read"),
+    **{name: sa.null() for name in ("configured_url", "moved_to")},
+}
+SELECT_WITHOUT_ADDRESSES = sa.select(
+    *(_INSTEAD_OF_ADDRESSES.get(name, tables.sources.c[name]).label(name) for name in _COLUMNS)
+)
+"""Selects the same without the addresses of feeds, which some readers must not see; `url` has the host alone."""
+
 
 def source_from_row(row: Any) -> Source:
     """The source in a row of `SELECT_SOURCES`."""

@@ -15,7 +15,13 @@ from kzfeed.store import tables
 from kzfeed.store.claims import Spread, spread_due_sources
 from kzfeed.store.engine import Database
 from kzfeed.store.page_queue import fetch_refused_again
-from kzfeed.store.source_rows import SELECT_SOURCES, filters_text, reading_values, source_from_row
+from kzfeed.store.source_rows import (
+    SELECT_SOURCES,
+    SELECT_WITHOUT_ADDRESSES,
+    filters_text,
+    reading_values,
+    source_from_row,
+)
 from kzfeed.text import without_userinfo
 
 _source = tables.sources.c
@@ -167,6 +173,13 @@ def load(database: Database, names: Sequence[str] = ()) -> list[Source]:
         query = query.where(_source.name.in_(names))
     with database.read() as connection:
         return list(map(source_from_row, connection.execute(query).all()))
+
+
+def load_without_addresses(database: Database, name: str) -> Source | None:
+    """The source of this name, polled or not, without addresses of feeds: its `url` has the host alone, or is empty."""
+    with database.read() as connection:
+        row = connection.execute(SELECT_WITHOUT_ADDRESSES.where(_source.name == name)).first()
+    return None if row is None else source_from_row(row)
 
 
 def hosts_by_name(database: Database) -> dict[str, str]:

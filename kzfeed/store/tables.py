@@ -193,6 +193,7 @@ articles = sa.Table(
     sa.Index(None, "url", postgresql_using="hash"),
     _some("ix_articles_undated", "id", where="published_at IS NULL"),
     _some("ix_articles_revised", "published_at", "id", where="revision > 1"),
+    _some("ix_articles_revision_seen", "revision_seen_at", "id", where="revision > 1"),
 )
 # Room on each page for updates of last_seen_at, which then need no change of the indexes (heap-only tuples).
 _fill_factor = sa.DDL("ALTER TABLE articles SET (fillfactor = 90)")  # type: ignore[no-untyped-call]  # SQLAlchemy's omission
@@ -212,6 +213,7 @@ revisions = sa.Table(
     sa.Column("published_raw", sa.Text),
     sa.Column("front_matter", sa.Text),
     sa.Column("content_from", sa.Text),
+    _some("ix_revisions_seen", "seen_at", "article_id", "revision", where="revision > 1"),
 )
 
 former_dates = sa.Table(
@@ -282,6 +284,7 @@ withdrawals = sa.Table(
     sa.Column("from_at", Instant, primary_key=True),
     sa.Column("to_at", Instant),
     sa.Index(None, "source_id", "to_at"),
+    sa.Index(None, "from_at", "article_id", "source_id"),
 )
 
 filtered_entries = sa.Table(
@@ -382,4 +385,5 @@ day_counts = sa.Table(
     sa.Column("undated", sa.Integer, nullable=False),
     sa.Column("first_seen", sa.Integer, nullable=False),
     sa.Column("new_versions", sa.Integer, nullable=False),
+    sa.Index(None, "source_id", "day"),
 )

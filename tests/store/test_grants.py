@@ -1,19 +1,27 @@
 """`kzfeed db grant`: a PostgreSQL role reads everything but secrets, and can be dropped after `db revoke`."""
 
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
+from kzfeed.explanation import reasons
+from kzfeed.model.polls import SourceConfig
+from kzfeed.store import sources
 from kzfeed.store.engine import Database
 from kzfeed.store.grants import WITHHELD
+from kzfeed.store.source_list import addresses, source_list
+from kzfeed.store.statistics import Period
 from tests.databases import Databases, execute
 from tests.fork_server import clean_environment, fork_server
 from tests.test_cookbook import queries
 
 ROLE = 'Reader "one"'
+NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
 QUOTED = '"Reader ""one"""'
 
 
@@ -79,6 +87,24 @@ def test_the_role_can_use_kzfeed_itself(url: str, reader: sa.Engine, tmp_path: P
     assert kzfeed(own, tmp_path, "status")[0] == 1  # no daemon runs
     status, _, said = kzfeed(own, tmp_path, "query", "SELECT url FROM sources")
     assert (status, "permission denied" in said, said.count("\n")) == (2, True, 1)
+
+
+def test_the_role_sees_sources_and_why_they_are_polled_when_they_are(url: str, tmp_path: Path) -> None:
+    kzfeed(url, tmp_path, "db", "grant", ROLE)
+    config = SourceConfig("voa", "https://voa.example/rss?token=geheim")
+    owned, read = Database(url), Database(sa.make_url(url).set(username=ROLE).render_as_string(hide_password=False))
+    with closing(owned), closing(read):
+        sources.add(owned, [config], NOW)
+        (line,) = source_list(read, Period(NOW.date(), NOW.date()), limit=5)
+        source = sources.load_without_addresses(read, "voa")
+        assert source
+        told = reasons(read, source, NOW)
+        (address,) = addresses(read, source.id)
+
+    assert (line.host, line.next_poll_at) == ("voa.example", NOW)
+    assert (address.host, address.reason) == (None, "configured")
+    assert "never polled before" in told[0]
+    assert "geheim" not in f"{line}{source}{told}"
 
 
 def test_later_tables_are_included_and_a_revoked_role_reads_nothing_and_can_be_dropped(

@@ -1,0 +1,179 @@
+"""Pages of the list of changes: later versions of articles as they came, the newest first.
+
+Indexes of both tables that hold versions give the order, so that a page costs the same in any archive.
+"""
+
+import heapq
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+
+from kzfeed.article.change_size import ChangeSize, change_size
+from kzfeed.errors import UsageError
+from kzfeed.instants import instant_of, milliseconds
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+
+MOST_EXAMINED = 150
+"""The most versions that are compared for one page."""
+LONGEST_COMPARED = 100_000
+"""Characters of a text above which the size of its change is not known."""
+
+_article, _older, _source = tables.articles.c, tables.revisions.c, tables.sources.c
+_FORMER = tables.revisions.alias("former")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """The place of a version in the list."""
+
+    seen_at: datetime
+    article_id: int
+    revision: int
+
+    @property
+    def key(self) -> str:
+        """The text from which `parse_place` makes this place again."""
+        return f"{milliseconds(self.seen_at)}:{self.article_id}:{self.revision}"
+
+
+def parse_place(key: str) -> Place:
+    """The place with this key. Raises UsageError if it is no key."""
+    match = re.fullmatch(r"(-?\d{1,15}):(\d{1,18}):(\d{1,9})", key, re.ASCII)
+    if not match:
+        raise UsageError(f"{key!r} is not the key of a version")
+    try:
+        return Place(instant_of(int(match[1])), int(match[2]), int(match[3]))
+    except OverflowError:
+        raise UsageError(f"{key!r} is not the key of a version: no calendar has its date") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A later version of an article: which source showed it when, its title and the one before, and how much changed.
+
+    `size` is None if a text is longer than `LONGEST_COMPARED`, `former_title` if the archive lacks the version before.
+    """
+
+    place: Place
+    url_hash: str
+    url: str | None
+    source: str
+    title: str
+    former_title: str | None
+    language: str | None
+    published_at: datetime | None
+    size: ChangeSize | None
+
+    @property
+    def is_of_headline(self) -> bool:
+        return self.former_title is not None and self.title != self.former_title
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some changes in their order, and the place after which the list goes on; None at its end.
+
+    `examined_to` is the time of the last version that was looked at.
+    """
+
+    changes: Sequence[Change]
+    after: Place | None
+    examined_to: datetime | None
+
+
+def changes(database: Database, after: Place | None, limit: int, least: int = 0) -> Page:
+    """The next changes after a place, at most `limit`, of at least `least` characters; those of unknown size too.
+
+    At most `MOST_EXAMINED` versions are looked at, so that a page may have fewer changes although more follow.
+    """
+    wanted = MOST_EXAMINED if least else limit
+    found: list[Change] = []
+    place: Place | None = None
+    with database.read() as connection:
+        for change in islice(_changes(connection, after, wanted), wanted):
+            place = change.place
+            if change.size is None or change.size.total >= least:
+                found.append(change)
+            if len(found) == limit:
+                break
+        is_end = place is None or next(_places(connection, place, 1), None) is None
+    return Page(found, None if is_end else place, None if place is None else place.seen_at)
+
+
+def _changes(connection: sa.Connection, after: Place | None, most: int) -> Iterator[Change]:
+    places = _places(connection, after, most)
+    while part := list(islice(places, 50)):
+        ids = {place.article_id for place in part}
+        read = {
+            Place(row.seen_at, row.article_id, row.revision): row
+            for query in (_NEWEST.where(_article.id.in_(ids)), _OLDER.where(_older.article_id.in_(ids)))
+            for row in connection.execute(query)
+        }
+        yield from (_change(place, read[place]) for place in part)
+
+
+def _places(connection: sa.Connection, after: Place | None, most: int) -> Iterator[Place]:
+    """The next places after this one, the newest first."""
+    newest = sa.select(_article.revision_seen_at, _article.id, _article.revision)
+    older = sa.select(_older.seen_at, _older.article_id, _older.revision)
+    lists = [(Place(*row) for row in connection.execute(_next(query, after, most))) for query in (newest, older)]
+    return heapq.merge(*lists, reverse=True)
+
+
+def _next(query: sa.Select[Any], after: Place | None, most: int) -> sa.Select[Any]:
+    seen_at, article_id, revision = query.selected_columns
+    # The number as text of the statement: a partial index does not fit a parameter.
+    query = query.where(revision > sa.literal_column("1"))
+    if after is not None:
+        is_later_id = sa.or_(
+            article_id < after.article_id, sa.and_(article_id == after.article_id, revision < after.revision)
+        )
+        query = query.where(seen_at <= after.seen_at, sa.or_(seen_at < after.seen_at, is_later_id))
+    order = (seen_at, article_id) if seen_at is _article.revision_seen_at else (seen_at, article_id, revision)
+    return query.order_by(*(column.desc() for column in order)).limit(most)
+
+
+def _with_former(
+    table: sa.Table, article_id: sa.ColumnElement[int], columns: Sequence[sa.ColumnElement[Any]]
+) -> sa.Select[Any]:
+    """A query for versions, each with the one before it."""
+    own, former = table.c, _FORMER.c
+    texts = (_bounded(own.text).label("text"), _bounded(former.text).label("former_text"))
+    return sa.select(
+        *(own.revision, article_id.label("article_id"), *columns, own.title, former.title.label("former_title")),
+        *(_article.url_hash, _article.url, _article.language, _source.name.label("source"), own.published_at, *texts),
+    ).select_from(table)
+
+
+def _bounded(text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    return sa.case((sa.func.length(text) <= LONGEST_COMPARED, text))
+
+
+_NEWEST = (
+    _with_former(tables.articles, _article.id, [_article.revision_seen_at.label("seen_at")])
+    .join(tables.sources, _source.id == _article.revision_source_id)
+    .outerjoin(_FORMER, sa.and_(_FORMER.c.article_id == _article.id, _FORMER.c.revision == _article.revision - 1))
+    .where(_article.revision > 1)
+)
+_OLDER = (
+    _with_former(tables.revisions, _older.article_id, [_older.seen_at])
+    .join(tables.articles, _article.id == _older.article_id)
+    .join(tables.sources, _source.id == _older.source_id)
+    .outerjoin(_FORMER, sa.and_(_FORMER.c.article_id == _older.article_id, _FORMER.c.revision == _older.revision - 1))
+    .where(_older.revision > 1)
+)
+
+
+def _change(place: Place, row: Any) -> Change:
+    is_known = row.text is not None and row.former_text is not None
+    size = change_size(f"{row.former_title}\n{row.former_text}", f"{row.title}\n{row.text}") if is_known else None
+    return Change(
+        *(place, row.url_hash, row.url, row.source, row.title, row.former_title),
+        *(row.language, row.published_at, size),
+    )
