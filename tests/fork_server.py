@@ -8,6 +8,7 @@ its place.
 import atexit
 import codecs
 import functools
+import gc
 import importlib
 import json
 import os
@@ -147,6 +148,7 @@ def main() -> None:
     from kzfeed.config import edit, opml  # noqa: F401
     from kzfeed.store import schema  # noqa: F401
 
+    gc.freeze()  # no child looks through what it shares with the server, which would copy it
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)
         if "wait" in request:

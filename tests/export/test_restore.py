@@ -476,8 +476,8 @@ def test_an_export_of_one_source_beside_another_keeps_both_in_the_list(
 # --- foreign feeds ---------------------------------------------------------------------------------------------------
 
 
-def foreign_articles(shared: Path, database: Database, *, every: int = 1) -> int:
-    """Every foreign feed that can be read, or one in `every`, each as a source of its own."""
+def foreign_articles(shared: Path, database: Database, *, every: int) -> int:
+    """One in `every` of the foreign feeds that can be read, each as a source of its own."""
     total = 0
     for number, file in enumerate(sorted((shared / "corpus").rglob("*"))[::every]):
         if file.suffix.lower() in (".xml", ".json", ".atom", ".rss", ".rdf") and file.is_file():
@@ -490,11 +490,11 @@ def foreign_articles(shared: Path, database: Database, *, every: int = 1) -> int
 
 @pytest.fixture(scope="module")
 def foreign_archive(shared: Path, empty_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with all foreign feeds, to be copied."""
+    """An SQLite file with every second foreign feed, to be copied."""
     file = tmp_path_factory.mktemp("foreign") / "kzfeed.db"
     shutil.copyfile(empty_archive, file)
     with closing(Database(f"sqlite:///{file}")) as database:
-        assert foreign_articles(shared, database) > 500
+        assert foreign_articles(shared, database, every=2) > 250
     return file
 
 

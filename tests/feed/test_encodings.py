@@ -4,6 +4,7 @@
 """
 
 import re
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,7 +12,6 @@ import pytest
 from kzfeed.feed.decode import decode
 from tests.feed.transcoding import DATA, KINDS, SHARED, own_texts, real_texts, stretch, trials
 
-REAL_TEXTS = [stretch(text, 800) for text in real_texts()[::4]] if SHARED.exists() else []
 FEEDS = sorted(path for path in (SHARED / "corpus").rglob("*.xml")) if SHARED.exists() else []
 DECLARED_WRONGLY = {"bozo_encoding_mismatch_crash.xml", "bozo_linenoise.xml", "http_text_xml_charset_2.xml"}
 """Documents of feedparser's tests whose encoding is wrong or not declared."""
@@ -28,9 +28,8 @@ def test_no_transcoded_text_of_our_own_is_wrong_without_a_flag() -> None:
     assert wrong_and_unflagged(own_texts(), 3, 2) == []
 
 
-@pytest.mark.skipif(not REAL_TEXTS, reason="the corpus is not here")
-def test_no_transcoded_real_text_is_wrong_without_a_flag() -> None:
-    assert wrong_and_unflagged(REAL_TEXTS, 2, 2) == []
+def test_no_transcoded_real_text_is_wrong_without_a_flag(shared: Path) -> None:
+    assert wrong_and_unflagged([stretch(text, 800) for text in real_texts(shared)[::4]], 2, 2) == []
 
 
 @pytest.mark.parametrize("text", (DATA / "few_above_ascii.txt").read_text("utf-8").splitlines())

@@ -12,7 +12,6 @@ from benchmarks.simulation.world import DAY, KINDS, world
 pytestmark = pytest.mark.slow  # one simulation for all of these tests
 
 UNTIL = 28 * DAY
-WORLD = world(80, 28)
 OUT_OF_NOTHING = "bursting the window"
 """Its bursts fill the window within the longest interval, and nothing announces them."""
 
@@ -22,8 +21,9 @@ Run = Mapping[str, list[Record]]
 @pytest.fixture(scope="module")
 def runs() -> dict[str, Run]:
     """Every way of polling, and one as often as allowed: what that misses nobody can have."""
+    publishers = world(80, 28)
     ways = {**WAYS, "as often as allowed": OFTEN}
-    return {name: by_kind(WORLD, way, UNTIL) for name, way in ways.items()}
+    return {name: by_kind(publishers, way, UNTIL) for name, way in ways.items()}
 
 
 def everything(run: Run) -> list[Record]:
