@@ -51,6 +51,10 @@ class DatabaseMissing(DatabaseError):  # noqa: N818 - a command may do without i
     """There is no database at this address, or none of kzfeed."""
 
 
+class StatementTimeout(DatabaseError):  # noqa: N818 - it is an event
+    """The database stopped a statement that took longer than it may."""
+
+
 class DatabaseFileReplaced(DatabaseError):  # noqa: N818 - it is an event, and the file need not be wrong
     """The file of an SQLite database was deleted, moved or replaced while kzfeed had it open."""
 

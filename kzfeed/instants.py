@@ -9,6 +9,20 @@ DAY_MS = 86_400_000
 """Milliseconds of a day."""
 
 
+def typed_instant(text: str) -> datetime:
+    """The instant that a person typed: ISO 8601, also a year or a month alone. Without an offset it is in UTC.
+
+    Raises ValueError.
+    """
+    try:
+        written = datetime.fromisoformat(text + {4: "-01-01", 7: "-01"}.get(len(text), ""))
+        return written.astimezone(UTC) if written.tzinfo else written.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            "expected a time such as 2024, 2024-05-31 or 2024-05-31T18:00 in UTC, or 2024-05-31T18:00+08:00"
+        ) from None
+
+
 def in_milliseconds(instant: datetime) -> datetime:
     """The instant as it is stored: in UTC, without the fraction of a millisecond."""
     utc = instant.astimezone(UTC)

@@ -46,6 +46,7 @@ BELOW: dict[str, set[str]] = {
     "config": {"article", "atomic_file", "feed", "schedule"},
     "sync": {"atomic_file", "export", "export_list", "file_reader", "store", "article", "config"},
     "server": {"clock", "store"},
+    "web": {"article", "export", "search", "store"},
     "indexing": {"sandbox", "store"},
     "service_manager": {"schedule"},
     "connection": {"poll", "schedule", "store"},
@@ -100,6 +101,7 @@ BELOW: dict[str, set[str]] = {
         "store",
         "article",
         "config",
+        "web",
     },
 }
 
@@ -165,6 +167,10 @@ ONLY_IN = {
     ),
     "prometheus_client": ("server.metrics",),
     "pyarrow": ("export.parquet",),
+    "starlette": ("cli.web", "web."),
+    "uvicorn": ("cli.web", "web.serve"),
+    "jinja2": ("cli.web", "web."),
+    "nh3": ("cli.web", "web.body"),
     "typer": ("cli.",),
     "rich": ("cli.",),
     "pydantic": ("config.",),

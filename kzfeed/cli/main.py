@@ -28,6 +28,7 @@ from kzfeed.cli import (
     status,
     sync,
     terminal,
+    web,
 )
 from kzfeed.cli.options import LogFormat, Session, global_options_first
 from kzfeed.errors import KzfeedError
@@ -64,6 +65,7 @@ app.command(context_settings={"ignore_unknown_options": True})(search.search)
 app.command()(stats.stats)
 app.command()(status.status)
 app.command()(query.query)
+app.command()(web.web)
 app.command()(sources.explain)
 app.command()(database.verify)
 app.command()(doctor.doctor)

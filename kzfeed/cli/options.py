@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kzfeed.errors import UsageError
+from kzfeed.instants import typed_instant
 
 if TYPE_CHECKING:
     from kzfeed.config.files import Location
@@ -71,14 +72,11 @@ SourceName = Annotated[
 
 
 def instant(text: str) -> datetime:
-    """The instant that an option names: ISO 8601, also a year or a month alone. Without an offset it is in UTC."""
+    """The instant that an option names (see `typed_instant`)."""
     try:
-        written = datetime.fromisoformat(text + {4: "-01-01", 7: "-01"}.get(len(text), ""))
-        return written.astimezone(UTC) if written.tzinfo else written.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise typer.BadParameter(
-            "expected a time such as 2024, 2024-05-31 or 2024-05-31T18:00 in UTC, or 2024-05-31T18:00+08:00"
-        ) from None
+        return typed_instant(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 _INSTANT = {"parser": instant, "metavar": "TIME"}

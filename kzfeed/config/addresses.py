@@ -30,6 +30,14 @@ def host_name(value: object) -> str:
     raise ValueError('a host such as "feedx.net", without scheme and port')
 
 
+def host_names(value: object) -> tuple[str, ...]:
+    """The hosts of a list, normalised. A variable has them in one text, with spaces between them."""
+    hosts = value.split() if isinstance(value, str) else value
+    if not isinstance(hosts, list | tuple):
+        raise ValueError('a list of hosts such as ["archive.example"]')
+    return tuple(map(host_name, hosts))
+
+
 def address(value: object) -> tuple[str, str, int | None, str, str]:
     """The parts in which two spellings of one URL agree: without fragment, default port and the host's case."""
     return _address(value.strip() if isinstance(value, str) else "")
@@ -111,6 +119,7 @@ def contact(value: object) -> str:
 
 
 HostName = Annotated[str, PlainValidator(host_name)]
+HostNames = Annotated[tuple[str, ...], PlainValidator(host_names)]
 FeedUrl = Annotated[str, PlainValidator(feed_url)]
 ProxyUrl = Annotated[str, PlainValidator(proxy_url)]
 ListenAddress = Annotated[tuple[str, int] | Path, PlainValidator(listen_address)]

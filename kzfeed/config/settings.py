@@ -98,6 +98,16 @@ class ServerSettings(_Section):
     listen: addresses.ListenAddress | None = None
 
 
+class WebSettings(_Section):
+    """The archive browser: where it listens, by which names it may be called, and whether a proxy is in front of it."""
+
+    listen: addresses.ListenAddress = ("127.0.0.1", 8087)
+    hosts: addresses.HostNames = ()
+    """Names in its addresses, beside localhost and the loopback addresses."""
+    behind_proxy: values.Flag = False
+    """Whether a proxy asks for passwords, or for what else lets people in."""
+
+
 class MaintenanceSettings(_Section):
     """What the daemon does to keep the database small. Polls are summed up by day after `keep_polls`; 0: never."""
 
@@ -209,6 +219,7 @@ class Settings(_Section):
     parse: ParseSettings = ParseSettings()
     archive: ArchiveSettings = ArchiveSettings()
     server: ServerSettings = ServerSettings()
+    web: WebSettings = WebSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
     log: LogSettings = LogSettings()
     sources: tuple[SourceSettings, ...] = MIRRORS

@@ -86,6 +86,14 @@ git_push =
 # line it answers nowhere.
 # listen = "127.0.0.1:9464"
 
+[web]
+# Where `kzfeed web` shows the archive to browsers (docs/web.md): HOST:PORT, or unix:/PATH for a proxy.
+# listen = "127.0.0.1:8087"
+# Names by which browsers may call it, beside localhost and the loopback addresses.
+# hosts = ["archive.example"]
+# true: a proxy in front of it decides who may read the archive.
+behind_proxy =
+
 [maintenance]
 # How long each poll has a row of its own; later, polls are summed up by day (docs/reliability.md). 0: for ever.
 keep_polls =

@@ -6,6 +6,7 @@ Each entry holds what a feed can say in Atom's own elements, and the rest as JSO
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -27,27 +28,47 @@ _LANGUAGE = re.compile(r"[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*")
 _NOT_IN_IRI = re.compile('[\x00-\x20"<>\\\\^`{|}\x7f-\x9f]')
 """Characters that an address may hold after WHATWG's rules, and an IRI (RFC 3987) may not."""
 
-_HEAD = """<?xml version="1.0" encoding="utf-8"?>
-<feed xmlns="http://www.w3.org/2005/Atom" xmlns:kz="{namespace}">
-<id>{id}</id>
-<title>Articles exported by kzfeed</title>
-<updated>{now}</updated>
-<generator version="{version}">kzfeed</generator>
-"""
+
+@dataclass(frozen=True, slots=True)
+class FeedHead:
+    """What a feed says about itself: its identity, its title, when it changed last, and where it and its page are."""
+
+    id: str
+    title: str
+    updated: datetime
+    address: str | None = None
+    page: str | None = None
+
+
+def exported(now: datetime) -> FeedHead:
+    """The head of an export that was made at `now`."""
+    feed_id = uuid5(NAMESPACE_URL, f"{NAMESPACE}:{now.isoformat()}").urn
+    return FeedHead(feed_id, "Articles exported by kzfeed", now)
 
 
 @contextmanager
-def writer(stream: BinaryIO, *, now: datetime) -> Iterator[Write]:
-    """Writes an entry for each article, in a feed that was made at `now`."""
-    feed_id = uuid5(NAMESPACE_URL, f"{NAMESPACE}:{now.isoformat()}").urn
-    head = _HEAD.format(namespace=NAMESPACE, id=feed_id, now=iso_text(now), version=__version__)
-    stream.write(head.encode())
+def writer(stream: BinaryIO, head: FeedHead) -> Iterator[Write]:
+    """Writes the head of the feed, and an entry for each article."""
+    stream.write("".join(_head(head)).encode())
 
     def write(article: StoredArticle, record: ArticleRecord, sources: Sequence[SourceRecord]) -> None:
         stream.write("".join(_entry(article, record, sources)).encode())
 
     yield write
     stream.write(b"</feed>\n")
+
+
+def _head(head: FeedHead) -> Iterator[str]:
+    yield '<?xml version="1.0" encoding="utf-8"?>\n'
+    yield f"<feed{_attributes({'xmlns': 'http://www.w3.org/2005/Atom', 'xmlns:kz': NAMESPACE})}>\n"
+    yield _element("id", head.id)
+    yield _element("title", head.title)
+    yield _element("updated", iso_text(head.updated))
+    if head.address:
+        yield _empty("link", rel="self", type="application/atom+xml", href=_iri(head.address))
+    if head.page:
+        yield _empty("link", rel="alternate", type="text/html", href=_iri(head.page))
+    yield _element("generator", "kzfeed", version=__version__)
 
 
 def _entry(article: StoredArticle, record: ArticleRecord, sources: Sequence[SourceRecord]) -> Iterator[str]:

@@ -33,7 +33,7 @@ def _maker(form: Format, now: datetime, *, versions: bool) -> Callable[[BinaryIO
         case Format.CSV:
             return csv_table.writer
         case Format.ATOM:
-            return partial(atom.writer, now=now)
+            return partial(atom.writer, head=atom.exported(now))
         case Format.PARQUET:
             from kzfeed.export import parquet  # it imports a library that need not be installed
 

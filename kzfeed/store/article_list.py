@@ -26,6 +26,9 @@ _FIRST_HITS = 100
 _MOST_HITS = 2_000
 """How many hits of a search are filtered together, at first and at most."""
 
+_BEFORE_THE_UNDATED = Hit(None, 10**18 - 1)
+"""The place before the first undated article."""
+
 _article, _source, _tag, _sighting = tables.articles.c, tables.sources.c, tables.tags.c, tables.sightings.c
 _LISTED = sa.select(
     *(_article.id, _article.url_hash, _source.name.label("source"), _article.title, _article.url),
@@ -38,7 +41,7 @@ class Filter:
     """Articles of a selection that have each of these properties, where they are given.
 
     `revised`: there are older versions. `withdrawn`: a source no longer shows the article. `undated`: the time of
-    publication is unknown. `tag`: a category, as the feed writes it.
+    publication is unknown. `tag`: a category, as the feed writes it. `language`: what the feed names, such as `zh-CN`.
     """
 
     selection: Selection
@@ -46,6 +49,7 @@ class Filter:
     withdrawn: bool = False
     undated: bool = False
     tag: str | None = None
+    language: str | None = None
 
     @property
     def may_be_undated(self) -> bool:
@@ -65,6 +69,8 @@ class Filter:
         if self.withdrawn:
             withdrawn = sa.select(_sighting.article_id).where(_sighting.withdrawn_at.is_not(None))
             query = query.where(_is_among(withdrawn, connection))
+        if self.language is not None:
+            query = query.where(_article.language == self.language)
         if self.tag is not None:
             tagged = sa.select(_tag.article_id).where(_tag.tag == self.tag)
             query = query.where(_is_among(tagged, connection))
@@ -81,6 +87,24 @@ def _is_among(ids: sa.Select[int], connection: sa.Connection) -> sa.ColumnElemen
     if connection.execute(counted).scalar_one() <= _FEW:
         return _article.id.in_(ids)
     return ids.where(ids.selected_columns.article_id == _article.id).exists()
+
+
+_LANGUAGES = """
+WITH RECURSIVE languages (language) AS (
+  SELECT min(language) FROM articles
+  UNION ALL
+  SELECT (SELECT min(language) FROM articles WHERE language > languages.language)
+  FROM languages WHERE languages.language IS NOT NULL
+)
+SELECT language FROM languages WHERE language IS NOT NULL LIMIT :most
+"""
+
+
+def languages(database: Database, most: int) -> list[str]:
+    """The first languages that articles have, in order."""
+    # Neither engine jumps from value to value in an index by itself.
+    with database.read() as connection:
+        return list(connection.execute(sa.text(_LANGUAGES), {"most": most}).scalars())
 
 
 def place(article: dict[str, Any]) -> Hit:
@@ -138,6 +162,8 @@ def _hits(
     database: Database, index: Index, query: Query, chosen: Filter, after: Hit | None
 ) -> Iterator[dict[str, Any]]:
     sought, most = index_query(database, query), _FIRST_HITS
+    if chosen.undated and after is None:
+        after = _BEFORE_THE_UNDATED
     while hits := index.newest(sought, after, most):
         with database.read() as connection:
             rows = connection.execute(

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from sqlalchemy.exc import DatabaseError as DriverDatabaseError
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from kzfeed.errors import DatabaseError, DatabaseFileReplaced, DatabaseMissing
+from kzfeed.errors import DatabaseError, DatabaseFileReplaced, DatabaseMissing, StatementTimeout
 from kzfeed.store import sqlite
+from kzfeed.store.only_reading import restrict_to_reading, was_stopped
 from kzfeed.store.row_counts import counted_inserts
 from kzfeed.text import redacted
 
@@ -44,13 +46,17 @@ IDLE_WRITER_TIMEOUT_MS = 60_000
 class Database:
     """A database, reached through a pool of connections that all threads share."""
 
-    def __init__(self, url: str, *, create: bool = True) -> None:
+    def __init__(self, url: str, *, create: bool = True, statement_limit: timedelta | None = None) -> None:
         """Take a URL as operators write it: `sqlite:///kzfeed.db`, `postgresql://user@host/name`.
 
-        A missing SQLite file is created, or raises DatabaseError if `create` is False.
+        A missing SQLite file is created, or raises DatabaseError if `create` is False. With `statement_limit` the
+        engine refuses to write, and each statement that takes longer is stopped and raises StatementTimeout.
         """
+        self.statement_limit = statement_limit
         try:
             self.engine = _engine(url)
+            if statement_limit is not None:
+                restrict_to_reading(self.engine, statement_limit)
             self.file = _sqlite_file(self.engine.url)
             if self.file and not create and not self.file.is_file():
                 raise DatabaseMissing(f"there is no database {self.file}: `kzfeed backfill` and `kzfeed poll` make one")
@@ -246,6 +252,8 @@ def driver_errors(doing: str, file: Path | None) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         original = getattr(error, "orig", None)
+        if was_stopped(original):
+            raise StatementTimeout(f"{doing} the database took too long, and was stopped") from error
         if refusal := sqlite.refusal(original, file) if file else _postgresql_refusal(original):
             raise DatabaseError(refusal) from error
         where = f": {file}" if file else ""

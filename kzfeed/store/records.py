@@ -93,12 +93,18 @@ def whole_row(article: StoredArticle, record: ArticleRecord) -> Values:
 
 
 def stream_records(
-    database: Database, selection: Selection, on_unreadable: Callable[[int], None], *, versions: bool
+    database: Database,
+    selection: Selection,
+    on_unreadable: Callable[[int], None],
+    *,
+    versions: bool,
+    sources: bool = True,
 ) -> Iterator[tuple[StoredArticle, ArticleRecord, list[SourceRecord]]]:
     """The selected articles in the order of `queries.stream`, each with its record, as of one moment.
 
     Each source's record comes with the first article of the few that are read together and mention it; if all articles
-    are selected, sources without any come with the first. Without `versions`, older versions are left out.
+    are selected, sources without any come with the first. Without `versions`, older versions are left out;
+    without `sources`, the records of sources, whose addresses may be secret.
     `on_unreadable` is called with the id of each article of which something is on a damaged page.
     """
     described: set[str] = set()
@@ -109,11 +115,11 @@ def stream_records(
             mentioned = {name for record in records.values() for name in _mentioned(record)}
             if number == 0 and selection == Selection():
                 mentioned |= _without_articles(connection)
-            sources = _source_records(connection, mentioned - described)
+            described_now = _source_records(connection, mentioned - described) if sources else []
             described |= mentioned
             for article in batch:
-                yield article, records[article.id], sources
-                sources = []
+                yield article, records[article.id], described_now
+                described_now = []
 
 
 def _batches(articles: Iterator[StoredArticle]) -> Iterator[list[StoredArticle]]:

@@ -305,6 +305,9 @@ TEXTS = {
     ("archive", "git"): ("true", True),
     ("archive", "git_push"): ("true", True),
     ("server", "listen"): ("unix:/run/kzfeed/monitors.sock", Path("/run/kzfeed/monitors.sock")),
+    ("web", "listen"): ("unix:/run/kzfeed/web.sock", Path("/run/kzfeed/web.sock")),
+    ("web", "hosts"): ("archive.example ARCHIVE.example.org", ("archive.example", "archive.example.org")),
+    ("web", "behind_proxy"): ("true", True),
     ("defaults", "timezone"): ("Asia/Taipei", "Asia/Taipei"),
     ("log", "format"): ("console", "console"),
     ("log", "level"): ("error", "error"),
@@ -522,7 +525,7 @@ def test_two_sources_share_neither_name_nor_address(read: Read, other: str, said
         ('http.every = "1h"', "http.every = …: expected a known key (did you mean defaults.every?)"),
         (
             'origin = "x"',
-            "expected one of the keys database, http, hosts, defaults, parse, archive, server, maintenance, log, "
+            "expected one of the keys database, http, hosts, defaults, parse, archive, server, web, maintenance, log, "
             "sources, include",
         ),
         (

@@ -55,7 +55,7 @@ class SqliteIndex:
             raise DatabaseError("a database in memory has no search index: search needs a database in a file")
         self._archive = archive
         self.file = layout.file_of(archive.file)
-        self._index = Database(f"sqlite:///{self.file}")
+        self._index = Database(f"sqlite:///{self.file}", statement_limit=archive.statement_limit)
 
     def close(self) -> None:
         self._index.close()

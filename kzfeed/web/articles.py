@@ -1,0 +1,147 @@
+"""The list of articles: the newest first, filtered, searched, page by page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from kzfeed.errors import UsageError
+from kzfeed.instants import typed_instant
+from kzfeed.search.hits import Found, parse_key
+from kzfeed.search.query import Query, check_sources, parse
+from kzfeed.store.article_list import Filter, languages, listed, listed_hits, place
+from kzfeed.store.queries import Selection, source_names
+from kzfeed.store.search.index import IndexUnusable
+from kzfeed.store.search.pages import found
+from kzfeed.web.page import Page, PageRequest, PageRoute
+
+PAGE_SIZE = 50
+MOST_CHOICES = 100
+"""So many sources are a list to choose from; the name of one among more is typed."""
+
+YES = "1"
+FLAGS = ("changed", "withdrawn", "undated")
+CHOICES = ("q", "source", "since", "until", "language", "tag", *FLAGS)
+"""The arguments that choose articles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The articles that the arguments of a page choose: a filter, and a search within it."""
+
+    filter: Filter
+    query: Query | None
+
+    def page(self, request: PageRequest, after: str | None, limit: int) -> list[dict[str, Any]]:
+        """The first of these articles after a key, with the columns of the view `article_list`."""
+        archive, begin = request.archive, parse_key(after) if after else None
+        if self.query is None:
+            return listed(archive.database, self.filter, begin, limit)
+        return listed_hits(archive.database, archive.index, self.query, self.filter, begin, limit)
+
+
+def choice(request: PageRequest) -> Choice:
+    """What the arguments of the page choose. Raises UsageError."""
+    source, typed = request.argument("source"), request.argument("q")
+    if source:
+        check_sources((source,), source_names(request.archive.database))
+    selection = Selection(source, _instant(request, "since"), _instant(request, "until"))
+    changed, withdrawn, undated = (request.argument(name) is not None for name in FLAGS)
+    if undated and (selection.since or selection.until):
+        raise UsageError("an article without a date is in no period: leave out the dates, or `undated`")
+    chosen = Filter(selection, changed, withdrawn, undated, request.argument("tag"), request.argument("language"))
+    return Choice(chosen, parse(typed) if typed else None)
+
+
+def _instant(request: PageRequest, name: str) -> datetime | None:
+    typed = request.argument(name)
+    try:
+        return typed_instant(typed) if typed else None
+    except ValueError as error:
+        raise UsageError(f"{name}={typed}: {error}") from None
+
+
+def articles(request: PageRequest) -> Page:
+    """The page of articles that the arguments choose."""
+    chosen = choice(request)
+    rows = chosen.page(request, request.argument("after"), PAGE_SIZE + 1)
+    shown, there_are_more = rows[:PAGE_SIZE], len(rows) > PAGE_SIZE
+    hits = _hits(request, chosen.query, shown)
+    next_query = request.query(after=place(shown[-1]).key) if there_are_more else None
+    return Page(
+        title=_title(request),
+        values={
+            "days": _days(shown),
+            "hits": hits,
+            "next_query": next_query,
+            "is_first": request.argument("after") is None,
+            "form": _form(request),
+            "in_force": _in_force(request),
+            "export_query": request.query(after=None),
+            "unindexed": _unindexed(request, chosen.query),
+        },
+        data={"articles": [_as_json(row, hits) for row in shown], "next": next_query and f"/articles.json{next_query}"},
+        articles=[row["id"] for row in shown],
+    )
+
+
+def _hits(request: PageRequest, query: Query | None, rows: Sequence[Mapping[str, Any]]) -> dict[str, Found]:
+    """The titles and snippets of the articles that a search found, with their hits, by key."""
+    if query is None:
+        return {}
+    return {each.key: each for each in found(request.archive.database, query, [place(dict(row)) for row in rows])}
+
+
+def _days(rows: Sequence[Mapping[str, Any]]) -> list[tuple[datetime | None, list[dict[str, Any]]]]:
+    """The articles by the day of their publication (UTC); None for the undated."""
+    with_keys = [{**row, "key": place(dict(row)).key} for row in rows]
+    days = groupby(with_keys, lambda row: row["published_at"] and row["published_at"].date())
+    return [(day, list(of_day)) for day, of_day in days]
+
+
+def _as_json(row: Mapping[str, Any], hits: Mapping[str, Found]) -> dict[str, Any]:
+    key = place(dict(row)).key
+    snippet = {"snippet": hits[key].snippet.text} if key in hits else {}
+    return {**row, "key": key, **snippet}
+
+
+def _form(request: PageRequest) -> dict[str, Any]:
+    """What the form of filters offers, and what is in it."""
+    names = source_names(request.archive.database)
+    return {
+        "values": {name: request.argument(name) or "" for name in CHOICES},
+        "sources": names if len(names) <= MOST_CHOICES else None,
+        "languages": languages(request.archive.database, MOST_CHOICES),
+    }
+
+
+def _in_force(request: PageRequest) -> list[tuple[str, str, str]]:
+    """Each filter in force: its name, its value, and the query of the page without it."""
+    return [
+        (name, value, request.query(after=None, **{name: None}) or "/")
+        for name in CHOICES
+        if name != "q" and (value := request.argument(name)) is not None
+    ]
+
+
+def _title(request: PageRequest) -> str:
+    """The title of the page: what is searched for, and the filters in force."""
+    t = request.text
+    parts = [f"“{typed}”"] if (typed := request.argument("q")) else []
+    for name, value, _ in _in_force(request):
+        parts.append(t(f"filter.{name}") if name in FLAGS else f"{t(f'filter.{name}')} {value}")
+    return ", ".join(parts) or t("articles.title")
+
+
+def _unindexed(request: PageRequest, query: Query | None) -> int:
+    """How many articles the search cannot find yet. Raises UsageError if there is no index that can be used."""
+    if query is None:
+        return 0
+    try:
+        return request.archive.index.lag().articles
+    except IndexUnusable as error:
+        raise UsageError(str(error)) from error
+
+
+PAGES = (PageRoute("/", articles, "articles.html", stem="/articles", has_feed=True),)

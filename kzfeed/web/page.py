@@ -1,0 +1,206 @@
+"""Pages: a view makes a Page of a PageRequest, and PageRoute answers with it as HTML, as JSON or as an Atom feed.
+
+To add a page, write a view and a template, and put a PageRoute into `app.PAGES`.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from kzfeed.errors import UsageError
+from kzfeed.instants import iso_text
+from kzfeed.text import json_line
+from kzfeed.web.archive import Archive
+from kzfeed.web.atom import atom_feed
+from kzfeed.web.catalogue import HTML_LANGUAGE, LANGUAGES, Catalogue, preferred
+from kzfeed.web.guard import WITH_SCRIPT
+
+LANGUAGE_COOKIE = "kzfeed_language"
+_YEAR_S = 365 * 86_400
+
+
+class NotFound(UsageError):  # noqa: N818 - it is an answer
+    """There is no page at this address."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """What a view may use: the archive, the variable parts of the path, the arguments of the query, the language."""
+
+    archive: Archive
+    path: Mapping[str, str]
+    arguments: Mapping[str, str]
+    text: Catalogue
+
+    def argument(self, name: str) -> str | None:
+        """An argument without the spaces around it; None if it is missing or empty."""
+        return self.arguments.get(name, "").strip() or None
+
+    def query(self, **changes: str | None) -> str:
+        """The query of this page with some arguments changed, or left out where they are None: `?q=…`, or nothing."""
+        kept = {name: value for name, value in self.arguments.items() if name != "lang" and value.strip()}
+        arguments = {name: value for name, value in {**kept, **changes}.items() if value is not None}
+        return f"?{urlencode(arguments)}" if arguments else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page shows: its title, the values for its template, and the same as JSON.
+
+    `articles` are the ids of the articles on it, in order, for the Atom feed. `is_immutable` says that the page will
+    never show anything else.
+    """
+
+    title: str
+    values: Mapping[str, Any]
+    data: Mapping[str, Any]
+    articles: Sequence[int] = ()
+    is_immutable: bool = False
+
+
+View = Callable[[PageRequest], Page | Response]
+"""Makes a page, or another response such as a redirection. Raises NotFound, UsageError, DatabaseError."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRoute:
+    """The addresses of a page: `path` is HTML, `path`.json the data, and `path`.atom a feed where `has_feed` says so.
+
+    `stem` is what stands before these endings where it is not the path. `text` answers for the address with `.txt`.
+    `has_script` says that the page loads the script for keys; a page with HTML of publishers must not.
+    """
+
+    path: str
+    view: View
+    template: str
+    stem: str = ""
+    text: View | None = None
+    has_feed: bool = False
+    has_script: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Everything that all pages need."""
+
+    archive: Archive
+    templates: Environment
+    catalogues: Mapping[str, Catalogue] = field(repr=False)
+
+    def routes(self, page: PageRoute) -> Iterator[BaseRoute]:
+        """The routes of one page."""
+        stem = page.stem or page.path
+        # Those with an ending first: a variable part of a path would take the ending for its own.
+        yield Route(f"{stem}.json", lambda request: self._json(page, request))
+        if page.has_feed:
+            yield Route(f"{stem}.atom", lambda request: self._atom(page, request))
+        if page.text:
+            text = replace(page, view=page.text)
+            yield Route(f"{stem}.txt", lambda request: self._text(text, request))
+        yield Route(page.path, lambda request: self._html(page, request))
+
+    def catalogue(self, request: Request) -> Catalogue:
+        """The texts in the language that the address, the cookie or the browser asks for."""
+        for asked in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+            if asked and asked in self.catalogues:
+                return self.catalogues[asked]
+        return self.catalogues[preferred(request.headers.get("accept-language", ""))]
+
+    def render(self, template: str, request: Request, **values: Any) -> str:
+        """The HTML of a template. Every template has the texts as `t`, and the address of this page."""
+        text = self.catalogue(request)
+        others = [(name, f"?{_with_language(request, name)}") for name in LANGUAGES]
+        common = {"t": text, "html_language": HTML_LANGUAGE[text.language], "languages": others}
+        return self.templates.get_template(template).render(path=request.url.path, **common, **values)
+
+    def _view(self, page: PageRoute, request: Request) -> tuple[PageRequest, Page | Response]:
+        with self.archive.reopened_if_replaced():
+            asked = PageRequest(self.archive, request.path_params, dict(request.query_params), self.catalogue(request))
+            return asked, page.view(asked)
+
+    def _html(self, page: PageRoute, request: Request) -> Response:
+        asked, made = self._view(page, request)
+        if isinstance(made, Response):
+            return made
+        stem, query = page.stem or request.url.path, asked.query()
+        html = self.render(
+            page.template,
+            request,
+            title=made.title,
+            has_script=page.has_script,
+            json_address=f"{stem}.json{query}",
+            atom_address=f"{stem}.atom{asked.query(after=None)}" if page.has_feed else None,
+            **made.values,
+        )
+        response = cached(request, html.encode(), "text/html; charset=utf-8", is_immutable=made.is_immutable)
+        response.headers["Vary"] = "Accept-Language, Cookie"
+        if page.has_script:
+            response.headers["Content-Security-Policy"] = WITH_SCRIPT
+        if request.query_params.get("lang") == asked.text.language:
+            response.set_cookie(
+                LANGUAGE_COOKIE, asked.text.language, max_age=_YEAR_S, httponly=True, samesite="lax", secure=False
+            )
+        return response
+
+    def _json(self, page: PageRoute, request: Request) -> Response:
+        _, made = self._view(page, request)
+        if isinstance(made, Response):
+            return made
+        return cached(request, json_bytes(made.data), "application/json", is_immutable=made.is_immutable)
+
+    def _text(self, page: PageRoute, request: Request) -> Response:
+        _, made = self._view(page, request)
+        if isinstance(made, Page):
+            raise TypeError("the view of a text makes a response")
+        return made
+
+    def _atom(self, page: PageRoute, request: Request) -> Response:
+        asked, made = self._view(page, request)
+        if isinstance(made, Response):
+            return made
+        address = str(request.url)
+        html = str(request.url.replace(path=page.path if page.stem else request.url.path.removesuffix(".atom")))
+        feed = atom_feed(asked.archive.database, made.articles, title=made.title, address=address, page=html)
+        return cached(request, feed, "application/atom+xml")
+
+
+def _with_language(request: Request, language: str) -> str:
+    return urlencode({**request.query_params, "lang": language})
+
+
+def json_bytes(value: object) -> bytes:
+    """The value as JSON, with times in ISO 8601."""
+
+    def as_text(other: object) -> str:
+        if isinstance(other, datetime):
+            return iso_text(other)
+        if isinstance(other, date):
+            return other.isoformat()
+        raise TypeError(f"no JSON for {type(other).__name__}")
+
+    return json_line(value, default=as_text).encode() + b"\n"
+
+
+def cached(request: Request, body: bytes, media_type: str, *, is_immutable: bool = False) -> Response:
+    """The response with an ETag; 304 without the body if the browser has it already."""
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    # Private: a shared cache must not show the archive to those who may not see it.
+    caching = f"private, max-age={_YEAR_S}, immutable" if is_immutable else "private, no-cache"
+    headers = {"ETag": etag, "Cache-Control": caching}
+    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    if etag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
+
+
+def error_json(sentence: str, status: int) -> Response:
+    """The answer to a request for JSON that cannot be answered."""
+    return JSONResponse({"error": sentence}, status)

@@ -1,0 +1,95 @@
+"""Server of the archive browser: a socket of our own, on which uvicorn answers until SIGTERM or SIGINT."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from kzfeed.errors import ListenError
+
+Address = tuple[str, int] | Path
+"""Host and port, or the path of a Unix socket."""
+MOST_CONNECTIONS = 200
+BACKLOG = 64
+KEEP_ALIVE_S = 10
+LAST_REQUESTS_S = 5
+"""How long requests may still take after a signal to stop."""
+
+log = structlog.get_logger()
+
+
+def serve(app: ASGIApp, address: Address, *, behind_proxy: bool) -> None:
+    """Answer requests until a signal. `behind_proxy`: a proxy says where requests are from, and whether by https.
+
+    Raises ListenError if the address cannot be used.
+    """
+    with _listening(address) as listener:
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,  # who reads what is nobody's business
+            server_header=False,
+            proxy_headers=behind_proxy,
+            forwarded_allow_ips="*" if behind_proxy else None,
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=LAST_REQUESTS_S,
+        )
+        log.info("archive browser listens", address=shown(address, listener))
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def shown(address: Address, listener: socket.socket) -> str:
+    """The address as a person gives it to a browser or a proxy."""
+    if isinstance(address, Path):
+        return f"unix:{address}"
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+@contextmanager
+def _listening(address: Address) -> Iterator[socket.socket]:
+    try:
+        listener = _socket_file(address) if isinstance(address, Path) else _port(*address)
+    except OSError as error:
+        name = str(address) if isinstance(address, Path) else "{}:{}".format(*address)
+        raise ListenError(f"cannot listen on {name}: {error.strerror}: give --listen another address") from error
+    try:
+        with listener:
+            yield listener
+    finally:
+        if isinstance(address, Path):
+            address.unlink(missing_ok=True)
+
+
+def _port(host: str, port: int) -> socket.socket:
+    family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return _bound(listener, where)
+
+
+def _socket_file(path: Path) -> socket.socket:
+    if path.is_socket():
+        # Nobody listens on the socket of a process that was killed.
+        with socket.socket(socket.AF_UNIX) as probe, suppress(ConnectionRefusedError):
+            probe.connect(os.fspath(path))
+            raise OSError(None, "another process listens there")
+        path.unlink()
+    return _bound(socket.socket(socket.AF_UNIX), os.fspath(path))
+
+
+def _bound(listener: socket.socket, where: Any) -> socket.socket:
+    try:
+        listener.bind(where)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
