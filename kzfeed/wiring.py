@@ -18,6 +18,7 @@ from kzfeed.clock import utc_now
 from kzfeed.config import values
 from kzfeed.config.access import AccessSettings, access_settings
 from kzfeed.config.proxies import ProxyUrls
+from kzfeed.config.secrets import Secret
 from kzfeed.config.settings import HostSettings, Settings
 from kzfeed.errors import ConfigError, DatabaseFileReplaced
 from kzfeed.fetch.access import Access, AccessOf, authorities_of
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from kzfeed.pages import PageFetcher
     from kzfeed.server.monitor import Monitor
     from kzfeed.sync.job import FolderJob
+    from kzfeed.work_queue import WorkQueue
 
 BATCH_WEIGHT = 600
 POLL_WEIGHT = 8
@@ -92,7 +94,6 @@ async def _run(
     from kzfeed.maintenance import Maintenance
     from kzfeed.page_job import PageJob
     from kzfeed.poll_job import PollJob
-    from kzfeed.work_queue import WorkQueue
 
     with database.only_daemon():
         apply(settings, database, utc_now())
@@ -110,8 +111,8 @@ async def _run(
                 "sources": len(sources.hosts_by_name(database)),
             }
             with _indexing(settings, database) as indexing, _monitor(settings, database) as monitor:
-                async with page_fetcher(settings, polls) as pages:
-                    poll_job = PollJob(WorkQueue(polls), connections(settings))
+                async with page_fetcher(settings, polls) as pages, _work_queue(settings, polls) as queue:
+                    poll_job = PollJob(queue, connections(settings))
                     page_job = PageJob(pages, poll_job.queue.owner, page_slots(poll_job.slots))
                     daemon = Daemon(
                         poll_job,
@@ -131,6 +132,39 @@ async def _run(
                             monitor.on_page,
                         )
                     await daemon.run()
+
+
+@asynccontextmanager
+async def _work_queue(settings: Settings, polls: Poller) -> "AsyncIterator[WorkQueue]":
+    """The queue of due sources: that of a member where the configuration names a fleet.
+
+    Raises ConfigError if this daemon cannot be in a fleet.
+    """
+    # Imported late, as the daemon is.
+    from kzfeed.work_queue import WorkQueue
+
+    fleet = settings.fleet
+    if not fleet.servers:
+        yield WorkQueue(polls)
+        return
+    if polls.database.dialect != "postgresql":
+        raise _fleet_mistake(settings, "servers", "database.url with PostgreSQL, which the members of a fleet share")
+    try:
+        from kzfeed.fleet.member import membership
+    except ImportError as error:
+        raise _fleet_mistake(settings, "servers", f"the package of NATS: install kzfeed[fleet] ({error})") from error
+    token = fleet.token
+    try:
+        secret = token.read(settings.folder, settings.environ) if isinstance(token, Secret) else token
+    except ValueError as error:
+        raise _fleet_mistake(settings, "token", str(error)) from None
+    async with membership(polls, fleet.servers, secret) as queue:
+        yield queue
+
+
+def _fleet_mistake(settings: Settings, key: str, expected: str) -> ConfigError:
+    value = ", ".join(settings.fleet.servers or ()) if key == "servers" else values.UNSEEN
+    return ConfigError(f"fleet.{key}", value=value, expected=expected, origin=settings.origin_of(f"fleet.{key}"))
 
 
 @contextmanager

@@ -109,6 +109,24 @@ def database_url(value: object) -> str:
     return url
 
 
+def broker_urls(value: object) -> tuple[str, ...]:
+    """The URLs of servers of NATS: a list, or text with white space between them, because variables hold text."""
+    written = value.split() if isinstance(value, str) else value
+    found = tuple(map(_broker_url, written)) if isinstance(written, list | tuple) else (None,)
+    if None in found:
+        raise ValueError('URLs such as ["nats://a.example:4222", "nats://b.example:4222"], without a password')
+    return tuple(filter(None, found))
+
+
+def _broker_url(url: object) -> str | None:
+    with suppress(ValueError):  # a port that is not a number, a host that is not one
+        parts = urlsplit(url.strip()) if isinstance(url, str) else urlsplit("")
+        has_host_alone = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)
+        if parts.scheme in ("nats", "tls") and parse_host(parts.hostname or "") and parts.port != 0 and has_host_alone:
+            return parts.geturl()
+    return None
+
+
 def contact(value: object) -> str:
     """A URL or an e-mail address that may stand in the User-Agent, in round brackets."""
     found = value.strip() if isinstance(value, str) else " "
@@ -123,5 +141,6 @@ HostNames = Annotated[tuple[str, ...], PlainValidator(host_names)]
 FeedUrl = Annotated[str, PlainValidator(feed_url)]
 ProxyUrl = Annotated[str, PlainValidator(proxy_url)]
 ListenAddress = Annotated[tuple[str, int] | Path, PlainValidator(listen_address)]
+BrokerUrls = Annotated[tuple[str, ...], PlainValidator(broker_urls)]
 DatabaseUrl = Annotated[str, PlainValidator(database_url)]
 Contact = Annotated[str, PlainValidator(contact)]

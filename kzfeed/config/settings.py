@@ -108,6 +108,14 @@ class WebSettings(_Section):
     """Whether a proxy asks for passwords, or for what else lets people in."""
 
 
+class FleetSettings(_Section):
+    """The servers of NATS through which several daemons share the sources; none: the daemon is not in a fleet."""
+
+    servers: addresses.BrokerUrls | None = None
+    token: secrets.HeaderValue | None = Field(default=None, repr=False)
+    """The token that the servers ask for, or where it is."""
+
+
 class MaintenanceSettings(_Section):
     """What the daemon does to keep the database small. Polls are summed up by day after `keep_polls`; 0: never."""
 
@@ -220,6 +228,7 @@ class Settings(_Section):
     archive: ArchiveSettings = ArchiveSettings()
     server: ServerSettings = ServerSettings()
     web: WebSettings = WebSettings()
+    fleet: FleetSettings = FleetSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
     log: LogSettings = LogSettings()
     sources: tuple[SourceSettings, ...] = MIRRORS

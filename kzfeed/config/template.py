@@ -94,6 +94,12 @@ git_push =
 # true: a proxy in front of it decides who may read the archive.
 behind_proxy =
 
+[fleet]
+# The servers of NATS through which daemons on several machines share the sources of one PostgreSQL database
+# (docs/fleet.md). Without this line there is no fleet. token is what they ask for: { file = "PATH" }.
+# servers = ["nats://nats-0.example:4222", "nats://nats-1.example:4222", "nats://nats-2.example:4222"]
+# token = { file = "nats-token" }
+
 [maintenance]
 # How long each poll has a row of its own; later, polls are summed up by day (docs/reliability.md). 0: for ever.
 keep_polls =

@@ -47,6 +47,15 @@ class Busy:
     slots: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
+@dataclass(frozen=True, slots=True)
+class DueSource:
+    """A source that is due: its id, its host, and since when it is due."""
+
+    id: int
+    host: str
+    due_at: datetime
+
+
 def claim_due(
     database: Database, *, now: datetime, owner: str, lease: timedelta, limit: int, busy: Busy = Busy()
 ) -> list[Source]:
@@ -56,15 +65,9 @@ def claim_due(
     does not list as busy is due again: its poll could not be stored. The writer's lock is held only for the sources
     that are claimed, not while they are searched.
     """
-    # A claim that ends later than any daemon could have set was made before the clock went back: it does not count.
-    is_held = sa.and_(
-        _claim.claimed_by != owner, _claim.claimed_until.between(now + RESOLUTION, now + lease + LONGEST_LEASE)
-    )
+    is_held = _is_held(owner, now, lease)
     host_may_be_visited = _host_is_free(is_held, now)
-    conditions: tuple[HostCondition, SourceCondition] = (
-        lambda host: sa.and_(host_may_be_visited(host), host.not_in(list(busy.hosts))),
-        lambda source: sa.and_(_is_due(source, now), source.id.not_in(list(busy.source_ids))),
-    )
+    conditions = _searched(host_may_be_visited, now, busy)
     for _ in range(ATTEMPTS):
         with database.read() as connection:
             found = due_source_ids(connection, now, conditions, busy.slots, limit)
@@ -72,16 +75,73 @@ def claim_due(
             break
         # Another daemon may have claimed some of them since they were found, or others on their hosts.
         is_still_free = sa.and_(_source.id.in_(found), _is_due(_source, now), host_may_be_visited(_source.host))
-        values = (_source.id, _source.host, sa.literal(owner), sa.literal(now + lease, _claim.claimed_until.type))
-        claim = sa.insert(tables.claims).from_select(list(_claim.keys()), sa.select(*values).where(is_still_free))
-        with database.write() as connection:
-            connection.execute(sa.delete(tables.claims).where(_claim.source_id.in_(found), ~is_held))
-            claimed = connection.execute(claim.returning(_claim.source_id)).scalars().all()
-        if claimed:
-            with database.read() as connection:
-                rows = connection.execute(SELECT_SOURCES.where(_source.id.in_(claimed)).order_by(*_QUEUE)).all()
-            return list(map(source_from_row, rows))
+        if claimed := _make_claims(
+            database, is_still_free, sa.and_(_claim.source_id.in_(found), ~is_held), owner, now + lease
+        ):
+            return claimed
     return []
+
+
+def due_sources(database: Database, *, now: datetime, lease: timedelta, limit: int, busy: Busy) -> list[DueSource]:
+    """Up to `limit` due sources that nobody has claimed, as `claim_due` would choose them. Claims nothing."""
+    host_may_be_visited = _host_is_free(_is_held(None, now, lease), now)
+    with database.read() as connection:
+        found = due_source_ids(connection, now, _searched(host_may_be_visited, now, busy), busy.slots, limit)
+        columns = sa.select(_source.id, _source.host, _source.next_poll_at)
+        rows = connection.execute(columns.where(_source.id.in_(found)).order_by(*_QUEUE))
+        return [DueSource(*row) for row in rows]
+
+
+def claim_sources(
+    database: Database, wanted: Collection[DueSource], *, now: datetime, owner: str, lease: timedelta
+) -> list[Source]:
+    """Claim for `owner` those of these sources that still have this due time, until `now + lease`.
+
+    Skips sources on hosts that are paused or claimed by another owner. A source that was polled since then is due at
+    another time.
+    """
+    is_held = _is_held(owner, now, lease)
+    ids = [each.id for each in wanted]
+    due_times = sa.tuple_(_source.id, _source.next_poll_at).in_([(each.id, each.due_at) for each in wanted])
+    is_free = sa.and_(due_times, _source.enabled, is_polled(_source, now), _host_is_free(is_held, now)(_source.host))
+    return _make_claims(database, is_free, sa.and_(_claim.source_id.in_(ids), ~is_held), owner, now + lease)
+
+
+def _make_claims(
+    database: Database,
+    is_free: sa.ColumnElement[bool],
+    is_over: sa.ColumnElement[bool],
+    owner: str,
+    until: datetime,
+) -> list[Source]:
+    """Claim the sources that are free, after the claims that are over were deleted."""
+    values = (_source.id, _source.host, sa.literal(owner), sa.literal(until, _claim.claimed_until.type))
+    claim = sa.insert(tables.claims).from_select(list(_claim.keys()), sa.select(*values).where(is_free))
+    with database.write() as connection:
+        connection.execute(sa.delete(tables.claims).where(is_over))
+        claimed = connection.execute(claim.returning(_claim.source_id)).scalars().all()
+    if not claimed:
+        return []
+    with database.read() as connection:
+        rows = connection.execute(SELECT_SOURCES.where(_source.id.in_(claimed)).order_by(*_QUEUE)).all()
+    return list(map(source_from_row, rows))
+
+
+def _searched(host_may_be_visited: HostCondition, now: datetime, busy: Busy) -> tuple[HostCondition, SourceCondition]:
+    """The conditions of a search for due sources."""
+    return (
+        lambda host: sa.and_(host_may_be_visited(host), host.not_in(list(busy.hosts))),
+        lambda source: sa.and_(_is_due(source, now), source.id.not_in(list(busy.source_ids))),
+    )
+
+
+def _is_held(owner: str | None, now: datetime, lease: timedelta) -> sa.ColumnElement[bool]:
+    """Whether a claim is valid and not that of `owner`.
+
+    A claim that ends later than any daemon could have set was made before the clock went back: it does not count.
+    """
+    is_valid = _claim.claimed_until.between(now + RESOLUTION, now + lease + LONGEST_LEASE)
+    return is_valid if owner is None else sa.and_(_claim.claimed_by != owner, is_valid)
 
 
 def _host_is_free(is_held: sa.ColumnElement[bool], now: datetime) -> HostCondition:

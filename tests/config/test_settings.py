@@ -308,6 +308,8 @@ TEXTS = {
     ("web", "listen"): ("unix:/run/kzfeed/web.sock", Path("/run/kzfeed/web.sock")),
     ("web", "hosts"): ("archive.example ARCHIVE.example.org", ("archive.example", "archive.example.org")),
     ("web", "behind_proxy"): ("true", True),
+    ("fleet", "servers"): ("nats://a.example tls://b.example:4222", ("nats://a.example", "tls://b.example:4222")),
+    ("fleet", "token"): ("secret", "secret"),
     ("defaults", "timezone"): ("Asia/Taipei", "Asia/Taipei"),
     ("log", "format"): ("console", "console"),
     ("log", "level"): ("error", "error"),
@@ -433,6 +435,12 @@ def test_auto_without_trafilatura_says_what_to_install(read: Read, monkeypatch: 
             f"maintenance.keep_polls = 'long': expected {SOME_DURATION}, or 0 for ever",
         ),
         ('server.listen = "9464"', f"server.listen = '9464': expected {SOME_LISTENER}"),
+        (
+            'fleet.servers = ["http://nats.example"]',
+            "fleet.servers = a list: expected URLs such as "
+            '["nats://a.example:4222", "nats://b.example:4222"], without a password',
+        ),
+        ("fleet.token = 7", "fleet.token = …: expected text in ASCII, in one line that is not empty"),
         ("http.max_connections = 0", "http.max_connections = 0: expected a whole number from 1 up"),
         ("parse.max_entries = 0", "parse.max_entries = 0: expected a whole number from 1 up"),
         ("archive.git = 1", "archive.git = 1: expected true or false"),
@@ -525,8 +533,8 @@ def test_two_sources_share_neither_name_nor_address(read: Read, other: str, said
         ('http.every = "1h"', "http.every = …: expected a known key (did you mean defaults.every?)"),
         (
             'origin = "x"',
-            "expected one of the keys database, http, hosts, defaults, parse, archive, server, web, maintenance, log, "
-            "sources, include",
+            "expected one of the keys database, http, hosts, defaults, parse, archive, server, web, fleet, "
+            "maintenance, log, sources, include",
         ),
         (
             "[hosts.localhost]\nwait = 1",

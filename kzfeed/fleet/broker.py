@@ -1,0 +1,263 @@
+"""Connection of one member to NATS, and the stream of jobs there. The only module that imports nats."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Self
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import APIError, NotFoundError
+
+from kzfeed.errors import KzfeedError
+from kzfeed.fleet.jobs import Job, JobError, host_of_token, read, token_of, written
+
+ANSWER_S = 2.0
+"""How long an answer may take; without one the broker counts as away for as long."""
+SILENCE = timedelta(seconds=10)
+"""A job is delivered again after so long without a word of the member that has it."""
+REPLICAS = 3
+"""How many servers of a cluster hold the stream."""
+CONSUMER = "members"
+_NO_CLUSTER = 10074
+"""The error of JetStream that a server without a cluster holds no replicas."""
+_NOTHING_THERE = ("404", "408")
+
+log = structlog.get_logger()
+
+
+class BrokerAway(KzfeedError):  # noqa: N818 - it is an event
+    """NATS does not answer, or has no stream of this fleet."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """The jobs in the stream: how many wait, how many members have, and the hosts of all of them."""
+
+    waiting: int
+    in_flight: int
+    hosts: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A job that was delivered to this member. What it says of the job may get lost: then the job comes again."""
+
+    job: Job
+    _message: Msg
+
+    async def done(self) -> None:
+        """Take the job out of the stream."""
+        await _said(self._message.ack)
+
+    async def keep(self) -> None:
+        """Say that this member works on the job."""
+        await _said(self._message.in_progress)
+
+    async def give_back(self, pause: timedelta) -> None:
+        """Have the job delivered again after `pause`; until then the host gets no other one."""
+        await _said(lambda: self._message.nak(pause.total_seconds() or None))
+
+
+async def _said(say: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await say()
+    except nats.errors.Error as error:
+        log.debug("broker not told", error=repr(error))
+
+
+async def _delivery(message: Msg) -> Delivery | None:
+    try:
+        return Delivery(read(message.subject.rpartition(".")[2], message.data), message)
+    except JobError as error:
+        log.warning("job left out", error=str(error))
+        await _said(message.ack)
+        return None
+
+
+@dataclass(slots=True)
+class _Pull:
+    """A request for jobs: the subject of its answers, how many jobs are missing, and how it ended."""
+
+    subject: str
+    missing: int
+    status: str | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Broker:
+    """The connection, made and made again in the background; an async context manager.
+
+    `fleet` tells the fleet apart from others that use the same servers. Methods raise BrokerAway.
+    """
+
+    def __init__(self, servers: Sequence[str], token: str | None, fleet: str) -> None:
+        self._servers = list(servers)
+        self._token = token
+        self.stream = f"kzfeed-{hashlib.sha256(fleet.encode()).hexdigest()[:12]}"
+        self._client = Client()
+        self._connected = asyncio.Event()
+        self._connecting: asyncio.Task[None] | None = None
+        self._inbox = ""
+        self._pull = _Pull("", 0)
+        self._pulls = 0
+        self._arrived: list[Msg] = []
+        self._problem = "no connection yet"
+        self._away_until = 0.0
+
+    async def __aenter__(self) -> Self:
+        self._connecting = asyncio.create_task(self._stay_connected())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._connected.wait(), ANSWER_S)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._connecting:
+            self._connecting.cancel()
+        if self._client.is_connected:
+            with suppress(nats.errors.Error, TimeoutError):
+                await asyncio.wait_for(self._client.flush(), ANSWER_S)
+        with suppress(nats.errors.Error, TimeoutError, OSError):
+            await asyncio.wait_for(self._client.close(), ANSWER_S)
+
+    async def pull(self, most: int) -> list[Delivery]:
+        """Up to `most` jobs that wait now."""
+        client = self._available()
+        if (missing := most - len(self._arrived)) > 0:
+            self._pulls += 1
+            pull = self._pull = _Pull(f"{self._inbox}.{self._pulls}", missing)
+            request = json.dumps({"batch": missing, "no_wait": True}).encode()
+            with self._errors():
+                await client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{self.stream}.{CONSUMER}", request, pull.subject)
+                try:
+                    await asyncio.wait_for(pull.ended.wait(), ANSWER_S)
+                except TimeoutError:
+                    if not self._arrived:
+                        raise
+            if pull.status not in (None, *_NOTHING_THERE) and not self._arrived:
+                raise BrokerAway(f"NATS has no stream of this fleet yet (status {pull.status})")
+        taken, self._arrived = self._arrived[:most], self._arrived[most:]
+        return [delivery for message in taken if (delivery := await _delivery(message))]
+
+    async def put(self, jobs: Iterable[Job]) -> None:
+        """Put jobs into the stream. It refuses, without a word, those whose host has one already."""
+        client = self._available()
+        with self._errors():
+            for job in jobs:
+                await client.publish(f"{self.stream}.{token_of(job.host)}", written(job))
+
+    async def state(self) -> StreamState:
+        """The jobs in the stream, which is made if it is missing."""
+        stream = self._available().jetstream(timeout=ANSWER_S)
+        with self._errors():
+            try:
+                return await self._state(stream)
+            except NotFoundError:
+                await self._make_stream(stream)
+                return await self._state(stream)
+
+    async def _state(self, stream: JetStreamContext) -> StreamState:
+        consumer = await stream.consumer_info(self.stream, CONSUMER)
+        subjects = (await stream.stream_info(self.stream, subjects_filter=">")).state.subjects or {}
+        hosts = frozenset(host_of_token(subject.removeprefix(f"{self.stream}.")) for subject in subjects)
+        return StreamState(consumer.num_pending or 0, consumer.num_ack_pending or 0, hosts)
+
+    async def _make_stream(self, stream: JetStreamContext) -> None:
+        config = StreamConfig(
+            name=self.stream,
+            description="Due sources of kzfeed: one job for each host",
+            subjects=[f"{self.stream}.*"],
+            retention=RetentionPolicy.WORK_QUEUE,
+            # The database is the schedule: jobs that are lost are put in again.
+            storage=StorageType.MEMORY,
+            discard=DiscardPolicy.NEW,
+            max_msgs_per_subject=1,
+            discard_new_per_subject=True,
+            num_replicas=REPLICAS,
+        )
+        try:
+            await stream.add_stream(config)
+        except APIError as error:
+            if error.err_code != _NO_CLUSTER:
+                raise
+            await stream.add_stream(config.evolve(num_replicas=1))
+        consumer = ConsumerConfig(
+            durable_name=CONSUMER,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=SILENCE.total_seconds(),
+            max_ack_pending=-1,
+        )
+        await stream.add_consumer(self.stream, consumer)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether this member has a connection to a server of NATS."""
+        return bool(self._client.is_connected)
+
+    def _available(self) -> Client:
+        if not self._client.is_connected or asyncio.get_running_loop().time() < self._away_until:
+            raise BrokerAway(self._problem)
+        return self._client
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Raises errors of the client as BrokerAway. Where no answer came, the next one is not awaited for a while."""
+        try:
+            yield
+        except (nats.errors.Error, OSError) as error:
+            if isinstance(error, TimeoutError):
+                self._away_until = asyncio.get_running_loop().time() + ANSWER_S
+            self._problem = f"NATS failed: {error!r}"
+            raise BrokerAway(self._problem) from error
+
+    # --- connection --------------------------------------------------------------------------------------------------
+
+    async def _stay_connected(self) -> None:
+        while True:
+            closed = asyncio.Event()
+            await self._connect(closed)
+            self._connected.set()
+            await closed.wait()  # only after a refusal: other interruptions are bridged by the client
+
+    async def _connect(self, closed: asyncio.Event) -> None:
+        async def on_error(error: Exception) -> None:
+            self._problem = repr(error)
+            log.debug("connection to the broker", error=self._problem)
+
+        async def on_closed() -> None:
+            closed.set()
+
+        self._client = Client()
+        await self._client.connect(
+            self._servers,
+            error_cb=on_error,
+            closed_cb=on_closed,
+            name="kzfeed",
+            token=self._token,
+            connect_timeout=2,
+            reconnect_time_wait=1,
+            max_reconnect_attempts=-1,
+            ping_interval=2,
+        )
+        self._inbox = self._client.new_inbox()
+        await self._client.subscribe(f"{self._inbox}.*", cb=self._on_message)
+
+    async def _on_message(self, message: Msg) -> None:
+        pull = self._pull
+        status = (message.headers or {}).get("Status")
+        if status is None:
+            self._arrived.append(message)
+            pull.missing -= 1
+            if pull.missing <= 0:
+                pull.ended.set()
+        elif message.subject == pull.subject:
+            pull.status = status
+            pull.ended.set()

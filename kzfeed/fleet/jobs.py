@@ -1,0 +1,61 @@
+"""Jobs of a fleet: the sources of one host that are due, and how NATS carries them."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from kzfeed.errors import KzfeedError
+from kzfeed.instants import instant_of, milliseconds
+from kzfeed.store.claims import DueSource
+
+_NO_HOST = "%"
+
+
+class JobError(KzfeedError):
+    """A message is not a job that this version of kzfeed knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """The due sources of one host: one, or as many as the host allows to be visited at a time.
+
+    The due time of a source is the token of the job. A poll gives the source another one, so a job that was done
+    before fits no longer. No member polls a source before this time.
+    """
+
+    host: str
+    sources: tuple[DueSource, ...]
+
+
+def jobs_of(due: Iterable[DueSource]) -> list[Job]:
+    """The jobs for these sources, the host of the first source first."""
+    by_host: dict[str, list[DueSource]] = {}
+    for each in due:
+        by_host.setdefault(each.host, []).append(each)
+    return [Job(host, tuple(sources)) for host, sources in by_host.items()]
+
+
+def token_of(host: str) -> str:
+    """The host as one token of a subject in NATS, where dots separate tokens and `*` and `>` are wildcards."""
+    return quote(host, safe="").replace(".", "/") or _NO_HOST
+
+
+def host_of_token(token: str) -> str:
+    """The host of a token."""
+    return "" if token == _NO_HOST else unquote(token.replace("/", "."))
+
+
+def written(job: Job) -> bytes:
+    """The content of the message."""
+    return json.dumps({"sources": [[each.id, milliseconds(each.due_at)] for each in job.sources]}).encode()
+
+
+def read(token: str, content: bytes) -> Job:
+    """The job in a message. Raises JobError. What a later version adds is ignored."""
+    host = host_of_token(token)
+    try:
+        sources = json.loads(content)["sources"]
+        return Job(host, tuple(DueSource(int(id_), host, instant_of(int(due))) for id_, due in sources))
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
+        raise JobError(f"the job for the host {host} cannot be read: {error!r}") from error

@@ -1,0 +1,109 @@
+"""Leader of a fleet: the member that puts due sources into the stream of jobs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import structlog
+
+from kzfeed.errors import DatabaseError
+from kzfeed.fleet.broker import Broker, BrokerAway, StreamState
+from kzfeed.fleet.jobs import Job, jobs_of
+from kzfeed.store import claims
+from kzfeed.store.leadership import Leadership
+from kzfeed.work_queue import WorkQueue
+
+MOST_WAITING = 500
+"""How many jobs wait in the stream at most: more than all members take until the leader looks again."""
+TICK = timedelta(seconds=1)
+"""The time from one look for due sources to the next, and from one attempt to lead to the next."""
+BUSY_TICK = timedelta(milliseconds=100)
+"""The same while there are jobs."""
+
+log = structlog.get_logger()
+
+
+class Leader:
+    """The leader, in the process of one member. It does nothing while another member leads."""
+
+    def __init__(self, queue: WorkQueue, broker: Broker) -> None:
+        self._queue = queue
+        self._broker = broker
+        self._leadership = Leadership(queue.poller.database, queue.owner)
+        self.stream: StreamState | None = None
+        """The jobs in the stream as of the last look; None unless this member leads."""
+
+    async def look(self) -> bool:
+        """Put due sources into the stream, if this member leads or can lead now. Returns whether there are jobs.
+
+        A leader without the broker gives up, so that a member that has it can lead. Raises DatabaseError.
+        """
+        if not self._broker.is_connected or not await asyncio.to_thread(self._leadership.hold):
+            await self.give_up()
+            return False
+        try:
+            stream = await self._broker.state()
+            jobs = await self._due_jobs(stream)
+            await self._broker.put(jobs)
+        except BrokerAway as error:
+            log.debug("leader without broker", error=str(error))
+            await self.give_up()
+            return False
+        if self.stream is None:
+            log.info("leading the fleet", owner=self._queue.owner)
+        self.stream = stream
+        return bool(jobs or stream.hosts)
+
+    async def give_up(self) -> None:
+        """Let another member lead."""
+        if self.stream:
+            log.info("no longer leading the fleet", owner=self._queue.owner)
+        self.stream = None
+        if self._leadership.is_held:
+            await asyncio.to_thread(self._leadership.give_up)
+
+    def close(self) -> None:
+        """End the connection to the database. Called from a thread."""
+        self._leadership.give_up()
+
+    async def _due_jobs(self, stream: StreamState) -> list[Job]:
+        """Jobs for due sources of hosts that have none in the stream, as many as may wait there."""
+        missing = MOST_WAITING - stream.waiting
+        if missing <= 0:
+            return []
+        poller = self._queue.poller
+        slots = {host: 0 if host in stream.hosts else most for host, most in poller.host_queues.wide_hosts.items()}
+        due = await asyncio.to_thread(
+            claims.due_sources,
+            poller.database,
+            now=poller.clock(),
+            lease=self._queue.lease,
+            limit=missing,
+            busy=claims.Busy(hosts=stream.hosts, slots=slots),
+        )
+        return jobs_of(due)
+
+    async def run(self) -> None:
+        """Look for due sources again and again, until this is cancelled."""
+        while True:
+            is_busy = False
+            try:
+                is_busy = await self.look()
+            except DatabaseError:
+                # The jobs of the daemon meet the same error, and report it.
+                await self.give_up()
+            await asyncio.sleep((BUSY_TICK if is_busy else TICK).total_seconds())
+
+
+@asynccontextmanager
+async def leading(queue: WorkQueue, broker: Broker) -> AsyncIterator[Leader]:
+    """A leader that runs for the length of the block."""
+    leader = Leader(queue, broker)
+    running = asyncio.create_task(leader.run())
+    try:
+        yield leader
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.to_thread(leader.close)

@@ -1,0 +1,118 @@
+"""Queue of a member of a fleet: it takes jobs from the stream, and claims their sources in the database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from kzfeed.errors import DatabaseError
+from kzfeed.fleet.broker import SILENCE, Broker, BrokerAway, Delivery
+from kzfeed.fleet.leader import leading
+from kzfeed.model.polls import Source
+from kzfeed.poll import Poller
+from kzfeed.store import claims
+from kzfeed.store.leadership import database_identity
+from kzfeed.work_queue import WorkQueue
+
+RETRY = timedelta(seconds=1)
+"""After how long a job is delivered again whose sources could not be claimed because the database did not answer."""
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class FleetQueue(WorkQueue):
+    """The queue of a member. While the broker is away, it is the queue in the database alone.
+
+    Every member claims in the database, so a job that comes twice is polled once, and members with and without the
+    broker share the work.
+    """
+
+    lease: timedelta = SILENCE
+    broker: Broker = field(kw_only=True)
+    _deliveries: dict[int, Delivery] = field(default_factory=dict)
+    """The jobs that this member has, by the ids of their sources that it polls."""
+    _is_away: bool = False
+
+    async def due(self, limit: int) -> list[Source]:
+        """Take up to `limit` jobs and claim their sources; more sources only where a host may be visited at once."""
+        try:
+            deliveries = await self.broker.pull(limit)
+        except BrokerAway as error:
+            if not self._is_away:
+                log.warning("broker away, claiming in the database alone", error=str(error))
+            self._is_away = True
+            # Called by its class: `super()` knows no class with slots.
+            return await WorkQueue.due(self, limit)
+        if self._is_away:
+            log.info("broker available again")
+        self._is_away = False
+        return await self._claim(deliveries) if deliveries else []
+
+    async def _claim(self, deliveries: Sequence[Delivery]) -> list[Source]:
+        """Claim the sources of jobs. Jobs of which none can be claimed end: the leader puts in again what is due."""
+        by_id = {each.id: delivery for delivery in deliveries for each in delivery.job.sources}
+        # This member has them already: the broker did not hear of it in time.
+        self._deliveries |= {id_: by_id[id_] for id_ in by_id.keys() & self._sources.keys()}
+        now = self.poller.clock()
+        try:
+            claimed = await asyncio.to_thread(
+                claims.claim_sources,
+                self.poller.database,
+                [each for delivery in deliveries for each in delivery.job.sources if each.id not in self._sources],
+                now=now,
+                owner=self.owner,
+                lease=self.lease,
+            )
+        except DatabaseError:
+            for delivery in deliveries:
+                await delivery.give_back(RETRY)
+            raise
+        self._deliveries |= {source.id: by_id[source.id] for source in claimed}
+        for delivery in deliveries:
+            if not any(each.id in self._deliveries for each in delivery.job.sources):
+                await delivery.done()
+        return self._claimed(claimed, now)
+
+    async def keep(self) -> None:
+        """Prolong the claims on all sources that this member polls, and tell the broker that it works on them."""
+        await WorkQueue.keep(self)
+        for source in list(self._sources.values()):
+            if (delivery := self._deliveries.get(source.id)) and self.is_claimed(source):
+                await delivery.keep()
+
+    async def done(self, source: Source) -> None:
+        """Say that the poll of the source has ended. A job that another member may have is left to it."""
+        is_claimed = self.is_claimed(source)
+        await WorkQueue.done(self, source)
+        delivery = self._end(source)
+        if delivery and is_claimed:
+            await delivery.done()
+
+    async def give_back(self, source: Source, pause: timedelta) -> None:
+        """Say that the poll of the source was not stored. No member visits its host for the length of `pause`."""
+        await WorkQueue.give_back(self, source, pause)
+        if delivery := self._end(source):
+            await delivery.give_back(pause)
+
+    def _end(self, source: Source) -> Delivery | None:
+        """The job of the source, if none of its other sources is polled any more."""
+        delivery = self._deliveries.pop(source.id, None)
+        if delivery and any(each.id in self._deliveries for each in delivery.job.sources):
+            return None
+        return delivery
+
+
+@asynccontextmanager
+async def membership(poller: Poller, servers: Sequence[str], token: str | None) -> AsyncIterator[FleetQueue]:
+    """The queue of a new member of the fleet of the poller's database. The member can lead, too."""
+    fleet = await asyncio.to_thread(database_identity, poller.database)
+    async with Broker(servers, token, fleet) as broker:
+        with suppress(BrokerAway):  # the queue says so, at the first poll
+            await broker.state()  # makes the stream for the first member
+        queue = FleetQueue(poller, broker=broker)
+        async with leading(queue, broker):
+            yield queue

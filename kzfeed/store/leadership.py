@@ -1,0 +1,83 @@
+"""Lock of PostgreSQL by which one member of a fleet leads, and who that is."""
+
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from kzfeed.store.engine import Database, driver_errors
+
+LEADER_LOCK = 5_021_747_903
+"""Number of the advisory lock of the leader. Other programs in the same database must not use it."""
+SILENCE = timedelta(seconds=5)
+"""After how long without a question the server ends the lock: of a leader that was stopped, or whose machine vanished.
+"""
+
+_LEAD = sa.text(f"SELECT pg_try_advisory_lock({LEADER_LOCK})")
+_STILL_LEAD = sa.text("SELECT true")
+_NAME_SESSION = sa.text(
+    "SELECT set_config('application_name', :name, false), (SELECT set_config(name, :milliseconds, false)"
+    " FROM pg_settings WHERE name = 'idle_session_timeout')"
+)
+# Both numbers of a lock with one number are unsigned halves of it.
+_LEADER = sa.text(
+    "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted"
+    " AND objsubid = 1 AND classid = :high AND objid = :low"
+    " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+).bindparams(high=LEADER_LOCK >> 32, low=LEADER_LOCK & 0xFFFFFFFF)
+_MOST_NAME = 63
+"""Bytes of the name of a session in PostgreSQL."""
+_IDENTITY = sa.text(
+    "SELECT system_identifier, oid FROM pg_control_system(), pg_database WHERE datname = current_database()"
+)
+
+
+class Leadership:
+    """The lock of one member, on a connection of its own: it ends with the connection."""
+
+    def __init__(self, database: Database, owner: str) -> None:
+        self._database = database
+        self._owner = owner
+        self._connection: sa.Connection | None = None
+        self.is_held = False
+        """Whether this member leads, as far as it knows."""
+
+    def hold(self) -> bool:
+        """Take the lock or keep it, and return whether this member leads. Raises DatabaseError."""
+        was_held, self.is_held = self.is_held, False
+        try:
+            with driver_errors("choosing the leader of the fleet in", None):
+                if self._connection is None:
+                    was_held = False
+                    self._connection = self._connected()
+                self.is_held = bool(self._connection.execute(_STILL_LEAD if was_held else _LEAD).scalar())
+        except BaseException:
+            self.give_up()
+            raise
+        return self.is_held
+
+    def give_up(self) -> None:
+        """Let another member lead."""
+        connection, self._connection, self.is_held = self._connection, None, False
+        if connection is not None:
+            connection.close()
+
+    def _connected(self) -> sa.Connection:
+        connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        connection.detach()
+        milliseconds = str(round(SILENCE.total_seconds() * 1000))
+        connection.execute(_NAME_SESSION, {"name": self._owner[-_MOST_NAME:], "milliseconds": milliseconds})
+        return connection
+
+
+def leader(database: Database) -> str | None:
+    """The end of the name of the member that leads, at most 63 characters; None if nobody does."""
+    with database.read() as connection:
+        name: str | None = connection.execute(_LEADER).scalar()
+        return name
+
+
+def database_identity(database: Database) -> str:
+    """What tells this database apart from all others, also on other servers."""
+    with database.read() as connection:
+        server, oid = connection.execute(_IDENTITY).one()
+        return f"{server}/{oid}"

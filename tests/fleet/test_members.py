@@ -1,0 +1,75 @@
+"""Members of a fleet that run undisturbed, and daemons that cannot be members."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.faults.growing_feeds import document
+from tests.faults.processes import Running, configure, kzfeed
+from tests.faults.web_server import FeedServer, Reply, Request
+from tests.fleet.brokers import Brokers
+
+HOSTS = [f"127.0.12.{number}" for number in range(1, 21)]
+GAP_S = 0.3
+
+
+@pytest.fixture
+def web() -> Iterator[FeedServer]:
+    """Hosts whose feeds never change."""
+
+    def answer(request: Request) -> Reply:
+        return Reply(304) if request.etag else Reply(200, document("still", 0), etag='"still"')
+
+    with FeedServer(answer, HOSTS) as server:
+        yield server
+
+
+def sources(web: FeedServer) -> dict[str, str]:
+    """Two sources of each host."""
+    return {f"{host}-{part}": f"{web.addresses[host]}/{part}" for host in HOSTS for part in ("a", "b")}
+
+
+def test_members_share_the_sources_and_keep_the_gaps_of_hosts(
+    web: FeedServer, broker: Brokers, fleet_database: str, tmp_path: Path
+) -> None:
+    http = f'host_gap = "{GAP_S * 1000:.0f}ms"\nmin_interval = "0s"'
+    configure(tmp_path, sources(web), every="1s", http=http, more=broker.settings())
+    with Running(tmp_path, fleet_database, "run") as one, Running(tmp_path, fleet_database, "run") as two:
+        one.wait_for("poll", timeout=60)
+        two.wait_for("poll", timeout=60)
+        web.wait_for_requests(100, timeout=60)
+        assert (one.stop(), two.stop()) == (0, 0)
+
+    assert len(one.named("leading the fleet")) + len(two.named("leading the fleet")) == 1
+    assert Counter((request.host, request.path) for request in web.requests).keys() == {
+        (host, f"/{part}") for host in HOSTS for part in ("a", "b")
+    }
+    for host in HOSTS:
+        times = [request.at for request in web.requests if request.host == host]
+        assert min(after - before for before, after in pairwise(times)) >= GAP_S, (host, times)
+    assert not [event for each in (one, two) for event in each.events if event.get("level") in ("warning", "error")]
+
+
+def test_a_daemon_on_sqlite_cannot_be_a_member(broker: Brokers, tmp_path: Path) -> None:
+    configure(tmp_path, {"a": "http://127.0.0.1:9/a"}, more=broker.settings())
+
+    done = kzfeed(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", "run")
+
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"kzfeed: {tmp_path}/kzfeed.toml: fleet.servers = '{broker.urls[0]}': "
+        "expected database.url with PostgreSQL, which the members of a fleet share"
+    )
+
+
+def test_a_token_that_cannot_be_read_ends_the_daemon(broker: Brokers, fleet_database: str, tmp_path: Path) -> None:
+    configure(tmp_path, {"a": "http://127.0.0.1:9/a"}, more=broker.settings('token = { file = "missing" }'))
+
+    done = kzfeed(tmp_path, fleet_database, "run")
+
+    assert done.returncode == 2
+    assert "fleet.token" in done.stderr
+    assert f"expected a secret in the file {tmp_path}/missing, which cannot be read" in done.stderr
