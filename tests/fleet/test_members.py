@@ -41,9 +41,9 @@ def test_members_share_the_sources_and_keep_the_gaps_of_hosts(
         one.wait_for("poll", timeout=60)
         two.wait_for("poll", timeout=60)
         web.wait_for_requests(100, timeout=60)
+        assert len(one.named("leading the fleet")) + len(two.named("leading the fleet")) == 1
         assert (one.stop(), two.stop()) == (0, 0)
 
-    assert len(one.named("leading the fleet")) + len(two.named("leading the fleet")) == 1
     assert Counter((request.host, request.path) for request in web.requests).keys() == {
         (host, f"/{part}") for host in HOSTS for part in ("a", "b")
     }
