@@ -59,6 +59,10 @@ metadata = sa.MetaData(
 )
 
 
+LONGEST_LANGUAGE = 35
+"""The longest language tag that the index has: RFC 5646 §4.4.1 recommends room for so many characters."""
+
+
 def _some(name: str, *columns: str, where: str) -> sa.Index:
     """An index of only those rows that meet the condition."""
     return sa.Index(name, *columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
@@ -192,6 +196,8 @@ articles = sa.Table(
     # Addresses may be longer than what a B-tree of PostgreSQL takes.
     sa.Index(None, "url", postgresql_using="hash"),
     _some("ix_articles_undated", "id", where="published_at IS NULL"),
+    # Longer ones are no language tags, and may be longer than what a B-tree of PostgreSQL takes.
+    _some("ix_articles_language", "language", "published_at", "id", where=f"length(language) <= {LONGEST_LANGUAGE}"),
     _some("ix_articles_revised", "published_at", "id", where="revision > 1"),
     _some("ix_articles_revision_seen", "revision_seen_at", "id", where="revision > 1"),
 )

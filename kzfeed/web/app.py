@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
 from kzfeed.errors import DatabaseError, StatementTimeout, UsageError
+from kzfeed.store.search.index import IndexUnusable
 from kzfeed.web import article, articles
 from kzfeed.web.archive import Archive
 from kzfeed.web.catalogue import load_catalogues
@@ -56,6 +57,7 @@ def make_app(archive: Archive, access: Access = ANYBODY) -> ASGIApp:
         NotFound: partial(_not_found, pages),
         UsageError: partial(_wrong_request, pages),
         StatementTimeout: partial(_too_slow, pages),
+        IndexUnusable: partial(_no_index, pages),
         DatabaseError: partial(_database_failed, pages),
         Exception: partial(_internal_error, pages),
     }
@@ -84,6 +86,10 @@ def _wrong_request(pages: Pages, request: Request, error: Exception) -> Response
 def _too_slow(pages: Pages, request: Request, error: Exception) -> Response:
     log.warning("page not shown: its query took too long", path=request.url.path)
     return _error(pages, request, HTTPStatus.SERVICE_UNAVAILABLE, "too_slow")
+
+
+def _no_index(pages: Pages, request: Request, error: Exception) -> Response:
+    return _error(pages, request, HTTPStatus.SERVICE_UNAVAILABLE, "no_index", str(error))
 
 
 def _database_failed(pages: Pages, request: Request, error: Exception) -> Response:

@@ -1,13 +1,16 @@
 """The archive as pages read it: a database that the engine keeps from writing, and its search index."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from kzfeed.errors import DatabaseFileReplaced
+from kzfeed.errors import DatabaseError, DatabaseFileReplaced
+from kzfeed.model.articles import StoredArticle
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
+from kzfeed.store.queries import Selection
+from kzfeed.store.records import ArticleRecord, stream_records
 from kzfeed.store.search.index import Index
 from kzfeed.store.search.pages import open_index
 
@@ -22,6 +25,14 @@ class Archive:
     database: Database
     index: Index
 
+    def records(self, article_ids: Sequence[int]) -> list[tuple[StoredArticle, ArticleRecord]]:
+        """All that is known of these articles, in this order, without older versions. Raises DatabaseError.
+
+        Records of sources are left out, because the address of a feed may hold a secret.
+        """
+        found = stream_records(self.database, Selection(ids=article_ids), _raise, versions=False, sources=False)
+        return [(article, record) for article, record, _ in found]
+
     @contextmanager
     def reopened_if_replaced(self) -> Iterator[None]:
         """Let later requests read the new file if the block finds that the file of the database was replaced."""
@@ -31,6 +42,10 @@ class Archive:
             self.index.close()
             self.database.close()
             raise
+
+
+def _raise(article_id: int) -> None:
+    raise DatabaseError(f"the database is damaged, and article {article_id} cannot be read: run `kzfeed verify`")
 
 
 @contextmanager

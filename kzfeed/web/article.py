@@ -118,6 +118,6 @@ def _as_json(version: StoredVersion, address: str) -> Mapping[str, Any]:
 
 
 PAGES = (
-    PageRoute("/a/{hash}/v/{number}", version, "version.html", text=file, has_script=False),
-    PageRoute("/a/{hash}", article, "article.html", text=file, has_feed=True, has_script=False),
+    PageRoute("/a/{hash}/v/{number}", version, "version.html", others={"txt": file}, has_script=False),
+    PageRoute("/a/{hash}", article, "article.html", others={"txt": file}, has_feed=True, has_script=False),
 )

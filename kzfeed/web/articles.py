@@ -1,65 +1,22 @@
 """The list of articles: the newest first, filtered, searched, page by page."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from kzfeed.errors import UsageError
-from kzfeed.instants import typed_instant
-from kzfeed.search.hits import Found, parse_key
-from kzfeed.search.query import Query, check_sources, parse
-from kzfeed.store.article_list import Filter, languages, listed, listed_hits, place
-from kzfeed.store.queries import Selection, source_names
-from kzfeed.store.search.index import IndexUnusable
+from kzfeed.search.hits import Found
+from kzfeed.search.query import Query
+from kzfeed.store.article_list import languages, place
+from kzfeed.store.queries import source_names
 from kzfeed.store.search.pages import found
+from kzfeed.web.choice import CHOICES, FLAGS, choice
+from kzfeed.web.downloads import as_csv, as_json_lines
 from kzfeed.web.page import Page, PageRequest, PageRoute
 
 PAGE_SIZE = 50
 MOST_CHOICES = 100
 """So many sources are a list to choose from; the name of one among more is typed."""
-
-YES = "1"
-FLAGS = ("changed", "withdrawn", "undated")
-CHOICES = ("q", "source", "since", "until", "language", "tag", *FLAGS)
-"""The arguments that choose articles."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The articles that the arguments of a page choose: a filter, and a search within it."""
-
-    filter: Filter
-    query: Query | None
-
-    def page(self, request: PageRequest, after: str | None, limit: int) -> list[dict[str, Any]]:
-        """The first of these articles after a key, with the columns of the view `article_list`."""
-        archive, begin = request.archive, parse_key(after) if after else None
-        if self.query is None:
-            return listed(archive.database, self.filter, begin, limit)
-        return listed_hits(archive.database, archive.index, self.query, self.filter, begin, limit)
-
-
-def choice(request: PageRequest) -> Choice:
-    """What the arguments of the page choose. Raises UsageError."""
-    source, typed = request.argument("source"), request.argument("q")
-    if source:
-        check_sources((source,), source_names(request.archive.database))
-    selection = Selection(source, _instant(request, "since"), _instant(request, "until"))
-    changed, withdrawn, undated = (request.argument(name) is not None for name in FLAGS)
-    if undated and (selection.since or selection.until):
-        raise UsageError("an article without a date is in no period: leave out the dates, or `undated`")
-    chosen = Filter(selection, changed, withdrawn, undated, request.argument("tag"), request.argument("language"))
-    return Choice(chosen, parse(typed) if typed else None)
-
-
-def _instant(request: PageRequest, name: str) -> datetime | None:
-    typed = request.argument(name)
-    try:
-        return typed_instant(typed) if typed else None
-    except ValueError as error:
-        raise UsageError(f"{name}={typed}: {error}") from None
 
 
 def articles(request: PageRequest) -> Page:
@@ -135,13 +92,10 @@ def _title(request: PageRequest) -> str:
 
 
 def _unindexed(request: PageRequest, query: Query | None) -> int:
-    """How many articles the search cannot find yet. Raises UsageError if there is no index that can be used."""
-    if query is None:
-        return 0
-    try:
-        return request.archive.index.lag().articles
-    except IndexUnusable as error:
-        raise UsageError(str(error)) from error
+    """How many articles the search cannot find yet. Raises IndexUnusable."""
+    return 0 if query is None else request.archive.index.lag().articles
 
 
-PAGES = (PageRoute("/", articles, "articles.html", stem="/articles", has_feed=True),)
+EXPORTS = {"jsonl": as_json_lines, "csv": as_csv}
+
+PAGES = (PageRoute("/", articles, "articles.html", stem="/articles", has_feed=True, others=EXPORTS),)

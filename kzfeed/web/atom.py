@@ -7,22 +7,16 @@ from uuid import NAMESPACE_URL, uuid5
 
 from kzfeed.export.atom import FeedHead, writer
 from kzfeed.instants import EPOCH
-from kzfeed.store.engine import Database
-from kzfeed.store.queries import Selection
-from kzfeed.store.records import stream_records
+from kzfeed.web.archive import Archive
 
 
-def atom_feed(database: Database, article_ids: Sequence[int], *, title: str, address: str, page: str) -> bytes:
-    """The feed at `address` of the page at `page`: these articles, in this order, in their newest versions.
-
-    It leaves out what describes sources, because the address of a feed may hold a secret.
-    """
-    found = stream_records(database, Selection(ids=article_ids), lambda _: None, versions=False, sources=False)
-    entries = list(found)
-    changed: list[datetime] = [record.article["revision_seen_at"] for _, record, _ in entries]
+def atom_feed(archive: Archive, article_ids: Sequence[int], *, title: str, address: str, page: str) -> bytes:
+    """The feed at `address` of the page at `page`: these articles, in this order, in their newest versions."""
+    entries = archive.records(article_ids)
+    changed: list[datetime] = [record.article["revision_seen_at"] for _, record in entries]
     head = FeedHead(uuid5(NAMESPACE_URL, address).urn, title, max(changed, default=EPOCH), address, page)
     stream = BytesIO()
     with writer(stream, head) as write:
-        for article, record, sources in entries:
-            write(article, record, sources)
+        for article, record in entries:
+            write(article, record, [])
     return stream.getvalue()

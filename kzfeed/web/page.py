@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -74,15 +75,15 @@ View = Callable[[PageRequest], Page | Response]
 class PageRoute:
     """The addresses of a page: `path` is HTML, `path`.json the data, and `path`.atom a feed where `has_feed` says so.
 
-    `stem` is what stands before these endings where it is not the path. `text` answers for the address with `.txt`.
-    `has_script` says that the page loads the script for keys; a page with HTML of publishers must not.
+    `stem` stands before these endings where it is not the path. `others` are views for other endings, which make
+    responses. `has_script` says that the page loads the script for keys; a page with HTML of publishers must not.
     """
 
     path: str
     view: View
     template: str
     stem: str = ""
-    text: View | None = None
+    others: Mapping[str, View] = field(default_factory=dict)
     has_feed: bool = False
     has_script: bool = True
 
@@ -99,13 +100,12 @@ class Pages:
         """The routes of one page."""
         stem = page.stem or page.path
         # Those with an ending first: a variable part of a path would take the ending for its own.
-        yield Route(f"{stem}.json", lambda request: self._json(page, request))
+        yield Route(f"{stem}.json", partial(self._json, page))
         if page.has_feed:
-            yield Route(f"{stem}.atom", lambda request: self._atom(page, request))
-        if page.text:
-            text = replace(page, view=page.text)
-            yield Route(f"{stem}.txt", lambda request: self._text(text, request))
-        yield Route(page.path, lambda request: self._html(page, request))
+            yield Route(f"{stem}.atom", partial(self._atom, page))
+        for ending, view in page.others.items():
+            yield Route(f"{stem}.{ending}", partial(self._other, replace(page, view=view)))
+        yield Route(page.path, partial(self._html, page))
 
     def catalogue(self, request: Request) -> Catalogue:
         """The texts in the language that the address, the cookie or the browser asks for."""
@@ -156,10 +156,10 @@ class Pages:
             return made
         return cached(request, json_bytes(made.data), "application/json", is_immutable=made.is_immutable)
 
-    def _text(self, page: PageRoute, request: Request) -> Response:
+    def _other(self, page: PageRoute, request: Request) -> Response:
         _, made = self._view(page, request)
         if isinstance(made, Page):
-            raise TypeError("the view of a text makes a response")
+            raise TypeError(f"the view of an ending of {page.path} makes a page: it should make a response")
         return made
 
     def _atom(self, page: PageRoute, request: Request) -> Response:
@@ -168,7 +168,7 @@ class Pages:
             return made
         address = str(request.url)
         html = str(request.url.replace(path=page.path if page.stem else request.url.path.removesuffix(".atom")))
-        feed = atom_feed(asked.archive.database, made.articles, title=made.title, address=address, page=html)
+        feed = atom_feed(asked.archive, made.articles, title=made.title, address=address, page=html)
         return cached(request, feed, "application/atom+xml")
 
 

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from kzfeed.search.hits import Hit, parse_key
 from kzfeed.store import tables
-from kzfeed.store.article_list import Filter, listed, place
+from kzfeed.store.article_list import Filter, languages, listed, place
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
 from tests.cli.test_terminal import shown
@@ -189,8 +189,12 @@ def test_what_cannot_be_listed_is_refused_in_a_sentence(listing: List, options: 
         Filter(Selection("a"), undated=True),
         Filter(Selection(), tag="中亚"),
         Filter(Selection("a"), tag="中亚", withdrawn=True),
+        Filter(Selection(), language="zh-CN"),
+        Filter(Selection("a"), language="zh-CN", undated=True),
     ],
-    ids=lambda chosen: "-".join(each for each in ("revised", "withdrawn", "undated", "tag") if getattr(chosen, each)),
+    ids=lambda chosen: "-".join(
+        each for each in ("revised", "withdrawn", "undated", "tag", "language") if getattr(chosen, each)
+    ),
 )
 def test_no_page_reads_all_articles(archive: Database, chosen: Filter) -> None:
     pages = (None, Hit(1714567200000, 5), parse_key("undated:21"))
@@ -199,6 +203,20 @@ def test_no_page_reads_all_articles(archive: Database, chosen: Filter) -> None:
     assert plans
     for statement, plan in plans:
         assert not FULL_SCAN.search(plan), (statement, plan)
+
+
+def test_articles_are_chosen_by_the_language_of_their_feed(archive: Database) -> None:
+    too_long = "x" * 5_000
+    with archive.write() as connection:
+        for rest, language in enumerate(("zh-CN", "kk", too_long, None)):
+            chosen = sa.update(tables.articles).where(tables.articles.c.id % 4 == rest)
+            connection.execute(chosen.values(language=language))
+
+    assert languages(archive, 10) == ["kk", "zh-CN"]
+    assert languages(archive, 1) == ["kk"]
+    kazakh = [row["id"] for row in listed(archive, Filter(Selection(), language="kk"), None, 50)]
+    assert kazakh == [number for number in ORDER if number % 4 == 1]
+    assert listed(archive, Filter(Selection(), language=too_long), None, 50) == []
 
 
 def test_pages_of_a_tag_that_very_many_articles_have_follow_one_another(database: Database) -> None:

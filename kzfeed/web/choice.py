@@ -1,0 +1,53 @@
+"""The choice of articles that the arguments of a page make, for the list, its feed and its exports."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from kzfeed.errors import UsageError
+from kzfeed.instants import typed_instant
+from kzfeed.search.hits import parse_key
+from kzfeed.search.query import Query, check_sources, parse
+from kzfeed.store.article_list import Filter, listed, listed_hits
+from kzfeed.store.queries import Selection, source_names
+from kzfeed.web.page import PageRequest
+
+FLAGS = ("changed", "withdrawn", "undated")
+CHOICES = ("q", "source", "since", "until", "language", "tag", *FLAGS)
+"""The arguments that choose articles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The articles that the arguments of a page choose: a filter, and a search within it."""
+
+    filter: Filter
+    query: Query | None
+
+    def page(self, request: PageRequest, after: str | None, limit: int) -> list[dict[str, Any]]:
+        """The first of these articles after a key, with the columns of the view `article_list`."""
+        archive, begin = request.archive, parse_key(after) if after else None
+        if self.query is None:
+            return listed(archive.database, self.filter, begin, limit)
+        return listed_hits(archive.database, archive.index, self.query, self.filter, begin, limit)
+
+
+def choice(request: PageRequest) -> Choice:
+    """What the arguments of the page choose. Raises UsageError."""
+    source, typed = request.argument("source"), request.argument("q")
+    if source:
+        check_sources((source,), source_names(request.archive.database))
+    selection = Selection(source, _instant(request, "since"), _instant(request, "until"))
+    changed, withdrawn, undated = (request.argument(name) is not None for name in FLAGS)
+    if undated and (selection.since or selection.until):
+        raise UsageError("an article without a date is in no period: leave out the dates, or `undated`")
+    chosen = Filter(selection, changed, withdrawn, undated, request.argument("tag"), request.argument("language"))
+    return Choice(chosen, parse(typed) if typed else None)
+
+
+def _instant(request: PageRequest, name: str) -> datetime | None:
+    typed = request.argument(name)
+    try:
+        return typed_instant(typed) if typed else None
+    except ValueError as error:
+        raise UsageError(f"{name}={typed}: {error}") from None
