@@ -1,5 +1,5 @@
 """Benchmark of size: `python -m benchmarks.scale` compares the store's work in a small archive and in a large one, and
-measures a daemon that has many sources, and claims while all sources are due.
+measures a daemon that has many sources, claims while all sources are due, and several writers at once.
 
 The two archives take turns, each on its own server, so that a disturbance falls on both alike. CPU time includes that
 of PostgreSQL's process behind our connection.
@@ -17,7 +17,7 @@ from statistics import median
 
 from benchmarks.__main__ import machine, say
 from benchmarks.measure import Broken
-from benchmarks.scale import archives, backlog, many_sources
+from benchmarks.scale import archives, backlog, many_sources, writers
 from benchmarks.scale.archives import Shape, fill
 from benchmarks.scale.cost import Cost
 from benchmarks.scale.work import TASKS, Archive, Task
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--articles", type=int, default=10_000_000, help="in the large archive")
     parser.add_argument("--engine", choices=["sqlite", "postgresql", "both"], default="both")
-    parser.add_argument("--only", choices=["articles", "sources", "backlog"])
+    parser.add_argument("--only", choices=["articles", "sources", "backlog", "writers"])
     options = parser.parse_args(arguments)
     engines = ["sqlite", "postgresql"] if options.engine == "both" else [options.engine]
     say(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, load {os.getloadavg()[0]:.1f}", "")
@@ -60,6 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("")
     if options.only in (None, "backlog"):
         for line in backlog.table(engines):
+            say(line)
+        say("")
+    if options.only in (None, "writers") and "postgresql" in engines:
+        for line in writers.table():
             say(line)
     return 0
 

@@ -13,6 +13,7 @@ from kzfeed.model.articles import StoredArticle
 from kzfeed.store import tables
 from kzfeed.store.article_places import FormerPlaces, former_places
 from kzfeed.store.engine import Database
+from kzfeed.store.log_end import LogEnd, log_end
 from kzfeed.store.queries import Selection, stream_on
 
 _article, _change = tables.articles.c, tables.article_changes.c
@@ -75,7 +76,9 @@ def mark_before_all(database: Database) -> Mark:
 def batch_after(database: Database, mark: Mark, most: int) -> Batch | None:
     """At most `most` changed and `most` new articles after the mark; None if there is nothing after it."""
     with database.read() as connection:
-        ids, after = _ids_after(connection, mark, most)
+        end = log_end(connection)
+    with database.read() as connection:
+        ids, after = _ids_after(connection, mark, most, end)
         if after == mark:
             return None
         return Batch(list(stream_on(connection, Selection(ids=ids))), former_places(connection, ids), after)
@@ -89,17 +92,17 @@ def mark_at(connection: sa.Connection, article_id: int, change_id: int) -> Mark:
     return Mark(article_id, found[0], change_id, found[1])
 
 
-def changes_after(connection: sa.Connection, mark: Mark, most: int) -> Changes:
-    """At most `most` changes after the mark. A changed article beyond the mark is read as a new one."""
-    query = sa.select(_change.id, _change.article_id).where(_change.id > mark.change_id)
+def changes_after(connection: sa.Connection, mark: Mark, most: int, end: LogEnd) -> Changes:
+    """At most `most` changes after the mark, up to the end. A changed article beyond the mark is read as a new one."""
+    query = sa.select(_change.id, _change.article_id).where(_change.id > mark.change_id, _change.id <= end.change_id)
     rows = connection.execute(query.order_by(_change.id).limit(most)).all()
     covered = frozenset(row.article_id for row in rows if row.article_id <= mark.article_id)
     return Changes(len(rows), covered, rows[-1].id if rows else mark.change_id)
 
 
-def _ids_after(connection: sa.Connection, mark: Mark, most: int) -> tuple[Sequence[int], Mark]:
-    changes = changes_after(connection, mark, most)
-    later = sa.select(_article.id).where(_article.id > mark.article_id)
+def _ids_after(connection: sa.Connection, mark: Mark, most: int, end: LogEnd) -> tuple[Sequence[int], Mark]:
+    changes = changes_after(connection, mark, most, end)
+    later = sa.select(_article.id).where(_article.id > mark.article_id, _article.id <= end.article_id)
     new = connection.execute(later.order_by(_article.id).limit(most)).scalars().all()
     if not changes.count and not new:
         return (), mark

@@ -62,8 +62,8 @@ def claim_due(
     """Claim up to `limit` due sources for `owner`, the longest due first, until `now + lease`.
 
     Skips sources on hosts that are paused, busy, or claimed by another owner. A source that `owner` has claimed but
-    does not list as busy is due again: its poll could not be stored. The writer's lock is held only for the sources
-    that are claimed, not while they are searched.
+    does not list as busy is due again: its poll could not be stored. Daemons claim one after the other, but search at
+    the same time.
     """
     is_held = _is_held(owner, now, lease)
     host_may_be_visited = _host_is_free(is_held, now)
@@ -117,9 +117,12 @@ def _make_claims(
     """Claim the sources that are free, after the claims that are over were deleted."""
     values = (_source.id, _source.host, sa.literal(owner), sa.literal(until, _claim.claimed_until.type))
     claim = sa.insert(tables.claims).from_select(list(_claim.keys()), sa.select(*values).where(is_free))
-    with database.write() as connection:
+
+    def work(connection: sa.Connection) -> Sequence[int]:
         connection.execute(sa.delete(tables.claims).where(is_over))
-        claimed = connection.execute(claim.returning(_claim.source_id)).scalars().all()
+        return connection.execute(claim.returning(_claim.source_id)).scalars().all()
+
+    claimed = database.write_concurrently({"claims"}, work)
     if not claimed:
         return []
     with database.read() as connection:
@@ -172,8 +175,7 @@ def renew(database: Database, owner: str, source_ids: Collection[int], until: da
     """Extend the claims that `owner` still holds on these sources, and return the ids of the sources."""
     is_held = sa.and_(_claim.claimed_by == owner, _claim.source_id.in_(sorted(source_ids)))
     extend = sa.update(tables.claims).where(is_held).values(claimed_until=until).returning(_claim.source_id)
-    with database.write() as connection:
-        return set(connection.execute(extend).scalars())
+    return database.write_concurrently((), lambda connection: set(connection.execute(extend).scalars()))
 
 
 def release(database: Database, owner: str) -> None:

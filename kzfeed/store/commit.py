@@ -6,6 +6,7 @@ A poll that cannot be stored costs only itself: the others of its transaction ar
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from kzfeed.model.articles import Article, Overlap, Tally, WindowEntry
 from kzfeed.model.polls import Poll, Source
 from kzfeed.store import tables, windows
 from kzfeed.store.articles import store_articles
-from kzfeed.store.engine import Database, is_database_failure
+from kzfeed.store.engine import Database, is_database_failure, name_of_host, name_of_source
 from kzfeed.store.host_pauses import pause_hosts
 from kzfeed.store.known_articles import ArticleBatch
 from kzfeed.store.source_state import current_rows, end_overtaken_polls, save_states
@@ -58,8 +59,7 @@ def commit_polls(database: Database, commits: Sequence[PollCommit]) -> list[Poll
     if not commits:
         return []
     try:
-        with database.write() as connection:
-            return [poll for group in _independent(commits, _touched) for poll in _commit(connection, group)]
+        return database.write_concurrently(_names(commits), partial(_commit_all, commits))
     except DatabaseError as error:
         failure = error
     except Exception as error:  # noqa: BLE001 - the other polls must be stored whatever is wrong with this one
@@ -68,6 +68,10 @@ def commit_polls(database: Database, commits: Sequence[PollCommit]) -> list[Poll
     if len(commits) == 1 or is_database_failure(failure):
         return [failure] * len(commits)
     return _one_by_one(database, commits)
+
+
+def _commit_all(commits: Sequence[PollCommit], connection: sa.Connection) -> list[Poll | DatabaseError]:
+    return [poll for group in _independent(commits, _touched) for poll in _commit(connection, group)]
 
 
 def _one_by_one(database: Database, commits: Sequence[PollCommit]) -> list[Poll | DatabaseError]:
@@ -119,6 +123,19 @@ def _keys(articles: Iterable[Article]) -> set[str]:
 
 def _touched(commit: PollCommit) -> set[object]:
     return {commit.source.id, *_keys(commit.articles)}
+
+
+def _names(commits: Iterable[PollCommit]) -> set[str]:
+    """The names of what the polls touch: their sources and hosts, and the hosts of their articles.
+
+    Two sources can have an article in common only if its links are of one host, or if it has none.
+    """
+    names: set[str] = set()
+    for commit in commits:
+        urls = {source.url for source in (commit.source, commit.before) if source}
+        names |= {name_of_source(commit.source.id), *map(name_of_host, urls)}
+        names |= {name_of_host(each.url) if each.url else each.url_hash for each in commit.articles}
+    return names
 
 
 def _commit(connection: sa.Connection, commits: Sequence[PollCommit]) -> list[Poll]:

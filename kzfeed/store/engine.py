@@ -1,7 +1,7 @@
 """Connections and transactions on SQLite and PostgreSQL.
 
-There is one writer at a time: a write transaction holds SQLite's write lock (BEGIN IMMEDIATE) or an advisory lock of
-PostgreSQL. So what a transaction has read stays true until it commits.
+What a write transaction has read stays true until it commits, because no other one may change it meanwhile: SQLite has
+one writer at a time (BEGIN IMMEDIATE), and on PostgreSQL advisory locks keep those apart that touch the same things.
 """
 
 import fcntl
@@ -9,11 +9,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -22,13 +23,29 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from kzfeed.errors import DatabaseError, DatabaseFileReplaced, DatabaseMissing, StatementTimeout
+from kzfeed.hosts import host_of
 from kzfeed.store import sqlite
 from kzfeed.store.only_reading import restrict_to_reading, was_stopped
 from kzfeed.store.row_counts import counted_inserts
 from kzfeed.text import redacted
 
+T = TypeVar("T")
+
 WRITER_LOCK = 5_021_747_902
-"""Number of PostgreSQL's advisory lock of the writer. Other programs in the same database must not use it."""
+"""Number of PostgreSQL's advisory lock of writers: one that is alone holds it exclusively, all others share it. Other
+programs in the same database must not use it."""
+TOUCHED_SPACE = 50_218
+"""The first number of the advisory locks on what a write transaction touches. Other programs must not use it either."""
+MOST_TOUCHED = 256
+"""A transaction that touches more is alone: PostgreSQL's table of locks has room for some thousands."""
+WRITE_ATTEMPTS = 5
+"""How often a transaction is tried that PostgreSQL ends because of what another one did at the same time."""
+WRITE_PAUSE_S = 0.02
+_CONFLICTS = {"40001", "40P01", "23505"}  # serialization_failure, deadlock_detected, unique_violation
+_LOCK_TOUCHED = f"""
+SELECT CASE WHEN key IS NULL THEN pg_advisory_xact_lock_shared({WRITER_LOCK})
+  ELSE pg_advisory_xact_lock({TOUCHED_SPACE}, key) END FROM unnest(%s::integer[]) AS key
+"""  # noqa: S608 - numbers of ours
 RECONNECT_S = 1.0
 """The time after a failed attempt before PostgreSQL is asked again."""
 POSTGRESQL_TIMEOUTS = {
@@ -88,16 +105,47 @@ class Database:
     def write(self) -> Iterator[sa.Connection]:
         """The only writer: commits at the end of the block, and rolls back if the block raises.
 
+        Whatever is done often is done by `write_concurrently`: on PostgreSQL this one waits for all transactions.
+
         Rows that it inserts are counted (`row_counts`). Raises DatabaseFileReplaced if the file of an SQLite database
         is no longer in its place, also when this happens before the commit is done.
         """
-        with driver_errors("writing", self.file), self._writer:
+        with self._writer, self._transaction() as connection:
+            if self.dialect == "postgresql":
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+            yield connection
+
+    def write_concurrently(self, touched: Collection[str], work: Callable[[sa.Connection], T]) -> T:
+        """Return what `work` returns within a write transaction. On PostgreSQL, it runs beside others.
+
+        `touched` names all that it touches: two transactions with a name in common run one after the other. `work` is
+        called again, in a new transaction, if PostgreSQL ended the first one for a conflict with another one.
+        """
+        if self.dialect != "postgresql" or len(touched) > MOST_TOUCHED:
+            with self.write() as connection:
+                return work(connection)
+        # The lock of writers first, then the others in order: so no two transactions wait for each other here.
+        locks = [None, *sorted({zlib.crc32(name.encode()) - 2**31 for name in touched})]
+        for attempts_left in reversed(range(WRITE_ATTEMPTS)):
+            try:
+                with self._transaction() as connection:
+                    connection.exec_driver_sql(_LOCK_TOUCHED, (locks,))
+                    return work(connection)
+            except DatabaseError as error:
+                if not attempts_left or _sqlstate(error) not in _CONFLICTS:
+                    raise
+            # Otherwise it could take the lock back for which the other one has been waiting.
+            time.sleep(WRITE_PAUSE_S)
+        raise AssertionError("the last attempt returns or raises")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        with driver_errors("writing", self.file):
             connection = self._connect().execution_options(kzfeed_write=True)
             with connection, connection.begin():
                 if self.dialect == "postgresql":
                     connection.exec_driver_sql(
-                        f"SELECT pg_advisory_xact_lock({WRITER_LOCK}), "
-                        f"set_config('idle_in_transaction_session_timeout', '{IDLE_WRITER_TIMEOUT_MS}', true)"
+                        f"SELECT set_config('idle_in_transaction_session_timeout', '{IDLE_WRITER_TIMEOUT_MS}', true)"
                     )
                 with counted_inserts(connection):
                     yield connection
@@ -265,6 +313,20 @@ def _postgresql_refusal(error: object) -> str | None:
     if getattr(error, "sqlstate", None) == "42501":  # insufficient_privilege
         return f"the role in this database's URL lacks a right (docs/database.md says who needs which): {error}"
     return None
+
+
+def name_of_source(source_id: int) -> str:
+    """The name of a source for `write_concurrently`."""
+    return f"source {source_id}"
+
+
+def name_of_host(url: str) -> str:
+    """The name of a URL's host for `write_concurrently`; the host with a final dot is the same."""
+    return f"host {host_of(url).rstrip('.')}"
+
+
+def _sqlstate(error: DatabaseError) -> str | None:
+    return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None)
 
 
 def is_database_failure(error: DatabaseError) -> bool:

@@ -55,9 +55,13 @@ def beat(database: Database, heartbeat: Heartbeat) -> None:
     is_over = _daemon.seen_at < heartbeat.seen_at - FORGOTTEN_AFTER
     # An SQLite database has one daemon.
     is_forgotten = sa.true() if database.dialect == "sqlite" else is_over
-    with database.write() as connection:
-        connection.execute(sa.delete(tables.daemons).where(_daemon.name != heartbeat.name, is_forgotten))
+    forgotten = sa.delete(tables.daemons).where(_daemon.name != heartbeat.name, is_forgotten)
+
+    def record(connection: sa.Connection) -> None:
+        connection.execute(forgotten)
         connection.execute(_BEAT, asdict(heartbeat))
+
+    database.write_concurrently((), record)
 
 
 def end(database: Database, name: str) -> None:

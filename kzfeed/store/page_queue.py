@@ -104,11 +104,13 @@ def claim_pages(database: Database, claim: PageClaim) -> list[DuePage]:
         found = _due_of_each_host(connection, claim)
     if not found:
         return []
-    with database.write() as connection:
-        update = _UPDATE.where(_page.article_id.in_(found), *_is_ready(_page, claim))
-        update = update.values(claimed_by=claim.owner, claimed_until=claim.until)
-        claimed = connection.execute(update.returning(_page.article_id)).scalars().all()
-        return _due_pages(connection, claimed)
+    update = _UPDATE.where(_page.article_id.in_(found), *_is_ready(_page, claim))
+    update = update.values(claimed_by=claim.owner, claimed_until=claim.until).returning(_page.article_id)
+
+    def claimed(connection: sa.Connection) -> list[DuePage]:
+        return _due_pages(connection, connection.execute(update).scalars().all())
+
+    return database.write_concurrently({"claims of pages"}, claimed)
 
 
 def _due_of_each_host(connection: sa.Connection, claim: PageClaim) -> list[int]:
@@ -188,9 +190,8 @@ def _due_pages(connection: sa.Connection, article_ids: Collection[int]) -> list[
 def renew_pages(database: Database, owner: str, article_ids: Collection[int], until: datetime) -> set[int]:
     """Extend the claims that `owner` still holds on the pages of these articles, and return their ids."""
     is_held = sa.and_(_page.claimed_by == owner, _page.article_id.in_(sorted(article_ids)))
-    with database.write() as connection:
-        extend = _UPDATE.where(is_held).values(claimed_until=until).returning(_page.article_id)
-        return set(connection.execute(extend).scalars())
+    extend = _UPDATE.where(is_held).values(claimed_until=until).returning(_page.article_id)
+    return database.write_concurrently((), lambda connection: set(connection.execute(extend).scalars()))
 
 
 def release_pages(database: Database, owner: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import sqlalchemy as sa
 
@@ -12,7 +13,7 @@ from kzfeed.model.articles import Article
 from kzfeed.model.pages import REFUSALS, DuePage, PageFailure, PageOutcome, PageRecord, PageVisit, ReadPage
 from kzfeed.store import tables
 from kzfeed.store.articles import store_articles
-from kzfeed.store.engine import Database
+from kzfeed.store.engine import Database, name_of_host, name_of_source
 from kzfeed.store.host_pauses import pause_hosts
 from kzfeed.store.known_articles import ArticleBatch
 
@@ -23,36 +24,40 @@ _UPDATE = sa.update(tables.page_fetches)
 
 def finish_page(database: Database, page: DuePage, visit: PageVisit, owner: str, now: datetime) -> PageRecord | None:
     """Store what a visit to a page brought, all in one transaction; None if the claim on it has passed to another."""
-    with database.write() as connection:
-        if connection.execute(sa.select(_page.claimed_by).where(_page.article_id == page.article_id)).scalar() != owner:
-            return None
-        brought, flaw = visit.result, None
-        if isinstance(brought, ReadPage):
-            result, flaw = _judged(connection, page, brought.article), brought.flaw
-        else:
-            result = brought
-        if isinstance(result, Article):
-            batch = ArticleBatch(page.source_id, [result], now, is_live=False, content_from="page")
-            [tally] = store_articles(connection, [batch])
-            record = PageRecord("stored" if tally.revised else "same", flaw=flaw)
-        else:
-            outcome: PageOutcome = "refused" if result.kind in REFUSALS else "failed"
-            record = PageRecord(outcome, result.kind, result.error, result.next_try_at)
-        fetched = {"fetched_at": now} if isinstance(brought, ReadPage) else {}
-        connection.execute(
-            _UPDATE.where(_page.article_id == page.article_id).values(
-                **fetched,
-                next_try_at=record.next_try_at,
-                tries=result.tries if isinstance(result, PageFailure) else page.tries + 1,
-                tried_at=now,
-                outcome=record.outcome,
-                error=f"{record.error_kind}: {record.error}" if record.error else record.flaw,
-                claimed_by=None,
-                claimed_until=None,
-            )
+    touched = {name_of_source(page.source_id), name_of_host(page.url)}
+    return database.write_concurrently(touched, partial(_finish, page, visit, owner, now))
+
+
+def _finish(page: DuePage, visit: PageVisit, owner: str, now: datetime, connection: sa.Connection) -> PageRecord | None:
+    if connection.execute(sa.select(_page.claimed_by).where(_page.article_id == page.article_id)).scalar() != owner:
+        return None
+    brought, flaw = visit.result, None
+    if isinstance(brought, ReadPage):
+        result, flaw = _judged(connection, page, brought.article), brought.flaw
+    else:
+        result = brought
+    if isinstance(result, Article):
+        batch = ArticleBatch(page.source_id, [result], now, is_live=False, content_from="page")
+        [tally] = store_articles(connection, [batch])
+        record = PageRecord("stored" if tally.revised else "same", flaw=flaw)
+    else:
+        outcome: PageOutcome = "refused" if result.kind in REFUSALS else "failed"
+        record = PageRecord(outcome, result.kind, result.error, result.next_try_at)
+    fetched = {"fetched_at": now} if isinstance(brought, ReadPage) else {}
+    connection.execute(
+        _UPDATE.where(_page.article_id == page.article_id).values(
+            **fetched,
+            next_try_at=record.next_try_at,
+            tries=result.tries if isinstance(result, PageFailure) else page.tries + 1,
+            tried_at=now,
+            outcome=record.outcome,
+            error=f"{record.error_kind}: {record.error}" if record.error else record.flaw,
+            claimed_by=None,
+            claimed_until=None,
         )
-        _leave_alone(connection, page, visit, now)
-        return record
+    )
+    _leave_alone(connection, page, visit, now)
+    return record
 
 
 def _judged(connection: sa.Connection, page: DuePage, article: Article) -> Article | PageFailure:

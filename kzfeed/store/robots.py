@@ -47,5 +47,4 @@ def save_robots(database: Database, origin: str, file: RobotsFile) -> None:
     """Keep the robots.txt of this origin."""
     error = file.error and f"{file.error_kind}: {file.error}"
     values = {"origin": origin, "fetched_at": file.fetched_at, "rules": file.rules, "error": error}
-    with database.write() as connection:
-        connection.execute(_UPSERT, values)
+    database.write_concurrently((), lambda connection: connection.execute(_UPSERT, values))

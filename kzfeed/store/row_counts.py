@@ -1,11 +1,12 @@
 """Row counts of the tables (table `row_counts`), by which `verify` sees that rows were deleted.
 
 Each of the tables COUNTED must hold as many rows as kzfeed has inserted, less those that it has deleted: old polls,
-which are summed up (`poll_days`). The counts are written in the transaction that inserts or deletes the rows.
+which are summed up (`poll_days`). The counts are written in the transaction that inserts or deletes the rows. On
+PostgreSQL the count of a table is the sum of several rows, so that concurrent transactions do not wait for each other.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,11 +21,17 @@ _NOT_COUNTED = (
 )
 COUNTED = [table for table in tables.metadata.sorted_tables if table not in _NOT_COUNTED]
 
+SLOTS = 64
+"""The most rows that share the count of a table."""
+_SLOT = {"sqlite": "0", "postgresql": f"pg_backend_pid() % {SLOTS}"}
 # Text, because both engines share this syntax and SQLAlchemy has `ON CONFLICT` only for one dialect at a time.
-_ADD = sa.text(
-    "INSERT INTO row_counts (table_name, row_count) VALUES (:table_name, :inserted) "
-    "ON CONFLICT (table_name) DO UPDATE SET row_count = row_counts.row_count + excluded.row_count"
-)
+_ADD = {
+    dialect: sa.text(
+        f"INSERT INTO row_counts (table_name, slot, row_count) VALUES (:table_name, {slot}, :inserted) "  # noqa: S608
+        "ON CONFLICT (table_name, slot) DO UPDATE SET row_count = row_counts.row_count + excluded.row_count"
+    )
+    for dialect, slot in _SLOT.items()
+}
 
 
 @contextmanager
@@ -42,19 +49,24 @@ def counted_inserts(connection: sa.Connection) -> Iterator[None]:
     sa.event.listen(connection, "after_execute", count)
     yield
     if inserted:
-        connection.execute(_ADD, [{"table_name": name, "inserted": rows} for name, rows in sorted(inserted.items())])
+        _add(connection, inserted)
 
 
 def count_deleted(connection: sa.Connection, table: sa.Table, deleted: int) -> None:
     """Take rows that kzfeed itself has deleted from the count of their table."""
-    connection.execute(_ADD, [{"table_name": table.name, "inserted": -deleted}])
+    _add(connection, {table.name: -deleted})
+
+
+def _add(connection: sa.Connection, rows: Mapping[str, int]) -> None:
+    counts = [{"table_name": name, "inserted": number} for name, number in sorted(rows.items())]
+    connection.execute(_ADD[connection.dialect.name], counts)
 
 
 def row_counts(connection: sa.Connection) -> dict[str, int]:
     """The counted rows of each table, by its name; a table of which none was counted is missing."""
     row_count = tables.row_counts.c
-    rows = connection.execute(sa.select(row_count.table_name, row_count.row_count))
-    return {row.table_name: row.row_count for row in rows}
+    sums = sa.select(row_count.table_name, sa.func.sum(row_count.row_count)).group_by(row_count.table_name)
+    return {table_name: int(rows) for table_name, rows in connection.execute(sums)}
 
 
 def wrong_counts(connection: sa.Connection) -> Iterator[tuple[str, int, int]]:

@@ -379,7 +379,9 @@ row_counts = sa.Table(
     "row_counts",
     metadata,
     sa.Column("table_name", sa.Text, primary_key=True),
+    sa.Column("slot", sa.Integer, primary_key=True, server_default="0"),
     sa.Column("row_count", sa.BigInteger, nullable=False),
+    implicit_returning=False,  # nobody asks for the slot of a new row
 )
 
 day_counts = sa.Table(

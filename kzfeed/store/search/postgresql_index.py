@@ -19,6 +19,7 @@ from kzfeed.search.document import document
 from kzfeed.search.hits import Hit, Lag
 from kzfeed.store.article_log import changes_after, has_mark, mark_at
 from kzfeed.store.engine import Database, driver_errors
+from kzfeed.store.log_end import log_end
 from kzfeed.store.search import postgresql_schema as layout
 from kzfeed.store.search.index import (
     BUILD_BATCH,
@@ -220,12 +221,13 @@ def _usable_state(connection: sa.Connection, prefix: str) -> sa.Row[Any]:
 
 def _index_some(connection: sa.Connection, prefix: str, most: int) -> int:
     state = _usable_state(connection, prefix)
+    end = log_end(connection)
     # The changes first: articles read after them are at least as new.
-    changes = changes_after(connection, mark_of(state), most)
+    changes = changes_after(connection, mark_of(state), most, end)
     for rows in articles_of(connection, changes.article_ids):
         _put(connection, prefix, rows)
     count, last_article = changes.count, state.article_id
-    for rows in articles_after(connection, state.article_id, most):
+    for rows in articles_after(connection, state.article_id, end, most):
         _put(connection, prefix, rows)
         count, last_article = count + len(rows), rows[-1].id
     if count:

@@ -20,6 +20,7 @@ from kzfeed.search.terms import VERSION, source_term, terms
 from kzfeed.store import tables
 from kzfeed.store.article_log import changes_after, has_mark, mark_at
 from kzfeed.store.engine import Database
+from kzfeed.store.log_end import log_end
 from kzfeed.store.search import sqlite_schema as layout
 from kzfeed.store.search.index import (
     BUILD_BATCH,
@@ -177,13 +178,14 @@ def _usable_state(index: sa.Connection, archive: sa.Connection, prefix: str) -> 
 
 def _index_some(index: sa.Connection, archive: sa.Connection, prefix: str, most: int) -> int:
     state = _usable_state(index, archive, prefix)
-    changes = changes_after(archive, mark_of(state), most)
+    end = log_end(archive)
+    changes = changes_after(archive, mark_of(state), most, end)
     numbers = _Numbers(index, prefix, state.day_bits)
     _forget(index, prefix, changes.article_ids)
     for rows in articles_of(archive, changes.article_ids):
         _insert(index, prefix, numbers, rows)
     count, last_article = changes.count, state.article_id
-    for rows in articles_after(archive, state.article_id, most):
+    for rows in articles_after(archive, state.article_id, end, most):
         _insert(index, prefix, numbers, rows)
         count, last_article = count + len(rows), rows[-1].id
     if not count:

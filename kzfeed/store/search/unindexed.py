@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from kzfeed.search.hits import Lag
 from kzfeed.store import tables
 from kzfeed.store.article_log import Mark
+from kzfeed.store.log_end import LogEnd
 from kzfeed.store.value_batches import BODY_BATCH, in_batches
 
 MOST_CHARACTERS = 10_000_000
@@ -36,12 +37,12 @@ def lag_of(archive: sa.Connection, state: sa.Row[Any], *, is_shrinking: bool, ha
     return Lag(behind, since, is_shrinking, has_old_functions)
 
 
-def articles_after(archive: sa.Connection, after: int, most: int) -> Iterator[Sequence[Any]]:
-    """The next articles by id, in parts."""
+def articles_after(archive: sa.Connection, after: int, end: LogEnd, most: int) -> Iterator[Sequence[Any]]:
+    """The next articles by id up to the end of the log, in parts."""
     characters = 0
     while most > 0 and characters <= MOST_CHARACTERS:
-        query = _INDEXED.where(_article.id > after).order_by(_article.id).limit(min(most, BODY_BATCH))
-        rows = archive.execute(query).all()
+        later = _INDEXED.where(_article.id > after, _article.id <= end.article_id)
+        rows = archive.execute(later.order_by(_article.id).limit(min(most, BODY_BATCH))).all()
         if not rows:
             return
         yield rows
