@@ -1,0 +1,299 @@
+"""Charts as SVG, each with its title and the same figures as a table.
+
+Positions are percentages, so that a chart fits any width while its text and its hatching keep their size. Colours are
+in the style sheet.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import groupby
+
+from markupsafe import Markup
+
+from kzfeed.text import printable
+
+PLOT_HEIGHT = 100
+_LABELS_HEIGHT = 18
+_LEAST_WIDTH = 0.4
+"""Percent of the width that the shortest band has, so that it can be seen."""
+_LONGEST_LABEL = 60
+_CELL, _CELL_DISTANCE = 11, 13
+_HEAT_LEFT, _HEAT_TOP = 30, 16
+_HEAT_LEVELS = 4
+
+Number = Callable[[int], str]
+"""Writes a number as a language writes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table: its text, and the address that it links to, if any."""
+
+    text: str
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The figures of a chart: the headings of the columns, and rows whose first cell is the heading of the row."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart: its title, the picture, the same as a table, and the colours by their class in the style sheet."""
+
+    title: str
+    svg: Markup
+    table: Table
+    legend: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar: what it stands for, its number, and the address that it links to."""
+
+    label: str
+    number: int
+    address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One colour of a stacked chart: its class in the style sheet, its name, and its number in each column."""
+
+    css_class: str
+    name: str
+    numbers: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A stretch of time, and what is said of it."""
+
+    first: datetime
+    last: datetime
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class BandRow:
+    """The bands of one source, and the address of its page."""
+
+    name: str
+    address: str
+    bands: Sequence[Band]
+
+
+# --- bars ------------------------------------------------------------------------------------------------------------
+
+
+def bar_chart(title: str, head: Sequence[str], bars: Sequence[Bar], number: Number) -> Chart:
+    """Bars in proportion to their numbers, each a link. There must be one at least."""
+    most = max(bar.number for bar in bars)
+    width = 100 / len(bars)
+    drawn = Markup().join(_bar(bar, place * width, width, most, number) for place, bar in enumerate(bars) if bar.number)
+    rows = [(Cell(bar.label, bar.address), Cell(number(bar.number))) for bar in bars if bar.number]
+    picture = _plot(title, drawn, number(most), [bar.label for bar in bars])
+    return Chart(title, picture, Table(head, rows))
+
+
+def _bar(bar: Bar, left: float, width: float, most: int, number: Number) -> Markup:
+    label = f"{bar.label}: {number(bar.number)}"
+    drawn = _rectangle("bar", left, width, 0, bar.number / most)
+    if bar.address is None:
+        return Markup("<g><title>{}</title>{}</g>").format(_text(label), drawn)
+    # Not in the order of the tabulator key: the table has the same links.
+    return Markup('<a href="{}" tabindex="-1" aria-label="{}"><title>{}</title>{}</a>').format(
+        _text(bar.address), _text(label), _text(label), drawn
+    )
+
+
+def stacked_chart(
+    title: str, head: Sequence[str], labels: Sequence[str], series: Sequence[Series], number: Number
+) -> Chart:
+    """Columns of several colours. There must be one at least."""
+    columns = list(zip(labels, zip(*(each.numbers for each in series), strict=True), strict=True))
+    most = max(1, *(sum(numbers) for _, numbers in columns))
+    width = 100 / len(columns)
+    drawn = Markup().join(
+        _stack(label, numbers, series, (place * width, width, most), number)
+        for place, (label, numbers) in enumerate(columns)
+        if any(numbers)
+    )
+    rows = [(Cell(label), *(Cell(number(each)) for each in numbers)) for label, numbers in columns if any(numbers)]
+    legend = [(each.css_class, each.name) for each in series]
+    names = [each.name for each in series]
+    return Chart(title, _plot(title, drawn, number(most), labels), Table([*head, *names], rows), legend)
+
+
+def _stack(
+    label: str, numbers: Sequence[int], series: Sequence[Series], place: tuple[float, float, int], number: Number
+) -> Markup:
+    left, width, most = place
+    parts, below = [], 0
+    for each, count in zip(series, numbers, strict=True):
+        if count:
+            parts.append(_rectangle(each.css_class, left, width, below / most, count / most))
+        below += count
+    named = ", ".join(f"{each.name} {number(count)}" for each, count in zip(series, numbers, strict=True) if count)
+    return Markup("<g><title>{}</title>{}</g>").format(_text(f"{label}: {named}"), Markup().join(parts))
+
+
+def _rectangle(css_class: str, left: float, width: float, below: float, share: float) -> Markup:
+    """A part of a column: `below` and `share` are parts of the greatest number."""
+    height = max(100 * share, 1)
+    gap = min(1.0, width * 0.15)
+    return Markup('<rect class="{}" x="{:.2f}%" y="{:.2f}%" width="{:.2f}%" height="{:.2f}%"/>').format(
+        css_class, left + gap / 2, 100 - 100 * below - height, width - gap, height
+    )
+
+
+def _plot(title: str, drawn: Markup, most: str, labels: Sequence[str]) -> Markup:
+    """Drawn columns between the greatest number above and the first and last label below."""
+    height = PLOT_HEIGHT + 2 * _LABELS_HEIGHT
+    baseline = _LABELS_HEIGHT + PLOT_HEIGHT
+    below = Markup('<text x="0" y="{}">{}</text>').format(height - 4, _text(labels[0]))
+    if len(labels) > 1:
+        below += Markup('<text x="100%" y="{}" text-anchor="end">{}</text>').format(height - 4, _text(labels[-1]))
+    return _svg(
+        title,
+        height,
+        Markup(
+            '<text x="0" y="12">{}</text><svg x="0" y="{}" width="100%" height="{}">{}</svg>'
+            '<line class="axis" x1="0" x2="100%" y1="{}" y2="{}"/>{}'
+        ).format(most, _LABELS_HEIGHT, PLOT_HEIGHT, drawn, baseline, baseline, below),
+    )
+
+
+# --- bands -----------------------------------------------------------------------------------------------------------
+
+
+def band_chart(
+    name: str, title: str, head: Sequence[str], span: tuple[datetime, datetime], rows: Sequence[BandRow]
+) -> Chart:
+    """A row for each source with hatched bands within a span of time. `name` must be unique on its page."""
+    height = 38 * len(rows) + _LABELS_HEIGHT
+    first, last = span
+    hatching = Markup(
+        '<defs><pattern id="{}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        '<rect class="hatch" width="3" height="6"/></pattern></defs>'
+    ).format(f"hatch-{name}")
+    drawn = Markup().join(_band_row(name, row, span, 38 * place) for place, row in enumerate(rows))
+    labels = Markup('<text x="0" y="{}">{}</text><text x="100%" y="{}" text-anchor="end">{}</text>').format(
+        height - 4, f"{first:%Y-%m-%d}", height - 4, f"{last:%Y-%m-%d}"
+    )
+    cells = [
+        (Cell(row.name, row.address), Cell(f"{band.first:%Y-%m-%d %H:%M}"), Cell(f"{band.last:%Y-%m-%d %H:%M}"))
+        for row in rows
+        for band in row.bands
+    ]
+    return Chart(title, _svg(title, height, hatching + drawn + labels), Table(head, cells))
+
+
+def _band_row(name: str, row: BandRow, span: tuple[datetime, datetime], top: int) -> Markup:
+    first, last = span
+    length = max((last - first) / timedelta(seconds=1), 1)
+    bands = Markup()
+    for band in row.bands:
+        begin, end = (
+            100 * ((min(max(when, first), last) - first) / timedelta(seconds=1)) / length
+            for when in (band.first, band.last)
+        )
+        width = max(end - begin, _LEAST_WIDTH)
+        bands += Markup(
+            "<g><title>{}</title>"
+            '<rect class="band" fill="url(#{})" x="{:.2f}%" y="{}" width="{:.2f}%" height="16"/></g>'
+        ).format(_text(band.label), f"hatch-{name}", min(begin, 100 - width), top + 18, width)
+    return Markup('<text x="0" y="{}">{}</text><rect class="lane" x="0" y="{}" width="100%" height="16"/>{}').format(
+        top + 13, _text(_shortened(row.name)), top + 18, bands
+    )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
+
+
+# --- heat map --------------------------------------------------------------------------------------------------------
+
+
+def heat_map(
+    title: str, head: str, counts: Mapping[date, int], days: tuple[date, date], weekdays: Sequence[str], number: Number
+) -> Chart:
+    """A square for each of the days, a column for each week (Monday first), darker for more.
+
+    `weekdays` are the short names of the seven days, `head` heads the column of the table with the first day of a week.
+    """
+    first, last = days
+    shown = [first + timedelta(days=place) for place in range((last - first).days + 1)]
+    weeks = [list(week) for _, week in groupby(shown, _monday)]
+    limits = _limits([counts[day] for day in shown if counts.get(day)])
+    squares = Markup().join(
+        _square(day, counts.get(day, 0), limits, column, number) for column, week in enumerate(weeks) for day in week
+    )
+    names = Markup().join(
+        Markup('<text x="0" y="{}">{}</text>').format(_HEAT_TOP + _CELL_DISTANCE * row + 10, _text(weekdays[row]))
+        for row in (0, 2, 4)
+    )
+    months = Markup().join(_month_names(weeks))
+    width = _HEAT_LEFT + _CELL_DISTANCE * len(weeks)
+    rows = [
+        (Cell(f"{_monday(week[0])}"), *(Cell(_of_weekday(week, place, counts, number)) for place in range(7)))
+        for week in weeks
+        if any(counts.get(day) for day in week)
+    ]
+    picture = _svg(title, _HEAT_TOP + 7 * _CELL_DISTANCE, months + names + squares, width)
+    return Chart(title, picture, Table([head, *weekdays], rows))
+
+
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _limits(numbers: Sequence[int]) -> list[int]:
+    """The numbers from which the second to the last colour begin: a quarter of the days has each colour."""
+    ordered = sorted(numbers)
+    return [ordered[len(ordered) * level // _HEAT_LEVELS] for level in range(1, _HEAT_LEVELS)] if ordered else []
+
+
+def _square(day: date, count: int, limits: Sequence[int], column: int, number: Number) -> Markup:
+    x, y = _HEAT_LEFT + _CELL_DISTANCE * column, _HEAT_TOP + _CELL_DISTANCE * day.weekday()
+    level = 1 + sum(count >= limit for limit in limits) if count else 0
+    square = Markup('<rect class="heat{}" x="{}" y="{}" width="{}" height="{}"').format(level, x, y, _CELL, _CELL)
+    if not count:
+        return square + Markup("/>")
+    return square + Markup("><title>{}: {}</title></rect>").format(f"{day}", number(count))
+
+
+def _month_names(weeks: Sequence[Sequence[date]]) -> Iterator[Markup]:
+    """The number of each month above its first day, in January with the year."""
+    for column, week in enumerate(weeks):
+        begins = next((day for day in week if day.day == 1), None)
+        if begins and column + 3 <= len(weeks):
+            label = f"{begins:%Y-%m}" if begins.month == 1 else f"{begins:%m}"
+            yield Markup('<text x="{}" y="11">{}</text>').format(_HEAT_LEFT + _CELL_DISTANCE * column, label)
+
+
+def _of_weekday(week: Sequence[date], place: int, counts: Mapping[date, int], number: Number) -> str:
+    day = next((day for day in week if day.weekday() == place), None)
+    return "" if day is None else number(counts.get(day, 0))
+
+
+# --- SVG -------------------------------------------------------------------------------------------------------------
+
+
+def _svg(title: str, height: int, inner: Markup, width: int | None = None) -> Markup:
+    """The picture. Of links within it, a role of an image would hide the names."""
+    role = "group" if "<a " in inner else "img"
+    return Markup(
+        '<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="{}" aria-label="{}" width="{}" height="{}">'
+        "<title>{}</title>{}</svg>"
+    ).format(role, _text(title), "100%" if width is None else width, height, _text(title), inner)
+
+
+def _text(text: str) -> str:
+    """The text with nothing that XML cannot have."""
+    return printable(text).replace("\ufffe", "\ufffd").replace("\uffff", "\ufffd")
