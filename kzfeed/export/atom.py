@@ -40,6 +40,18 @@ class FeedHead:
     page: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """That something happened to what the archive holds: when, and where it is shown."""
+
+    id: str
+    title: str
+    updated: datetime
+    address: str
+    author: str
+    text: str
+
+
 def exported(now: datetime) -> FeedHead:
     """The head of an export that was made at `now`."""
     feed_id = uuid5(NAMESPACE_URL, f"{NAMESPACE}:{now.isoformat()}").urn
@@ -56,6 +68,23 @@ def writer(stream: BinaryIO, head: FeedHead) -> Iterator[Write]:
 
     yield write
     stream.write(b"</feed>\n")
+
+
+def notices(head: FeedHead, notices: Sequence[Notice]) -> bytes:
+    """The feed of these notices."""
+    entries = (part for notice in notices for part in _notice(notice))
+    return "".join([*_head(head), *entries, "</feed>\n"]).encode()
+
+
+def _notice(notice: Notice) -> Iterator[str]:
+    yield "<entry>\n"
+    yield _element("id", notice.id)
+    yield _element("title", notice.title, type="text")
+    yield _empty("link", rel="alternate", type="text/html", href=_iri(notice.address))
+    yield _element("updated", iso_text(notice.updated))
+    yield f"<author>{_element('name', notice.author).rstrip()}</author>\n"
+    yield _element("content", notice.text, type="text")
+    yield "</entry>\n"
 
 
 def _head(head: FeedHead) -> Iterator[str]:

@@ -26,6 +26,15 @@ def articles_by_day(database: Database, period: Period, source_id: int | None = 
         return {day: int(articles) for day, articles in connection.execute(query) if articles}
 
 
+def last_day(database: Database, source_id: int | None, until: date) -> date | None:
+    """The last day (UTC), `until` at most, on which an article was published; None if there is none."""
+    query = sa.select(_count.day).where(_count.articles > 0, _count.day <= until).order_by(_count.day.desc()).limit(1)
+    if source_id is not None:
+        query = query.where(_count.source_id == source_id)
+    with database.read() as connection:
+        return connection.execute(query).scalar()
+
+
 def polls_by_day(database: Database, source_id: int, period: Period) -> Mapping[date, Counter[PollOutcome]]:
     """How many polls of a source had each outcome on each day (UTC) of the period, without days that have none."""
     found: defaultdict[date, Counter[PollOutcome]] = defaultdict(Counter)

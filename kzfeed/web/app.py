@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from kzfeed.errors import DatabaseError, StatementTimeout, UsageError
 from kzfeed.store.search.index import IndexUnusable
-from kzfeed.web import article, articles
+from kzfeed.web import article, articles, changes, comparison, losses, sources
 from kzfeed.web.archive import Archive
 from kzfeed.web.catalogue import load_catalogues
 from kzfeed.web.guard import LOOPBACK, Guard, MayEnter
@@ -28,9 +28,18 @@ MOST_THREADS = 8
 """How many pages are made at a time. Each makes one query at a time."""
 RETRY_AFTER_S = 5
 
-PAGES: tuple[PageRoute, ...] = (*articles.PAGES, *article.PAGES)
+PAGES: tuple[PageRoute, ...] = tuple(
+    page for module in (articles, comparison, article, changes, losses, sources) for page in module.PAGES
+)
 
-NAVIGATION = (("/", "frame.articles"), ("/?undated=1", "frame.undated"))
+NAVIGATION = (
+    ("/", "frame.articles"),
+    ("/?undated=1", "frame.undated"),
+    ("/changes", "frame.changes"),
+    ("/withdrawn", "frame.withdrawn"),
+    ("/gaps", "frame.gaps"),
+    ("/sources", "frame.sources"),
+)
 """The links at the top of every page: their addresses, and the keys of their texts."""
 
 log = structlog.get_logger()

@@ -1,22 +1,67 @@
-"""Atom feed of the articles on a page, which feed readers can subscribe to and `kzfeed backfill` can restore from."""
+"""Atom feeds of pages, which feed readers can subscribe to: of articles, or of notices."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
+from urllib.parse import urljoin
 from uuid import NAMESPACE_URL, uuid5
 
-from kzfeed.export.atom import FeedHead, writer
+from kzfeed.export import atom
 from kzfeed.instants import EPOCH
 from kzfeed.web.archive import Archive
 
 
-def atom_feed(archive: Archive, article_ids: Sequence[int], *, title: str, address: str, page: str) -> bytes:
-    """The feed at `address` of the page at `page`: these articles, in this order, in their newest versions."""
+@dataclass(frozen=True, slots=True)
+class FeedPlace:
+    """The title of a feed, its own address, and that of its page."""
+
+    title: str
+    address: str
+    page: str
+
+    def head(self, updated: datetime) -> atom.FeedHead:
+        """The head of the feed, which changed last at `updated`."""
+        return atom.FeedHead(uuid5(NAMESPACE_URL, self.address).urn, self.title, updated, self.address, self.page)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """That something happened, in plain text. `key` tells it from others of its page, `address` is a path.
+
+    `updated` is None if the time is not known.
+    """
+
+    key: str
+    title: str
+    updated: datetime | None
+    address: str
+    author: str
+    text: str
+
+
+def atom_feed(archive: Archive, article_ids: Sequence[int], place: FeedPlace) -> bytes:
+    """The feed of these articles, in this order, in their newest versions; `kzfeed backfill` can restore from it."""
     entries = archive.records(article_ids)
     changed: list[datetime] = [record.article["revision_seen_at"] for _, record in entries]
-    head = FeedHead(uuid5(NAMESPACE_URL, address).urn, title, max(changed, default=EPOCH), address, page)
     stream = BytesIO()
-    with writer(stream, head) as write:
+    with atom.writer(stream, place.head(max(changed, default=EPOCH))) as write:
         for article, record in entries:
             write(article, record, [])
     return stream.getvalue()
+
+
+def notice_feed(place: FeedPlace, notices: Sequence[Notice]) -> bytes:
+    """The feed of these notices."""
+    written = [
+        atom.Notice(
+            id=uuid5(NAMESPACE_URL, f"{urljoin(place.page, '?')}#{notice.key}").urn,
+            title=notice.title,
+            updated=notice.updated or EPOCH,
+            address=urljoin(place.page, notice.address),
+            author=notice.author,
+            text=notice.text,
+        )
+        for notice in notices
+    ]
+    return atom.notices(place.head(max((each.updated for each in written), default=EPOCH)), written)

@@ -16,11 +16,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from kzfeed.clock import utc_now
 from kzfeed.errors import UsageError
 from kzfeed.instants import iso_text
 from kzfeed.text import json_line
 from kzfeed.web.archive import Archive
-from kzfeed.web.atom import atom_feed
+from kzfeed.web.atom import FeedPlace, Notice, atom_feed, notice_feed
 from kzfeed.web.catalogue import HTML_LANGUAGE, LANGUAGES, Catalogue, preferred
 from kzfeed.web.guard import WITH_SCRIPT
 
@@ -34,12 +35,15 @@ class NotFound(UsageError):  # noqa: N818 - it is an answer
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What a view may use: the archive, the variable parts of the path, the arguments of the query, the language."""
+    """What a view may use: the archive, the variable parts of the path, the arguments of the query, the language, and
+    the time.
+    """
 
     archive: Archive
     path: Mapping[str, str]
     arguments: Mapping[str, str]
     text: Catalogue
+    now: datetime
 
     def argument(self, name: str) -> str | None:
         """An argument without the spaces around it; None if it is missing or empty."""
@@ -56,7 +60,7 @@ class PageRequest:
 class Page:
     """What a page shows: its title, the values for its template, and the same as JSON.
 
-    `articles` are the ids of the articles on it, in order, for the Atom feed. `is_immutable` says that the page will
+    The Atom feed has `articles`, their ids in order, or else `notices`. `is_immutable` says that the page will
     never show anything else.
     """
 
@@ -64,6 +68,7 @@ class Page:
     values: Mapping[str, Any]
     data: Mapping[str, Any]
     articles: Sequence[int] = ()
+    notices: Sequence[Notice] = ()
     is_immutable: bool = False
 
 
@@ -123,7 +128,8 @@ class Pages:
 
     def _view(self, page: PageRoute, request: Request) -> tuple[PageRequest, Page | Response]:
         with self.archive.reopened_if_replaced():
-            asked = PageRequest(self.archive, request.path_params, dict(request.query_params), self.catalogue(request))
+            arguments = dict(request.query_params)
+            asked = PageRequest(self.archive, request.path_params, arguments, self.catalogue(request), utc_now())
             return asked, page.view(asked)
 
     def _html(self, page: PageRoute, request: Request) -> Response:
@@ -168,7 +174,8 @@ class Pages:
             return made
         address = str(request.url)
         html = str(request.url.replace(path=page.path if page.stem else request.url.path.removesuffix(".atom")))
-        feed = atom_feed(asked.archive, made.articles, title=made.title, address=address, page=html)
+        place = FeedPlace(made.title, address, html)
+        feed = notice_feed(place, made.notices) if made.notices else atom_feed(asked.archive, made.articles, place)
         return cached(request, feed, "application/atom+xml")
 
 

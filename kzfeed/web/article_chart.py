@@ -1,0 +1,64 @@
+"""The chart of articles by day, week, month or year of their publication, whose bars link to these articles."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, timedelta
+
+from kzfeed.store.statistics import Period
+from kzfeed.web.catalogue import Catalogue
+from kzfeed.web.charts import Bar, Chart, bar_chart
+
+MOST_BARS = 62
+
+LinkOf = Callable[[Period], str]
+"""The address of the list of the articles of a period."""
+
+
+def article_chart(t: Catalogue, counts: Mapping[date, int], period: Period, link_of: LinkOf) -> Chart | None:
+    """The chart of the articles of a period; None if there are none."""
+    if not any(counts.values()):
+        return None
+    unit, parts = columns(period)
+    sums = [sum(counts.get(day, 0) for day in _days(part)) for part in parts]
+    bars = [Bar(_label(unit, part), number, link_of(part)) for part, number in zip(parts, sums, strict=True)]
+    title = t(f"chart.articles_by_{unit}", n=sum(sums), first=f"{period.first}", last=f"{period.last}")
+    return bar_chart(title, (t(f"chart.unit_{unit}"), t("chart.articles")), bars, t.number)
+
+
+def columns(period: Period) -> tuple[str, list[Period]]:
+    """The period in at most `MOST_BARS` parts, each of a `day`, `week`, `month` or `year`; a longer one in one part."""
+    parts_by_unit = ((unit, list(_parts(period, beginning))) for unit, beginning in _BEGINNINGS.items())
+    unit, parts = next(((unit, parts) for unit, parts in parts_by_unit if len(parts) <= MOST_BARS), ("year", [period]))
+    return unit, parts
+
+
+_BEGINNINGS: Mapping[str, Callable[[date], date]] = {
+    "day": lambda day: day,
+    "week": lambda day: day - timedelta(days=min(day.weekday(), (day - date.min).days)),
+    "month": lambda day: day.replace(day=1),
+    "year": lambda day: day.replace(month=1, day=1),
+}
+
+
+def _parts(period: Period, beginning: Callable[[date], date]) -> Iterator[Period]:
+    """The parts of the period that begin with a new unit; the first and the last one may be shorter."""
+    first = period.first
+    for day in _days(period):
+        if day > first and beginning(day) == day:
+            yield Period(first, day - timedelta(days=1))
+            first = day
+    yield Period(first, period.last)
+
+
+def _days(period: Period) -> Iterator[date]:
+    return (period.first + timedelta(days=number) for number in range(period.days))
+
+
+def _label(unit: str, part: Period) -> str:
+    match unit:
+        case "day":
+            return f"{part.first}"
+        case "week":
+            return f"{part.first} – {part.last}"
+        case "month":
+            return f"{part.first:%Y-%m}"
+    return f"{part.first:%Y}"

@@ -1,0 +1,109 @@
+"""The list of changes: later versions of articles as they came, the newest first."""
+
+from dataclasses import asdict
+from typing import Any
+
+from kzfeed.article.diff import MarkedText, diff_texts
+from kzfeed.errors import UsageError
+from kzfeed.store.version_list import Change, changes, parse_place
+from kzfeed.web.atom import Notice
+from kzfeed.web.page import Page, PageRequest, PageRoute
+from kzfeed.web.templates import article_address
+
+PAGE_SIZE = 30
+LEAST = (0, 10, 50, 200, 1_000)
+"""The sizes of changes, in characters, from which a reader may choose to see them."""
+_LONGEST_MARKED = 300
+"""The length of a headline up to which the changed words in it are marked."""
+
+
+def change_list(request: PageRequest) -> Page:
+    """The page of changes that are large enough."""
+    least, after = _least(request), request.argument("after")
+    page = changes(request.archive.database, parse_place(after) if after else None, PAGE_SIZE, least)
+    next_query = request.query(after=page.after.key) if page.after else None
+    return Page(
+        title=request.text("changes.title"),
+        values={
+            "changes": [(change, comparison_address(change), _headline(change)) for change in page.changes],
+            "least": least,
+            "choices": LEAST,
+            "is_first": after is None,
+            "next_query": next_query,
+            "first_query": request.query(after=None),
+            "examined_to": page.examined_to,
+        },
+        data={
+            "changes": [_as_json(change) for change in page.changes],
+            "next": next_query and f"/changes.json{next_query}",
+        },
+        notices=[_notice(request, change) for change in page.changes],
+    )
+
+
+def _least(request: PageRequest) -> int:
+    typed = request.argument("least")
+    if typed is None:
+        return 0
+    if not (typed.isascii() and typed.isdigit() and len(typed) < 10):
+        raise UsageError(f"least={typed}: expected a number of characters")
+    return int(typed)
+
+
+def comparison_address(change: Change) -> str:
+    """The address of the page that compares the version with the one before it, or shows it where that is missing."""
+    number = change.place.revision
+    if change.former_title is None:
+        return f"{article_address(change.url_hash)}/v/{number}"
+    return f"{article_address(change.url_hash)}/diff/{number - 1}..{number}"
+
+
+def _headline(change: Change) -> MarkedText | None:
+    """The changed headline with its changes marked; None if it did not change."""
+    if not change.is_of_headline or change.former_title is None:
+        return None
+    before, after = change.former_title, change.title
+    is_short = max(len(before), len(after)) <= _LONGEST_MARKED
+    return diff_texts(before if is_short else _cut(before), after if is_short else _cut(after))
+
+
+def _cut(title: str) -> str:
+    return title if len(title) <= _LONGEST_MARKED else f"{title[:_LONGEST_MARKED]}…"
+
+
+def _as_json(change: Change) -> dict[str, Any]:
+    values = asdict(change)
+    place = values.pop("place")
+    return {
+        **place,
+        **values,
+        "is_of_headline": change.is_of_headline,
+        "key": change.place.key,
+        "address": f"{comparison_address(change)}.json",
+    }
+
+
+def _notice(request: PageRequest, change: Change) -> Notice:
+    t = request.text
+    about = [t("changes.seen", source=change.source)]
+    if change.is_of_headline:
+        about.append(t("changes.former_headline", title=change.former_title))
+    about.append(size_text(request, change))
+    return Notice(
+        key=f"{change.url_hash}/{change.place.revision}",
+        title=change.title or change.url or change.url_hash,
+        updated=change.place.seen_at,
+        address=comparison_address(change),
+        author=change.source,
+        text=" · ".join(about),
+    )
+
+
+def size_text(request: PageRequest, change: Change) -> str:
+    """How much changed, in words."""
+    if change.size is None:
+        return request.text("changes.unknown_size")
+    return request.text("changes.size", new=change.size.new, gone=change.size.gone)
+
+
+PAGES = (PageRoute("/changes", change_list, "changes.html", has_feed=True),)

@@ -1,0 +1,197 @@
+"""The list of sources, and the page of one source: its health, its rhythm, and why it is polled when it is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from kzfeed.errors import UsageError
+from kzfeed.explanation import reasons
+from kzfeed.instants import RESOLUTION
+from kzfeed.store.day_figures import OUTCOMES, articles_by_day, last_day, polls_by_day
+from kzfeed.store.loss_lists import NoticedGap, gaps_of_source
+from kzfeed.store.queries import last_polls
+from kzfeed.store.source_list import SourceLine, addresses, article_count, source_line, source_list, status_counts
+from kzfeed.store.sources import load_without_addresses
+from kzfeed.store.statistics import Period
+from kzfeed.text import printable, redacted, without_address
+from kzfeed.web.article_chart import article_chart
+from kzfeed.web.atom import Notice
+from kzfeed.web.catalogue import Catalogue
+from kzfeed.web.charts import BandRow, Chart, Series, band_chart, heat_map, stacked_chart
+from kzfeed.web.losses import gap_bands, gap_headings
+from kzfeed.web.page import NotFound, Page, PageRequest, PageRoute
+from kzfeed.web.templates import source_address
+
+PAGE_SIZE = 50
+MONTH, QUARTER, YEAR = 30, 60, 365
+"""The lengths of periods that end today, in days."""
+
+
+def source_page_list(request: PageRequest) -> Page:
+    """The page of sources, in the order of their names."""
+    database, period = request.archive.database, days_to(request.now.date(), MONTH)
+    after, status = request.argument("after"), request.argument("status")
+    counts = status_counts(database)
+    if status is not None and status not in counts:
+        raise UsageError(f"no source has the status {status!r}: there are {', '.join(sorted(counts)) or 'no sources'}")
+    found = source_list(database, period, after=after, status=status, limit=PAGE_SIZE + 1)
+    shown = [_safe(line) for line in found[:PAGE_SIZE]]
+    next_query = request.query(after=shown[-1].name) if len(found) > PAGE_SIZE else None
+    return Page(
+        title=request.text("sources.title"),
+        values={
+            "sources": shown,
+            "period": period,
+            "counts": sorted(counts.items()),
+            "status": status,
+            "next_query": next_query,
+            "first_query": request.query(after=None),
+            "is_first": after is None,
+        },
+        data={
+            "period": asdict(period),
+            "sources": list(map(asdict, shown)),
+            "next": next_query and f"/sources.json{next_query}",
+        },
+        notices=[_notice(request.text, line, period) for line in shown],
+    )
+
+
+def days_to(last: date, days: int) -> Period:
+    """So many days (UTC) that end with this one."""
+    return Period(last - timedelta(days=days - 1), last)
+
+
+def _safe(line: SourceLine) -> SourceLine:
+    """The source without passwords and control characters in texts of its server."""
+    return replace(line, last_error=_plain(line.last_error), flaw=_plain(line.flaw))
+
+
+def _safe_poll(poll: Mapping[str, Any]) -> dict[str, Any]:
+    """The poll, likewise."""
+    return {**poll, "error": _plain(poll["error"]), "flaw": _plain(poll["flaw"])}
+
+
+def _plain(text: str | None) -> str | None:
+    return None if text is None else printable(redacted(without_address(text)))
+
+
+def _notice(t: Catalogue, line: SourceLine, period: Period) -> Notice:
+    number = t("sources.in_period", n=line.articles_in_period, first=f"{period.first}", last=f"{period.last}")
+    return Notice(
+        key=line.name,
+        title=line.title or line.name,
+        updated=line.last_article_at,
+        address=source_address(line.name),
+        author=line.name,
+        text=f"{t(f'status.{line.status}')} · {number}",
+    )
+
+
+# --- one source ------------------------------------------------------------------------------------------------------
+
+
+def source_page(request: PageRequest) -> Page:
+    """The page of one source."""
+    database, now, t = request.archive.database, request.now, request.text
+    name = request.path["name"].removesuffix("/")
+    month = days_to(now.date(), MONTH)
+    line, source = source_line(database, name, month), load_without_addresses(database, name)
+    if line is None or source is None:
+        raise NotFound(f"no source has the name {printable(name)!r}")
+    year = days_to(_chart_end(request, line), YEAR)
+    counts = articles_by_day(database, year, line.id)
+    by_outcome = polls_by_day(database, line.id, month)
+    found_gaps = gaps_of_source(database, line.id, year.begin)
+    shown = _safe(line)
+    facts: dict[str, Any] = {
+        "articles": article_count(database, line.id),
+        "why": reasons(database, source, now) if line.host else [],
+        "polls": [_safe_poll(poll) for poll in last_polls(database, line.id)],
+        "published": [_published(counts, days_to(year.last, days)) for days in (MONTH, YEAR)],
+    }
+    former = addresses(database, line.id)
+    charts = [
+        _articles_chart(t, counts, days_to(year.last, QUARTER), name),
+        _year_chart(t, counts, year),
+        _polls_chart(t, by_outcome, month),
+        _gaps_chart(t, found_gaps, year, name),
+    ]
+    return Page(
+        title=line.title or line.name,
+        values={**facts, "source": shown, "addresses": former, "charts": [chart for chart in charts if chart]},
+        data={
+            "source": asdict(shown),
+            **facts,
+            "addresses": list(map(asdict, former)),
+            "month": asdict(month),
+            "polls_by_day": {f"{day}": dict(numbers) for day, numbers in sorted(by_outcome.items())},
+            "year": asdict(year),
+            "articles_by_day": {f"{day}": number for day, number in sorted(counts.items())},
+            "gaps": list(map(asdict, found_gaps)),
+        },
+    )
+
+
+def _chart_end(request: PageRequest, line: SourceLine) -> date:
+    """The last day of the charts: today, or that of the newest article if it is older than a year."""
+    today = request.now.date()
+    newest = last_day(request.archive.database, line.id, today)
+    return today if newest is None or today - newest < timedelta(days=YEAR) else newest
+
+
+def _published(counts: Mapping[date, int], period: Period) -> dict[str, Any]:
+    """How many articles were published in the period, in all and by day."""
+    number = sum(number for day, number in counts.items() if day >= period.first)
+    return {**asdict(period), "articles": number, "by_day": round(number / period.days, 1)}
+
+
+# --- charts ----------------------------------------------------------------------------------------------------------
+
+
+def _articles_chart(t: Catalogue, counts: Mapping[date, int], period: Period, name: str) -> Chart | None:
+    def link_of(part: Period) -> str:
+        until = part.last + timedelta(days=1)
+        return f"/?{urlencode({'source': name, 'since': f'{part.first}', 'until': f'{until}'})}"
+
+    shown = {day: number for day, number in counts.items() if day >= period.first}
+    return article_chart(t, shown, period, link_of)
+
+
+def _year_chart(t: Catalogue, counts: Mapping[date, int], year: Period) -> Chart | None:
+    if not counts:
+        return None
+    title = t("chart.heat", n=sum(counts.values()), first=f"{year.first}", last=f"{year.last}")
+    weekdays = t("chart.weekdays").split()
+    return heat_map(title, t("chart.week_from"), counts, (year.first, year.last), weekdays, t.number)
+
+
+def _polls_chart(t: Catalogue, by_outcome: Mapping[date, Mapping[Any, int]], month: Period) -> Chart | None:
+    if not by_outcome:
+        return None
+    days = [month.first + timedelta(days=number) for number in range(month.days)]
+    series = [
+        Series(f"poll-{outcome}", t(f"poll.{outcome}"), [by_outcome.get(day, {}).get(outcome, 0) for day in days])
+        for outcome in OUTCOMES
+    ]
+    number = sum(sum(each.numbers) for each in series)
+    title = t("chart.polls", n=number, first=f"{month.first}", last=f"{month.last}")
+    return stacked_chart(title, (t("chart.unit_day"),), [f"{day}" for day in days], series, t.number)
+
+
+def _gaps_chart(t: Catalogue, gaps: Sequence[NoticedGap], year: Period, name: str) -> Chart | None:
+    end = year.begin + timedelta(days=year.days) - RESOLUTION
+    found = [gap for gap in gaps if gap.from_at <= end]
+    if not found:
+        return None
+    title = t("chart.gaps", n=len(found), first=f"{year.first}", last=f"{year.last}")
+    row = BandRow(name, source_address(name), gap_bands(found, name))
+    return band_chart("gaps", title, gap_headings(t), (year.begin, end), [row])
+
+
+PAGES = (
+    PageRoute("/sources", source_page_list, "sources.html", has_feed=True),
+    PageRoute("/sources/{name:path}", source_page, "source.html"),
+)
