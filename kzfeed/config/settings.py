@@ -104,6 +104,8 @@ class WebSettings(_Section):
     listen: addresses.ListenAddress = ("127.0.0.1", 8087)
     hosts: addresses.HostNames = ()
     """Names in its addresses, beside localhost and the loopback addresses."""
+    passwords: values.Text | None = None
+    """A file of those who may enter, relative to the folder of kzfeed.toml; None: whoever reaches the address."""
     behind_proxy: values.Flag = False
     """Whether a proxy asks for passwords, or for what else lets people in."""
 

@@ -91,6 +91,8 @@ git_push =
 # listen = "127.0.0.1:8087"
 # Names by which browsers may call it, beside localhost and the loopback addresses.
 # hosts = ["archive.example"]
+# A file of the names and passwords that it asks for; `kzfeed web --new-password NAME` prints a line for it.
+# passwords = "passwords"
 # true: a proxy in front of it decides who may read the archive.
 behind_proxy =
 

@@ -49,9 +49,9 @@ def _raise(article_id: int) -> None:
 
 
 @contextmanager
-def open_archive(url: str) -> Iterator[Archive]:
+def open_archive(url: str, statement_limit: timedelta = STATEMENT_LIMIT) -> Iterator[Archive]:
     """The archive at this URL, which must exist and have the current schema. Raises DatabaseError."""
-    database = Database(url, create=False, statement_limit=STATEMENT_LIMIT)
+    database = Database(url, create=False, statement_limit=statement_limit)
     try:
         schema.require_current(database)
         with open_index(database) as index:

@@ -122,8 +122,10 @@ class Pages:
     def render(self, template: str, request: Request, **values: Any) -> str:
         """The HTML of a template. Every template has the texts as `t`, and the address of this page."""
         text = self.catalogue(request)
-        others = [(name, f"?{_with_language(request, name)}") for name in LANGUAGES]
-        common = {"t": text, "html_language": HTML_LANGUAGE[text.language], "languages": others}
+        arguments = {name: value for name, value in request.query_params.items() if name != "lang"}
+        others = [(name, f"?{urlencode({**arguments, 'lang': name})}") for name in LANGUAGES]
+        here = f"{request.url.path}?{urlencode(arguments)}" if arguments else request.url.path
+        common = {"here": here, "t": text, "html_language": HTML_LANGUAGE[text.language], "languages": others}
         return self.templates.get_template(template).render(path=request.url.path, **common, **values)
 
     def _view(self, page: PageRoute, request: Request) -> tuple[PageRequest, Page | Response]:
@@ -177,10 +179,6 @@ class Pages:
         place = FeedPlace(made.title, address, html)
         feed = notice_feed(place, made.notices) if made.notices else atom_feed(asked.archive, made.articles, place)
         return cached(request, feed, "application/atom+xml")
-
-
-def _with_language(request: Request, language: str) -> str:
-    return urlencode({**request.query_params, "lang": language})
 
 
 def json_bytes(value: object) -> bytes:

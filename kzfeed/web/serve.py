@@ -1,6 +1,7 @@
 """Server of the archive browser: a socket of our own, on which uvicorn answers until SIGTERM or SIGINT."""
 
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +30,9 @@ def serve(app: ASGIApp, address: Address, *, behind_proxy: bool) -> None:
 
     Raises ListenError if the address cannot be used.
     """
+    # uvicorn raises the signal again when it has stopped: the block must still end, which removes the socket's file.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
     with _listening(address) as listener:
         config = uvicorn.Config(
             app,
@@ -43,6 +47,10 @@ def serve(app: ASGIApp, address: Address, *, behind_proxy: bool) -> None:
         )
         log.info("archive browser listens", address=shown(address, listener))
         uvicorn.Server(config).run(sockets=[listener])
+
+
+def _exit(_number: int, _frame: object) -> None:
+    raise SystemExit(0)
 
 
 def shown(address: Address, listener: socket.socket) -> str:

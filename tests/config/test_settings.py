@@ -307,6 +307,7 @@ TEXTS = {
     ("server", "listen"): ("unix:/run/kzfeed/monitors.sock", Path("/run/kzfeed/monitors.sock")),
     ("web", "listen"): ("unix:/run/kzfeed/web.sock", Path("/run/kzfeed/web.sock")),
     ("web", "hosts"): ("archive.example ARCHIVE.example.org", ("archive.example", "archive.example.org")),
+    ("web", "passwords"): ("passwords", "passwords"),
     ("web", "behind_proxy"): ("true", True),
     ("fleet", "servers"): ("nats://a.example tls://b.example:4222", ("nats://a.example", "tls://b.example:4222")),
     ("fleet", "token"): ("secret", "secret"),

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +19,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.search.pages import open_index
 from kzfeed.store.search.upkeep import catch_up
 from kzfeed.web.app import ANYBODY, Access, make_app
-from kzfeed.web.archive import open_archive
+from kzfeed.web.archive import STATEMENT_LIMIT, open_archive
 
 
 def url_of(database: Database) -> str:
@@ -34,9 +35,11 @@ def index_all(database: Database) -> None:
 
 
 @contextmanager
-def serving(database: Database, access: Access = ANYBODY) -> Iterator[str]:
+def serving(
+    database: Database, access: Access = ANYBODY, statement_limit: timedelta = STATEMENT_LIMIT
+) -> Iterator[str]:
     """The address at which the pages of this database are served."""
-    with open_archive(url_of(database)) as archive, socket.create_server(("127.0.0.1", 0)) as listener:
+    with open_archive(url_of(database), statement_limit) as archive, socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(
             make_app(archive, access), log_config=None, access_log=False, timeout_graceful_shutdown=5
         )

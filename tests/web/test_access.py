@@ -1,0 +1,127 @@
+"""Who may see the pages, and where they are served: the command `kzfeed web`, passwords, names of hosts."""
+
+import base64
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from kzfeed.errors import UsageError
+from kzfeed.store.engine import Database
+from kzfeed.web.app import Access
+from kzfeed.web.passwords import parse_passwords, password_line
+from tests.export.test_restore import fill
+from tests.fork_server import clean_environment, fork_server
+from tests.web.site import Site, index_all, serving, url_of
+
+
+def basic(name: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+def test_a_password_is_asked_for_where_there_is_one(sqlite_database: Database) -> None:
+    lines = f"# those who may enter\n{password_line('айгүл', 'p:ä')}\n"
+    passwords = parse_passwords(lines, "passwords")
+
+    with serving(sqlite_database, Access(may_enter=passwords.may_enter)) as address:
+        site = Site(sqlite_database, address)
+        refused = site.get("/")
+        statuses = [site.get("/", Authorization=basic(*each)).status for each in (("айгүл", "x"), ("bob", "p:ä"))]
+        wrong = ("Basic ???", "Bearer x", "Basic")
+        statuses += [site.get("/style.css", Authorization=each).status for each in wrong]
+        let_in = [site.get("/", Authorization=basic("айгүл", "p:ä")).status for _ in range(2)]
+
+    assert (refused.status, refused.headers["www-authenticate"]) == (401, 'Basic realm="kzfeed", charset="UTF-8"')
+    assert statuses == [401] * 5
+    assert let_in == [200, 200]
+
+
+def test_a_file_of_passwords_with_a_mistake_is_refused_with_its_line() -> None:
+    with pytest.raises(UsageError, match="passwords: line 2 is no password"):
+        parse_passwords(f"{password_line('a', 'b')}\nc:secret\n", "passwords")
+    with pytest.raises(UsageError, match="holds no password"):
+        parse_passwords("# nobody\n", "passwords")
+
+
+def test_other_machines_are_let_in_only_with_a_password_or_behind_a_proxy(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    environment = clean_environment(KZFEED_DATABASE_URL=url_of(sqlite_database))
+
+    done = fork_server().run(["web", "--listen", "0.0.0.0:8087"], tmp_path, environment)
+
+    assert done.returncode == 2
+    assert "set web.passwords, or web.behind_proxy = true" in " ".join(done.stderr.split())
+
+
+def test_a_name_that_the_operator_gives_is_answered(sqlite_database: Database) -> None:
+    with serving(sqlite_database, Access(hosts=["archive.example"])) as address:
+        site = Site(sqlite_database, address)
+
+        assert site.get("/", Host="Archive.EXAMPLE:443").status == 200
+        assert site.get("/", Host="other.example").status == 421
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """A connection to a Unix socket."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.host)
+
+
+def test_the_command_serves_a_unix_socket_until_a_signal(sqlite_database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "web.sock"
+    environment = clean_environment(KZFEED_DATABASE_URL=url_of(sqlite_database), KZFEED_LOG_FORMAT="json")
+    command = [sys.executable, "-m", "kzfeed", "web", "--listen", f"unix:{path}"]
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
+        line = process.stderr.readline()
+        assert f"unix:{path}" in line
+        with closing(UnixConnection(str(path))) as connection:
+            connection.request("GET", "/", headers={"Host": "localhost"})
+            answer = connection.getresponse()
+            assert (answer.status, b"</html>" in answer.read()) == (200, True)
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
+    assert not path.exists()
+    assert process.returncode == 0
+
+
+def test_both_engines_show_the_same_pages_and_a_slow_query_is_a_page_that_says_so(database: Database) -> None:
+    fill(database)
+    index_all(database)
+    with serving(database, statement_limit=timedelta(seconds=0.5)) as address:
+        site = Site(database, address)
+        listed = site.get("/articles.json?changed=1").json["articles"]
+        found = site.get("/?q=灯塔的故事")
+        article = site.get(f"/a/{listed[0]['url_hash'][:16]}")
+        assert (len(listed), found.text.count("<mark>"), article.status) == (4, 9, 200)
+        if database.dialect == "postgresql":
+            with database.engine.begin() as connection:
+                connection.execute(sa.text("LOCK TABLE articles IN ACCESS EXCLUSIVE MODE"))
+                slow = site.get("/")
+            assert (slow.status, slow.headers["retry-after"]) == (503, "5")
+            assert "This took too long" in slow.visible
+        assert site.get("/").status == 200
+
+
+def test_eight_pages_are_made_at_a_time_and_all_of_many_are_answered(sqlite_database: Database) -> None:
+    with serving(sqlite_database) as address:
+        site = Site(sqlite_database, address)
+        statuses: list[int] = []
+        threads = [threading.Thread(target=lambda: statuses.append(site.get("/").status)) for _ in range(40)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert statuses == [200] * 40
