@@ -24,6 +24,16 @@ def article_chart(t: Catalogue, counts: Mapping[date, int], period: Period, link
     return bar_chart(title, (t(f"chart.unit_{unit}"), t("chart.articles")), bars, t.number)
 
 
+def days_to(last: date, days: int) -> Period:
+    """So many days (UTC) that end with this one, or as many as the calendar has."""
+    return Period(date.fromordinal(max(last.toordinal() - days + 1, 1)), last)
+
+
+def day_after(last: date) -> date:
+    """The next day, or the last one of the calendar."""
+    return date.fromordinal(min(last.toordinal() + 1, date.max.toordinal()))
+
+
 def columns(period: Period) -> tuple[str, list[Period]]:
     """The period in at most `MOST_BARS` parts, each of a `day`, `week`, `month` or `year`; a longer one in one part."""
     parts_by_unit = ((unit, list(_parts(period, beginning))) for unit, beginning in _BEGINNINGS.items())
@@ -33,7 +43,7 @@ def columns(period: Period) -> tuple[str, list[Period]]:
 
 _BEGINNINGS: Mapping[str, Callable[[date], date]] = {
     "day": lambda day: day,
-    "week": lambda day: day - timedelta(days=min(day.weekday(), (day - date.min).days)),
+    "week": lambda day: day - timedelta(days=day.weekday()),  # the first day of the calendar is a Monday
     "month": lambda day: day.replace(day=1),
     "year": lambda day: day.replace(month=1, day=1),
 }

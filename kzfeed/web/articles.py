@@ -12,6 +12,7 @@ from kzfeed.store.queries import source_names
 from kzfeed.store.search.pages import found
 from kzfeed.web.choice import CHOICES, FLAGS, choice
 from kzfeed.web.downloads import as_csv, as_json_lines
+from kzfeed.web.list_chart import list_chart
 from kzfeed.web.page import Page, PageRequest, PageRoute
 
 PAGE_SIZE = 50
@@ -36,6 +37,7 @@ def articles(request: PageRequest) -> Page:
             "form": _form(request),
             "in_force": _in_force(request),
             "export_query": request.query(after=None),
+            "chart": None if request.argument("after") else list_chart(request, chosen),
             "unindexed": _unindexed(request, chosen.query),
         },
         data={"articles": [_as_json(row, hits) for row in shown], "next": next_query and f"/articles.json{next_query}"},

@@ -16,7 +16,7 @@ from kzfeed.store.source_list import SourceLine, addresses, article_count, sourc
 from kzfeed.store.sources import load_without_addresses
 from kzfeed.store.statistics import Period
 from kzfeed.text import printable, redacted, without_address
-from kzfeed.web.article_chart import article_chart
+from kzfeed.web.article_chart import article_chart, day_after, days_to
 from kzfeed.web.atom import Notice
 from kzfeed.web.catalogue import Catalogue
 from kzfeed.web.charts import BandRow, Chart, Series, band_chart, heat_map, stacked_chart
@@ -59,11 +59,6 @@ def source_page_list(request: PageRequest) -> Page:
     )
 
 
-def days_to(last: date, days: int) -> Period:
-    """So many days (UTC) that end with this one."""
-    return Period(last - timedelta(days=days - 1), last)
-
-
 def _safe(line: SourceLine) -> SourceLine:
     """The source without passwords and control characters in texts of its server."""
     return replace(line, last_error=_plain(line.last_error), flaw=_plain(line.flaw))
@@ -102,8 +97,8 @@ def source_page(request: PageRequest) -> Page:
     if line is None or source is None:
         raise NotFound(f"no source has the name {printable(name)!r}")
     year = days_to(_chart_end(request, line), YEAR)
-    counts = articles_by_day(database, year, line.id)
-    by_outcome = polls_by_day(database, line.id, month)
+    counts = articles_by_day(database, year, name)
+    by_outcome = polls_by_day(database, name, month)
     found_gaps = gaps_of_source(database, line.id, year.begin)
     shown = _safe(line)
     facts: dict[str, Any] = {
@@ -138,7 +133,7 @@ def source_page(request: PageRequest) -> Page:
 def _chart_end(request: PageRequest, line: SourceLine) -> date:
     """The last day of the charts: today, or that of the newest article if it is older than a year."""
     today = request.now.date()
-    newest = last_day(request.archive.database, line.id, today)
+    newest = last_day(request.archive.database, line.name, today)
     return today if newest is None or today - newest < timedelta(days=YEAR) else newest
 
 
@@ -153,7 +148,7 @@ def _published(counts: Mapping[date, int], period: Period) -> dict[str, Any]:
 
 def _articles_chart(t: Catalogue, counts: Mapping[date, int], period: Period, name: str) -> Chart | None:
     def link_of(part: Period) -> str:
-        until = part.last + timedelta(days=1)
+        until = day_after(part.last)
         return f"/?{urlencode({'source': name, 'since': f'{part.first}', 'until': f'{until}'})}"
 
     shown = {day: number for day, number in counts.items() if day >= period.first}

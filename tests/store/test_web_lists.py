@@ -15,7 +15,7 @@ from kzfeed.article.change_size import ChangeSize
 from kzfeed.errors import UsageError
 from kzfeed.store import tables
 from kzfeed.store.day_counts import recount
-from kzfeed.store.day_figures import articles_by_day, polls_by_day
+from kzfeed.store.day_figures import articles_by_day, last_day, polls_by_day
 from kzfeed.store.engine import Database
 from kzfeed.store.loss_lists import gaps, gaps_of_source, withdrawals
 from kzfeed.store.poll_days import sum_up
@@ -236,8 +236,10 @@ def test_former_addresses_are_named_by_their_host_only(archive: Database) -> Non
 
 def test_articles_by_day_are_of_all_sources_or_of_one(archive: Database) -> None:
     assert articles_by_day(archive, MAY) == {FIRST.date(): ARTICLES}
-    assert articles_by_day(archive, MAY, 1) == {FIRST.date(): 10}
+    assert articles_by_day(archive, MAY, "a") == {FIRST.date(): 10}
     assert articles_by_day(archive, Period(date(2024, 6, 1), date(2024, 6, 2))) == {}
+    assert last_day(archive, "a", date(2024, 6, 1)) == last_day(archive, None, FIRST.date()) == FIRST.date()
+    assert last_day(archive, None, date(2024, 4, 30)) is None
 
 
 def test_polls_by_day_are_the_same_after_they_were_summed_up(archive: Database) -> None:
@@ -251,10 +253,10 @@ def test_polls_by_day_are_the_same_after_they_were_summed_up(archive: Database) 
         connection.execute(sa.insert(tables.polls), rows)
     by_day = {FIRST.date() + timedelta(days=n): Counter(outcomes) for n in range(3)}
 
-    assert polls_by_day(archive, 1, MAY) == by_day
+    assert polls_by_day(archive, "a", MAY) == by_day
     sum_up(archive, FIRST + timedelta(days=2))
-    assert polls_by_day(archive, 1, MAY) == by_day
-    assert polls_by_day(archive, 2, MAY) == {}
+    assert polls_by_day(archive, "a", MAY) == by_day
+    assert polls_by_day(archive, "b", MAY) == {}
 
 
 # --- plans -----------------------------------------------------------------------------------------------------------
@@ -272,8 +274,8 @@ def test_no_page_reads_a_whole_table(archive: Database) -> None:
         gaps(archive, "8", 5)
         source_list(archive, MAY, limit=5)
         articles_by_day(archive, MAY)
-        articles_by_day(archive, MAY, 1)
-        polls_by_day(archive, 1, MAY)
+        articles_by_day(archive, MAY, "a")
+        polls_by_day(archive, "a", MAY)
 
     for statement, plan in plans_of(archive, read):
         assert not FULL_SCAN.search(plan), (statement, plan)

@@ -1,7 +1,7 @@
 """The comparison of versions, the lists of changes, withdrawals and gaps, and the pages of sources, over HTTP."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -228,6 +228,54 @@ def test_each_bar_leads_to_the_articles_of_its_day(site: Site) -> None:
     found = [site.get(f"/articles.json{str(bar['href']).removeprefix('/')}").json["articles"] for bar in bars]
     assert [len(each) for each in found] == numbers
     assert sum(numbers) > 0
+
+
+# --- chart above the list of articles --------------------------------------------------------------------------------
+
+
+def bars(site: Site, query: str) -> dict[str, str]:
+    """The labels of the bars above the list, each with the address that it leads to."""
+    links = html(site.get(f"/{query}")).css("figure svg a")
+    return {str(bar.attributes["aria-label"]): str(bar.attributes["href"]) for bar in links}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["?source=news", "?source=pod", "?q=灯塔的故事", "?changed=1", "?tag=播客", "?since=2022-01-10&until=2022-01-12"],
+)
+def test_the_bars_above_the_list_lead_to_the_articles_that_they_count(site: Site, query: str) -> None:
+    shown = bars(site, query)
+
+    assert shown
+    for label, address in shown.items():
+        found = site.get(f"/articles.json{address.removeprefix('/')}").json["articles"]
+        assert str(len(found)) == label.rpartition(": ")[2]
+
+
+def test_no_chart_stands_above_undated_articles_and_later_pages(site: Site) -> None:
+    after = site.get("/articles.json").json["articles"][2]["key"]
+
+    assert bars(site, "?undated=1") == bars(site, f"?after={after}") == bars(site, "?q=nowhere") == {}
+
+
+def test_dates_at_the_ends_of_the_calendar_do_no_harm(site: Site) -> None:
+    ends = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, tzinfo=UTC)]
+    with site.database.write() as connection:
+        source = {"name": "ends", "enabled": False, "status": "active", "auto": False, "failure_count": 0}
+        insert = sa.insert(tables.sources).values(**source, moved_polls=0, ask_in_full=False)
+        source_id = connection.execute(insert.returning(tables.sources.c.id)).scalar_one()
+        seen = dict.fromkeys(("first_seen_at", "last_seen_at", "revision_seen_at"), NOW)
+        article = {"title": "t", "content": "", "text": "", "language": "xx", "revision": 1, "fingerprint": "", **seen}
+        for number, end in enumerate(ends):
+            values = {"url_hash": f"{number}" * 64, "published_at": end, "source_id": source_id, **article}
+            connection.execute(sa.insert(tables.articles).values(**values, revision_source_id=source_id))
+        counts = {"source_id": source_id, "articles": 1, "undated": 0, "first_seen": 1, "new_versions": 0}
+        connection.execute(sa.insert(tables.day_counts), [{"day": end.date(), **counts} for end in ends])
+
+    for query in ("", "?source=ends", "?language=xx", "?since=0001-01-01", "?until=9999-12-31", "?until=0001-01-01"):
+        html(site.get(f"/{query}"))
+    assert list(bars(site, "?source=ends")) == ["0001-01-01: 1"]
+    assert len(html(site.get("/sources/ends")).css("svg.chart")) == 2
 
 
 # --- everywhere ------------------------------------------------------------------------------------------------------

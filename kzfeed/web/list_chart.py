@@ -1,0 +1,76 @@
+"""The chart above a list of articles: how many there are on each day, for the filters in force."""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+
+from kzfeed.store.day_figures import articles_by_day, last_day
+from kzfeed.store.statistics import Period
+from kzfeed.web.article_chart import article_chart, day_after, days_to
+from kzfeed.web.charts import Chart
+from kzfeed.web.choice import Choice
+from kzfeed.web.page import PageRequest
+
+DAYS = 45
+"""How many days the chart has where the filters name no beginning."""
+MOST_DAYS = 5 * 365
+MOST_COUNTED = 300
+"""How many articles are counted, the newest ones, where the archive keeps no counts for the filters."""
+
+
+def list_chart(request: PageRequest, chosen: Choice) -> Chart | None:
+    """The chart of the chosen articles; None if none of them has a date."""
+    if chosen.filter.undated:
+        return None
+    found = _kept_counts(request, chosen) if _has_kept_counts(chosen) else _counted(request, chosen)
+    if found is None:
+        return None
+    counts, period = found
+
+    def link_of(part: Period) -> str:
+        until = day_after(part.last)
+        return f"/{request.query(after=None, since=f'{part.first}', until=f'{until}')}"
+
+    return article_chart(request.text, counts, period, link_of)
+
+
+def _has_kept_counts(chosen: Choice) -> bool:
+    """Whether the archive keeps counts for these filters: it does by day and source."""
+    filters = chosen.filter
+    ends = (filters.selection.since, filters.selection.until)
+    return (
+        chosen.query is None
+        and not (filters.revised or filters.withdrawn or filters.tag or filters.language)
+        and all(end is None or end.astimezone(UTC).time() == time() for end in ends)
+    )
+
+
+def _kept_counts(request: PageRequest, chosen: Choice) -> tuple[Mapping[date, int], Period] | None:
+    """The counts of the days between the dates of the filters, and the period that they cover."""
+    database, selection = request.archive.database, chosen.filter.selection
+    last = request.now.date()
+    if selection.until:
+        days_before = _day(selection.until).toordinal() - 1
+        if not days_before:  # the calendar begins there
+            return None
+        last = min(last, date.fromordinal(days_before))
+    if not (selection.since and selection.until):
+        last = last_day(database, selection.source, last) or last
+    period = days_to(last, MOST_DAYS if selection.since else DAYS)
+    if selection.since:
+        period = Period(max(period.first, _day(selection.since)), last)
+    return (articles_by_day(database, period, selection.source), period) if period.days > 0 else None
+
+
+def _day(instant: datetime) -> date:
+    return instant.astimezone(UTC).date()
+
+
+def _counted(request: PageRequest, chosen: Choice) -> tuple[Mapping[date, int], Period] | None:
+    """The newest of the articles, counted, and the days of which all are among them."""
+    rows = chosen.page(request, None, MOST_COUNTED)
+    days = [_day(row["published_at"]) for row in rows if row["published_at"]]
+    counts = Counter(day for day in days if day <= request.now.date())
+    if len(days) == MOST_COUNTED:
+        del counts[days[-1]]  # there may be more on the earliest day
+    return (counts, Period(min(counts), max(counts))) if counts else None
