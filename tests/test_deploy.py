@@ -33,10 +33,10 @@ POSTGRES_ONLY = {"kzfeed-postgres", "postgres"}
 # --- systemd ---------------------------------------------------------------------------------------------------------
 
 
-def unit() -> configparser.ConfigParser:
+def unit(name: str = "kzfeed.service") -> configparser.ConfigParser:
     parser = configparser.ConfigParser(strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[method-assign,assignment]  # systemd's keys tell case apart
-    parser.read(DEPLOY / "kzfeed.service", encoding="utf-8")
+    parser.read(DEPLOY / name, encoding="utf-8")
     return parser
 
 
@@ -71,15 +71,23 @@ def test_the_unit_starts_after_the_network() -> None:
     assert "network-online.target" in unit()["Unit"]["After"].split()
 
 
-def test_systemd_finds_no_fault_with_the_unit(tmp_path: Path) -> None:
+def test_the_unit_of_the_pages_is_as_closed_as_that_of_the_daemon() -> None:
+    daemon, pages = unit()["Service"], unit("kzfeed-web.service")["Service"]
+    closed = [key for key in daemon if key.startswith(("Private", "Protect", "Restrict", "SystemCall", "Capability"))]
+    assert {key: pages[key] for key in closed} == {key: daemon[key] for key in closed}
+    assert pages["ExecStart"] == daemon["ExecStart"].replace(" run ", " web ")
+
+
+@pytest.mark.parametrize("name", ["kzfeed.service", "kzfeed-web.service"])
+def test_systemd_finds_no_fault_with_the_unit(tmp_path: Path, name: str) -> None:
     verifier = shutil.which("systemd-analyze")
     if not verifier:
         pytest.skip("systemd-analyze is not installed")
     binary = shutil.which("true")
     assert binary
-    copy = tmp_path / "kzfeed.service"
+    copy = tmp_path / name
     # The program need not be installed where this test runs.
-    copy.write_text((DEPLOY / "kzfeed.service").read_text(encoding="utf-8").replace("/opt/kzfeed/bin/kzfeed", binary))
+    copy.write_text((DEPLOY / name).read_text(encoding="utf-8").replace("/opt/kzfeed/bin/kzfeed", binary))
     done = subprocess.run([verifier, "verify", copy], capture_output=True, text=True, timeout=60)
     # It loads the units that this one names as well, and may find fault with those.
     ours = [line for line in (done.stdout + done.stderr).splitlines() if "kzfeed" in line]
@@ -224,13 +232,14 @@ def test_without_a_profile_compose_runs_one_service_that_needs_no_file_to_be_mad
     services = composed()["services"]
     assert [name for name, service in services.items() if "profiles" not in service] == ["kzfeed"]
     assert {name for name, service in services.items() if service.get("profiles") == ["postgres"]} == POSTGRES_ONLY
+    assert services["web"]["profiles"] == ["web"]
     assert "secrets" not in services["kzfeed"]
     for volume in services["kzfeed"]["volumes"]:
         here = volume.split(":")[0]
         assert here in composed()["volumes"] or (DEPLOY / here).is_file()
 
 
-@pytest.mark.parametrize("name", ["kzfeed", "kzfeed-postgres"])
+@pytest.mark.parametrize("name", ["kzfeed", "kzfeed-postgres", "web"])
 def test_compose_runs_kzfeed_with_few_rights_and_stops_it_within_ten_seconds(name: str) -> None:
     service = composed()["services"][name]
     assert service["stop_grace_period"] == "10s"

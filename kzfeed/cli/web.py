@@ -37,7 +37,7 @@ def web(
     from kzfeed.web.app import make_app
     from kzfeed.web.archive import open_archive
     from kzfeed.web.passwords import password_line
-    from kzfeed.web.serve import serve
+    from kzfeed.web.serve import DEFAULT, serve
 
     if new_password is not None:
         print(
@@ -47,7 +47,7 @@ def web(
     session: Session = ctx.obj
     settings = session.settings
     try:
-        address = listen_address(listen) if listen is not None else settings.web.listen
+        address = listen_address(listen) if listen is not None else settings.web.listen or DEFAULT
     except ValueError as error:
         raise UsageError(f"--listen {listen}: expected {error}") from None
     access = _access(settings, address)

@@ -101,7 +101,8 @@ class ServerSettings(_Section):
 class WebSettings(_Section):
     """The archive browser: where it listens, by which names it may be called, and whether a proxy is in front of it."""
 
-    listen: addresses.ListenAddress = ("127.0.0.1", 8087)
+    listen: addresses.ListenAddress | None = None
+    """None: 127.0.0.1:8087."""
     hosts: addresses.HostNames = ()
     """Names in its addresses, beside localhost and the loopback addresses."""
     passwords: values.Text | None = None

@@ -89,8 +89,8 @@ git_push =
 [web]
 # Where `kzfeed web` shows the archive to browsers (docs/web.md): HOST:PORT, or unix:/PATH for a proxy.
 # listen = "127.0.0.1:8087"
-# Names by which browsers may call it, beside localhost and the loopback addresses.
-# hosts = ["archive.example"]
+# Names by which browsers may call it, beside localhost and the loopback addresses, such as "archive.example".
+hosts =
 # A file of the names and passwords that it asks for; `kzfeed web --new-password NAME` prints a line for it.
 # passwords = "passwords"
 # true: a proxy in front of it decides who may read the archive.
@@ -151,6 +151,8 @@ def _written(value: Any) -> Any:
     """The value as a person writes it."""
     if isinstance(value, timedelta):
         return duration_text(value)
+    if isinstance(value, tuple):
+        return list(value)
     if isinstance(value, int) and not isinstance(value, bool):
         for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
             if value and value % size == 0:

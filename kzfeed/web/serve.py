@@ -16,6 +16,7 @@ from kzfeed.errors import ListenError
 
 Address = tuple[str, int] | Path
 """Host and port, or the path of a Unix socket."""
+DEFAULT: Address = ("127.0.0.1", 8087)
 MOST_CONNECTIONS = 200
 BACKLOG = 64
 KEEP_ALIVE_S = 10

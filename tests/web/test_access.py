@@ -16,8 +16,11 @@ import sqlalchemy as sa
 
 from kzfeed.errors import UsageError
 from kzfeed.store.engine import Database
+from kzfeed.store.grants import grant, revoke
 from kzfeed.web.app import Access
 from kzfeed.web.passwords import parse_passwords, password_line
+from tests.conftest import NewDatabase
+from tests.databases import execute
 from tests.export.test_restore import fill
 from tests.fork_server import clean_environment, fork_server
 from tests.web.site import Site, index_all, serving, url_of
@@ -125,3 +128,24 @@ def test_eight_pages_are_made_at_a_time_and_all_of_many_are_answered(sqlite_data
             thread.join()
 
     assert statuses == [200] * 40
+
+
+def test_a_role_that_may_only_read_is_enough_for_every_page(new_database: NewDatabase) -> None:
+    database = new_database("postgresql")
+    fill(database)
+    index_all(database)
+    role = f"reader_{database.engine.url.database}"
+    execute(url_of(database), f"CREATE ROLE {role} LOGIN")
+    try:
+        grant(database, role)
+        url = database.engine.url.set(username=role)
+        with closing(Database(url.render_as_string(hide_password=False))) as reader, serving(reader) as address:
+            site = Site(reader, address)
+            pages = ["/", "/?q=灯塔", "/articles.json", "/articles.atom", "/articles.jsonl", "/articles.csv"]
+            (first, *_) = site.get("/articles.json?changed=1").json["articles"]
+            article = f"/a/{first['url_hash'][:16]}"
+            pages += [article, f"{article}.txt", f"{article}.atom", f"{article}/v/1"]
+            assert {page: site.get(page).status for page in pages} == dict.fromkeys(pages, 200)
+    finally:
+        revoke(database, role)
+        execute(url_of(database), f"DROP ROLE {role}")
