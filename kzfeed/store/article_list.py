@@ -5,6 +5,7 @@ Every filter has an index, so that a page of a million articles takes as long as
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -147,6 +148,14 @@ def listed(database: Database, chosen: Filter, after: Hit | None, limit: int) ->
             rest = connection.execute(undated.order_by(_article.id.desc()).limit(limit - len(articles)))
             articles += (dict(row._mapping) for row in rest)
     return articles
+
+
+def newest_dates(database: Database, chosen: Filter, limit: int) -> list[datetime]:
+    """When the newest of the articles that the filter selects were published; those without a date are left out."""
+    with database.read() as connection:
+        dates = chosen.of(sa.select(_article.published_at), connection).where(_article.published_at.is_not(None))
+        newest = dates.order_by(_article.published_at.desc(), _article.id.desc()).limit(limit)
+        return list(connection.execute(newest).scalars())
 
 
 def listed_hits(

@@ -73,12 +73,13 @@ class DayCounts:
 
 # --- counts made again from the articles -----------------------------------------------------------------------------
 
-_DAY = {"sqlite": "substr({}, 1, 10)", "postgresql": "CAST({} AT TIME ZONE 'UTC' AS date)"}
+DAY_OF = {"sqlite": "substr({}, 1, 10)", "postgresql": "CAST({} AT TIME ZONE 'UTC' AS date)"}
+"""An expression for the day (UTC) of a column with an instant, for each engine."""
 
 
 def _parts(dialect: str) -> str:
     """A query for the counts, in several rows for one day and source."""
-    day_of = _DAY[dialect].format
+    day_of = DAY_OF[dialect].format
     return f"""
 SELECT {day_of("published_at")} AS day, source_id,
   count(*) AS articles, 0 AS undated, 0 AS first_seen, 0 AS new_versions

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from kzfeed.model.polls import PollOutcome
 from kzfeed.store import tables
+from kzfeed.store.day_counts import DAY_OF
 from kzfeed.store.engine import Database
 from kzfeed.store.statistics import Period
 
@@ -44,7 +45,8 @@ def polls_by_day(database: Database, source: str, period: Period) -> Mapping[dat
     """How many polls of a source had each outcome on each day (UTC) of the period, without days that have none."""
     found: defaultdict[date, Counter[PollOutcome]] = defaultdict(Counter)
     end = datetime.combine(period.last + timedelta(days=1), time(), UTC)
-    polls = sa.select(_poll.started_at, _poll.outcome).where(
+    day_of = sa.literal_column(DAY_OF[database.dialect].format("started_at"), sa.Date)
+    polls = sa.select(day_of.label("day"), _poll.outcome, sa.func.count()).where(
         _poll.source_id == _id_of(source), _poll.started_at >= period.begin, _poll.started_at < end
     )
     # Day by day, because the primary key begins with the day.
@@ -53,8 +55,8 @@ def polls_by_day(database: Database, source: str, period: Period) -> Mapping[dat
         _sum.day.in_(days), _sum.source_id == _id_of(source)
     )
     with database.read() as connection:
-        for started_at, outcome in connection.execute(polls):
-            found[started_at.date()][outcome] += 1
+        for day, outcome, number in connection.execute(polls.group_by("day", _poll.outcome)):
+            found[day][outcome] += number
         for day, number, with_news, not_modified in connection.execute(sums):
             unchanged = number - with_news - not_modified
             found[day].update({"new": with_news, "unchanged": unchanged, "not-modified": not_modified})

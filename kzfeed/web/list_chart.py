@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 
+from kzfeed.store.article_list import newest_dates
 from kzfeed.store.day_figures import articles_by_day, last_day
 from kzfeed.store.statistics import Period
 from kzfeed.web.article_chart import article_chart, day_after, days_to
@@ -14,8 +15,8 @@ from kzfeed.web.page import PageRequest
 DAYS = 45
 """How many days the chart has where the filters name no beginning."""
 MOST_DAYS = 5 * 365
-MOST_COUNTED = 300
-"""How many articles are counted, the newest ones, where the archive keeps no counts for the filters."""
+MOST_COUNTED, MOST_HITS_COUNTED = 3_000, 300
+"""How many articles, or hits of a search, are counted where the archive keeps no counts for the filters."""
 
 
 def list_chart(request: PageRequest, chosen: Choice) -> Chart | None:
@@ -68,9 +69,13 @@ def _day(instant: datetime) -> date:
 
 def _counted(request: PageRequest, chosen: Choice) -> tuple[Mapping[date, int], Period] | None:
     """The newest of the articles, counted, and the days of which all are among them."""
-    rows = chosen.page(request, None, MOST_COUNTED)
-    days = [_day(row["published_at"]) for row in rows if row["published_at"]]
+    if chosen.query is None:
+        most, dates = MOST_COUNTED, newest_dates(request.archive.database, chosen.filter, MOST_COUNTED)
+    else:
+        most, rows = MOST_HITS_COUNTED, chosen.page(request, None, MOST_HITS_COUNTED)
+        dates = [row["published_at"] for row in rows if row["published_at"]]
+    days = list(map(_day, dates))
     counts = Counter(day for day in days if day <= request.now.date())
-    if len(days) == MOST_COUNTED:
+    if len(days) == most:
         del counts[days[-1]]  # there may be more on the earliest day
     return (counts, Period(min(counts), max(counts))) if counts else None

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from kzfeed.search.hits import Hit, parse_key
 from kzfeed.store import tables
-from kzfeed.store.article_list import Filter, languages, listed, place
+from kzfeed.store.article_list import Filter, languages, listed, newest_dates, place
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
 from tests.cli.test_terminal import shown
@@ -199,6 +199,7 @@ def test_what_cannot_be_listed_is_refused_in_a_sentence(listing: List, options: 
 def test_no_page_reads_all_articles(archive: Database, chosen: Filter) -> None:
     pages = (None, Hit(1714567200000, 5), parse_key("undated:21"))
     plans = plans_of(archive, lambda: [listed(archive, chosen, after, 5) for after in pages])
+    plans += plans_of(archive, lambda: newest_dates(archive, chosen, 5))
 
     assert plans
     for statement, plan in plans:
