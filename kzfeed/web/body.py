@@ -127,6 +127,8 @@ _END_IS_OPTIONAL = frozenset(
     ["p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "colgroup", "rp", "rt"]
 )
 
+_HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
+
 Caption = Callable[[str], str]
 """The word for a kind of medium: image, audio, video, or embed for an embedded page."""
 
@@ -134,7 +136,7 @@ Caption = Callable[[str], str]
 def clean_body(html: str, base_url: str | None, caption: Caption) -> str | None:
     """The body as harmless HTML, its addresses resolved against `base_url`; None if it is too large or too deep.
 
-    Headings begin at the second level: the first one is the title of the page.
+    Headings begin at the second level, since the first one is the title of the page, and leave out no level below.
     """
     if len(html) > MOST_BYTES or not _is_easy(html):
         return None
@@ -178,6 +180,8 @@ class _Placeholders:
         self._caption = caption
         self._is_in_link = False
         self._player: str | None = None  # the <audio> or <video> that still looks for its source
+        self._level = 1  # of the last heading
+        self._open_headings: list[str] = []
 
     def inserted(self, cleaned: str) -> str:
         return _CLEAN_TAG.sub(self._tag, cleaned)
@@ -187,11 +191,19 @@ class _Placeholders:
         if name == "a":
             self._is_in_link = not slash
             return match[0]
-        if name == "h1":
-            return f"<{slash}h2{attributes}>"
+        if name in _HEADINGS:
+            return f"<{slash}{self._heading(name, is_end=bool(slash))}{attributes}>"
         if name not in _MEDIA:
             return match[0]
         return self._medium(name, is_end=bool(slash), attributes=dict(_CLEAN_ATTRIBUTE.findall(attributes)))
+
+    def _heading(self, name: str, *, is_end: bool) -> str:
+        """The element in place of a heading: one level below the heading before it at most."""
+        if is_end:
+            return self._open_headings.pop()
+        self._level = min(max(int(name[1]), 2), self._level + 1)
+        self._open_headings.append(f"h{self._level}")
+        return self._open_headings[-1]
 
     def _medium(self, name: str, *, is_end: bool, attributes: dict[str, str]) -> str:
         kind = {"img": "image", "source": self._player or ""}.get(name, name)
