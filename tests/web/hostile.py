@@ -41,7 +41,35 @@ BODIES = (
     "<div>" * 5_000 + "deep",
     f"<p>\u202eevil\u202c {'x' * 3_000}</p>",
     "<xmp><script>window.hacked=1</script></xmp><plaintext><script>window.hacked=1</script>",
+    f'<script type=speculationrules>{{"prefetch": [{{"urls": ["{SINK}/31"]}}]}}</script>',
+    f"<link rel=preconnect href='{SINK}:32'><link rel=modulepreload href='{SINK}/32.js'>",
+    f"<svg><feImage href='{SINK}/33'/><a><animate attributeName=href values='javascript:hacked=1'/></a>",
+    f"<svg></p><style><a id=\"</style><img src='{SINK}/34.png' onerror=window.hacked=1>\">",
+    f"<!--><img src='{SINK}/35.png' onerror=window.hacked=1>--><![CDATA[<script>window.hacked=1</script>]]>",
+    "<details open ontoggle=window.hacked=1><summary>s</summary></details><marquee onstart=window.hacked=1>m</marquee>",
+    f"<video controls><track src='{SINK}/37.vtt' default></video><image src='{SINK}/37.png'><bgsound src='{SINK}/37'>",
+    f"<scr<script>ipt>window.hacked=1</scr</script>ipt><noscript><img src='{SINK}/38.png'></noscript>",
+    "<p id=main class=skip name=q>clobbers</p><h5>no order</h5><h1>in</h1><h3>headings</h3>",
 )
+
+NAMES = (
+    "<script>window.hacked=1</script>",
+    "\"><img src='http://name.sink.example/' onerror='window.hacked=1'>",
+    "' autofocus onfocus='window.hacked=1' x='",
+    "</title></style></textarea><svg onload=window.hacked=1>",
+    "{{ 7 * 7 }}{% raw %}${7*7}#{7*7}",
+    "javascript:window.hacked=1//--></script>]]>&amp;&lt;b&gt;",
+    "\u202etxt.exe\u202c \u200fمرحبا",
+    "%0d%0aSet-Cookie: a=b X: y/../../..?q=1#f&lang=xx",
+    "е\u0301\u0301\u0301 " + "long" * 100,
+)
+"""For titles, tags, authors, and names of sources."""
+URLS = (
+    "https://evil.example/?q=%22%3E%3Cscript%3Ehacked=1%3C/script%3E&a='b",
+    "https://evil.example/a\"onmouseover=window.hacked=1//<b>'`|{}",
+    "http://user:secret@evil.example/path;javascript:window.hacked=1",
+)
+"""For addresses of articles."""
 
 
 def show_hostile(database: Database) -> None:
