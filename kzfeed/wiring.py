@@ -131,6 +131,7 @@ async def _run(
                             monitor.on_poll,
                             monitor.on_page,
                         )
+                        monitor.watch_network(lambda: poll_job.connection.offline_since is None)
                     await daemon.run()
 
 

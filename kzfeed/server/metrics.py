@@ -70,6 +70,10 @@ class Metrics:
         self._task_ended = Gauge(
             "kzfeed_task_last_run_timestamp_seconds", "When each job last ended", ["task"], registry=registry
         )
+        self._network = Gauge(
+            "kzfeed_network_up", "Whether visits show that this machine has a connection", registry=registry
+        )
+        self._network.set(1)
         # A rate needs the value before the first event, too.
         for outcome in get_args(PollOutcome):
             self._polls.labels(outcome)
@@ -103,6 +107,10 @@ class Metrics:
         """Count a run of one of the daemon's jobs."""
         self._task_runs.labels(job, "failed" if failed else "done").inc()
         self._task_ended.labels(job).set(time.time())
+
+    def watch_network(self, is_up: Callable[[], bool]) -> None:
+        """Ask this function at each request whether the machine has a connection."""
+        self._network.set_function(is_up)
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""

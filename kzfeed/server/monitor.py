@@ -87,6 +87,10 @@ class Monitor:
             self._last_run = time.monotonic()
         self._metrics.on_job(job, failed)
 
+    def watch_network(self, is_up: Callable[[], bool]) -> None:
+        """Ask this function at each request whether the machine has a connection."""
+        self._metrics.watch_network(is_up)
+
     def health(self) -> Answer:
         """Whether the scheduler makes progress."""
         idle = time.monotonic() - self._last_run

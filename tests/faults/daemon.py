@@ -90,6 +90,7 @@ def _monitored(daemon: Daemon, options: dict[str, Any]) -> Iterator[None]:
     watched = Watched(CLAIM_JOB, timedelta(seconds=options["stuck_after"]))
     with monitoring(Path(options["listen"]), daemon.polls.queue.poller.database, watched) as monitor:
         daemon.polls.on_poll, daemon.on_job = monitor.on_poll, monitor.on_job
+        monitor.watch_network(lambda: daemon.polls.connection.offline_since is None)
         yield
 
 
