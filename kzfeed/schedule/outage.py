@@ -4,12 +4,13 @@ No source is at fault when nearly all hosts fail at once: they cannot be reached
 behind a captive portal.
 """
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from kzfeed.hosts import host_of
-from kzfeed.model.polls import Failed, FailureKind, Source
+from kzfeed.model.polls import Failed, FailureKind, ResponseHead, Source
 from kzfeed.schedule.policy import VisitResult
 
 WINDOW = timedelta(minutes=1)
@@ -27,24 +28,30 @@ TRY_EVERY = timedelta(seconds=15)
 _UNREACHABLE: tuple[FailureKind, ...] = ("offline", "dns", "connect", "timeout", "tls")
 _ODD_ANSWERS: tuple[FailureKind, ...] = (
     "not-a-feed",
+    "parse",
     "challenge",
     "empty",
     "http-status",
+    "gone",
+    "unexpected-status",
     "bad-redirect",
     "forbidden-address",
 )
+_REFUSALS = (403, 410)
+"""What a network may answer in the place of all servers. Other errors are more likely to be those of servers."""
 _NO_CONNECTION = "this machine reaches no host"
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """The last visit to a host. `sign` is what speaks for an outage, None if nothing does; `blamed` has the ids of the
-    sources that were blamed for it.
+    sources that were blamed for it. `is_gone` says that the answer was a 410.
     """
 
     at: datetime
     sign: str | None
     blamed: frozenset[int] = frozenset()
+    is_gone: bool = False
 
 
 @dataclass(slots=True)
@@ -65,7 +72,7 @@ class OutageWatch:
 
     def judge(self, source: Source, visit: VisitResult, now: datetime) -> VisitResult:
         """The visit as it counts: in an outage, a failure that may be this machine's fault is of the kind `offline`."""
-        host, sign = host_of(source.url), _sign_of(source, visit)
+        host, sign = host_of(source.url), _sign_of(source, visit, is_offline=self.since is not None)
         answer = self._record(host, sign, now)
         if self.since is None:
             if sign and self._fails(self._latest(now), SHARE):
@@ -75,11 +82,13 @@ class OutageWatch:
         failed = visit.outcome
         if not sign or not isinstance(failed, Failed) or failed.kind == "offline":
             return visit
-        if self.since and self._speaks(sign):
+        is_gone = failed.kind == "gone"
+        # A 410 retires its source: in an outage it is not believed, even if it is the only one.
+        if self.since and (is_gone or self._speaks(sign)):
             self._failed_hosts.add(host)
             error = f"as all hosts do, for {self.reason}: {failed.kind}: {failed.error}"
             return VisitResult(Failed("offline", error, failed.status, url=failed.url, head=failed.head))
-        self._answers[host] = replace(answer, blamed=answer.blamed | {source.id})
+        self._answers[host] = replace(answer, blamed=answer.blamed | {source.id}, is_gone=is_gone)
         return visit
 
     def _record(self, host: str, sign: str | None, now: datetime) -> _Answer:
@@ -113,7 +122,11 @@ class OutageWatch:
 
     def _begin(self, sign: str, now: datetime) -> None:
         self.since, self.reason = now, max(self._signs, key=lambda each: (self._signs[each], each == sign))
-        answers = {host: each for host, each in self._answers.items() if each.sign and self._speaks(each.sign)}
+        answers = {
+            host: each
+            for host, each in self._answers.items()
+            if each.sign and (each.is_gone or self._speaks(each.sign))
+        }
         self._failed_hosts = set(answers)
         self.blamed = frozenset().union(*(each.blamed for each in answers.values()))
 
@@ -124,7 +137,7 @@ class OutageWatch:
         self._failed_hosts.clear()
 
 
-def _sign_of(source: Source, visit: VisitResult) -> str | None:
+def _sign_of(source: Source, visit: VisitResult, *, is_offline: bool) -> str | None:
     """What speaks for an outage of this machine's network in the visit: equal for all visits with the same cause."""
     failed = visit.outcome
     if not isinstance(failed, Failed):
@@ -140,4 +153,15 @@ def _sign_of(source: Source, visit: VisitResult) -> str | None:
         return f"the network sends all requests to {answered_by}"
     if failed.kind == "forbidden-address":
         return "the network gives addresses of its own for all hosts"
+    if failed.status in _REFUSALS and failed.head:
+        # Servers that have refused kzfeed before, and go on, are no outage.
+        is_new = failed.kind == "gone" or (source.last_success_at is not None and source.failure_count == 0)
+        likeness = _likeness(failed.head)
+        return f"the network answers all requests with {failed.status} ({likeness})" if is_new or is_offline else None
     return f"the network answers all requests with one page ({visit.body_hash[:8]})" if visit.body_hash else None
+
+
+def _likeness(head: ResponseHead) -> str:
+    """What the heads of all answers of one server have in common: the names of their fields, and its own name."""
+    names = [b"%b %b" % (name.lower(), value if name.lower() == b"server" else b"") for name, value in head.fields]
+    return hashlib.sha256(b"\n".join(names)).hexdigest()[:8]

@@ -222,9 +222,15 @@ def bring_forward(database: Database, spread: Spread, now: datetime, *, min_inte
 
 
 def forgive(database: Database, source_ids: Collection[int]) -> None:
-    """Take back the last failure of these sources: this machine had no connection. `bring_forward` finds them then."""
+    """Take back the last failure of these sources: this machine had no connection. `bring_forward` finds them then.
+
+    Those that the failure had retired are due at once.
+    """
     is_blamed = sa.and_(_source.failure_count > 0, _source.last_error.not_like("offline:%"))
     forgiven = {
+        "status": sa.case((_source.status == "gone", "failing"), else_=_source.status),
+        "gone_at": None,
+        "next_poll_at": sa.func.coalesce(_source.next_poll_at, _source.last_polled_at),
         "failing_since": sa.case((_source.failure_count == 1, None), else_=_source.failing_since),
         "failure_count": _source.failure_count - 1,
         "last_error": "offline: as all hosts do: " + _source.last_error,

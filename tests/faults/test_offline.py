@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.cli.explain import explain_source
+from kzfeed.model.polls import Source
 from kzfeed.store import sources, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.status import status
@@ -21,12 +22,15 @@ from tests.databases import Databases
 from tests.etiquette.program import within
 from tests.faults.growing_feeds import document
 from tests.faults.processes import FAST, Running, configure
-from tests.faults.web_server import FeedServer, Reply
+from tests.faults.web_server import FeedServer, Reply, Request
+from tests.server.client import ask
 
 NAMES = [f"host{number}.test" for number in range(40)]
 DAEMON = (sys.executable, "-m", "tests.faults.daemon")
 GAP = 0.2
 MANY = 200
+SPARED = {(False, 0)}
+"""Whether the sources are gone, and their failures, if an outage did not count."""
 
 
 STEP = 4
@@ -169,3 +173,48 @@ def waiting(database: Database, until: datetime) -> int:
 def polls_of(database: Database) -> Sequence[Any]:
     with database.read() as connection:
         return connection.execute(sa.select(tables.polls).order_by(tables.polls.c.started_at)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_a_network_that_says_that_all_feeds_are_gone_retires_none(
+    engine: str, databases: Databases, tmp_path: Path
+) -> None:
+    hosts = {f"host{number}.test": f"127.0.20.{number}" for number in range(1, 9)}
+    clock = tmp_path / "clock"
+    listen = tmp_path / "monitors.sock"
+    options = json.dumps({"names": hosts, "clock": str(clock), "tick": 0.1, "listen": str(listen), "stuck_after": 600})
+    url = databases.new(engine)
+
+    def feed(request: Request) -> Reply:
+        return Reply(200, document(request.path.strip("/"), 0), etag='"s"')
+
+    with FeedServer(feed, list(hosts.values())) as server, FastClock(clock):
+        ports = {host: server.addresses[address].rpartition(":")[2] for host, address in hosts.items()}
+        configure(tmp_path, {f"s{n}": f"http://{host}:{port}/s{n}" for n, (host, port) in enumerate(ports.items())})
+        with Running(tmp_path, url, options, command=DAEMON) as daemon:
+            for number in range(len(hosts)):
+                daemon.wait_for("poll", source=f"s{number}")
+
+            server.answer = lambda _: Reply(410)
+            since = daemon.wait_for("offline")
+            daemon.wait_for("poll", after=since, error_kind="offline")
+            database = Database(url)
+            within(
+                30, lambda: {(each.status == "gone", each.failure_count) for each in sources.load(database)} == SPARED
+            )
+            assert ask(listen, "/metrics").value("kzfeed_network_up") == 0
+
+            server.answer = feed
+            back = daemon.wait_for("online again", after=since)
+            for number in range(len(hosts)):
+                daemon.wait_for("poll", after=back, source=f"s{number}")
+            assert ask(listen, "/metrics").value("kzfeed_network_up") == 1
+            assert daemon.stop() == 0
+    assert daemon.named("source retired, its articles are kept")
+    assert {source.status for source in stored(url)} == {"active"}
+
+
+def stored(url: str) -> list[Source]:
+    with closing(Database(url)) as database:
+        return sources.load(database)

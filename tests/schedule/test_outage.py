@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kzfeed.model.polls import Failed, FailureKind, Fetched, Source
+from kzfeed.model.polls import Failed, FailureKind, Fetched, ResponseHead, Source
 from kzfeed.schedule.outage import TRY_EVERY, WINDOW, OutageWatch
 from kzfeed.schedule.policy import VisitResult
 
@@ -14,7 +14,7 @@ GOOD = VisitResult(Fetched("https://any.test/feed", 200, {}, b"<rss/>"), body_ha
 
 
 def source(number: int) -> Source:
-    return Source(number, f"s{number}", f"https://host{number}.test/feed")
+    return Source(number, f"s{number}", f"https://host{number}.test/feed", last_success_at=NOW - timedelta(hours=1))
 
 
 def failure(kind: FailureKind, *, url: str | None = None, status: int | None = None, page: str = "") -> VisitResult:
@@ -25,6 +25,13 @@ def kinds(watch: OutageWatch, visits: list[VisitResult], *, every: timedelta = t
     """What the visits count as, one to each host."""
     counted = [watch.judge(source(n), visit, NOW + n * every).outcome for n, visit in enumerate(visits)]
     return [outcome.kind if isinstance(outcome, Failed) else "good" for outcome in counted]
+
+
+def refusal(status: int, server: str = "gate") -> VisitResult:
+    """A 403 or 410 from a server that calls itself so."""
+    head = f"HTTP/1.1 {status} No\r\nServer: {server}\r\nDate: today\r\n\r\n"
+    kind: FailureKind = "gone" if status == 410 else "http-status"
+    return VisitResult(Failed(kind, "it failed", status, head=ResponseHead(head.encode())))
 
 
 PORTAL = "https://portal.test/login"
@@ -41,6 +48,9 @@ PORTAL = "https://portal.test/login"
         pytest.param([failure("http-status", status=511)] * 20, id="the network asks for a log-in"),
         pytest.param([failure("forbidden-address")] * 20, id="all names have private addresses"),
         pytest.param([failure("tls"), failure("challenge", url=PORTAL)] * 10, id="a portal fails https in another way"),
+        pytest.param([failure("gone", url=PORTAL, status=410)] * 20, id="all are sent to a page that is gone"),
+        pytest.param([refusal(403)] * 20, id="the network forbids all"),
+        pytest.param([refusal(410)] * 20, id="the network says that all is gone"),
     ],
 )
 def test_when_nearly_all_hosts_fail_alike_the_fault_is_ours(visits: list[VisitResult]) -> None:
@@ -60,6 +70,8 @@ def test_when_nearly_all_hosts_fail_alike_the_fault_is_ours(visits: list[VisitRe
         pytest.param([failure("http-status", status=500)] * 20, id="servers fail by themselves"),
         pytest.param([failure("not-a-feed", status=200, page=f"page {n}") for n in range(20)], id="many odd pages"),
         pytest.param([failure("gone", status=410)] * 20, id="gone"),
+        pytest.param([refusal(410, f"server {n}") for n in range(20)], id="many servers retire their feeds"),
+        pytest.param([refusal(403, f"server {n}") for n in range(20)], id="many servers forbid a visit"),
         pytest.param([failure("dns"), failure("dns"), GOOD] * 10, id="a third of the hosts answer"),
         pytest.param([failure("dns")] * 4, id="too few hosts to tell"),
     ],
@@ -117,3 +129,18 @@ def test_dead_hosts_alone_do_not_keep_an_outage_going() -> None:
         watch.judge(source(number), GOOD, NOW + timedelta(hours=1) + number * TRY_EVERY)
 
     assert watch.since is None
+
+
+def test_servers_that_have_always_refused_are_no_outage() -> None:
+    watch = OutageWatch()
+    for number in range(20):
+        watch.judge(replace(source(number), failure_count=3), refusal(403), NOW)
+    assert watch.since is None
+
+
+def test_in_an_outage_no_410_is_believed() -> None:
+    watch = OutageWatch()
+    counted = kinds(watch, [refusal(410), *[failure("tls")] * 20, refusal(410, "another")])
+
+    assert counted[-1] == "offline"
+    assert 0 in watch.blamed
