@@ -30,6 +30,8 @@ class Connection:
     _said: datetime | None = None
     """Since when the last outage was that the log and the database know of; None after its end."""
     _last_try: datetime | None = None
+    _forgiven_at: datetime | None = None
+    """When the failures were found that have been taken back."""
     _failed_for_it: bool = True
     """Whether a poll has failed for lack of a connection since the last success; perhaps one before the start."""
 
@@ -58,10 +60,10 @@ class Connection:
             self._failed_for_it = True
         since = self._watch.since
         try:
+            await self._forgive(poll)
             if since and not self._said:
                 self._said = since
                 log.warning("offline", reason=self._watch.reason, tries_every=f"{TRY_EVERY.seconds} s")
-                await asyncio.to_thread(claims.forgive, self.poller.database, self._watch.blamed)
             elif self._said and not since:
                 now, began = self.poller.clock(), self._said
                 self._said = None
@@ -73,6 +75,18 @@ class Connection:
         except DatabaseError as error:
             self._failed_for_it = True
             log.warning("sources not brought forward, trying again after the next poll", error=str(error))
+
+    async def _forgive(self, poll: Poll) -> None:
+        """Take back failures that were no fault of their sources: those that are stored, and later each of the others.
+
+        Polls that were judged earlier may be stored later.
+        """
+        at, forgiven = self._watch.forgiven_at, self._watch.forgiven
+        if at and at == self._forgiven_at:
+            forgiven &= {poll.source_id} if poll.started_at <= at else frozenset()
+        if at and forgiven:
+            await asyncio.to_thread(claims.forgive, self.poller.database, forgiven)
+        self._forgiven_at = at
 
     async def _bring_forward(self) -> None:
         """Poll soon what failed for lack of a connection."""

@@ -6,6 +6,7 @@ behind a captive portal.
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -21,7 +22,7 @@ SHARE = 0.9
 END_SHARE = 0.5
 """It ends when fewer do, or when a host that failed so answers again."""
 SAME_ANSWERS = 3
-"""The same odd answer from this many hosts may be a captive portal's."""
+"""The same odd answer from this many hosts may be a captive portal's: then no 410 retires a source."""
 TRY_EVERY = timedelta(seconds=15)
 """In an outage one source is tried in this time."""
 
@@ -45,13 +46,13 @@ _NO_CONNECTION = "this machine reaches no host"
 @dataclass(frozen=True, slots=True)
 class _Answer:
     """The last visit to a host. `sign` is what speaks for an outage, None if nothing does; `blamed` has the ids of the
-    sources that were blamed for it. `is_gone` says that the answer was a 410.
+    sources that were blamed for it. `retires` says that it retired a source.
     """
 
     at: datetime
     sign: str | None
     blamed: frozenset[int] = frozenset()
-    is_gone: bool = False
+    retires: bool = False
 
 
 @dataclass(slots=True)
@@ -61,8 +62,9 @@ class OutageWatch:
     since: datetime | None = None
     reason: str = ""
     """What all hosts have in common, for people."""
-    blamed: frozenset[int] = frozenset()
-    """Ids of the sources whose failures were counted before the outage was seen."""
+    forgiven_at: datetime | None = None
+    """When it last turned out that failures were no fault of their sources, and the ids of these sources."""
+    forgiven: frozenset[int] = frozenset()
     _answers: dict[str, _Answer] = field(default_factory=dict)
     """The last visit to each host, the earliest first."""
     _signs: Counter[str] = field(default_factory=Counter)
@@ -82,14 +84,17 @@ class OutageWatch:
         failed = visit.outcome
         if not sign or not isinstance(failed, Failed) or failed.kind == "offline":
             return visit
-        is_gone = failed.kind == "gone"
         # A 410 retires its source: in an outage it is not believed, even if it is the only one.
-        if self.since and (is_gone or self._speaks(sign)):
+        if self.since and (failed.kind == "gone" or self._speaks(sign)):
             self._failed_hosts.add(host)
             error = f"as all hosts do, for {self.reason}: {failed.kind}: {failed.error}"
             return VisitResult(Failed("offline", error, failed.status, url=failed.url, head=failed.head))
-        self._answers[host] = replace(answer, blamed=answer.blamed | {source.id}, is_gone=is_gone)
-        return visit
+        if failed.kind == "gone" and self._signs[sign] >= SAME_ANSWERS:
+            self._forgive([each for each in self._answers.values() if each.sign == sign and each.retires], now)
+            failed = replace(failed, kind="http-status", error=f"{failed.error}, like other hosts at the same time")
+        blamed = answer.blamed | {source.id}
+        self._answers[host] = replace(answer, blamed=blamed, retires=failed.kind == "gone")
+        return replace(visit, outcome=failed)
 
     def _record(self, host: str, sign: str | None, now: datetime) -> _Answer:
         before = self._answers.pop(host, None)
@@ -125,13 +130,16 @@ class OutageWatch:
         answers = {
             host: each
             for host, each in self._answers.items()
-            if each.sign and (each.is_gone or self._speaks(each.sign))
+            if each.sign and (each.retires or self._speaks(each.sign))
         }
         self._failed_hosts = set(answers)
-        self.blamed = frozenset().union(*(each.blamed for each in answers.values()))
+        self._forgive(answers.values(), now)
+
+    def _forgive(self, answers: Iterable[_Answer], now: datetime) -> None:
+        self.forgiven_at, self.forgiven = now, frozenset().union(*(each.blamed for each in answers))
 
     def _end(self) -> None:
-        self.since, self.reason, self.blamed = None, "", frozenset()
+        self.since, self.reason = None, ""
         self._answers.clear()
         self._signs.clear()
         self._failed_hosts.clear()

@@ -224,19 +224,30 @@ def bring_forward(database: Database, spread: Spread, now: datetime, *, min_inte
 def forgive(database: Database, source_ids: Collection[int]) -> None:
     """Take back the last failure of these sources: this machine had no connection. `bring_forward` finds them then.
 
-    Those that the failure had retired are due at once.
+    Those that the failure has retired are polled again after an interval.
     """
     is_blamed = sa.and_(_source.failure_count > 0, _source.last_error.not_like("offline:%"))
+    retired = sa.select(_source.id, _source.last_polled_at, _source.every_seconds).where(_source.status == "gone")
     forgiven = {
-        "status": sa.case((_source.status == "gone", "failing"), else_=_source.status),
-        "gone_at": None,
-        "next_poll_at": sa.func.coalesce(_source.next_poll_at, _source.last_polled_at),
         "failing_since": sa.case((_source.failure_count == 1, None), else_=_source.failing_since),
         "failure_count": _source.failure_count - 1,
         "last_error": "offline: as all hosts do: " + _source.last_error,
     }
+    unretired: dict[str, Any] = {
+        "status": "failing",
+        "gone_at": None,
+        "next_poll_at": sa.bindparam("at"),
+        "next_poll_reason": "not gone: other hosts said so too",
+    }
     with database.write() as connection:
         for ids in in_batches(source_ids):
+            again = [
+                {"source_id": row.id, "at": row.last_polled_at + timedelta(seconds=row.every_seconds)}
+                for row in connection.execute(retired.where(_source.id.in_(ids), is_blamed))
+            ]
+            if again:
+                update = sa.update(tables.sources).where(_source.id == sa.bindparam("source_id"))
+                connection.execute(update.values(unretired), again)
             connection.execute(sa.update(tables.sources).where(_source.id.in_(ids), is_blamed).values(forgiven))
 
 

@@ -61,7 +61,7 @@ def test_when_nearly_all_hosts_fail_alike_the_fault_is_ours(visits: list[VisitRe
     assert watch.since
     assert set(counted[12:]) == {"offline"}
     blamed = {number for number, kind in enumerate(counted) if kind not in ("offline", "good")}
-    assert watch.blamed == blamed
+    assert watch.forgiven == blamed
 
 
 @pytest.mark.parametrize(
@@ -143,4 +143,13 @@ def test_in_an_outage_no_410_is_believed() -> None:
     counted = kinds(watch, [refusal(410), *[failure("tls")] * 20, refusal(410, "another")])
 
     assert counted[-1] == "offline"
-    assert 0 in watch.blamed
+    assert 0 in watch.forgiven
+
+
+def test_three_hosts_that_say_gone_alike_are_not_believed_even_if_others_answer() -> None:
+    watch = OutageWatch()
+    counted = kinds(watch, [*[GOOD] * 20, *[refusal(410)] * 5, refusal(410, "another")])
+
+    assert counted[20:] == ["gone", "gone", "http-status", "http-status", "http-status", "gone"]
+    assert watch.forgiven == {20, 21}
+    assert watch.since is None
