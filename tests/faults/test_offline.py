@@ -199,10 +199,7 @@ def test_a_network_that_says_that_all_feeds_are_gone_retires_none(
             server.answer = lambda _: Reply(410)
             since = daemon.wait_for("offline")
             daemon.wait_for("poll", after=since, error_kind="offline")
-            database = Database(url)
-            within(
-                30, lambda: {(each.status == "gone", each.failure_count) for each in sources.load(database)} == SPARED
-            )
+            within(30, lambda: {(each.status == "gone", each.failure_count) for each in stored(url)} == SPARED)
             assert ask(listen, "/metrics").value("kzfeed_network_up") == 0
 
             server.answer = feed

@@ -32,14 +32,27 @@ class Reply:
     not_before: threading.Event | None = None
     pause: float = 0.0
     content_type: str = "application/rss+xml"
+    headers: Sequence[str] = ()
+    """Further lines of the head."""
+    missing_bytes: int = 0
+    """How many bytes of the announced body are not sent."""
+    on_answer: Callable[[], None] = lambda: None
+    """Called before the first byte is sent."""
+    on_sent: Callable[[], None] = lambda: None
+    """Called when the last byte is sent."""
 
 
 @dataclass
 class FeedServer:
-    """A server for the length of a block. `requests` are those received so far."""
+    """A server for the length of a block. `requests` are those received so far.
+
+    The host `0.0.0.0` is one port on all addresses of 127/8; each request has the address that it came to.
+    """
 
     answer: Callable[[Request], Reply]
     hosts: Sequence[str] = ("127.0.0.1",)
+    port: int = 0
+    """The port of every host; 0 is a free one for each."""
     requests: list[Request] = field(default_factory=list)
     addresses: dict[str, str] = field(default_factory=dict)
     _asked: threading.Condition = field(default_factory=threading.Condition)
@@ -63,8 +76,21 @@ class FeedServer:
         with self._asked:
             assert self._asked.wait_for(lambda: len(self.requests) >= count, timeout), f"{len(self.requests)} requests"
 
+    def refuse(self) -> None:
+        """Refuse all connections from now on."""
+
+        async def close() -> None:
+            for server in self._listening:
+                server.close()
+
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
+
+    def accept(self) -> None:
+        """Accept connections again, if `port` is given at the same one."""
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+
     async def _listen(self) -> None:
-        self._listening = [await asyncio.start_server(self._handle, host, 0) for host in self.hosts]
+        self._listening = [await asyncio.start_server(self._handle, host, self.port) for host in self.hosts]
         for host, server in zip(self.hosts, self._listening, strict=True):
             self.addresses[host] = f"http://{host}:{server.sockets[0].getsockname()[1]}"
 
@@ -101,9 +127,12 @@ class FeedServer:
         head = [f"HTTP/1.1 {reply.status} Said", f"Content-Type: {reply.content_type}", "Connection: close"]
         head += [f"ETag: {reply.etag}"] if reply.etag else []
         head += [f"Location: {reply.location}"] if reply.location else []
-        head += [f"Content-Length: {len(reply.body)}"] if reply.status != 304 else []
+        head += [f"Content-Length: {len(reply.body) + reply.missing_bytes}"] if reply.status != 304 else []
+        head += reply.headers
+        reply.on_answer()
         writer.write("\r\n".join([*head, "", ""]).encode("latin-1"))
         await writer.drain()
         await asyncio.sleep(reply.pause)
         writer.write(reply.body)
         await writer.drain()
+        reply.on_sent()

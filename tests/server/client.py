@@ -54,5 +54,9 @@ def connect(address: Path | tuple[str, int]) -> socket.socket:
         return socket.create_connection(address, timeout=30)
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(30)
-    connection.connect(str(address))
+    try:
+        connection.connect(str(address))
+    except OSError:
+        connection.close()
+        raise
     return connection
