@@ -191,7 +191,8 @@ def test_a_network_that_says_that_all_feeds_are_gone_retires_none(
 
     with FeedServer(feed, list(hosts.values())) as server, FastClock(clock):
         ports = {host: server.addresses[address].rpartition(":")[2] for host, address in hosts.items()}
-        configure(tmp_path, {f"s{n}": f"http://{host}:{port}/s{n}" for n, (host, port) in enumerate(ports.items())})
+        urls = {f"s{number}": f"http://{host}:{port}/s{number}" for number, (host, port) in enumerate(ports.items())}
+        configure(tmp_path, urls, every="1m")
         with Running(tmp_path, url, options, command=DAEMON) as daemon:
             for number in range(len(hosts)):
                 daemon.wait_for("poll", source=f"s{number}")
