@@ -148,6 +148,8 @@ class Daemon:
         if self.maintenance:
             self._add_job("sum up old polls", self.maintenance.sum_up_polls, maintenance.TICK)
             self._add_job("tidy database", self._tidy, maintenance.TICK)
+            if self._poller.database.dialect == "postgresql":
+                self._add_job("keep partitions", self.maintenance.keep_partitions, maintenance.PARTITIONS_EVERY)
         self._scheduler.start()
         self._restart_stalled_jobs()
 

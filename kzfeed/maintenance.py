@@ -7,10 +7,14 @@ from datetime import UTC, datetime, time, timedelta
 
 import structlog
 
+from kzfeed.store import poll_months
 from kzfeed.store.engine import Database
-from kzfeed.store.poll_days import sum_up
+from kzfeed.store.poll_days import BATCH, sum_up
 
 TICK = timedelta(seconds=30)
+BATCHES = 20
+"""So many batches of old polls are summed up at a time: 333 polls a second, more than 1,000,000 sources make hourly."""
+PARTITIONS_EVERY = timedelta(hours=1)
 TIDY_EVERY = timedelta(hours=1)
 """How often the database is tidied, at a moment without polls."""
 TIDY_AT_LAST = timedelta(days=1)
@@ -32,10 +36,24 @@ class Maintenance:
         """Sum up some polls that are older than `keep_polls`, whole days only."""
         if not self.keep_polls:
             return
-        day = (self.clock() - self.keep_polls).astimezone(UTC).date()
-        summed = await asyncio.to_thread(sum_up, self.database, datetime.combine(day, time(), UTC))
+        summed = 0
+        for _ in range(BATCHES):
+            batch = await asyncio.to_thread(sum_up, self.database, self._kept_since())
+            summed += batch
+            if batch < BATCH:
+                break
         if summed:
             log.debug("old polls summed up", polls=summed)
+
+    async def keep_partitions(self) -> None:
+        """Make PostgreSQL's partitions of `polls` for the next months, and clear an old one that is summed up."""
+        if made := await asyncio.to_thread(poll_months.make_ahead, self.database, self.clock()):
+            log.debug("partitions made", partitions=made)
+        if self.keep_polls and (name := await asyncio.to_thread(poll_months.retire, self.database, self._kept_since())):
+            log.debug("partition cleared of polls that are summed up", partition=name)
+
+    def _kept_since(self) -> datetime:
+        return datetime.combine((self.clock() - self.keep_polls).astimezone(UTC).date(), time(), UTC)
 
     async def tidy(self, *, is_quiet: bool) -> None:
         """Renew the statistics of SQLite's planner and empty its WAL, if it is time. PostgreSQL does so by itself."""

@@ -23,7 +23,7 @@ def described() -> dict[str, list[list[str]]]:
 def test_the_page_has_every_table_column_and_view_and_no_other(database: Database) -> None:
     with database.read() as connection:
         inspector = sa.inspect(connection)
-        names = [*inspector.get_table_names(), *inspector.get_view_names()]
+        names = {*inspector.get_table_names(), *inspector.get_view_names()} - {"polls_default"}  # a partition
         schema = {name: {column["name"] for column in inspector.get_columns(name)} for name in names}
 
     page = {name: {row[0].strip("`") for row in rows} for name, rows in described().items()}

@@ -30,14 +30,17 @@ def sum_up(database: Database, before: datetime, *, limit: int = BATCH) -> int:
     with database.read() as connection:
         if not _old_polls(connection, before, [_poll.id], 1):
             return 0
-    with database.write() as connection:
-        rows = _old_polls(connection, before, columns, limit)
-        if not rows:  # another daemon was faster
-            return 0
-        _add(connection, rows)
-        deleted = connection.execute(sa.delete(tables.polls).where(_poll.id.in_([row.id for row in rows])))
-        count_deleted(connection, tables.polls, deleted.rowcount)
-    return len(rows)
+
+    def work(connection: sa.Connection) -> int:
+        if rows := _old_polls(connection, before, columns, limit):  # unless another daemon was faster
+            _add(connection, rows)
+            # PostgreSQL then looks for them in the partitions of that time only.
+            is_old = _poll.started_at.between(min(row.started_at for row in rows), max(row.started_at for row in rows))
+            deletion = sa.delete(tables.polls).where(_poll.id.in_([row.id for row in rows]), is_old)
+            count_deleted(connection, tables.polls, connection.execute(deletion).rowcount)
+        return len(rows)
+
+    return database.write_concurrently({"sums of polls"}, work)
 
 
 def _old_polls(connection: sa.Connection, before: datetime, columns: Any, limit: int) -> list[Any]:

@@ -348,7 +348,16 @@ polls = sa.Table(
     sa.Index(None, "source_id", "started_at"),
     sa.Index(None, "outcome", "started_at", "source_id"),
     _some("ix_polls_flawed", "started_at", "source_id", where="flaw IS NOT NULL"),
+    postgresql_partition_by="RANGE (started_at)",
 )
+# A unique key of a partitioned table must have the column of its partitions.
+polls.primary_key.ddl_if(dialect="sqlite")
+for _statement in (
+    "ALTER TABLE polls ADD CONSTRAINT pk_polls PRIMARY KEY (id, started_at)",
+    "CREATE TABLE polls_default PARTITION OF polls DEFAULT",
+):
+    _partitioned = sa.DDL(_statement)  # type: ignore[no-untyped-call]  # SQLAlchemy's omission
+    sa.event.listen(polls, "after_create", _partitioned.execute_if(dialect="postgresql"))
 
 poll_days = sa.Table(
     "poll_days",

@@ -59,10 +59,16 @@ def shape(connection: sa.Connection) -> dict[str, Any]:
     return found
 
 
+def is_no_partition(name: str | None, kind: str, parents: object) -> bool:
+    del parents
+    return kind != "table" or name != "polls_default"
+
+
 def test_the_migrated_schema_equals_the_declared_one(database: Database) -> None:
     with database.write() as connection:
         migrated = shape(connection)
-        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_name": is_no_partition})
+        assert compare_metadata(context, tables.metadata) == []
 
         for view in views.selects(database.dialect):
             connection.exec_driver_sql(f"DROP VIEW {view}")
