@@ -270,6 +270,17 @@ class StoredArticle:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionHead:
+    """What is known of a version of an article beside its texts."""
+
+    revision: int
+    title: str
+    seen_at: datetime
+    source: str
+    published_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class StoredVersion:
     """One version of an article as the database holds it: `source` showed it first, at `seen_at`."""
 

@@ -3,6 +3,7 @@
 Every filter has an index, so that a page of a million articles takes as long as one of a thousand.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -12,11 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.article import url
+from kzfeed.errors import StatementTimeout
 from kzfeed.instants import instant_of, milliseconds
 from kzfeed.search.hits import Hit
 from kzfeed.search.query import Query, narrowed
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.only_reading import TOO_LONG
 from kzfeed.store.queries import Selection
 from kzfeed.store.search.index import Index
 from kzfeed.store.search.pages import index_query
@@ -176,6 +179,7 @@ def _hits(
     sought, most = index_query(database, query), _FIRST_HITS
     if chosen.undated and after is None:
         after = _BEFORE_THE_UNDATED
+    until = time.monotonic() + database.statement_limit.total_seconds() if database.statement_limit else float("inf")
     while hits := index.newest(sought, after, most):
         with database.read() as connection:
             rows = connection.execute(
@@ -185,4 +189,6 @@ def _hits(
         yield from (by_id[hit.article_id] for hit in hits if hit.article_id in by_id)
         if len(hits) < most:
             return
+        if time.monotonic() > until:
+            raise StatementTimeout(TOO_LONG)
         after, most = hits[-1], min(2 * most, _MOST_HITS)

@@ -25,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from kzfeed.errors import DatabaseError, DatabaseFileReplaced, DatabaseMissing, StatementTimeout
 from kzfeed.hosts import host_of
 from kzfeed.store import sqlite
-from kzfeed.store.only_reading import restrict_to_reading, was_stopped
+from kzfeed.store.only_reading import TOO_LONG, restrict_to_reading, was_stopped
 from kzfeed.store.row_counts import counted_inserts
 from kzfeed.text import redacted
 
@@ -67,7 +67,7 @@ class Database:
         """Take a URL as operators write it: `sqlite:///kzfeed.db`, `postgresql://user@host/name`.
 
         A missing SQLite file is created, or raises DatabaseError if `create` is False. With `statement_limit` the
-        engine refuses to write, and each statement that takes longer is stopped and raises StatementTimeout.
+        engine refuses to write, and a transaction whose statements take longer is stopped and raises StatementTimeout.
         """
         self.statement_limit = statement_limit
         try:
@@ -301,7 +301,7 @@ def driver_errors(doing: str, file: Path | None) -> Iterator[None]:
     except SQLAlchemyError as error:
         original = getattr(error, "orig", None)
         if was_stopped(original):
-            raise StatementTimeout(f"{doing} the database took too long, and was stopped") from error
+            raise StatementTimeout(TOO_LONG) from error
         if refusal := sqlite.refusal(original, file) if file else _postgresql_refusal(original):
             raise DatabaseError(refusal) from error
         where = f": {file}" if file else ""

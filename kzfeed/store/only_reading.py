@@ -7,6 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kzfeed.errors import StatementTimeout
+
+TOO_LONG = "reading the database took too long, and was stopped"
 CACHE_KB = 4_000
 """Page cache of a connection to SQLite: a reader has several connections, and little memory."""
 _STEPS_BETWEEN_CHECKS = 10_000
@@ -18,13 +21,11 @@ _QUERY_CANCELED = "57014"
 def restrict_to_reading(engine: sa.Engine, limit: timedelta) -> None:
     """Make all later connections of the engine refuse to write, and stop statements that take longer than `limit`.
 
-    On SQLite the time is counted until the last row is fetched.
+    The time counts from when a connection is taken from the pool: with several statements, all of them together.
     """
-    if engine.dialect.name == "postgresql":
-        sa.event.listen(engine, "connect", _postgresql(limit))
-        return
-    sa.event.listen(engine, "connect", _prepare_sqlite)
-    sa.event.listen(engine, "before_cursor_execute", _sqlite_stopwatch(limit))
+    sa.event.listen(engine, "checkout", _stopwatch(limit))
+    sa.event.listen(engine, "before_cursor_execute", _check_time)
+    sa.event.listen(engine, "connect", _postgresql(limit) if engine.dialect.name == "postgresql" else _prepare_sqlite)
 
 
 def was_stopped(error: object) -> bool:
@@ -51,8 +52,13 @@ def _prepare_sqlite(connection: Any, entry: Any) -> None:
     connection.set_progress_handler(lambda: time.monotonic() > info.get(_UNTIL, float("inf")), _STEPS_BETWEEN_CHECKS)
 
 
-def _sqlite_stopwatch(limit: timedelta) -> Any:
-    def start(connection: sa.Connection, *_: object) -> None:
-        connection.info[_UNTIL] = time.monotonic() + limit.total_seconds()
+def _stopwatch(limit: timedelta) -> Any:
+    def start(_connection: Any, entry: Any, _proxy: object) -> None:
+        entry.info[_UNTIL] = time.monotonic() + limit.total_seconds()
 
     return start
+
+
+def _check_time(connection: sa.Connection, *_: object) -> None:
+    if time.monotonic() > connection.info.get(_UNTIL, float("inf")):
+        raise StatementTimeout(TOO_LONG)

@@ -5,17 +5,19 @@ from array import array
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from kzfeed.article import url
 from kzfeed.errors import UsageError
-from kzfeed.model.articles import StoredArticle, StoredVersion
+from kzfeed.model.articles import StoredArticle, StoredVersion, VersionHead
 from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
 from kzfeed.store.damage import is_damage, read_around, row_ids
 from kzfeed.store.engine import Database
+
+_Version = TypeVar("_Version", bound=StoredVersion | VersionHead)
 
 STREAM_SIZE = 200
 """The most articles in memory at a time while they are streamed."""
@@ -194,10 +196,21 @@ def _begins_with(digits: str) -> sa.ColumnElement[bool]:
     return sa.and_(_article.url_hash >= digits, _article.url_hash < digits + "g")
 
 
-def versions(database: Database, article_id: int) -> list[StoredVersion]:
-    """All versions of an article, the oldest first."""
+def versions(database: Database, article_id: int, revisions: Collection[int] | None = None) -> list[StoredVersion]:
+    """All versions of an article, or those with these numbers, the oldest first."""
+    return _versions(database, article_id, StoredVersion, revisions)
+
+
+def version_heads(database: Database, article_id: int) -> list[VersionHead]:
+    """What is known of all versions of an article beside their texts, the oldest first."""
+    return _versions(database, article_id, VersionHead, None)
+
+
+def _versions(
+    database: Database, article_id: int, kind: type[_Version], revisions: Collection[int] | None
+) -> list[_Version]:
     older = tables.revisions.c
-    names = ("revision", "title", "content", "text", "published_at", "published_raw", "front_matter", "content_from")
+    names: list[str] = [each.name for each in fields(kind) if each.name not in ("seen_at", "source")]
     columns = (*(older[name] for name in names), older.seen_at, older.source_id)
     newest = (
         *(_article[name] for name in names),
@@ -209,8 +222,10 @@ def versions(database: Database, article_id: int) -> list[StoredVersion]:
     ).subquery()
     query = sa.select(*(each for each in every.c if each.name != "source_id"), _source.name.label("source"))
     joined = query.join_from(every, tables.sources, every.c.source_id == _source.id).order_by(every.c.revision)
+    if revisions is not None:
+        joined = joined.where(every.c.revision.in_(revisions))
     with database.read() as connection:
-        return [StoredVersion(**row._mapping) for row in connection.execute(joined)]
+        return [kind(**row._mapping) for row in connection.execute(joined)]
 
 
 def article_rows(database: Database, article_id: int) -> dict[str, list[dict[str, Any]]]:
@@ -235,10 +250,16 @@ def article_rows(database: Database, article_id: int) -> dict[str, list[dict[str
         return {name: [dict(row._mapping) for row in connection.execute(query)] for name, query in queries.items()}
 
 
-def source_names(database: Database) -> list[str]:
-    """The names of all sources, in order."""
+def source_names(database: Database, most: int | None = None) -> list[str]:
+    """The names of all sources, or the first of them, in order."""
     with database.read() as connection:
-        return list(connection.execute(sa.select(_source.name).order_by(_source.name)).scalars())
+        return list(connection.execute(sa.select(_source.name).order_by(_source.name).limit(most)).scalars())
+
+
+def has_source(database: Database, name: str) -> bool:
+    """Whether there is a source with this name."""
+    with database.read() as connection:
+        return connection.execute(sa.select(_source.id).where(_source.name == name)).first() is not None
 
 
 def last_polls(database: Database, source_id: int, limit: int = 10) -> list[dict[str, Any]]:

@@ -1,7 +1,6 @@
 """The pages of one article: its newest version, each version, and its archive file."""
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,8 +9,8 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from kzfeed.errors import UsageError
 from kzfeed.export.files import archive_file
-from kzfeed.model.articles import StoredArticle, StoredVersion
-from kzfeed.store.queries import article_rows, find, versions
+from kzfeed.model.articles import StoredArticle, StoredVersion, VersionHead
+from kzfeed.store.queries import article_rows, find, version_heads, versions
 from kzfeed.web.body import clean_body
 from kzfeed.web.page import NotFound, Page, PageRequest, PageRoute
 from kzfeed.web.templates import HASH_DIGITS, article_address
@@ -33,18 +32,17 @@ def article_of(request: PageRequest) -> StoredArticle:
     return found
 
 
-def versions_of(request: PageRequest, article: StoredArticle) -> list[StoredVersion]:
-    """All versions of the article, the oldest first."""
-    return versions(request.archive.database, article.id)
+def versions_of(request: PageRequest, article: StoredArticle) -> list[VersionHead]:
+    """All versions of the article without their texts, the oldest first."""
+    return version_heads(request.archive.database, article.id)
 
 
-def version_of(held: Sequence[StoredVersion], number: str) -> StoredVersion:
+def version_of(request: PageRequest, article: StoredArticle, number: str) -> StoredVersion:
     """The version with this number. Raises NotFound."""
-    for version in held:
-        if str(version.revision) == number:
+    if re.fullmatch("[1-9][0-9]{0,8}", number):
+        for version in versions(request.archive.database, article.id, [int(number)]):
             return version
-    known = ", ".join(str(version.revision) for version in held)
-    raise NotFound(f"there is no version {number}: the archive holds {known}")
+    raise NotFound(f"there is no version {number}: the archive holds 1 to {article.revision}")
 
 
 def article(request: PageRequest) -> Page | Response:
@@ -64,7 +62,7 @@ def article(request: PageRequest) -> Page | Response:
             "rows": rows,
             "tags": tags,
         },
-        data={**asdict(found), **rows, "tags": tags, "versions": [_as_json(version, address) for version in held]},
+        data={**asdict(found), **rows, "tags": tags, "versions": [asdict(version) for version in held]},
         articles=[found.id],
     )
 
@@ -73,8 +71,7 @@ def version(request: PageRequest) -> Page | Response:
     """The page of one version of an article."""
     found = article_of(request)
     number = request.path["number"]
-    held = versions_of(request, found)
-    chosen = version_of(held, number)
+    chosen = version_of(request, found, number)
     address = article_address(found.url_hash)
     if len(request.path["hash"]) != HASH_DIGITS:
         return RedirectResponse(f"{address}/v/{number}{request.query()}", 301)
@@ -92,7 +89,7 @@ def file(request: PageRequest) -> Response:
     """The article as an archive file: the body as it came."""
     found = article_of(request)
     if "number" in request.path:
-        found = version_of(versions_of(request, found), request.path["number"]).of(found)
+        found = version_of(request, found, request.path["number"]).of(found)
     return PlainTextResponse(archive_file(found))
 
 
@@ -107,13 +104,6 @@ def _shown(request: PageRequest, article: StoredArticle) -> dict[str, Any]:
         "article": article,
         "body": None if body is None else Markup(body),  # noqa: S704 - cleaned
         "paragraphs": article.text.split("\n") if body is None else [],
-    }
-
-
-def _as_json(version: StoredVersion, address: str) -> Mapping[str, Any]:
-    values = asdict(version)
-    return {name: values[name] for name in ("revision", "title", "seen_at", "source", "published_at")} | {
-        "address": f"{address}/v/{version.revision}.json"
     }
 
 

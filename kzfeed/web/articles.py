@@ -67,7 +67,7 @@ def _as_json(row: Mapping[str, Any], hits: Mapping[str, Found]) -> dict[str, Any
 
 def _form(request: PageRequest) -> dict[str, Any]:
     """What the form of filters offers, and what is in it."""
-    names = source_names(request.archive.database)
+    names = source_names(request.archive.database, MOST_CHOICES + 1)
     return {
         "values": {name: request.argument(name) or "" for name in CHOICES},
         "sources": names if len(names) <= MOST_CHOICES else None,

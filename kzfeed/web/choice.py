@@ -9,7 +9,7 @@ from kzfeed.instants import typed_instant
 from kzfeed.search.hits import parse_key
 from kzfeed.search.query import Query, check_sources, parse
 from kzfeed.store.article_list import Filter, listed, listed_hits
-from kzfeed.store.queries import Selection, source_names
+from kzfeed.store.queries import Selection, has_source, source_names
 from kzfeed.web.page import PageRequest
 
 FLAGS = ("changed", "withdrawn", "undated")
@@ -35,7 +35,7 @@ class Choice:
 def choice(request: PageRequest) -> Choice:
     """What the arguments of the page choose. Raises UsageError."""
     source, typed = request.argument("source"), request.argument("q")
-    if source:
+    if source and not has_source(request.archive.database, source):
         check_sources((source,), source_names(request.archive.database))
     selection = Selection(source, _instant(request, "since"), _instant(request, "until"))
     changed, withdrawn, undated = (request.argument(name) is not None for name in FLAGS)

@@ -41,7 +41,7 @@ def comparison(request: PageRequest) -> Page | Response:
     found = article_of(request)
     numbers = [request.path[name] for name in ("older", "newer")]
     held = versions_of(request, found)
-    older, newer = (version_of(held, number) for number in numbers)
+    older, newer = (version_of(request, found, number) for number in numbers)
     if older.revision >= newer.revision:
         raise UsageError(f"{numbers[0]}..{numbers[1]} compares no older version with a newer one")
     address = article_address(found.url_hash)

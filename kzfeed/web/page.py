@@ -178,7 +178,9 @@ class Pages:
         html = str(request.url.replace(path=page.path if page.stem else request.url.path.removesuffix(".atom")))
         place = FeedPlace(made.title, address, html)
         feed = notice_feed(place, made.notices) if made.notices else atom_feed(asked.archive, made.articles, place)
-        return cached(request, feed, "application/atom+xml")
+        response = cached(request, feed, "application/atom+xml")
+        response.headers["Vary"] = "Accept-Language, Cookie"
+        return response
 
 
 def json_bytes(value: object) -> bytes:
