@@ -17,6 +17,8 @@ PLOT_HEIGHT = 100
 _LABELS_HEIGHT = 18
 _LEAST_WIDTH = 0.4
 """Percent of the width that the shortest band has, so that it can be seen."""
+_GREATEST_WIDTH = 6
+"""Percent of the width that a column has where there are few."""
 _LONGEST_LABEL = 60
 _CELL, _CELL_DISTANCE = 11, 13
 _HEAT_LEFT, _HEAT_TOP = 30, 16
@@ -94,11 +96,23 @@ class BandRow:
 def bar_chart(title: str, head: Sequence[str], bars: Sequence[Bar], number: Number) -> Chart:
     """Bars in proportion to their numbers, each a link. There must be one at least."""
     most = max(bar.number for bar in bars)
-    width = 100 / len(bars)
-    drawn = Markup().join(_bar(bar, place * width, width, most, number) for place, bar in enumerate(bars) if bar.number)
+    width = _column_width(len(bars))
+    places = zip(_column_places(len(bars)), bars, strict=True)
+    drawn = Markup().join(_bar(bar, left, width, most, number) for left, bar in places if bar.number)
     rows = [(Cell(bar.label, bar.address), Cell(number(bar.number))) for bar in bars if bar.number]
     picture = _plot(title, drawn, number(most), [bar.label for bar in bars])
     return Chart(title, picture, Table(head, rows))
+
+
+def _column_width(count: int) -> float:
+    """Percent of the width that each of so many columns has."""
+    return min(100 / count, _GREATEST_WIDTH)
+
+
+def _column_places(count: int) -> Iterator[float]:
+    """Where each column begins, in percent: the first and the last one at the edges, above their labels."""
+    step = (100 - _column_width(count)) / max(count - 1, 1)
+    return (number * step for number in range(count))
 
 
 def _bar(bar: Bar, left: float, width: float, most: int, number: Number) -> Markup:
@@ -118,10 +132,10 @@ def stacked_chart(
     """Columns of several colours. There must be one at least."""
     columns = list(zip(labels, zip(*(each.numbers for each in series), strict=True), strict=True))
     most = max(1, *(sum(numbers) for _, numbers in columns))
-    width = 100 / len(columns)
+    width = _column_width(len(columns))
     drawn = Markup().join(
-        _stack(label, numbers, series, (place * width, width, most), number)
-        for place, (label, numbers) in enumerate(columns)
+        _stack(label, numbers, series, (left, width, most), number)
+        for left, (label, numbers) in zip(_column_places(len(columns)), columns, strict=True)
         if any(numbers)
     )
     rows = [(Cell(label), *(Cell(number(each)) for each in numbers)) for label, numbers in columns if any(numbers)]
