@@ -1,11 +1,12 @@
 """Builder of the daemon and of the poller, from the settings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from ssl import SSLContext, SSLError
 from typing import TYPE_CHECKING
@@ -126,6 +127,7 @@ async def _run(
                         described=described,
                     )
                     if monitor:
+                        monitor.add_gauges(queue.gauges)
                         daemon.on_job, poll_job.on_poll, page_job.on_page = (
                             monitor.on_job,
                             monitor.on_poll,
@@ -144,27 +146,34 @@ async def _work_queue(settings: Settings, polls: Poller) -> "AsyncIterator[WorkQ
     # Imported late, as the daemon is.
     from kzfeed.work_queue import WorkQueue
 
-    fleet = settings.fleet
-    if not fleet.servers:
+    if not settings.fleet.servers:
         yield WorkQueue(polls)
         return
-    if polls.database.dialect != "postgresql":
-        raise _fleet_mistake(settings, "servers", "database.url with PostgreSQL, which the members of a fleet share")
-    try:
-        from kzfeed.fleet.member import membership
-    except ImportError as error:
-        raise _fleet_mistake(settings, "servers", f"the package of NATS: install kzfeed[fleet] ({error})") from error
-    token = fleet.token
-    try:
-        secret = token.read(settings.folder, settings.environ) if isinstance(token, Secret) else token
-    except ValueError as error:
-        raise _fleet_mistake(settings, "token", str(error)) from None
-    async with membership(polls, fleet.servers, secret) as queue:
+    servers, token = fleet_access(settings, polls.database)
+    from kzfeed.fleet.member import membership
+
+    async with membership(polls, servers, token) as queue:
         yield queue
 
 
+def fleet_access(settings: Settings, database: Database) -> tuple[Sequence[str], str | None]:
+    """The servers of NATS of the fleet, and their token. Raises ConfigError if there is no fleet or cannot be one."""
+    fleet = settings.fleet
+    if not fleet.servers:
+        raise _fleet_mistake(settings, "servers", "the servers of NATS of a fleet (docs/fleet.md)")
+    if database.dialect != "postgresql":
+        raise _fleet_mistake(settings, "servers", "database.url with PostgreSQL, which the members of a fleet share")
+    if not find_spec("nats"):
+        raise _fleet_mistake(settings, "servers", "the package nats-py beside it: install kzfeed[fleet]")
+    try:
+        token = fleet.token.read(settings.folder, settings.environ) if isinstance(fleet.token, Secret) else fleet.token
+    except ValueError as error:
+        raise _fleet_mistake(settings, "token", str(error)) from None
+    return fleet.servers, token
+
+
 def _fleet_mistake(settings: Settings, key: str, expected: str) -> ConfigError:
-    value = ", ".join(settings.fleet.servers or ()) if key == "servers" else values.UNSEEN
+    value = " ".join(settings.fleet.servers or ()) if key == "servers" else values.UNSEEN
     return ConfigError(f"fleet.{key}", value=value, expected=expected, origin=settings.origin_of(f"fleet.{key}"))
 
 

@@ -90,6 +90,10 @@ class WorkQueue:
         """End all claims of this daemon, so that others may poll these sources at once. Called from a thread."""
         claims.release(self.poller.database, self.owner)
 
+    def gauges(self) -> Mapping[str, tuple[str, float]]:
+        """What monitors hear of the queue: by the name of each metric, its explanation and its value."""
+        return {}
+
     def _claimed(self, sources: Sequence[Source], now: datetime) -> list[Source]:
         self.on_answer()
         self._sources |= {source.id: source for source in sources}

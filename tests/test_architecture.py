@@ -85,6 +85,7 @@ BELOW: dict[str, set[str]] = {
     "poll_sources": {"page_job", "wiring", "batching", "clock", "poll", "store", "schedule", "config"},
     "__main__": {"cli"},
     "cli": {
+        "fleet",
         "doctor",
         "service_manager",
         "atomic_file",

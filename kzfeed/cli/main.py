@@ -18,6 +18,7 @@ from kzfeed.cli import (
     database,
     doctor,
     export,
+    fleet,
     polling,
     query,
     search,
@@ -52,6 +53,9 @@ config_commands = typer.Typer(
 database_commands = typer.Typer(
     help="Upgrade, back up or rescue the database, or share it.\n\nExample: kzfeed db backup FILE", no_args_is_help=True
 )
+fleet_commands = typer.Typer(
+    help="Say how a fleet of daemons does.\n\nExample: kzfeed fleet status", no_args_is_help=True
+)
 app.command()(configuration.init)
 app.command()(backfill.backfill)
 app.command()(polling.poll)
@@ -79,6 +83,8 @@ database_commands.command()(database.rescue)
 database_commands.command()(database.recount)
 database_commands.command()(database.grant)
 database_commands.command()(database.revoke)
+app.add_typer(fleet_commands, name="fleet")
+fleet_commands.command()(fleet.status)
 app.add_typer(source_commands, name="sources")
 source_commands.command("list")(sources.list_sources)
 source_commands.command()(sources.check)

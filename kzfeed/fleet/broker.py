@@ -38,6 +38,10 @@ class BrokerAway(KzfeedError):  # noqa: N818 - it is an event
     """NATS does not answer, or has no stream of this fleet."""
 
 
+class NoStream(BrokerAway):
+    """NATS answers, and has no stream of this fleet."""
+
+
 @dataclass(frozen=True, slots=True)
 class StreamState:
     """The jobs in the stream: how many wait, how many members have, and the hosts of all of them."""
@@ -110,7 +114,7 @@ class Broker:
         self._pull = _Pull("", 0)
         self._pulls = 0
         self._arrived: list[Msg] = []
-        self._problem = "no connection yet"
+        self._problem = "NATS does not answer"
         self._away_until = 0.0
 
     async def __aenter__(self) -> Self:
@@ -143,7 +147,7 @@ class Broker:
                     if not self._arrived:
                         raise
             if pull.status not in (None, *_NOTHING_THERE) and not self._arrived:
-                raise BrokerAway(f"NATS has no stream of this fleet yet (status {pull.status})")
+                raise BrokerAway(f"NATS gives no jobs: status {pull.status}")
         taken, self._arrived = self._arrived[:most], self._arrived[most:]
         return [delivery for message in taken if (delivery := await _delivery(message))]
 
@@ -155,20 +159,22 @@ class Broker:
                 await client.publish(f"{self.stream}.{token_of(job.host)}", written(job))
 
     async def state(self) -> StreamState:
-        """The jobs in the stream, which is made if it is missing."""
+        """The jobs in the stream. Raises NoStream if it is missing."""
         stream = self._available().jetstream(timeout=ANSWER_S)
         with self._errors():
             try:
-                return await self._state(stream)
-            except NotFoundError:
-                await self._make_stream(stream)
-                return await self._state(stream)
-
-    async def _state(self, stream: JetStreamContext) -> StreamState:
-        consumer = await stream.consumer_info(self.stream, CONSUMER)
-        subjects = (await stream.stream_info(self.stream, subjects_filter=">")).state.subjects or {}
+                consumer = await stream.consumer_info(self.stream, CONSUMER)
+                subjects = (await stream.stream_info(self.stream, subjects_filter=">")).state.subjects or {}
+            except NotFoundError as error:
+                raise NoStream("NATS has no stream of this fleet: its first member makes it") from error
         hosts = frozenset(host_of_token(subject.removeprefix(f"{self.stream}.")) for subject in subjects)
         return StreamState(consumer.num_pending or 0, consumer.num_ack_pending or 0, hosts)
+
+    async def make_stream(self) -> None:
+        """Make the stream, unless it is there."""
+        stream = self._available().jetstream(timeout=ANSWER_S)
+        with self._errors():
+            await self._make_stream(stream)
 
     async def _make_stream(self, stream: JetStreamContext) -> None:
         config = StreamConfig(
@@ -229,7 +235,7 @@ class Broker:
 
     async def _connect(self, closed: asyncio.Event) -> None:
         async def on_error(error: Exception) -> None:
-            self._problem = repr(error)
+            self._problem = f"NATS does not answer: {error or type(error).__name__}"
             log.debug("connection to the broker", error=self._problem)
 
         async def on_closed() -> None:

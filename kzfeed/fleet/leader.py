@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 
 from kzfeed.errors import DatabaseError
-from kzfeed.fleet.broker import Broker, BrokerAway, StreamState
+from kzfeed.fleet.broker import Broker, BrokerAway, NoStream, StreamState
 from kzfeed.fleet.jobs import Job, jobs_of
 from kzfeed.store import claims
 from kzfeed.store.leadership import Leadership
@@ -43,7 +43,7 @@ class Leader:
             await self.give_up()
             return False
         try:
-            stream = await self._broker.state()
+            stream = await self._stream_state()
             jobs = await self._due_jobs(stream)
             await self._broker.put(jobs)
         except BrokerAway as error:
@@ -66,6 +66,13 @@ class Leader:
     def close(self) -> None:
         """End the connection to the database. Called from a thread."""
         self._leadership.give_up()
+
+    async def _stream_state(self) -> StreamState:
+        try:
+            return await self._broker.state()
+        except NoStream:
+            await self._broker.make_stream()
+            return await self._broker.state()
 
     async def _due_jobs(self, stream: StreamState) -> list[Job]:
         """Jobs for due sources of hosts that have none in the stream, as many as may wait there."""

@@ -10,7 +10,7 @@ import structlog
 
 from kzfeed.errors import DatabaseError
 from kzfeed.fleet.broker import SILENCE, Broker, BrokerAway, Delivery
-from kzfeed.fleet.leader import leading
+from kzfeed.fleet.leader import Leader, leading
 from kzfeed.model.polls import Source
 from kzfeed.poll import Poller
 from kzfeed.store import claims
@@ -33,6 +33,8 @@ class FleetQueue(WorkQueue):
 
     lease: timedelta = SILENCE
     broker: Broker = field(kw_only=True)
+    leader: Leader | None = None
+    """The leader that this member is, or would be."""
     _deliveries: dict[int, Delivery] = field(default_factory=dict)
     """The jobs that this member has, by the ids of their sources that it polls."""
     _is_away: bool = False
@@ -98,6 +100,19 @@ class FleetQueue(WorkQueue):
         if delivery := self._end(source):
             await delivery.give_back(pause)
 
+    def gauges(self) -> dict[str, tuple[str, float]]:
+        """The figures of this member, and of the stream if it leads."""
+        stream = self.leader.stream if self.leader else None
+        found: dict[str, tuple[str, float]] = {
+            "kzfeed_fleet_broker_up": ("Whether NATS gave jobs when this member last asked", not self._is_away),
+            "kzfeed_fleet_leader": ("Whether this member leads the fleet", stream is not None),
+            "kzfeed_fleet_polls_under_way": ("Sources that this member polls", len(self._sources)),
+        }
+        if stream:
+            found["kzfeed_fleet_jobs_waiting"] = ("Jobs in the stream that no member has", stream.waiting)
+            found["kzfeed_fleet_jobs_in_flight"] = ("Jobs that members have", stream.in_flight)
+        return found
+
     def _end(self, source: Source) -> Delivery | None:
         """The job of the source, if none of its other sources is polled any more."""
         delivery = self._deliveries.pop(source.id, None)
@@ -112,7 +127,7 @@ async def membership(poller: Poller, servers: Sequence[str], token: str | None) 
     fleet = await asyncio.to_thread(database_identity, poller.database)
     async with Broker(servers, token, fleet) as broker:
         with suppress(BrokerAway):  # the queue says so, at the first poll
-            await broker.state()  # makes the stream for the first member
+            await broker.make_stream()
         queue = FleetQueue(poller, broker=broker)
-        async with leading(queue, broker):
+        async with leading(queue, broker) as queue.leader:
             yield queue

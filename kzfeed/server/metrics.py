@@ -4,7 +4,7 @@ Labels have few values: no source, host or URL is among them.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import get_args
 
 from prometheus_client import (
@@ -112,9 +112,24 @@ class Metrics:
         """Ask this function at each request whether the machine has a connection."""
         self._network.set_function(is_up)
 
+    def add_gauges(self, read: Callable[[], Mapping[str, tuple[str, float]]]) -> None:
+        """Add gauges that are read at each request: the name of each, its explanation and its value."""
+        self._registry.register(_GaugeCollector(read))
+
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class _GaugeCollector(Collector):
+    """Collector of gauges of this process."""
+
+    def __init__(self, read: Callable[[], Mapping[str, tuple[str, float]]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        for name, (help_text, value) in self._read().items():
+            yield GaugeMetricFamily(name, help_text, value)
 
 
 class _DatabaseCollector(Collector):

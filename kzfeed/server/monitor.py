@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,6 +90,10 @@ class Monitor:
     def watch_network(self, is_up: Callable[[], bool]) -> None:
         """Ask this function at each request whether the machine has a connection."""
         self._metrics.watch_network(is_up)
+
+    def add_gauges(self, read: Callable[[], Mapping[str, tuple[str, float]]]) -> None:
+        """Add gauges to the metrics: the name of each, its explanation and its value."""
+        self._metrics.add_gauges(read)
 
     def health(self) -> Answer:
         """Whether the scheduler makes progress."""

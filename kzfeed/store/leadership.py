@@ -1,10 +1,13 @@
-"""Lock of PostgreSQL by which one member of a fleet leads, and who that is."""
+"""Lock of PostgreSQL by which one member of a fleet leads, and which members run."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
+from kzfeed.store import tables
 from kzfeed.store.engine import Database, driver_errors
+from kzfeed.store.heartbeats import Heartbeat, heartbeats
 
 LEADER_LOCK = 5_021_747_903
 """Number of the advisory lock of the leader. Other programs in the same database must not use it."""
@@ -69,11 +72,27 @@ class Leadership:
         return connection
 
 
-def leader(database: Database) -> str | None:
-    """The end of the name of the member that leads, at most 63 characters; None if nobody does."""
-    with database.read() as connection:
-        name: str | None = connection.execute(_LEADER).scalar()
-        return name
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A daemon that runs: its heartbeat, how many sources it has claimed, and whether it leads."""
+
+    heartbeat: Heartbeat
+    polls: int
+    leads: bool
+
+
+def members(connection: sa.Connection, now: datetime) -> list[Member]:
+    """The daemons that run, the one that was started first before the others."""
+    # The end of the name of the one that leads.
+    leader = connection.execute(_LEADER).scalar()
+    claim = tables.claims.c
+    number = sa.select(claim.claimed_by, sa.func.count()).where(claim.claimed_until > now).group_by(claim.claimed_by)
+    polls = {row[0]: row[1] for row in connection.execute(number)}
+    return [
+        Member(beat, polls.get(beat.name, 0), leader is not None and beat.name.endswith(leader))
+        for beat in heartbeats(connection)
+        if not beat.is_silent(now)
+    ]
 
 
 def database_identity(database: Database) -> str:

@@ -1,9 +1,12 @@
 """Members of a fleet that run undisturbed, and daemons that cannot be members."""
 
+import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,7 @@ from tests.faults.growing_feeds import document
 from tests.faults.processes import Running, configure, kzfeed
 from tests.faults.web_server import FeedServer, Reply, Request
 from tests.fleet.brokers import Brokers
+from tests.server.client import ask
 
 HOSTS = [f"127.0.12.{number}" for number in range(1, 21)]
 GAP_S = 0.3
@@ -37,13 +41,25 @@ def test_members_share_the_sources_and_keep_the_gaps_of_hosts(
 ) -> None:
     http = f'host_gap = "{GAP_S * 1000:.0f}ms"\nmin_interval = "0s"'
     configure(tmp_path, sources(web), every="1s", http=http, more=broker.settings())
-    with Running(tmp_path, fleet_database, "run") as one, Running(tmp_path, fleet_database, "run") as two:
+    (other := tmp_path / "other").mkdir()
+    listen = tmp_path / "monitors.sock"
+    more = broker.settings(f'[server]\nlisten = "unix:{listen}"')
+    configure(other, sources(web), every="1s", http=http, more=more)
+    with Running(tmp_path, fleet_database, "run") as one, Running(other, fleet_database, "run") as two:
         one.wait_for("poll", timeout=60)
         two.wait_for("poll", timeout=60)
         web.wait_for_requests(100, timeout=60)
-        assert len(one.named("leading the fleet")) + len(two.named("leading the fleet")) == 1
+        (leader,) = one.named("leading the fleet") + two.named("leading the fleet")
+        status, lines = (kzfeed(tmp_path, fleet_database, "fleet", "status", *more) for more in (["--json"], []))
+        told = ask(listen, "/metrics")
         assert (one.stop(), two.stop()) == (0, 0)
 
+    _assert_status(json.loads(status.stdout), lines.stdout, leader["owner"])
+    assert told.value("kzfeed_fleet_broker_up") == 1
+    leads = told.value("kzfeed_fleet_leader")
+    jobs = {each.name for each in told.samples()} & {"kzfeed_fleet_jobs_waiting", "kzfeed_fleet_jobs_in_flight"}
+    assert (leads, len(jobs)) in ((1, 2), (0, 0))
+    assert told.value("kzfeed_fleet_polls_under_way") >= 0
     assert Counter((request.host, request.path) for request in web.requests).keys() == {
         (host, f"/{part}") for host in HOSTS for part in ("a", "b")
     }
@@ -51,6 +67,40 @@ def test_members_share_the_sources_and_keep_the_gaps_of_hosts(
         times = [request.at for request in web.requests if request.host == host]
         assert min(after - before for before, after in pairwise(times)) >= GAP_S, (host, times)
     assert not [event for each in (one, two) for event in each.events if event.get("level") in ("warning", "error")]
+
+
+def _assert_status(found: dict[str, Any], lines: str, leader: str) -> None:
+    assert found["healthy"]
+    assert found["leader"] == leader
+    assert len(found["members"]) == 2
+    assert leader in {member["name"] for member in found["members"]}
+    assert found["machines"][leader.split(":")[0]]["members"] == 2
+    assert found["jobs"].keys() == {"waiting", "in_flight"}
+    assert "health      good\n" in lines
+    assert f"leader      {leader}\n" in lines
+    assert re.search(r"^jobs        \d+ waiting, \d+ in flight$", lines, re.MULTILINE)
+    assert re.search(r"^machine     .*: 2 members, polls \d+ sources?$", lines, re.MULTILINE)
+
+
+def test_status_says_that_nats_does_not_answer_and_that_nobody_runs(fleet_database: str, tmp_path: Path) -> None:
+    configure(tmp_path, {"a": "http://127.0.0.1:9/a"}, more='[fleet]\nservers = ["nats://127.0.0.1:9"]')
+
+    done = kzfeed(tmp_path, fleet_database, "fleet", "status", "--json")
+
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    assert (found["leader"], found["jobs"], found["members"]) == (None, None, [])
+    assert found["problems"][0] == "no member runs: start `kzfeed run`"
+    assert "NATS does not answer" in found["problems"][1]
+
+
+def test_without_a_fleet_there_is_no_status(fleet_database: str, tmp_path: Path) -> None:
+    configure(tmp_path, {"a": "http://127.0.0.1:9/a"})
+
+    done = kzfeed(tmp_path, fleet_database, "fleet", "status")
+
+    assert done.returncode == 2
+    assert "fleet.servers = '': expected the servers of NATS of a fleet (docs/fleet.md)" in done.stderr
 
 
 def test_a_daemon_on_sqlite_cannot_be_a_member(broker: Brokers, tmp_path: Path) -> None:
