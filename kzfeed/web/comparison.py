@@ -16,7 +16,7 @@ from kzfeed.web.templates import HASH_DIGITS, article_address
 
 SURROUNDINGS = 2
 """How many unchanged paragraphs are shown before and after a changed one."""
-LONGEST = 250_000
+LONGEST = 200_000
 """The most characters that both versions may have together: longer ones take too long to compare."""
 
 
@@ -56,7 +56,7 @@ def comparison(request: PageRequest) -> Page | Response:
             "older": older,
             "newer": newer,
             "diff": diff,
-            "steps": _steps([version.revision for version in held]),
+            "steps": _steps([version.revision for version in held], older.revision, newer.revision),
             "rows": None if diff is None else list(rows(diff)),
             "title_row": diff and diff.title and _row(diff.title),
         },
@@ -72,10 +72,11 @@ def comparison(request: PageRequest) -> Page | Response:
     )
 
 
-def _steps(revisions: Sequence[int]) -> list[tuple[int, int]]:
-    """The pairs of versions that the page offers: each with the next, and the first with the last."""
-    steps = list(pairwise(revisions))
-    return [*steps, (revisions[0], revisions[-1])] if len(steps) > 1 else steps
+def _steps(revisions: Sequence[int], older: int, newer: int) -> list[tuple[int, int]]:
+    """The pairs of versions that the page offers: the neighbours of these two, and the first with the last."""
+    pairs = list(pairwise(revisions))
+    near = [pair for pair in pairs if older in pair or newer in pair]
+    return list(dict.fromkeys([*near, (older, newer), (revisions[0], revisions[-1])]))
 
 
 def _diff(older: StoredVersion, newer: StoredVersion) -> RevisionDiff | None:

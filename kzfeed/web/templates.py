@@ -97,5 +97,6 @@ def article_address(url_hash: str) -> str:
 
 
 def source_address(name: str) -> str:
-    """The address of the page of a source."""
-    return f"/sources/{quote(name, safe='')}"
+    """The address of the page of a source. A name may end like the address of another form of a page."""
+    end = "/" if name.endswith((".json", ".atom")) else ""
+    return f"/sources/{quote(name, safe='')}{end}"

@@ -221,6 +221,19 @@ def test_the_page_of_a_source_says_how_it_is_and_why(site: Site) -> None:
     assert site.get("/sources/nobody").status == 404
 
 
+def test_the_page_of_a_source_whose_name_ends_like_an_address_is_found(site: Site) -> None:
+    with site.database.write() as connection:
+        values = {"enabled": False, "status": "active", "auto": False, "failure_count": 0, "ask_in_full": False}
+        connection.execute(sa.insert(tables.sources).values(**values, name="feed.json", moved_polls=0))
+
+    (link,) = html(site.get("/sources")).css('a[href^="/sources/feed.json"]')
+    page = html(site.get(str(link.attributes["href"])))
+
+    assert [heading.text() for heading in page.css("h1")] == ["feed.json"]
+    (as_json,) = (each.attributes["href"] for each in page.css('link[type="application/json"]'))
+    assert site.get(str(as_json)).json["source"]["name"] == "feed.json"
+
+
 def test_each_bar_leads_to_the_articles_of_its_day(site: Site) -> None:
     bars = [bar.attributes for bar in html(site.get("/sources/news")).css("svg a")]
 
