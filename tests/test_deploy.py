@@ -231,7 +231,7 @@ def test_the_compose_file_is_as_its_specification_says() -> None:
 def test_without_a_profile_compose_runs_one_service_that_needs_no_file_to_be_made() -> None:
     services = composed()["services"]
     assert [name for name, service in services.items() if "profiles" not in service] == ["kzfeed"]
-    assert {name for name, service in services.items() if service.get("profiles") == ["postgres"]} == POSTGRES_ONLY
+    assert {name for name, service in services.items() if "postgres" in service.get("profiles", [])} == POSTGRES_ONLY
     assert services["web"]["profiles"] == ["web"]
     assert "secrets" not in services["kzfeed"]
     for volume in services["kzfeed"]["volumes"]:
