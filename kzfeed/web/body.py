@@ -20,7 +20,10 @@ from kzfeed.model.articles import Enclosure
 MOST_WORK = 400_000
 """The greatest sum, over all tags, of the elements that are open there: nh3's work and output grow with it."""
 MOST_DEPTH = 200
-MOST_BYTES = 4 * 2**20
+MOST_CHARACTERS = 2**20
+"""The longest body that is shown as HTML, without the images that it holds itself (`data:`)."""
+MOST_REFERENCES = 50_000
+"""nh3 takes quadratic time for character references, and for ampersands that begin none."""
 
 LINK_REL = "noopener noreferrer nofollow"
 _TEXT = frozenset(
@@ -114,6 +117,7 @@ _CLEANER_OPTIONS = {
     "url_schemes": {"http", "https"},
 }
 _PIXEL = re.compile(r"[01](?:px)?")
+_EMBEDDED = re.compile(r"data:[^\s\"'<>]{200,}", re.IGNORECASE)
 _SMALL_NUMBER = re.compile(r"[1-9]\d{0,2}")
 
 # What nh3 writes: attributes in double quotes, in which neither quotes nor tags are left.
@@ -138,7 +142,8 @@ def clean_body(html: str, base_url: str | None, caption: Caption) -> str | None:
 
     Headings begin at the second level, since the first one is the title of the page, and leave out no level below.
     """
-    if len(html) > MOST_BYTES or not _is_easy(html):
+    html = _EMBEDDED.sub("", html)
+    if len(html) > MOST_CHARACTERS or html.count("&") > MOST_REFERENCES or not _is_easy(html):
         return None
     # The content of an iframe is raw text, and its end tag would be read as text: an embed has the same address.
     html = re.sub(r"<iframe\b", "<embed", html, flags=re.IGNORECASE)
@@ -151,10 +156,8 @@ def _is_easy(html: str) -> bool:
     depth = work = 0
     for slash, name, _, solidus, _ in tokens(html):
         lower = (name or "").lower()
-        if not lower or lower in _VOID or lower in _END_IS_OPTIONAL or solidus:
-            work += depth
-            continue
-        depth = max(depth - 1, 0) if slash else depth + 1
+        if lower and lower not in _VOID and lower not in _END_IS_OPTIONAL and not solidus:
+            depth = max(depth - 1, 0) if slash else depth + 1
         work += depth
         if depth > MOST_DEPTH or work > MOST_WORK:
             return False
