@@ -7,7 +7,7 @@ from kzfeed.store.statistics import Period
 from kzfeed.web.catalogue import Catalogue
 from kzfeed.web.charts import Bar, Chart, bar_chart
 
-MOST_BARS = 62
+MOST_BARS = 48
 
 LinkOf = Callable[[Period], str]
 """The address of the list of the articles of a period."""

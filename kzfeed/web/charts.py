@@ -121,9 +121,7 @@ def _bar(bar: Bar, left: float, width: float, most: int, number: Number) -> Mark
     if bar.address is None:
         return Markup("<g><title>{}</title>{}</g>").format(_text(label), drawn)
     # Not in the order of the tabulator key: the table has the same links.
-    return Markup('<a href="{}" tabindex="-1" aria-label="{}"><title>{}</title>{}</a>').format(
-        _text(bar.address), _text(label), _text(label), drawn
-    )
+    return Markup('<a href="{}" tabindex="-1"><title>{}</title>{}</a>').format(_text(bar.address), _text(label), drawn)
 
 
 def stacked_chart(
@@ -161,7 +159,7 @@ def _rectangle(css_class: str, left: float, width: float, below: float, share: f
     """A part of a column: `below` and `share` are parts of the greatest number."""
     height = max(100 * share, 1)
     gap = min(1.0, width * 0.15)
-    return Markup('<rect class="{}" x="{:.2f}%" y="{:.2f}%" width="{:.2f}%" height="{:.2f}%"/>').format(
+    return Markup('<rect class="{}" x="{:.1f}%" y="{:.1f}%" width="{:.1f}%" height="{:.1f}%"/>').format(
         css_class, left + gap / 2, 100 - 100 * below - height, width - gap, height
     )
 

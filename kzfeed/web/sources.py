@@ -25,7 +25,7 @@ from kzfeed.web.page import NotFound, Page, PageRequest, PageRoute
 from kzfeed.web.templates import source_address
 
 PAGE_SIZE = 50
-MONTH, QUARTER, YEAR = 30, 60, 365
+MONTH, BARS, YEAR = 30, 45, 365
 """The lengths of periods that end today, in days."""
 
 
@@ -109,7 +109,7 @@ def source_page(request: PageRequest) -> Page:
     }
     former = addresses(database, line.id)
     charts = [
-        _articles_chart(t, counts, days_to(year.last, QUARTER), name),
+        _articles_chart(t, counts, days_to(year.last, BARS), name),
         _year_chart(t, counts, year),
         _polls_chart(t, by_outcome, month),
         _gaps_chart(t, found_gaps, year, name),

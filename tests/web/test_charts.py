@@ -81,7 +81,7 @@ def test_bars_are_links_and_stand_in_proportion() -> None:
     links = list(root(chart).iter(f"{SVG}a"))
     heights = [rectangle.attrib["height"] for link in links for rectangle in link.iter(f"{SVG}rect")]
     assert [link.attrib["href"] for link in links] == ["/?since=1", "/?x=<&y"]
-    assert heights == ["100.00%", "50.00%"]
+    assert heights == ["100.0%", "50.0%"]
     assert written(chart) == [["a", "10"], ["c", "5"]]
     assert [row[0].address for row in chart.table.rows] == ["/?since=1", "/?x=<&y"]
 

@@ -1,6 +1,7 @@
 """The comparison of versions, the lists of changes, withdrawals and gaps, and the pages of sources, over HTTP."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -235,21 +236,25 @@ def test_the_page_of_a_source_whose_name_ends_like_an_address_is_found(site: Sit
 
 
 def test_each_bar_leads_to_the_articles_of_its_day(site: Site) -> None:
-    bars = [bar.attributes for bar in html(site.get("/sources/news")).css("svg a")]
+    shown = bars(site, "sources/news")
 
-    numbers = [int(str(bar["aria-label"]).rpartition(": ")[2]) for bar in bars]
-    found = [site.get(f"/articles.json{str(bar['href']).removeprefix('/')}").json["articles"] for bar in bars]
-    assert [len(each) for each in found] == numbers
-    assert sum(numbers) > 0
+    assert shown
+    assert_bars_count_what_they_lead_to(site, shown)
 
 
 # --- chart above the list of articles --------------------------------------------------------------------------------
 
 
 def bars(site: Site, query: str) -> dict[str, str]:
-    """The labels of the bars above the list, each with the address that it leads to."""
+    """The labels of the bars on a page, each with the address that it leads to."""
     links = html(site.get(f"/{query}")).css("figure svg a")
-    return {str(bar.attributes["aria-label"]): str(bar.attributes["href"]) for bar in links}
+    return {bar.text(): str(bar.attributes["href"]) for bar in links}
+
+
+def assert_bars_count_what_they_lead_to(site: Site, shown: Mapping[str, str]) -> None:
+    for label, address in shown.items():
+        found = site.get(f"/articles.json{address.removeprefix('/')}").json["articles"]
+        assert str(len(found)) == label.rpartition(": ")[2]
 
 
 @pytest.mark.parametrize(
@@ -260,9 +265,7 @@ def test_the_bars_above_the_list_lead_to_the_articles_that_they_count(site: Site
     shown = bars(site, query)
 
     assert shown
-    for label, address in shown.items():
-        found = site.get(f"/articles.json{address.removeprefix('/')}").json["articles"]
-        assert str(len(found)) == label.rpartition(": ")[2]
+    assert_bars_count_what_they_lead_to(site, shown)
 
 
 def test_no_chart_stands_above_undated_articles_and_later_pages(site: Site) -> None:
