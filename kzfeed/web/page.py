@@ -131,6 +131,8 @@ class Pages:
     def _view(self, page: PageRoute, request: Request) -> tuple[PageRequest, Page | Response]:
         with self.archive.reopened_if_replaced():
             arguments = dict(request.query_params)
+            if any("\0" in value for value in (*arguments.values(), *request.path_params.values())):
+                raise UsageError("the address holds a character NUL, which no text of the archive holds")
             asked = PageRequest(self.archive, request.path_params, arguments, self.catalogue(request), utc_now())
             return asked, page.view(asked)
 
@@ -168,7 +170,8 @@ class Pages:
         _, made = self._view(page, request)
         if isinstance(made, Page):
             raise TypeError(f"the view of an ending of {page.path} makes a page: it should make a response")
-        return made
+        # An export reads the whole archive: not for its headers alone.
+        return made if request.method == "GET" else Response(status_code=made.status_code, headers=made.headers)
 
     def _atom(self, page: PageRoute, request: Request) -> Response:
         asked, made = self._view(page, request)

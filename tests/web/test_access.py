@@ -2,6 +2,7 @@
 
 import base64
 import http.client
+import shutil
 import signal
 import socket
 import subprocess
@@ -115,6 +116,26 @@ def test_both_engines_show_the_same_pages_and_a_slow_query_is_a_page_that_says_s
             assert (slow.status, slow.headers["retry-after"]) == (503, "5")
             assert "This took too long" in slow.visible
         assert site.get("/").status == 200
+
+
+def test_a_file_that_takes_the_place_of_the_database_is_shown_after_one_failure(
+    sqlite_database: Database, empty_archive: Path
+) -> None:
+    assert sqlite_database.file
+    other = sqlite_database.file.with_name("other.db")
+    shutil.copy(empty_archive, other)
+    with closing(Database(f"sqlite:///{other}")) as filled:
+        fill(filled)
+    with serving(sqlite_database) as address:
+        site = Site(sqlite_database, address)
+        empty = site.get("/articles.json").json["articles"]
+        for companion in ("-wal", "-shm"):
+            sqlite_database.file.with_name(f"kzfeed.db{companion}").unlink(missing_ok=True)
+        other.replace(sqlite_database.file)
+        failed, shown = site.get("/articles.json"), site.get("/articles.json")
+
+    assert (empty, failed.status) == ([], 503)
+    assert len(shown.json["articles"]) == 23
 
 
 def test_eight_pages_are_made_at_a_time_and_all_of_many_are_answered(sqlite_database: Database) -> None:
