@@ -1,12 +1,13 @@
 """Applying the configuration to the database: when the daemon starts, at SIGHUP, and when a file has changed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
 
 from kzfeed.clock import utc_now
 from kzfeed.config.settings import Settings
+from kzfeed.model.polls import Source, SourceConfig
 from kzfeed.schedule.interval import spread_start
 from kzfeed.schedule.policy import Circumstances, replanned
 from kzfeed.store import claims, sources
@@ -26,11 +27,26 @@ def apply(settings: Settings, database: Database, now: datetime) -> None:
         sources.add_first(database, settings.source_configs(), now)
         claims.spread_due(database, spread_start, now)
         return
-    before = {source.id: source for source in sources.load(database)}
+    before = sources.load(database)
     sources.configure(database, settings.source_configs(), now, spread=spread_start)
+    _plan_again(settings, database, before, sources.load(database), now)
+
+
+def change(settings: Settings, database: Database, configs: Sequence[SourceConfig], now: datetime) -> None:
+    """Add or change these sources of a database whose sources the configuration does not name."""
+    if names := [config.name for config in configs]:
+        before = sources.load(database, names)
+        sources.add(database, configs, now)
+        _plan_again(settings, database, before, sources.load(database, names), now)
+
+
+def _plan_again(
+    settings: Settings, database: Database, before: Sequence[Source], after: Sequence[Source], now: datetime
+) -> None:
+    by_id = {source.id: source for source in before}
     at = Circumstances(now, settings.interval_bounds())
-    for source in sources.load(database):
-        next_poll_at = replanned(before[source.id], source, at) if source.id in before else None
+    for source in after:
+        next_poll_at = replanned(by_id[source.id], source, at) if source.id in by_id else None
         if next_poll_at:
             sources.reschedule(database, source, next_poll_at)
 
@@ -49,7 +65,7 @@ def reloader(
         apply(fresh, database, utc_now())
         before, after = (settings.model_dump(exclude={"sources", "defaults", "log"}) for settings in (in_force, fresh))
         changed = sorted(section for section in before if before[section] != after[section])
-        log.info("configuration reloaded", origin=fresh.origin, sources=len(sources.hosts_by_name(database)))
+        log.info("configuration reloaded", origin=fresh.origin, sources=sources.count_enabled(database))
         if changed:
             log.warning("settings changed that need a restart", sections=changed)
 

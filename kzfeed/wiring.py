@@ -109,7 +109,7 @@ async def _run(
                 "version": __version__,
                 "configuration": settings.origin,
                 "database": settings.database.url,
-                "sources": len(sources.hosts_by_name(database)),
+                "sources": sources.count_enabled(database),
             }
             with _indexing(settings, database) as indexing, _monitor(settings, database) as monitor:
                 async with page_fetcher(settings, polls) as pages, _work_queue(settings, polls) as queue:

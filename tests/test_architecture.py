@@ -90,6 +90,7 @@ BELOW: dict[str, set[str]] = {
         "service_manager",
         "atomic_file",
         "wiring",
+        "reload",
         "poll_sources",
         "schedule",
         "check",

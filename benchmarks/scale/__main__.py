@@ -17,7 +17,7 @@ from statistics import median
 
 from benchmarks.__main__ import machine, say
 from benchmarks.measure import Broken
-from benchmarks.scale import archives, backlog, many_sources, writers
+from benchmarks.scale import archives, backlog, many_sources, start, writers
 from benchmarks.scale.archives import Shape, fill
 from benchmarks.scale.cost import Cost
 from benchmarks.scale.work import TASKS, Archive, Task
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--articles", type=int, default=10_000_000, help="in the large archive")
     parser.add_argument("--engine", choices=["sqlite", "postgresql", "both"], default="both")
-    parser.add_argument("--only", choices=["articles", "sources", "backlog", "writers"])
+    parser.add_argument("--only", choices=["articles", "sources", "start", "backlog", "writers"])
     options = parser.parse_args(arguments)
     engines = ["sqlite", "postgresql"] if options.engine == "both" else [options.engine]
     say(f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, load {os.getloadavg()[0]:.1f}", "")
@@ -54,17 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for line in articles(engine, Shape(SMALL), Shape(options.articles), TASKS):
                 say(line)
         say("")
-    if options.only in (None, "sources"):
-        for line in many_sources.rows(engines):
-            say(line)
-        say("")
-    if options.only in (None, "backlog"):
-        for line in backlog.table(engines):
-            say(line)
-        say("")
-    if options.only in (None, "writers") and "postgresql" in engines:
-        for line in writers.table():
-            say(line)
+    parts: dict[str, Iterator[str]] = {
+        "sources": many_sources.rows(engines),
+        "start": start.table(engines),
+        "backlog": backlog.table(engines),
+        "writers": writers.table() if "postgresql" in engines else iter(()),
+    }
+    for name, lines in parts.items():
+        if options.only in (None, name):
+            for line in lines:
+                say(line)
+            say("")
     return 0
 
 

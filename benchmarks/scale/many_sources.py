@@ -150,7 +150,7 @@ def daemon_row(engine: str, database: Database, number: int) -> str:
             Kzfeed().configure(folder, urls, url)
             with (folder / "kzfeed.toml").open("a") as file:
                 file.write("[log]\nformat = 'json'\n")
-            with _running(folder) as (process, seconds):
+            with running(folder) as (process, seconds):
                 figures = _observe(database, process, number)
     return f"| {' | '.join([engine, f'{number:,}', f'{seconds:.1f}', *figures])} |"
 
@@ -161,7 +161,7 @@ def host_of(place: int) -> str:
 
 
 @contextmanager
-def _running(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", float]]:
+def running(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", float]]:
     """A running daemon, and the seconds that it took to start."""
     log = folder / "run.log"
     began = time.monotonic()
@@ -182,9 +182,9 @@ def _running(folder: Path) -> Iterator[tuple["subprocess.Popen[bytes]", float]]:
 
 def _observe(database: Database, process: "subprocess.Popen[bytes]", number: int) -> list[str]:
     time.sleep(2)
-    used = _cpu_seconds(process.pid)
+    used = cpu_seconds(process.pid)
     time.sleep(IDLE_S)
-    at_rest, idle = _memory(process.pid, "VmRSS"), (_cpu_seconds(process.pid) - used) / IDLE_S
+    at_rest, idle = memory(process.pid, "VmRSS"), (cpu_seconds(process.pid) - used) / IDLE_S
     most, wall = 0.0, 0.0
     for wave in range(WAVES):
         now = datetime.now(UTC)
@@ -193,12 +193,12 @@ def _observe(database: Database, process: "subprocess.Popen[bytes]", number: int
 
         def is_done(expected: int = (wave + 1) * DUE) -> bool:
             nonlocal most
-            most = max(most, _memory(process.pid, "VmRSS"))
+            most = max(most, memory(process.pid, "VmRSS"))
             return _polls(database) >= expected
 
         _until(is_done, "the daemon does not poll")
         wall += time.monotonic() - began
-    figures = [at_rest, most, _memory(process.pid, "VmHWM")]
+    figures = [at_rest, most, memory(process.pid, "VmHWM")]
     return [*(f"{each:.0f}" for each in figures), f"{idle * 1000:.1f}", f"{WAVES * DUE / wall:.0f}"]
 
 
@@ -208,12 +208,12 @@ def _polls(database: Database) -> int:
         return int(counted)
 
 
-def _memory(process: int, what: str) -> float:
+def memory(process: int, what: str) -> float:
     status = Path(f"/proc/{process}/status").read_text()
     return int(status.partition(f"{what}:")[2].split()[0]) / PAGE_KIB
 
 
-def _cpu_seconds(process: int) -> float:
+def cpu_seconds(process: int) -> float:
     """CPU time of all threads of the process."""
     tasks = Path(f"/proc/{process}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9

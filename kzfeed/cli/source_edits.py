@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from kzfeed.cli import database_sources
 from kzfeed.cli.options import AsJson, Session, configured_names
 from kzfeed.cli.output import print_json, print_line, print_sentence
 from kzfeed.errors import DatabaseMissing, UsageError
@@ -60,7 +61,6 @@ def edit(session: Session, change: "Callable[[ConfigFiles], tuple[Contents, Resu
 
 def sources_of_database(session: Session, settings: "Settings") -> "list[ListedSource]":
     """The sources that the database polls, as the configuration would name them; none where there is no database."""
-    from kzfeed.config.source_lists import ListedSource
     from kzfeed.store import sources
 
     try:
@@ -68,16 +68,20 @@ def sources_of_database(session: Session, settings: "Settings") -> "list[ListedS
             stored = [source for source in sources.load(database) if source.status != "removed"]
     except DatabaseMissing:
         return []
-    return [
-        ListedSource(
-            line=0,
-            url=source.configured_url or source.url,
-            title=source.title,
-            name=source.name,
-            settings=_settings_of(source, settings.defaults.timezone),
-        )
-        for source in stored
-    ]
+    return [listed_source(source, settings.defaults.timezone) for source in stored]
+
+
+def listed_source(source: "Source", timezone: str) -> "ListedSource":
+    """A source of the database as the configuration would name it. `timezone` is that of all sources."""
+    from kzfeed.config.source_lists import ListedSource
+
+    return ListedSource(
+        line=0,
+        url=source.configured_url or source.url,
+        title=source.title,
+        name=source.name,
+        settings=_settings_of(source, timezone),
+    )
 
 
 def _settings_of(source: "Source", timezone: str) -> dict[str, Any]:
@@ -109,7 +113,7 @@ def add(
     name: Annotated[str | None, typer.Option(help="The name of the source. Default: made of the feed's title.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add feeds to kzfeed.toml, after a visit to each.
+    """Add feeds to the sources, after a visit to each: to kzfeed.toml, or to PostgreSQL where that has the sources.
 
     Where a page names several feeds, you are asked which ones you want; without a terminal they are listed, and the
     exit status is 2. A feed that cannot be read is not added, and the exit status is 1.
@@ -192,7 +196,12 @@ def _add(session: Session, found: "Sequence[FoundFeed | NoFeed]", name: str | No
             raise UsageError(f"the name {name!r} is taken: choose another one")
         return editing.with_added(files, listed, session.config_location.paths[0])
 
-    added = edit(session, change) if listed else editing.Added({}, [])
+    if not listed:
+        added = editing.Added({}, [])
+    elif database_sources.are_edited(session.settings):
+        added = database_sources.add(session, listed, name)
+    else:
+        added = edit(session, change)
     outcomes = {
         addresses.address(source.url): (outcome, given)
         for outcome, sources in (("present", added.present), ("added", added.added.items()))
@@ -219,7 +228,11 @@ def remove(ctx: typer.Context, names: Names, as_json: AsJson = False) -> None:
     """
     from kzfeed.config.edit import without
 
-    files = edit(ctx.obj, lambda files: without(files, names))
+    files: Mapping[str, Path | None]
+    if database_sources.are_edited(ctx.obj.settings):
+        files = database_sources.remove(ctx.obj, names)
+    else:
+        files = edit(ctx.obj, lambda files: without(files, names))
     _print_changed(files, "removed {name} from {file}; its articles are kept", as_json=as_json)
 
 
@@ -269,13 +282,17 @@ def set_source(
 def _set(session: Session, names: Sequence[str], changes: Mapping[str, Any], said: str, *, as_json: bool) -> None:
     from kzfeed.config.edit import with_changes
 
-    files = edit(session, lambda files: with_changes(files, dict.fromkeys(names, changes)))
+    files: Mapping[str, Path | None]
+    if database_sources.are_edited(session.settings):
+        files = database_sources.set_values(session, names, changes)
+    else:
+        files = edit(session, lambda files: with_changes(files, dict.fromkeys(names, changes)))
     _print_changed(files, said, as_json=as_json)
 
 
-def _print_changed(files: Mapping[str, Path], said: str, *, as_json: bool) -> None:
+def _print_changed(files: Mapping[str, Path | None], said: str, *, as_json: bool) -> None:
     if as_json:
-        print_json([{"name": name, "file": str(file)} for name, file in files.items()])
+        print_json([{"name": name, "file": file and str(file)} for name, file in files.items()])
     else:
         for name, file in files.items():
-            print_sentence(said.format(name=name, file=file))
+            print_sentence(said.format(name=name, file=file or "the database"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kzfeed.cli import database_sources
 from kzfeed.cli.options import AsJson, Session, folder_or_file
 from kzfeed.cli.output import print_json, print_sentence
 from kzfeed.cli.source_edits import edit, sources_of_database
@@ -23,7 +24,7 @@ def import_sources(
     file: Annotated[str, typer.Argument(metavar="FILE", help="An OPML file, or the urls file of newsboat.")],
     as_json: AsJson = False,
 ) -> None:
-    """Add the feeds of another reader to kzfeed.toml.
+    """Add the feeds of another reader to the sources.
 
     Their titles and folders come with them, and none of them is visited. A folder becomes a tag of its sources. What
     cannot be imported is named, and the exit status is 1.
@@ -39,7 +40,12 @@ def import_sources(
     def change(files: "ConfigFiles") -> "tuple[Contents, Added]":
         return with_added(files, listed.sources, session.config_location.paths[0])
 
-    result = edit(session, change)
+    if database_sources.are_edited(session.settings):
+        result = database_sources.add(session, listed.sources)
+        if any(source.tags for source in result.added.values()):
+            print("The sources are in the database, which has no tags: their folders are left out.", file=sys.stderr)
+    else:
+        result = edit(session, change)
     if as_json:
         left_out = [{"line": each.line, "reason": each.reason} for each in listed.left_out]
         print_json({"added": list(result.added), "present": [name for name, _ in result.present], "left_out": left_out})

@@ -124,6 +124,11 @@ def load(
     )
 
 
+def load_with_sources(config: Path | None, database: str | None, tables: Sequence[Mapping[str, Any]]) -> Settings:
+    """The settings of this run, with the sources in these tables of kzfeed.toml. Raises ConfigErrors."""
+    return load(config, database=database, environ={**os.environ, "KZFEED_SOURCES": json.dumps(tables)})
+
+
 class _Given(NamedTuple):
     """A value that the command line or a variable gives, and which of them."""
 

@@ -22,6 +22,7 @@ from kzfeed.store.value_batches import in_batches
 
 LONGEST_LEASE = timedelta(hours=1)
 """The longest claim that any daemon makes, whatever its configuration."""
+MOST_SPREAD = 20_000
 ATTEMPTS = 3
 """How often a claim searches for due sources, if other daemons claim all that it finds."""
 
@@ -190,7 +191,10 @@ def end_claims(connection: sa.Connection, source_ids: Collection[int]) -> None:
 
 
 def spread_due(database: Database, spread: Spread, now: datetime) -> None:
-    """Delay unclaimed sources that are due together, each until the time that `spread` chooses."""
+    """Delay unclaimed sources that are due together, each until the time that `spread` chooses.
+
+    More than `MOST_SPREAD` are polled as fast as they can be, which takes minutes or hours and so spreads them, too.
+    """
     with database.write() as connection:
         spread_due_sources(connection, spread, now)
 
@@ -254,7 +258,10 @@ def forgive(database: Database, source_ids: Collection[int]) -> None:
 def spread_due_sources(connection: sa.Connection, spread: Spread, now: datetime) -> None:
     """`spread_due` within a transaction."""
     is_unclaimed = _source.id.not_in(sa.select(_claim.source_id).where(_claim.claimed_until > now))
-    due = connection.execute(sa.select(*_SPREAD).where(_is_due(_source, now), is_unclaimed)).all()
+    query = sa.select(*_SPREAD).where(_is_due(_source, now), is_unclaimed).limit(MOST_SPREAD + 1)
+    due = connection.execute(query).all()
+    if len(due) > MOST_SPREAD:
+        return
     times = zip(due, _spread_times(due, spread, now), strict=True)
     delayed = [{"source_id": row.id, "at": at} for row, at in times if at > now]
     if delayed:

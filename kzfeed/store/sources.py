@@ -22,6 +22,7 @@ from kzfeed.store.source_rows import (
     reading_values,
     source_from_row,
 )
+from kzfeed.store.value_batches import in_batches
 from kzfeed.text import without_userinfo
 
 _source = tables.sources.c
@@ -46,38 +47,57 @@ def configure(
     """
     wanted = {config.name: config for config in configs}
     with database.write() as connection:
-        stored = _add_or_change(connection, wanted, now)
+        _remove_passwords(connection)
+        stored = connection.execute(_CONFIGURATION).all()
+        _add_or_change(connection, wanted, stored, now)
         left_out = [row.id for row in stored if row.url and row.status != "removed" and row.name not in wanted]
         if left_out:
-            connection.execute(
-                sa.update(tables.sources).where(_source.id.in_(left_out)).values(status="removed", enabled=False)
-            )
+            _remove(connection, _source.id.in_(left_out))
         if spread:
             spread_due_sources(connection, spread, now)
 
 
 def add(database: Database, configs: Iterable[SourceConfig], now: datetime) -> None:
     """Add or change these sources as `configure` does, and leave all others unchanged."""
+    wanted = {config.name: config for config in configs}
     with database.write() as connection:
-        _add_or_change(connection, {config.name: config for config in configs}, now)
+        _remove_passwords(connection)
+        _add_or_change(connection, wanted, _configurations(connection, wanted), now)
+
+
+def remove(database: Database, names: Collection[str]) -> None:
+    """Make these sources `removed`, as `configure` does with those that are left out."""
+    with database.write() as connection:
+        for batch in in_batches(names):
+            _remove(connection, _source.name.in_(batch))
 
 
 def add_first(database: Database, configs: Iterable[SourceConfig], now: datetime) -> None:
     """Add these sources to a database that has no source at all; leave any other database unchanged."""
     with database.write() as connection:
         if connection.execute(sa.select(_source.id).limit(1)).first() is None:
-            _add_or_change(connection, {config.name: config for config in configs}, now)
+            _add(connection, list(configs), now)
 
 
-def _add_or_change(connection: sa.Connection, wanted: Mapping[str, SourceConfig], now: datetime) -> Sequence[Any]:
-    """Add and change sources; returns the rows of all sources as they were before."""
-    _remove_passwords(connection)
-    rows = connection.execute(_CONFIGURATION).all()
+def _configurations(connection: sa.Connection, names: Iterable[str]) -> list[Any]:
+    """The rows of the sources of these names."""
+    return [
+        row for batch in in_batches(names) for row in connection.execute(_CONFIGURATION.where(_source.name.in_(batch)))
+    ]
+
+
+def _remove(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
+    connection.execute(sa.update(tables.sources).where(which).values(status="removed", enabled=False))
+
+
+def _add_or_change(
+    connection: sa.Connection, wanted: Mapping[str, SourceConfig], rows: Iterable[Any], now: datetime
+) -> None:
+    """Add and change sources; `rows` has those of them that are stored."""
     stored = {row.name: row for row in rows}
     _add(connection, [config for name, config in wanted.items() if name not in stored], now)
     for name in wanted.keys() & stored.keys():
         _reconfigure(connection, stored[name], wanted[name], now)
-    return rows
 
 
 def _remove_passwords(connection: sa.Connection) -> None:
@@ -104,7 +124,7 @@ def _add(connection: sa.Connection, configs: Sequence[SourceConfig], now: dateti
             for config in configs
         ],
     )
-    ids = {row.name: row.id for row in connection.execute(sa.select(_source.name, _source.id))}
+    ids = {row.name: row.id for row in _configurations(connection, [config.name for config in configs])}
     connection.execute(
         sa.insert(tables.source_addresses),
         [
@@ -169,10 +189,9 @@ def record_address(connection: sa.Connection, source_id: int, url: str, now: dat
 def load(database: Database, names: Sequence[str] = ()) -> list[Source]:
     """The sources that have an address, ordered by name; with `names`, only those."""
     query = SELECT_SOURCES.where(_source.url.is_not(None)).order_by(_source.name)
-    if names:
-        query = query.where(_source.name.in_(names))
+    queries = [query.where(_source.name.in_(batch)) for batch in in_batches(names)] if names else [query]
     with database.read() as connection:
-        return list(map(source_from_row, connection.execute(query).all()))
+        return [source_from_row(row) for each in queries for row in connection.execute(each).all()]
 
 
 def load_without_addresses(database: Database, name: str) -> Source | None:
@@ -180,6 +199,24 @@ def load_without_addresses(database: Database, name: str) -> Source | None:
     with database.read() as connection:
         row = connection.execute(SELECT_WITHOUT_ADDRESSES.where(_source.name == name)).first()
     return None if row is None else source_from_row(row)
+
+
+def load_of_hosts(database: Database, hosts: Collection[str]) -> list[Source]:
+    """The sources on these hosts that are not removed."""
+    query = SELECT_SOURCES.where(_source.enabled.in_((True, False)), _source.status != "removed")
+    with database.read() as connection:
+        return [
+            source_from_row(row)
+            for batch in in_batches(hosts)
+            for row in connection.execute(query.where(_source.host.in_(batch)))
+        ]
+
+
+def count_enabled(database: Database) -> int:
+    """The number of sources that are polled."""
+    is_polled = sa.and_(_source.url.is_not(None), _source.enabled)
+    with database.read() as connection:
+        return connection.execute(sa.select(sa.func.count()).where(is_polled)).scalar_one()
 
 
 def hosts_by_name(database: Database) -> dict[str, str]:
