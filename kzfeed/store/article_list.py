@@ -30,7 +30,7 @@ _FIRST_HITS = 100
 _MOST_HITS = 2_000
 """How many hits of a search are filtered together, at first and at most."""
 
-_BEFORE_THE_UNDATED = Hit(None, 10**18 - 1)
+_BEFORE_THE_UNDATED = Hit(None, 2**45 - 1)
 """The place before the first undated article."""
 
 _article, _source, _tag, _sighting = tables.articles.c, tables.sources.c, tables.tags.c, tables.sightings.c

@@ -78,6 +78,7 @@ def test_a_search_marks_what_it_found(site: Site) -> None:
         ("?since=2022-01-11&source=news", 4),
         ("?until=2022-01-11&source=news", 1),
         ("?undated=1&source=news", 8),
+        ("?undated=1&source=news&q=标题", 4),
     ],
 )
 def test_filters_choose_articles(site: Site, query: str, number: int) -> None:
