@@ -1,5 +1,5 @@
 # The contributor's loop, explained in CONTRIBUTING.md. Every target makes the virtual environment first if it is missing.
-.PHONY: check test all bench torture format
+.PHONY: check test all bench torture soak format
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,6 +30,9 @@ torture: .venv/installed ## kills, outages and damaged documents, for about twen
 	$(BIN)/python -m tests.torture.daemons
 	$(BIN)/python -m tests.torture.documents 20000
 	$(BIN)/python -m tests.torture.encodings
+
+soak: .venv/installed ## a daemon on misbehaving sources for an hour
+	$(BIN)/python -m tests.soak --hours 1
 
 # Installs again whenever the dependencies change.
 .venv/installed: pyproject.toml

@@ -6,6 +6,7 @@ off from the network. Progress and everything that was wrong go to standard erro
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +31,8 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path(), help="the folder of the chart")
     parser.add_argument("--seed", type=int, default=None, help="repeats the misbehaviour of an earlier run")
     options = parser.parse_args()
+    # So that a service manager or `kill` does not leave the daemon behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     seed = random.randrange(10**6) if options.seed is None else options.seed
     size = Size(options.sources, 3600 * options.hours, Pace(options.every, gap=1.0, timeout=10.0))
     say(f"seed {seed}")

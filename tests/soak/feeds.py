@@ -102,7 +102,7 @@ class MisbehavingFeeds:
     wrong: list[str] = field(default_factory=list)
     """Requests whose validators were missing or false."""
     kills: list[float] = field(default_factory=list)
-    """The monotonic times at which the client was killed."""
+    """The monotonic times at which the client was killed while it worked."""
     portal: Reply | None = None
     """What a captive portal answers in the place of all servers."""
     _versions: Counter[str] = field(default_factory=Counter)
@@ -130,9 +130,14 @@ class MisbehavingFeeds:
     def _grows(self, name: str) -> bool:
         return behaviour_of(name) not in ("steady", "without validators") and self.chance.random() < GROWS
 
+    def may_be_lost(self, at: float) -> bool:
+        """Whether a kill may have kept the client from storing what it was sent at that time."""
+        # A request that was on its way is answered although the client is no more.
+        return any(-1 <= kill - at <= MARGIN for kill in self.kills)
+
     def _check(self, request: Request, given: _Given) -> None:
         """Record a request with other validators than the last ones, unless a kill may have lost these."""
-        is_lost = any(-1 <= kill - given.at <= MARGIN for kill in self.kills)
+        is_lost = self.may_be_lost(given.at)
         allowed = {given.etag, given.before} if is_lost else {given.etag}
         if request.etag not in allowed and not (request.etag is None and (given.is_doubtful or is_lost)):
             self.wrong.append(f"{request.host}{request.path} was asked with {request.etag}, not {given.etag}")

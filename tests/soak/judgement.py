@@ -61,14 +61,10 @@ def judge(soak: Soak) -> list[str]:
 
 
 def shown_versions(soak: Soak) -> dict[str, set[int]]:
-    """The versions of each feed that must be stored: those of complete answers that came well before a kill."""
+    """The versions of each feed that must be stored: those of complete answers that no kill may have lost."""
     found: dict[str, set[int]] = defaultdict(set)
     for seen in soak.feeds.seen:
-        if seen.version is None or seen.sent is None:
-            continue
-        next_kill = next((kill for kill in soak.feeds.kills if kill >= seen.sent), float("inf"))
-        at_rest = any(stretch.at_rest and stretch.ended == next_kill for stretch in soak.stretches)
-        if at_rest or next_kill - seen.sent > MARGIN:
+        if seen.version is not None and seen.sent and not soak.feeds.may_be_lost(seen.sent):
             found[source_of(seen.path)].add(seen.version)
     return found
 
@@ -104,14 +100,10 @@ def _early(soak: Soak) -> Iterator[str]:
             # How long a client has waited for an answer that came too late, nobody but the client knows.
             answered = before.at if before.kind == "silence" else before.answered or before.at
             asked = soak.size.pace.gap
-            if before.kind == "rate limit" and not _is_lost(soak, answered):
+            if before.kind == "rate limit" and not soak.feeds.may_be_lost(answered):
                 asked = max(asked, soak.feeds.retry_after)
             if after.at - answered < asked:
                 yield f"{after.host}{after.path} was visited {after.at - answered:.2f} s after the visit before"
-
-
-def _is_lost(soak: Soak, at: float) -> bool:
-    return any(0 <= kill - at <= MARGIN for kill in soak.feeds.kills)
 
 
 def _polled_though_left_out(soak: Soak) -> Iterator[str]:

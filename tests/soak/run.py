@@ -38,11 +38,11 @@ PLAN: tuple[tuple[float, Event], ...] = (
 )
 """What happens after which part of the time. At rest means: every poll is stored and counted."""
 SHORT_PLAN: tuple[tuple[float, Event], ...] = (
-    (0.3, "reload"),
-    (0.5, "kill"),
-    (1.0, "end"),
+    (0.05, "kill"),
+    (0.50, "reload"),
+    (1.00, "end"),
 )
-"""A plan without outages, whose end a daemon sees within half a minute only."""
+"""A plan without outages, whose end a daemon sees within half a minute only. What comes before the kill may be lost."""
 SOURCES_OF_A_HOST = 4
 LEAVES_OUT = 50
 """Each list leaves out one of so many sources, and a reload brings it back and leaves out another one."""
@@ -66,7 +66,6 @@ class Stretch:
 
     began: float
     samples: list[Sample] = field(default_factory=list)
-    ended: float = 0.0
     at_rest: bool = False
     had_outage: bool = False
     first_poll: int = 0
@@ -154,8 +153,8 @@ class Soak:
         self._delay += time.monotonic() - stretch.began
 
     def _end_stretch(self, end: Callable[[], None]) -> None:
-        self._stretch.ended = time.monotonic()
-        self.feeds.kills.append(self._stretch.ended)
+        if not self._stretch.at_rest:
+            self.feeds.kills.append(time.monotonic())
         end()
         self._stretch.last_poll = self._next_poll()
 
