@@ -38,11 +38,11 @@ PLAN: tuple[tuple[float, Event], ...] = (
 )
 """What happens after which part of the time. At rest means: every poll is stored and counted."""
 SHORT_PLAN: tuple[tuple[float, Event], ...] = (
-    (0.05, "kill"),
-    (0.50, "reload"),
-    (1.00, "end"),
+    (0.3, "reload"),
+    (0.6, "kill at rest"),
+    (1.0, "end"),
 )
-"""A plan without outages, whose end a daemon sees within half a minute only. What comes before the kill may be lost."""
+"""A plan without outages, whose end a daemon sees within half a minute only. No kill loses anything."""
 SOURCES_OF_A_HOST = 4
 LEAVES_OUT = 50
 """Each list leaves out one of so many sources, and a reload brings it back and leaves out another one."""
