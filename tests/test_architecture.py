@@ -46,7 +46,7 @@ BELOW: dict[str, set[str]] = {
     "config": {"article", "atomic_file", "feed", "schedule"},
     "sync": {"atomic_file", "export", "export_list", "file_reader", "store", "article", "config"},
     "server": {"clock", "store"},
-    "web": {"article", "clock", "explanation", "export", "search", "store"},
+    "web": {"article", "clock", "explanation", "export", "schedule", "search", "store"},
     "indexing": {"sandbox", "store"},
     "service_manager": {"schedule"},
     "connection": {"poll", "schedule", "store"},

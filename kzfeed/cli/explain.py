@@ -34,4 +34,5 @@ def explain_source(database: Database, name: str, now: datetime) -> Explanation:
             name, [source.name for source in sources.load(database)], "has an address in this database"
         )
     polls = last_polls(database, found[0].id)
-    return Explanation(found[0], reasons(database, found[0], now), polls, list(map(poll_line, polls)))
+    why = list(map(str, reasons(database, found[0], now)))
+    return Explanation(found[0], why, polls, list(map(poll_line, polls)))

@@ -1,9 +1,10 @@
-"""Sentences that say why the next poll of a source is when it is, and a poll as a line of text.
+"""Statements that say why the next poll of a source is when it is, and a poll as a line of text.
 
 Nothing is decided here: `policy.next_state` has written its reason into the state of the source.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,9 +17,99 @@ from kzfeed.text import printable, redacted, without_address
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
+TEXTS = {
+    "removed": "It is not in the configuration any more and is not polled; its articles are kept.",
+    "disabled": "It is disabled in the configuration and is not polled; its articles are kept.",
+    "gone": "Its server said at {at} that it is gone for good (410): it is not polled, its articles are kept.",
+    "gone_long_ago": "Its server said that it is gone for good (410): it is not polled, its articles are kept.",
+    "no_poll": "No poll is planned.",
+    "due": "The next poll is due since {at}, as soon as its host's turn comes: {reason}.",
+    "next": "The next poll is at {at}, in {wait}: {reason}.",
+    "failed_once": "It has failed once since {since}, the last time with {error}.",
+    "failed_often": "It has failed {n} times in a row since {since}, the last time with {error}.",
+    "succeeded": "It last succeeded at {at}.",
+    "never_succeeded": "It has never succeeded.",
+    "flaw": "Its last document has a flaw: {flaw}.",
+    "cron": "Its cron expression is {cron} ({timezone}).",
+    "auto": "Its interval adapts to the feed (auto): at present {interval}.",
+    "every": "It is to be polled every {interval}.",
+    "hurried": "For now it is polled every {interval}, until half of its window stays in place from poll to poll.",
+    "left_alone": "Its server asked to be left alone until {until} (Retry-After).",
+    "host_left_alone": "Its host asked to be left alone until {until}, all of its feeds (Retry-After).",
+    "own_wait": "The feed asks for {interval} between two polls (ttl or sy:updatePeriod).",
+    "skip_hours": "The feed asks not to be polled in these hours, in GMT: {hours} (skipHours).",
+    "skip_days": "The feed asks not to be polled on {days} (skipDays).",
+    "stuck": "Its server has answered 304 and nothing else since {since}.",
+    "stuck_in_full": "Its server has answered 304 and nothing else since {since}: "
+    "the next request is for the whole document.",
+    "doubtful": "The last answer was doubtful, or its filters are new: the next request is for the whole document.",
+    "refused_but_others": "kzfeed does not keep these validators of the last document: {refused}. "
+    "Instead, it sends other ones.",
+    "refused": "kzfeed does not keep these validators of the last document: {refused}. "
+    "Instead, every poll asks for the whole document.",
+    "no_validators": "Its server gives no validators: while the document stays the same, polls become rarer.",
+    "moved": "Its server has moved it for good from {before} to {after}.",
+    "redirected_once": "Permanent redirects lead to {address}, on 1 poll since {since}: "
+    "after {polls} polls over {time} that becomes its address.",
+    "redirected": "Permanent redirects lead to {address}, on {n} polls since {since}: "
+    "after {polls} polls over {time} that becomes its address.",
+    "outage": "The daemon's machine has had no connection since {since}: until it has one, only a few sources are "
+    "tried, and no failure counts.",
+    "pages": "It fetches the page of each new article (full_text = {full_text}): {counts}.",
+    "pages_no_more": "It fetches no pages any more (no full_text): {counts}.",
+    "pages_none": "none so far",
+    "pages_stored": "{n} stored",
+    "pages_same": "{n} with the text that the feed has",
+    "pages_refused": "{n} refused",
+    "pages_failed": "{n} failed {tries} times or gone",
+    "pages_waiting": "{n} still to be fetched",
+    "pages_due": "Pages that wait are due now.",
+    "pages_due_later": "Pages that wait are due from {at}, in {wait}.",
+    "page_problem": "The page of article {id}, {title}, {outcome}: {error}.",
+}
+"""The texts of statements in English."""
 
-def explain(source: Source, paused_until: datetime | None, now: datetime) -> list[str]:
-    """The sentences, the most important first. `paused_until` is the end of a pause of the whole host."""
+
+@dataclass(frozen=True, slots=True)
+class Weekdays:
+    """Days of the week, Monday as 0."""
+
+    days: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement about a source: the key of its text, and the values for the places of the text.
+
+    A value is a number, a time, a length of time, days of the week, statements that are listed, or text in English.
+    """
+
+    key: str
+    values: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return TEXTS[self.key].format_map({name: _in_english(value) for name, value in self.values.items()})
+
+
+def _in_english(value: object) -> str:
+    match value:
+        case Weekdays(days):
+            return ", ".join(WEEKDAYS[day] for day in days)
+        case tuple():
+            return ", ".join(map(str, value))
+        case datetime():
+            return moment(value)
+        case timedelta():
+            return length(value)
+    return str(value)
+
+
+def _statement(key: str, **values: object) -> Statement:
+    return Statement(key, values)
+
+
+def explain(source: Source, paused_until: datetime | None, now: datetime) -> list[Statement]:
+    """The statements, the most important first. `paused_until` is the end of a pause of the whole host."""
     return [
         _next_visit(source, paused_until, now),
         *_failures(source),
@@ -29,130 +120,116 @@ def explain(source: Source, paused_until: datetime | None, now: datetime) -> lis
     ]
 
 
-def _next_visit(source: Source, paused_until: datetime | None, now: datetime) -> str:
+def _next_visit(source: Source, paused_until: datetime | None, now: datetime) -> Statement:
     retired = retirement(source)
-    if retired == "removed":
-        return "It is not in the configuration any more and is not polled; its articles are kept."
-    if retired == "disabled":
-        return "It is disabled in the configuration and is not polled; its articles are kept."
     if retired == "gone":
-        since = f" at {moment(source.gone_at)}" if source.gone_at else ""
-        return f"Its server said{since} that it is gone for good (410): it is not polled, its articles are kept."
+        return _statement("gone", at=source.gone_at) if source.gone_at else _statement("gone_long_ago")
+    if retired:
+        return _statement(retired)
     when, reason = source.next_poll_at, source.next_poll_reason or "its configuration"
     if when is None:
-        return "No poll is planned."
+        return _statement("no_poll")
     if source.not_before and source.not_before > when:
         when, reason = source.not_before, "Retry-After"
     if paused_until and paused_until > max(when, now):
         when, reason = paused_until, "its whole host asked to be left alone"
     if when <= now:
-        return f"The next poll is due since {moment(when)}, as soon as its host's turn comes: {reason}."
-    return f"The next poll is at {moment(when)}, in {length(when - now)}: {reason}."
+        return _statement("due", at=when, reason=reason)
+    return _statement("next", at=when, wait=when - now, reason=reason)
 
 
-def _failures(source: Source) -> Iterator[str]:
+def _failures(source: Source) -> Iterator[Statement]:
     if source.failure_count and source.failing_since:
-        times = "once" if source.failure_count == 1 else f"{source.failure_count} times in a row"
-        since, last = moment(source.failing_since), _plain(source.last_error or "no reason given")
-        yield f"It has failed {times} since {since}, the last time with {last}."
+        key = "failed_once" if source.failure_count == 1 else "failed_often"
+        error = _plain(source.last_error or "no reason given")
+        yield _statement(key, n=source.failure_count, since=source.failing_since, error=error)
     if source.last_success_at:
-        yield f"It last succeeded at {moment(source.last_success_at)}."
+        yield _statement("succeeded", at=source.last_success_at)
     elif source.last_polled_at:
-        yield "It has never succeeded."
+        yield _statement("never_succeeded")
     if source.flaw:
-        yield f"Its last document has a flaw: {_plain(source.flaw)}."
+        yield _statement("flaw", flaw=_plain(source.flaw))
 
 
-def _interval(source: Source) -> Iterator[str]:
+def _interval(source: Source) -> Iterator[Statement]:
     if source.cron:
-        yield f"Its cron expression is {source.cron} ({source.timezone or 'UTC'})."
+        yield _statement("cron", cron=source.cron, timezone=source.timezone or "UTC")
     elif source.auto:
-        pace = source.auto_interval or source.every
-        yield f"Its interval adapts to the feed (auto): at present {length(pace)}."
+        yield _statement("auto", interval=source.auto_interval or source.every)
     else:
-        yield f"It is to be polled every {length(source.every)}."
+        yield _statement("every", interval=source.every)
     if source.hurried_interval:
-        hurry = length(source.hurried_interval)
-        yield f"For now it is polled every {hurry}, until half of its window stays in place from poll to poll."
+        yield _statement("hurried", interval=source.hurried_interval)
 
 
-def _requests(source: Source, paused_until: datetime | None, now: datetime) -> Iterator[str]:
+def _requests(source: Source, paused_until: datetime | None, now: datetime) -> Iterator[Statement]:
     if source.not_before and source.not_before > now:
-        yield f"Its server asked to be left alone until {moment(source.not_before)} (Retry-After)."
+        yield _statement("left_alone", until=source.not_before)
     if paused_until and paused_until > now:
-        yield f"Its host asked to be left alone until {moment(paused_until)}, all of its feeds (Retry-After)."
+        yield _statement("host_left_alone", until=paused_until)
     if source.own_wait:
-        yield f"The feed asks for {length(source.own_wait)} between two polls (ttl or sy:updatePeriod)."
+        yield _statement("own_wait", interval=source.own_wait)
     if source.skip_hours:
-        hours = ", ".join(map(str, sorted(source.skip_hours)))
-        yield f"The feed asks not to be polled in these hours, in GMT: {hours} (skipHours)."
+        yield _statement("skip_hours", hours=tuple(sorted(source.skip_hours)))
     if source.skip_days:
-        days = ", ".join(WEEKDAYS[day] for day in sorted(source.skip_days))
-        yield f"The feed asks not to be polled on {days} (skipDays)."
+        yield _statement("skip_days", days=Weekdays(tuple(sorted(source.skip_days))))
 
 
-def _validators(source: Source) -> Iterator[str]:
-    stuck = f"Its server has answered 304 and nothing else since {moment(source.not_modified_since)}"
-    if source.ask_in_full:
-        why = stuck if source.not_modified_since else "The last answer was doubtful, or its filters are new"
-        yield f"{why}: the next request is for the whole document."
+def _validators(source: Source) -> Iterator[Statement]:
+    if source.ask_in_full and not source.not_modified_since:
+        yield _statement("doubtful")
     elif source.not_modified_since:
-        yield f"{stuck}."
+        yield _statement("stuck_in_full" if source.ask_in_full else "stuck", since=source.not_modified_since)
     if source.refused_validators:
-        refused = _plain(source.refused_validators)
-        instead = "it sends other ones" if source.validators else "every poll asks for the whole document"
-        yield f"kzfeed does not keep these validators of the last document: {refused}. Instead, {instead}."
+        key = "refused_but_others" if source.validators else "refused"
+        yield _statement(key, refused=_plain(source.refused_validators))
     elif source.last_success_at and source.validators is None and not source.ask_in_full:
-        yield "Its server gives no validators: while the document stays the same, polls become rarer."
+        yield _statement("no_validators")
 
 
-def _addresses(source: Source) -> Iterator[str]:
+def _addresses(source: Source) -> Iterator[Statement]:
     if source.configured_url and source.url != source.configured_url:
-        yield f"Its server has moved it for good from {_plain(source.configured_url)} to {_plain(source.url)}."
+        yield _statement("moved", before=_plain(source.configured_url), after=_plain(source.url))
     if source.moved_to and source.moved_since:
-        seen = "1 poll" if source.moved_polls == 1 else f"{source.moved_polls} polls"
-        yield (
-            f"Permanent redirects lead to {_plain(source.moved_to)}, on {seen} since {moment(source.moved_since)}: "
-            f"after {MOVED_POLLS} polls over {length(MOVED_AFTER)} that becomes its address."
-        )
+        seen = {"n": source.moved_polls, "since": source.moved_since, "polls": MOVED_POLLS, "time": MOVED_AFTER}
+        key = "redirected_once" if source.moved_polls == 1 else "redirected"
+        yield _statement(key, address=_plain(source.moved_to), **seen)
 
 
-def explain_outage(since: datetime) -> str:
-    """The sentence for a time in which this machine has no connection."""
-    return (
-        f"The daemon's machine has had no connection since {moment(since)}: until it has one, only a few sources are "
-        "tried, and no failure counts."
-    )
+def explain_outage(since: datetime) -> Statement:
+    """The statement for a time in which this machine has no connection."""
+    return _statement("outage", since=since)
 
 
-def explain_pages(source: Source, pages: PageCounts, problems: Sequence[PageProblem], now: datetime) -> list[str]:
-    """The sentences about the pages of the source's articles, which may be left from a time when it wanted them."""
+def explain_pages(source: Source, pages: PageCounts, problems: Sequence[PageProblem], now: datetime) -> list[Statement]:
+    """The statements about the pages of the source's articles, which may be left from a time when it wanted them."""
     if source.full_text is None and pages == PageCounts():
         return []
-    told = [f"{count} {what}" for what, count in _page_counts(pages) if count]
-    wants = f"It fetches the page of each new article (full_text = {source.full_text})"
-    if source.full_text is None:
-        wants = "It fetches no pages any more (no full_text)"
-    sentences = [f"{wants}: {', '.join(told) or 'none so far'}."]
+    counts = tuple(_page_counts(pages)) or (_statement("pages_none"),)
+    statements = [
+        _statement("pages", full_text=source.full_text, counts=counts)
+        if source.full_text
+        else _statement("pages_no_more", counts=counts)
+    ]
     if pages.next_try_at and source.full_text:
         due = pages.next_try_at
-        when = "are due now" if due <= now else f"are due from {moment(due)}, in {length(due - now)}"
-        sentences.append(f"Pages that wait {when}.")
+        later = _statement("pages_due_later", at=due, wait=due - now)
+        statements.append(_statement("pages_due") if due <= now else later)
+    problem_texts = ((each, _plain(each.title), _plain(each.error)) for each in problems)
     return [
-        *sentences,
+        *statements,
         *(
-            f"The page of article {each.article_id}, {_plain(each.title)}, {each.outcome}: {_plain(each.error)}."
-            for each in problems
+            _statement("page_problem", id=f"{each.article_id}", title=title, outcome=each.outcome, error=error)
+            for each, title, error in problem_texts
         ),
     ]
 
 
-def _page_counts(pages: PageCounts) -> Iterator[tuple[str, int]]:
-    yield "stored", pages.stored
-    yield "with the text that the feed has", pages.same
-    yield "refused", pages.refused
-    yield f"failed {MOST_TRIES} times or gone", pages.failed
-    yield "still to be fetched", pages.waiting
+def _page_counts(pages: PageCounts) -> Iterator[Statement]:
+    numbers = {name: getattr(pages, name) for name in ("stored", "same", "refused", "failed", "waiting")}
+    for name, number in numbers.items():
+        if number:
+            yield _statement(f"pages_{name}", n=number, tries=MOST_TRIES)
 
 
 def poll_line(poll: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from kzfeed.web.catalogue import Catalogue
 from kzfeed.web.charts import BandRow, Chart, Series, band_chart, heat_map, stacked_chart
 from kzfeed.web.losses import gap_bands, gap_headings
 from kzfeed.web.page import NotFound, Page, PageRequest, PageRoute
+from kzfeed.web.statements import sentence
 from kzfeed.web.templates import source_address
 
 PAGE_SIZE = 50
@@ -103,10 +104,10 @@ def source_page(request: PageRequest) -> Page:
     shown = _safe(line)
     facts: dict[str, Any] = {
         "articles": article_count(database, line.id),
-        "why": reasons(database, source, now) if line.host else [],
         "polls": [_safe_poll(poll) for poll in last_polls(database, line.id)],
         "published": [_published(counts, days_to(year.last, days)) for days in (MONTH, YEAR)],
     }
+    why = reasons(database, source, now) if line.host else []
     former = addresses(database, line.id)
     charts = [
         _articles_chart(t, counts, days_to(year.last, BARS), name),
@@ -116,10 +117,17 @@ def source_page(request: PageRequest) -> Page:
     ]
     return Page(
         title=line.title or line.name,
-        values={**facts, "source": shown, "addresses": former, "charts": [chart for chart in charts if chart]},
+        values={
+            **facts,
+            "why": [sentence(t, each) for each in why],
+            "source": shown,
+            "addresses": former,
+            "charts": [chart for chart in charts if chart],
+        },
         data={
             "source": asdict(shown),
             **facts,
+            "why": list(map(str, why)),
             "addresses": list(map(asdict, former)),
             "month": asdict(month),
             "polls_by_day": {f"{day}": dict(numbers) for day, numbers in sorted(by_outcome.items())},

@@ -30,7 +30,7 @@ WELL: dict[str, Any] = {
 
 
 def told(paused_until: datetime | None = None, **state: Any) -> list[str]:
-    return explain(Source(1, "voa", **({"url": URL} | WELL | state)), paused_until, NOW)
+    return list(map(str, explain(Source(1, "voa", **({"url": URL} | WELL | state)), paused_until, NOW)))
 
 
 def test_a_source_that_is_well_says_when_why_and_how_often() -> None:

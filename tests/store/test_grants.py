@@ -98,7 +98,7 @@ def test_the_role_sees_sources_and_why_they_are_polled_when_they_are(url: str, t
         (line,) = source_list(read, Period(NOW.date(), NOW.date()), limit=5)
         source = sources.load_without_addresses(read, "voa")
         assert source
-        told = reasons(read, source, NOW)
+        told = list(map(str, reasons(read, source, NOW)))
         (address,) = addresses(read, source.id)
 
     assert (line.host, line.next_poll_at) == ("voa.example", NOW)

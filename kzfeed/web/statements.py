@@ -1,0 +1,48 @@
+"""Statements on when a source is polled and why, in the language of a page."""
+
+import re
+from datetime import datetime, timedelta
+
+from kzfeed.schedule.explain import Statement, Weekdays, length, moment
+from kzfeed.web.catalogue import Catalogue, load_catalogues
+
+_NAMES = {
+    str(text): key.removeprefix("reason.")
+    for key, text in load_catalogues()["en"].texts.items()
+    if key.startswith("reason.")
+}
+"""The reasons that the database holds, in English, with the names of their texts in the catalogues."""
+_FAILURES = re.compile(r"back-off after (\d{1,9}) failures")
+_PUT_OFF = ", put off by the feed's skipHours or skipDays"
+
+
+def sentence(t: Catalogue, statement: Statement) -> str:
+    """The statement as a sentence. What servers said stays as they said it."""
+    values = {
+        name: reason(t, str(value)) if name == "reason" else _written(t, value)
+        for name, value in statement.values.items()
+    }
+    return t(f"why.{statement.key}", **values)
+
+
+def reason(t: Catalogue, stored: str) -> str:
+    """A reason as the database holds it, translated; one of another version of kzfeed stays in English."""
+    if stored.endswith(_PUT_OFF):
+        return t("reason.put_off", reason=reason(t, stored.removesuffix(_PUT_OFF)))
+    if failures := _FAILURES.fullmatch(stored):
+        return t("reason.failures", n=int(failures[1]))
+    return t(f"reason.{_NAMES[stored]}") if stored in _NAMES else stored
+
+
+def _written(t: Catalogue, value: object) -> object:
+    match value:
+        case Weekdays(days):
+            names = t("chart.weekdays").split()
+            return ", ".join(names[day] for day in days)
+        case tuple():
+            return ", ".join(sentence(t, each) if isinstance(each, Statement) else str(each) for each in value)
+        case datetime():
+            return moment(value)
+        case timedelta():
+            return length(value)
+    return value
