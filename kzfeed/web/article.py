@@ -5,14 +5,14 @@ from dataclasses import asdict
 from typing import Any
 
 from markupsafe import Markup
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, Response
 
 from kzfeed.errors import UsageError
 from kzfeed.export.files import archive_file
 from kzfeed.model.articles import StoredArticle, StoredVersion, VersionHead
 from kzfeed.store.queries import article_rows, find, version_heads, versions
 from kzfeed.web.body import clean_body
-from kzfeed.web.page import NotFound, Page, PageRequest, PageRoute
+from kzfeed.web.page import Moved, NotFound, Page, PageRequest, PageRoute
 from kzfeed.web.templates import HASH_DIGITS, article_address
 
 _HASH = re.compile(r"[0-9a-f]{8,64}")
@@ -45,12 +45,12 @@ def version_of(request: PageRequest, article: StoredArticle, number: str) -> Sto
     raise NotFound(f"there is no version {number}: the archive holds 1 to {article.revision}")
 
 
-def article(request: PageRequest) -> Page | Response:
+def article(request: PageRequest) -> Page | Moved:
     """The page of an article: its newest version and all that is known of it."""
     found = article_of(request)
     address = article_address(found.url_hash)
     if len(request.path["hash"]) != HASH_DIGITS:
-        return RedirectResponse(f"{address}{request.query()}", 301)
+        return Moved(address)
     held = versions_of(request, found)
     rows = article_rows(request.archive.database, found.id)
     tags = [row["tag"] for row in rows["tags"]]
@@ -67,14 +67,14 @@ def article(request: PageRequest) -> Page | Response:
     )
 
 
-def version(request: PageRequest) -> Page | Response:
+def version(request: PageRequest) -> Page | Moved:
     """The page of one version of an article."""
     found = article_of(request)
     number = request.path["number"]
     chosen = version_of(request, found, number)
     address = article_address(found.url_hash)
     if len(request.path["hash"]) != HASH_DIGITS:
-        return RedirectResponse(f"{address}/v/{number}{request.query()}", 301)
+        return Moved(f"{address}/v/{number}")
     then = chosen.of(found)
     return Page(
         title=_title(then),
@@ -108,6 +108,6 @@ def _shown(request: PageRequest, article: StoredArticle) -> dict[str, Any]:
 
 
 PAGES = (
-    PageRoute("/a/{hash}/v/{number}", version, "version.html", others={"txt": file}, has_script=False),
-    PageRoute("/a/{hash}", article, "article.html", others={"txt": file}, has_feed=True, has_script=False),
+    PageRoute("/a/{hash}/v/{number}", version, "version.html", files={"txt": file}, has_script=False),
+    PageRoute("/a/{hash}", article, "article.html", files={"txt": file}, has_feed=True, has_script=False),
 )

@@ -100,4 +100,4 @@ def _unindexed(request: PageRequest, query: Query | None) -> int:
 
 EXPORTS = {"jsonl": as_json_lines, "csv": as_csv}
 
-PAGES = (PageRoute("/", articles, "articles.html", stem="/articles", has_feed=True, others=EXPORTS),)
+PAGES = (PageRoute("/", articles, "articles.html", stem="/articles", has_feed=True, files=EXPORTS),)

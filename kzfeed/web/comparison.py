@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from itertools import groupby, pairwise, zip_longest
 from typing import Any
 
-from starlette.responses import RedirectResponse, Response
-
 from kzfeed.article.diff import MarkedPiece, MarkedText, RevisionDiff, Unchanged, revision_diffs
 from kzfeed.errors import UsageError
 from kzfeed.model.articles import StoredVersion
 from kzfeed.web.article import article_of, version_of, versions_of
-from kzfeed.web.page import Page, PageRequest, PageRoute
+from kzfeed.web.page import Moved, Page, PageRequest, PageRoute
 from kzfeed.web.templates import HASH_DIGITS, article_address
 
 SURROUNDINGS = 2
@@ -36,7 +34,7 @@ class Row:
     is_changed: bool = True
 
 
-def comparison(request: PageRequest) -> Page | Response:
+def comparison(request: PageRequest) -> Page | Moved:
     """The page of two versions, with the changed paragraphs and those around them."""
     found = article_of(request)
     numbers = [request.path[name] for name in ("older", "newer")]
@@ -46,7 +44,7 @@ def comparison(request: PageRequest) -> Page | Response:
         raise UsageError(f"{numbers[0]}..{numbers[1]} compares no older version with a newer one")
     address = article_address(found.url_hash)
     if len(request.path["hash"]) != HASH_DIGITS:
-        return RedirectResponse(f"{address}/diff/{'..'.join(numbers)}{request.query()}", 301)
+        return Moved(f"{address}/diff/{'..'.join(numbers)}")
     diff = _diff(older, newer)
     return Page(
         title=request.text("diff.title", older=numbers[0], newer=numbers[1]),

@@ -5,15 +5,16 @@ To add a page, write a view and a template, and put a PageRoute into `app.PAGES`
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from kzfeed.clock import utc_now
@@ -72,23 +73,33 @@ class Page:
     is_immutable: bool = False
 
 
-View = Callable[[PageRequest], Page | Response]
-"""Makes a page, or another response such as a redirection. Raises NotFound, UsageError, DatabaseError."""
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The page has another path."""
+
+    path: str
+
+
+View = Callable[[PageRequest], Page | Moved]
+"""Makes a page. Raises NotFound, UsageError, DatabaseError."""
+
+FileView = Callable[[PageRequest], Response]
+"""Makes a file that belongs to a page, such as an export. Raises the same errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageRoute:
     """The addresses of a page: `path` is HTML, `path`.json the data, and `path`.atom a feed where `has_feed` says so.
 
-    `stem` stands before these endings where it is not the path. `others` are views for other endings, which make
-    responses. `has_script` says that the page loads the script for keys; a page with HTML of publishers must not.
+    `stem` stands before these endings where it is not the path. `files` are views for other endings. `has_script` says
+    that the page loads the script for keys; a page with HTML of publishers must not.
     """
 
     path: str
     view: View
     template: str
     stem: str = ""
-    others: Mapping[str, View] = field(default_factory=dict)
+    files: Mapping[str, FileView] = field(default_factory=dict)
     has_feed: bool = False
     has_script: bool = True
 
@@ -108,8 +119,8 @@ class Pages:
         yield Route(f"{stem}.json", partial(self._json, page))
         if page.has_feed:
             yield Route(f"{stem}.atom", partial(self._atom, page))
-        for ending, view in page.others.items():
-            yield Route(f"{stem}.{ending}", partial(self._other, replace(page, view=view)))
+        for ending, view in page.files.items():
+            yield Route(f"{stem}.{ending}", partial(self._file, view))
         yield Route(page.path, partial(self._html, page))
 
     def catalogue(self, request: Request) -> Catalogue:
@@ -128,16 +139,23 @@ class Pages:
         common = {"here": here, "t": text, "html_language": HTML_LANGUAGE[text.language], "languages": others}
         return self.templates.get_template(template).render(path=request.url.path, **common, **values)
 
-    def _view(self, page: PageRoute, request: Request) -> tuple[PageRequest, Page | Response]:
+    def _asked(self, request: Request) -> PageRequest:
+        arguments = dict(request.query_params)
+        if any("\0" in value for value in (*arguments.values(), *request.path_params.values())):
+            raise UsageError("the address holds a character NUL, which no text of the archive holds")
+        return PageRequest(self.archive, request.path_params, arguments, self.catalogue(request), utc_now())
+
+    def _view(self, page: PageRoute, request: Request, ending: str) -> tuple[PageRequest, Page | Response]:
+        """What the view makes of a request for the page with this ending: a page, or a redirection."""
+        asked = self._asked(request)
         with self.archive.reopened_if_replaced():
-            arguments = dict(request.query_params)
-            if any("\0" in value for value in (*arguments.values(), *request.path_params.values())):
-                raise UsageError("the address holds a character NUL, which no text of the archive holds")
-            asked = PageRequest(self.archive, request.path_params, arguments, self.catalogue(request), utc_now())
-            return asked, page.view(asked)
+            made = page.view(asked)
+        if isinstance(made, Moved):
+            return asked, RedirectResponse(f"{made.path}{ending}{asked.query()}", HTTPStatus.MOVED_PERMANENTLY)
+        return asked, made
 
     def _html(self, page: PageRoute, request: Request) -> Response:
-        asked, made = self._view(page, request)
+        asked, made = self._view(page, request, "")
         if isinstance(made, Response):
             return made
         stem, query = page.stem or request.url.path, asked.query()
@@ -161,20 +179,20 @@ class Pages:
         return response
 
     def _json(self, page: PageRoute, request: Request) -> Response:
-        _, made = self._view(page, request)
+        _, made = self._view(page, request, ".json")
         if isinstance(made, Response):
             return made
         return cached(request, json_bytes(made.data), "application/json", is_immutable=made.is_immutable)
 
-    def _other(self, page: PageRoute, request: Request) -> Response:
-        _, made = self._view(page, request)
-        if isinstance(made, Page):
-            raise TypeError(f"the view of an ending of {page.path} makes a page: it should make a response")
+    def _file(self, view: FileView, request: Request) -> Response:
+        asked = self._asked(request)
+        with self.archive.reopened_if_replaced():
+            made = view(asked)
         # An export reads the whole archive: not for its headers alone.
         return made if request.method == "GET" else Response(status_code=made.status_code, headers=made.headers)
 
     def _atom(self, page: PageRoute, request: Request) -> Response:
-        asked, made = self._view(page, request)
+        asked, made = self._view(page, request, ".atom")
         if isinstance(made, Response):
             return made
         address = str(request.url)

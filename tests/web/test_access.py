@@ -1,5 +1,6 @@
 """Who may see the pages, and where they are served: the command `kzfeed web`, passwords, names of hosts."""
 
+import asyncio
 import base64
 import http.client
 import shutil
@@ -64,6 +65,27 @@ def test_other_machines_are_let_in_only_with_a_password_or_behind_a_proxy(
 
     assert done.returncode == 2
     assert "set web.passwords, or web.behind_proxy = true" in " ".join(done.stderr.split())
+
+
+def test_the_command_makes_the_line_of_a_password(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "kzfeed", "web", "--new-password", "bob"]
+    done = subprocess.run(
+        command, input="sesame\nsesame\n", cwd=tmp_path, env=clean_environment(), capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "sesame" not in done.stdout
+    entered = parse_passwords(done.stdout, "passwords").may_enter(basic("bob", "sesame"))
+    assert asyncio.run(entered)
+
+
+def test_without_its_packages_the_command_says_what_to_install(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['nh3'] = None; from kzfeed.cli.main import main; main()"
+    command = [sys.executable, "-c", program, "web"]
+    done = subprocess.run(command, cwd=tmp_path, env=clean_environment(), capture_output=True, text=True)
+
+    assert done.returncode == 2
+    assert "install kzfeed[web]" in done.stderr
 
 
 def test_a_name_that_the_operator_gives_is_answered(sqlite_database: Database) -> None:

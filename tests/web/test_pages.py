@@ -102,6 +102,7 @@ def test_an_article_has_one_address(site: Site) -> None:
     assert page.status == 200
     assert "正文" in page.visible
     assert (longer.status, longer.headers["location"]) == (301, f"/a/{url_hash[:16]}")
+    assert site.get(f"/a/{url_hash}.json").headers["location"] == f"/a/{url_hash[:16]}.json"
     assert site.get(f"/a/{url_hash[:16]}.json").json["url_hash"] == url_hash
     assert site.get(f"/a/{url_hash[:16]}.txt").headers["content-type"] == "text/plain; charset=utf-8"
     for wrong in ("/a/0123456789abcdef", "/a/xyz", "/a/1", "/nothing"):
