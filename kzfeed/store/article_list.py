@@ -173,6 +173,19 @@ def listed_hits(
     return list(islice(_hits(database, index, query, chosen, after), limit))
 
 
+def newest_hit_dates(
+    database: Database, index: Index, query: Query, chosen: Filter, limit: int
+) -> list[datetime | None]:
+    """What `newest_dates` gives, but of the articles that a search finds; None for those without a date."""
+    if replace(chosen, selection=Selection()) != Filter(Selection()):
+        return [row["published_at"] for row in listed_hits(database, index, query, chosen, None, limit)]
+    # The hits have the dates themselves: no article need be read.
+    selection = chosen.selection
+    sought = index_query(database, narrowed(query, selection.source, selection.since, selection.until))
+    hits = index.newest(sought, None, limit)
+    return [None if hit.published_ms is None else instant_of(hit.published_ms) for hit in hits]
+
+
 def _hits(
     database: Database, index: Index, query: Query, chosen: Filter, after: Hit | None
 ) -> Iterator[dict[str, Any]]:

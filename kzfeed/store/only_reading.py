@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from kzfeed.errors import StatementTimeout
 
 TOO_LONG = "reading the database took too long, and was stopped"
-CACHE_KB = 4_000
+CACHE_KB = 500
 """Page cache of a connection to SQLite: a reader has several connections, and little memory."""
 _STEPS_BETWEEN_CHECKS = 10_000
 """Steps of SQLite's virtual machine between two checks of the time: about a millisecond."""

@@ -15,7 +15,8 @@ from kzfeed.web.downloads import as_csv, as_json_lines
 from kzfeed.web.list_chart import list_chart
 from kzfeed.web.page import Page, PageRequest, PageRoute
 
-PAGE_SIZE = 50
+PAGE_SIZE, HITS = 50, 30
+"""How many articles are on a page, and how many of a search, which shows some text of each."""
 MOST_CHOICES = 100
 """So many sources are a list to choose from; the name of one among more is typed."""
 
@@ -23,8 +24,9 @@ MOST_CHOICES = 100
 def articles(request: PageRequest) -> Page:
     """The page of articles that the arguments choose."""
     chosen = choice(request)
-    rows = chosen.page(request, request.argument("after"), PAGE_SIZE + 1)
-    shown, there_are_more = rows[:PAGE_SIZE], len(rows) > PAGE_SIZE
+    most = PAGE_SIZE if chosen.query is None else HITS
+    rows = chosen.page(request, request.argument("after"), most + 1)
+    shown, there_are_more = rows[:most], len(rows) > most
     hits = _hits(request, chosen.query, shown)
     next_query = request.query(after=place(shown[-1]).key) if there_are_more else None
     return Page(

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 
-from kzfeed.store.article_list import newest_dates
+from kzfeed.store.article_list import newest_dates, newest_hit_dates
 from kzfeed.store.day_figures import articles_by_day, last_day
 from kzfeed.store.statistics import Period
 from kzfeed.web.article_chart import article_chart, day_after, days_to
@@ -72,8 +72,9 @@ def _counted(request: PageRequest, chosen: Choice) -> tuple[Mapping[date, int], 
     if chosen.query is None:
         most, dates = MOST_COUNTED, newest_dates(request.archive.database, chosen.filter, MOST_COUNTED)
     else:
-        most, rows = MOST_HITS_COUNTED, chosen.page(request, None, MOST_HITS_COUNTED)
-        dates = [row["published_at"] for row in rows if row["published_at"]]
+        archive, most = request.archive, MOST_HITS_COUNTED
+        found = newest_hit_dates(archive.database, archive.index, chosen.query, chosen.filter, most)
+        dates = [each for each in found if each]
     days = list(map(_day, dates))
     counts = Counter(day for day in days if day <= request.now.date())
     if len(days) == most:
