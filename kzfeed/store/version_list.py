@@ -21,8 +21,10 @@ from kzfeed.store.engine import Database
 
 MOST_EXAMINED = 150
 """The most versions that are compared for one page."""
-LONGEST_COMPARED = 100_000
+LONGEST_COMPARED = 50_000
 """Characters of a text above which the size of its change is not known."""
+_TOGETHER = 30
+"""How many versions are in memory at a time."""
 
 _article, _older, _source = tables.articles.c, tables.revisions.c, tables.sources.c
 _FORMER = tables.revisions.alias("former")
@@ -108,7 +110,7 @@ def changes(database: Database, after: Place | None, limit: int, least: int = 0)
 
 def _changes(connection: sa.Connection, after: Place | None, most: int) -> Iterator[Change]:
     places = _places(connection, after, most)
-    while part := list(islice(places, 50)):
+    while part := list(islice(places, _TOGETHER)):
         ids = {place.article_id for place in part}
         read = {
             Place(row.seen_at, row.article_id, row.revision): row

@@ -1,7 +1,7 @@
 """The list of sources, and the page of one source: its health, its rhythm, and why it is polled when it is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from kzfeed.errors import UsageError
 from kzfeed.explanation import reasons
 from kzfeed.instants import RESOLUTION
+from kzfeed.model.polls import PollOutcome
 from kzfeed.store.day_figures import OUTCOMES, articles_by_day, last_day, polls_by_day
 from kzfeed.store.loss_lists import NoticedGap, gaps_of_source
 from kzfeed.store.queries import last_polls
@@ -89,6 +90,26 @@ def _notice(t: Catalogue, line: SourceLine, period: Period) -> Notice:
 # --- one source ------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """The figures of a source by day: articles and gaps of a year, polls of a month."""
+
+    year: Period
+    articles: Mapping[date, int]
+    gaps: Sequence[NoticedGap]
+    month: Period
+    polls: Mapping[date, Mapping[PollOutcome, int]]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "year": asdict(self.year),
+            "articles_by_day": {f"{day}": number for day, number in sorted(self.articles.items())},
+            "gaps": list(map(asdict, self.gaps)),
+            "month": asdict(self.month),
+            "polls_by_day": {f"{day}": dict(numbers) for day, numbers in sorted(self.polls.items())},
+        }
+
+
 def source_page(request: PageRequest) -> Page:
     """The page of one source."""
     database, now, t = request.archive.database, request.now, request.text
@@ -97,51 +118,39 @@ def source_page(request: PageRequest) -> Page:
     line, source = source_line(database, name, month), load_without_addresses(database, name)
     if line is None or source is None:
         raise NotFound(f"no source has the name {printable(name)!r}")
-    year = days_to(_chart_end(request, line), YEAR)
-    counts = articles_by_day(database, year, name)
-    by_outcome = polls_by_day(database, name, month)
-    found_gaps = gaps_of_source(database, line.id, year.begin)
-    shown = _safe(line)
-    facts: dict[str, Any] = {
-        "articles": article_count(database, line.id),
-        "polls": [_safe_poll(poll) for poll in last_polls(database, line.id)],
-        "published": [_published(counts, days_to(year.last, days)) for days in (MONTH, YEAR)],
-    }
+    year = days_to(_chart_end(request, name), YEAR)
+    figures = _Figures(
+        year,
+        articles_by_day(database, year, name),
+        gaps_of_source(database, line.id, year.begin),
+        month,
+        polls_by_day(database, name, month),
+    )
     why = reasons(database, source, now) if line.host else []
     former = addresses(database, line.id)
-    charts = [
-        _articles_chart(t, counts, days_to(year.last, BARS), name),
-        _year_chart(t, counts, year),
-        _polls_chart(t, by_outcome, month),
-        _gaps_chart(t, found_gaps, year, name),
-    ]
+    facts: dict[str, Any] = {
+        "articles": article_count(database, line.id),
+        "published": [_published(figures.articles, days_to(year.last, days)) for days in (MONTH, YEAR)],
+        "polls": [_safe_poll(poll) for poll in last_polls(database, line.id)],
+    }
+    said = {"source": _safe(line), "why": [sentence(t, each) for each in why], "addresses": former}
     return Page(
         title=line.title or line.name,
-        values={
-            **facts,
-            "why": [sentence(t, each) for each in why],
-            "source": shown,
-            "addresses": former,
-            "charts": [chart for chart in charts if chart],
-        },
+        values={**facts, **said, "charts": _charts(t, figures, name)},
         data={
-            "source": asdict(shown),
+            "source": asdict(_safe(line)),
             **facts,
             "why": list(map(str, why)),
             "addresses": list(map(asdict, former)),
-            "month": asdict(month),
-            "polls_by_day": {f"{day}": dict(numbers) for day, numbers in sorted(by_outcome.items())},
-            "year": asdict(year),
-            "articles_by_day": {f"{day}": number for day, number in sorted(counts.items())},
-            "gaps": list(map(asdict, found_gaps)),
+            **figures.as_json(),
         },
     )
 
 
-def _chart_end(request: PageRequest, line: SourceLine) -> date:
+def _chart_end(request: PageRequest, name: str) -> date:
     """The last day of the charts: today, or that of the newest article if it is older than a year."""
     today = request.now.date()
-    newest = last_day(request.archive.database, line.name, today)
+    newest = last_day(request.archive.database, name, today)
     return today if newest is None or today - newest < timedelta(days=YEAR) else newest
 
 
@@ -152,6 +161,16 @@ def _published(counts: Mapping[date, int], period: Period) -> dict[str, Any]:
 
 
 # --- charts ----------------------------------------------------------------------------------------------------------
+
+
+def _charts(t: Catalogue, figures: _Figures, name: str) -> list[Chart]:
+    charts = (
+        _articles_chart(t, figures.articles, days_to(figures.year.last, BARS), name),
+        _year_chart(t, figures.articles, figures.year),
+        _polls_chart(t, figures.polls, figures.month),
+        _gaps_chart(t, figures.gaps, figures.year, name),
+    )
+    return [chart for chart in charts if chart]
 
 
 def _articles_chart(t: Catalogue, counts: Mapping[date, int], period: Period, name: str) -> Chart | None:
@@ -171,7 +190,7 @@ def _year_chart(t: Catalogue, counts: Mapping[date, int], year: Period) -> Chart
     return heat_map(title, t("chart.week_from"), counts, (year.first, year.last), weekdays, t.number)
 
 
-def _polls_chart(t: Catalogue, by_outcome: Mapping[date, Mapping[Any, int]], month: Period) -> Chart | None:
+def _polls_chart(t: Catalogue, by_outcome: Mapping[date, Mapping[PollOutcome, int]], month: Period) -> Chart | None:
     if not by_outcome:
         return None
     days = [month.first + timedelta(days=number) for number in range(month.days)]
