@@ -153,17 +153,19 @@ def begin_withdrawals(connection: sa.Connection, source_id: int, url_hashes: Col
     connection.execute(sa.insert(tables.withdrawals), rows)
 
 
+_is_shown_again = (
+    sa.select(_sighting.article_id)
+    .where(
+        _sighting.article_id == _withdrawal.article_id,
+        _sighting.source_id == _withdrawal.source_id,
+        _sighting.withdrawn_at.is_(None),
+    )
+    # Not `IN`: for each withdrawal SQLite would list everything that the source ever showed.
+    .exists()
+)
 _END_WITHDRAWALS = (
     sa.update(tables.withdrawals)
-    .where(
-        _withdrawal.source_id == sa.bindparam("by_source_id"),
-        _withdrawal.to_at.is_(None),
-        _withdrawal.article_id.in_(
-            sa.select(_sighting.article_id).where(
-                _sighting.source_id == _withdrawal.source_id, _sighting.withdrawn_at.is_(None)
-            )
-        ),
-    )
+    .where(_withdrawal.source_id == sa.bindparam("by_source_id"), _withdrawal.to_at.is_(None), _is_shown_again)
     .values(to_at=sa.bindparam("now", type_=tables.Instant()))
 )
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from kzfeed.model.articles import Article
 from kzfeed.model.polls import Poll, Source, SourceConfig
 from kzfeed.store import sources, tables
 from kzfeed.store.engine import Database
+from kzfeed.store.windows import end_withdrawals
 from tests.store.commits import commit_poll, last_window
 from tests.store.publishers import FIRST_VISIT, NOT_MODIFIED, Post, feed, visit
 
@@ -110,3 +112,18 @@ def test_an_unchanged_document_moves_sightings_at_once_and_articles_once_a_day(
         (first_of_day, first_of_day),
         (timedelta(hours=14), first_of_day),
     ]
+
+
+def test_the_end_of_withdrawals_looks_up_each_withdrawn_article(sqlite_database: Database) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    with sqlite_database.write() as connection:
+        sa.event.listen(connection, "before_cursor_execute", note)
+        end_withdrawals(connection, [(1, NOW)])
+        ((statement, parameters),) = asked
+        plan = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+
+    assert any("SEARCH sightings" in step and "article_id=? AND source_id=?" in step for step in plan), plan
