@@ -15,6 +15,7 @@ from benchmarks.scale import backlog, many_sources
 from benchmarks.scale.archives import Shape
 from benchmarks.scale.work import Task, contact, files, not_modified, one_new
 from benchmarks.search import __main__ as search
+from benchmarks.web import __main__ as web
 
 
 @pytest.mark.slow
@@ -85,3 +86,13 @@ def test_the_benchmark_of_search_measures_every_kind_of_query(capsys: pytest.Cap
     assert [line.partition(":")[0] for line in lines[:2]] == ["build", "index"]
     assert lines[-1].startswith("live: ")
     assert len(lines) == 14
+
+
+@pytest.mark.slow
+def test_the_benchmark_of_pages_measures_every_kind_and_the_commits_beside(capsys: pytest.CaptureFixture[str]) -> None:
+    assert web.main(["--articles", "1000", "--sources", "2", "--asked", "2", "--rounds", "1"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("| ") for line in lines) == 16
+    assert "memory of kzfeed web" in lines[-4]
+    assert re.search(r"[\d.]+ times$", lines[-1])
