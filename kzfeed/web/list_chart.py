@@ -1,7 +1,7 @@
 """The chart above a list of articles: how many there are on each day, for the filters in force."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 
 from kzfeed.store.article_list import newest_dates, newest_hit_dates
@@ -75,8 +75,16 @@ def _counted(request: PageRequest, chosen: Choice) -> tuple[Mapping[date, int], 
         archive, most = request.archive, MOST_HITS_COUNTED
         found = newest_hit_dates(archive.database, archive.index, chosen.query, chosen.filter, most)
         dates = [each for each in found if each]
-    days = list(map(_day, dates))
-    counts = Counter(day for day in days if day <= request.now.date())
-    if len(days) == most:
-        del counts[days[-1]]  # there may be more on the earliest day
+    counts = counted_days(list(map(_day, dates)), most, request.now.date())
     return (counts, Period(min(counts), max(counts))) if counts else None
+
+
+def counted_days(days: Sequence[date], most: int, today: date) -> Mapping[date, int]:
+    """How often each day occurs among at most `most` days, the latest first; none after today.
+
+    If there are as many, the earliest is left out, because there may be more of it.
+    """
+    counts = Counter(day for day in days if day <= today)
+    if len(days) == most:
+        del counts[days[-1]]
+    return counts

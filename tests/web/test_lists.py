@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from kzfeed.sandbox.document_reader import read
 from kzfeed.store import tables
 from kzfeed.web.catalogue import LANGUAGES
 from kzfeed.web.comparison import LONGEST, SURROUNDINGS, Folded, Row, rows
+from kzfeed.web.list_chart import counted_days
 from tests.export.atom_rules import breaches
 from tests.export.test_restore import NOW
 from tests.web.hostile import SCRIPT
@@ -101,12 +102,15 @@ def test_unchanged_paragraphs_are_folded_but_for_those_around_a_change() -> None
 
 
 def test_what_went_stands_beside_what_came_in_its_place() -> None:
-    (diff,) = revision_diffs([version(1, "甲乙丙", "丁戊己"), version(2, "子丑寅卯", "辰巳午未", "申酉")])
+    (diff,) = revision_diffs(
+        [version(1, "甲乙丙", "丁戊己", "同样"), version(2, "子丑寅卯", "辰巳午未", "申酉", "同样")]
+    )
 
     assert [side(row) for row in rows(diff)] == [
         ("甲乙丙", "子丑寅卯"),
         ("丁戊己", "辰巳午未"),
         (None, "申酉"),
+        ("同样", "同样"),
     ]
 
 
@@ -266,6 +270,14 @@ def test_the_bars_above_the_list_lead_to_the_articles_that_they_count(site: Site
 
     assert shown
     assert_bars_count_what_they_lead_to(site, shown)
+
+
+def test_a_day_of_which_not_all_articles_were_counted_is_left_out() -> None:
+    days = [date(2024, 5, 3), date(2024, 5, 2), date(2024, 5, 2), date(2024, 5, 1)]
+
+    assert counted_days(days, 5, date.max) == {date(2024, 5, 3): 1, date(2024, 5, 2): 2, date(2024, 5, 1): 1}
+    assert counted_days(days, 4, date.max) == {date(2024, 5, 3): 1, date(2024, 5, 2): 2}
+    assert counted_days(days, 5, date(2024, 5, 1)) == {date(2024, 5, 1): 1}
 
 
 def test_no_chart_stands_above_undated_articles_and_later_pages(site: Site) -> None:
