@@ -26,72 +26,14 @@ MOST_REFERENCES = 50_000
 """nh3 takes quadratic time for character references, and for ampersands that begin none."""
 
 LINK_REL = "noopener noreferrer nofollow"
-_TEXT = frozenset(
-    [
-        "a",
-        "abbr",
-        "b",
-        "bdi",
-        "bdo",
-        "blockquote",
-        "br",
-        "caption",
-        "cite",
-        "code",
-        "col",
-        "colgroup",
-        "dd",
-        "del",
-        "details",
-        "dfn",
-        "div",
-        "dl",
-        "dt",
-        "em",
-        "figcaption",
-        "figure",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "hr",
-        "i",
-        "ins",
-        "kbd",
-        "li",
-        "mark",
-        "ol",
-        "p",
-        "pre",
-        "q",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "summary",
-        "sup",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "time",
-        "tr",
-        "u",
-        "ul",
-        "var",
-        "wbr",
-    ]
-)
-_MEDIA = frozenset({"img", "audio", "video", "source", "embed"})
+_TEXT = {
+    *("a", "abbr", "b", "bdi", "bdo", "cite", "code", "del", "dfn", "em", "i", "ins", "kbd", "mark", "q", "s", "samp"),
+    *("small", "span", "strong", "sub", "sup", "time", "u", "var", "br", "wbr", "rp", "rt", "ruby"),
+    *("blockquote", "details", "div", "dd", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6"),
+    *("hr", "li", "ol", "p", "pre", "summary", "ul"),
+    *("caption", "col", "colgroup", "table", "tbody", "td", "tfoot", "th", "thead", "tr"),
+}
+_MEDIA = {"img", "audio", "video", "source", "embed"}
 _ADDRESSES = ("src", "data-src", "data-original", "data-lazy-src")
 _ATTRIBUTES = {
     "*": {"lang", "dir"},
@@ -110,7 +52,7 @@ _ATTRIBUTES = {
 }
 _WITHOUT_CONTENT = {"script", "style", "template", "noscript", "title", "textarea", "select", "svg", "math", "object"}
 _CLEANER_OPTIONS = {
-    "tags": set(_TEXT | _MEDIA),
+    "tags": _TEXT | _MEDIA,
     "attributes": _ATTRIBUTES,
     "clean_content_tags": _WITHOUT_CONTENT,
     "link_rel": LINK_REL,
@@ -123,13 +65,11 @@ _SMALL_NUMBER = re.compile(r"[1-9]\d{0,2}")
 # What nh3 writes: attributes in double quotes, in which neither quotes nor tags are left.
 _CLEAN_TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [a-z-]+="[^"]*")*)>')
 _CLEAN_ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"]*)"')
-_VOID = frozenset(
-    ["br", "hr", "img", "wbr", "col", "source", "embed", "input", "meta", "link", "area", "base", "param", "track"]
-)
+_VOID = {"br", "hr", "img", "wbr", "col", "source", "embed", "input", "meta", "link", "area", "base", "param", "track"}
 # The end tag of these may be left out: an open one says nothing about depth.
-_END_IS_OPTIONAL = frozenset(
-    ["p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "colgroup", "rp", "rt"]
-)
+_END_IS_OPTIONAL = {
+    *("p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "colgroup", "rp", "rt")
+}
 
 _HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
 

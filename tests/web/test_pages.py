@@ -7,36 +7,12 @@ from tests.web.hostile import BODIES
 from tests.web.site import Site
 
 LOADING = {
-    "script",
-    "img",
-    "iframe",
-    "object",
-    "embed",
-    "video",
-    "audio",
-    "source",
-    "style",
-    "form",
-    "svg",
-    "math",
-    "base",
-    "link",
-    "frame",
-    "input",
+    *("script", "img", "iframe", "object", "embed", "video", "audio", "source"),
+    *("style", "form", "svg", "math", "base", "link", "frame", "input"),
 }
 RUNNING = {
-    "style",
-    "src",
-    "srcset",
-    "ping",
-    "background",
-    "poster",
-    "data",
-    "action",
-    "formaction",
-    "onload",
-    "onerror",
-    "onmouseover",
+    *("style", "src", "srcset", "ping", "background", "poster", "data", "action", "formaction"),
+    *("onload", "onerror", "onmouseover"),
 }
 
 
