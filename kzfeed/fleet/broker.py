@@ -44,11 +44,10 @@ class NoStream(BrokerAway):
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """The jobs in the stream: how many wait, how many members have, and the hosts of all of them."""
+    """How many jobs wait in the stream, and how many members have."""
 
     waiting: int
     in_flight: int
-    hosts: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,16 +158,18 @@ class Broker:
                 await client.publish(f"{self.stream}.{token_of(job.host)}", written(job))
 
     async def state(self) -> StreamState:
-        """The jobs in the stream. Raises NoStream if it is missing."""
+        """How many jobs there are. Raises NoStream if the stream is missing."""
         stream = self._available().jetstream(timeout=ANSWER_S)
         with self._errors():
-            try:
-                consumer = await stream.consumer_info(self.stream, CONSUMER)
-                subjects = (await stream.stream_info(self.stream, subjects_filter=">")).state.subjects or {}
-            except NotFoundError as error:
-                raise NoStream("NATS has no stream of this fleet: its first member makes it") from error
-        hosts = frozenset(host_of_token(subject.removeprefix(f"{self.stream}.")) for subject in subjects)
-        return StreamState(consumer.num_pending or 0, consumer.num_ack_pending or 0, hosts)
+            consumer = await stream.consumer_info(self.stream, CONSUMER)
+        return StreamState(consumer.num_pending or 0, consumer.num_ack_pending or 0)
+
+    async def hosts(self) -> frozenset[str]:
+        """The hosts that have a job in the stream."""
+        stream = self._available().jetstream(timeout=ANSWER_S)
+        with self._errors():
+            subjects = (await stream.stream_info(self.stream, subjects_filter=">")).state.subjects or {}
+        return frozenset(host_of_token(subject.removeprefix(f"{self.stream}.")) for subject in subjects)
 
     async def make_stream(self) -> None:
         """Make the stream, unless it is there."""
@@ -218,6 +219,8 @@ class Broker:
         """Raises errors of the client as BrokerAway. Where no answer came, the next one is not awaited for a while."""
         try:
             yield
+        except NotFoundError as error:
+            raise NoStream("NATS has no stream of this fleet: its first member makes it") from error
         except (nats.errors.Error, OSError) as error:
             if isinstance(error, TimeoutError):
                 self._away_until = asyncio.get_running_loop().time() + ANSWER_S

@@ -15,7 +15,7 @@ from kzfeed.store.leadership import Leadership
 from kzfeed.work_queue import WorkQueue
 
 MOST_WAITING = 500
-"""How many jobs wait in the stream at most: more than all members take until the leader looks again."""
+"""How many jobs wait in the stream at most. The leader looks for more when half of them have been taken."""
 TICK = timedelta(seconds=1)
 """The time from one look for due sources to the next, and from one attempt to lead to the next."""
 BUSY_TICK = timedelta(milliseconds=100)
@@ -53,7 +53,7 @@ class Leader:
         if self.stream is None:
             log.info("leading the fleet", owner=self._queue.owner)
         self.stream = stream
-        return bool(jobs or stream.hosts)
+        return bool(jobs or stream.waiting or stream.in_flight)
 
     async def give_up(self) -> None:
         """Let another member lead."""
@@ -76,18 +76,17 @@ class Leader:
 
     async def _due_jobs(self, stream: StreamState) -> list[Job]:
         """Jobs for due sources of hosts that have none in the stream, as many as may wait there."""
-        missing = MOST_WAITING - stream.waiting
-        if missing <= 0:
+        if stream.waiting > MOST_WAITING // 2:
             return []
-        poller = self._queue.poller
-        slots = {host: 0 if host in stream.hosts else most for host, most in poller.host_queues.wide_hosts.items()}
+        poller, hosts = self._queue.poller, await self._broker.hosts()
+        slots = {host: 0 if host in hosts else most for host, most in poller.host_queues.wide_hosts.items()}
         due = await asyncio.to_thread(
             claims.due_sources,
             poller.database,
             now=poller.clock(),
             lease=self._queue.lease,
-            limit=missing,
-            busy=claims.Busy(hosts=stream.hosts, slots=slots),
+            limit=MOST_WAITING - stream.waiting,
+            busy=claims.Busy(hosts=hosts, slots=slots),
         )
         return jobs_of(due)
 
