@@ -83,7 +83,8 @@ def retire(database: Database, before: datetime) -> str | None:
 
 
 def _create(month: datetime, connection: sa.Connection) -> bool:
-    if connection.execute(_polls_of(month)).first():
+    # Another daemon may have made it meanwhile.
+    if _name(month) in _partitions(connection) or connection.execute(_polls_of(month)).first():
         return False
     range_of_month = f"FROM ('{month.isoformat()}') TO ('{_following(month).isoformat()}')"
     connection.exec_driver_sql(f"CREATE TABLE {_name(month)} PARTITION OF polls FOR VALUES {range_of_month}")

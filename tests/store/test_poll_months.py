@@ -1,5 +1,6 @@
 """Polls in partitions by month, on PostgreSQL: made ahead, cleared when their polls are summed up."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -47,6 +48,15 @@ def test_months_are_made_ahead_once_and_polls_go_to_their_month(database: Databa
     ]
     with database.read() as connection:
         assert list(schema.missing(connection)) == []
+
+
+def test_two_daemons_that_start_together_make_each_month_once(database: Database) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        made = [
+            name for names in pool.map(lambda _: poll_months.make_ahead(database, NOVEMBER), range(4)) for name in names
+        ]
+
+    assert sorted(made) == ["polls_2026_11", "polls_2026_12", "polls_2027_01"]
 
 
 def test_a_month_that_has_polls_already_stays_in_the_default_partition(database: Database) -> None:
