@@ -41,24 +41,26 @@ def test_metrics_of_a_daemon_that_polled_a_misbehaving_server_agree_with_the_ser
 ) -> None:
     listen = tmp_path / "monitors.sock"
     hosts = [f"127.0.0.{number}" for number in range(2, 9)]
-    gone, tag = Reply(410), [("ETag", '"a"')]
+    tag = [("ETag", '"a"')]
     with recording(hosts) as server:
         excerpts = rss("d", "e", home=f"http://{hosts[-1]}:{server.port}")
 
         def excerpts_until_the_page_was_asked_for(_: RecordedRequest) -> Reply:
-            return gone if any(request.path == "/0" for request in server.seen) else Reply(200, (), excerpts)
+            return gone(hosts[-1]) if any(each.path == "/0" for each in server.seen) else Reply(200, (), excerpts)
 
         scripts: dict[str, list[Reply | Answer]] = {
-            "good": [Reply(200, tag, rss("a", "b")), Reply(304), Reply(200, (), rss("A", "b", "c")), gone],
-            "flawed": [Reply(200, (), rss("x & y")), gone],
-            "broken": [Reply(500), gone],
-            "torn": [Reply(200, (), rss("t"), declared=10_000), gone],
-            "page": [Reply(200, [("Content-Type", "text/html")], b"<html><body>hello</body></html>"), gone],
-            "away": [Reply(404), gone],
+            "good": [Reply(200, tag, rss("a", "b")), Reply(304), Reply(200, (), rss("A", "b", "c"))],
+            "flawed": [Reply(200, (), rss("x & y"))],
+            "broken": [Reply(500)],
+            "torn": [Reply(200, (), rss("t"), declared=10_000)],
+            "page": [Reply(200, [("Content-Type", "text/html")], b"<html><body>hello</body></html>")],
+            "away": [Reply(404)],
             "excerpts": [excerpts_until_the_page_was_asked_for],
         }
-        places = zip(scripts.items(), hosts, strict=True)
-        urls = {name: server.page("/feed", *answers, host=host).url for (name, answers), host in places}
+        places = dict(zip(scripts, hosts, strict=True))
+        for name in scripts.keys() - {"excerpts"}:
+            scripts[name].append(gone(places[name]))
+        urls = {name: server.page("/feed", *scripts[name], host=host).url for name, host in places.items()}
         server.page("/0", Reply(200, [("Content-Type", "text/html")], b"<article>whole</article>"), host=hosts[-1])
         configuration = configure(tmp_path, urls, http=FAST, more=f'[server]\nlisten = "unix:{listen}"')
         with configuration.open("a") as file:
@@ -95,6 +97,11 @@ def test_metrics_of_a_daemon_that_polled_a_misbehaving_server_agree_with_the_ser
     assert pages(told)["stored"] == 1
     assert told.value("kzfeed_build_info", version=__version__) == 1
     assert told.value("kzfeed_task_runs_total", task=WATCHED.job, result="done") > 0
+
+
+def gone(host: str) -> Reply:
+    """The 410 of this host. The same one from several hosts would be taken for a captive portal's."""
+    return Reply(410, [("Server", host)])
 
 
 def kinds(told: Told) -> Counter[str]:
