@@ -23,7 +23,7 @@ from kzfeed.web.catalogue import Catalogue
 from kzfeed.web.charts import BandRow, Chart, Series, band_chart, heat_map, stacked_chart
 from kzfeed.web.losses import gap_bands, gap_headings
 from kzfeed.web.page import NotFound, Page, PageRequest, PageRoute
-from kzfeed.web.statements import sentence
+from kzfeed.web.statements import reason, sentence
 from kzfeed.web.templates import source_address
 
 PAGE_SIZE = 50
@@ -133,7 +133,11 @@ def source_page(request: PageRequest) -> Page:
         "published": [_published(figures.articles, days_to(year.last, days)) for days in (MONTH, YEAR)],
         "polls": [_safe_poll(poll) for poll in last_polls(database, line.id)],
     }
-    said = {"source": _safe(line), "why": [sentence(t, each) for each in why], "addresses": former}
+    said = {
+        "source": _safe(line),
+        "why": [sentence(t, each) for each in why],
+        "addresses": [(each, reason(t, each.reason)) for each in former],
+    }
     return Page(
         title=line.title or line.name,
         values={**facts, **said, "charts": _charts(t, figures, name)},

@@ -11,7 +11,7 @@ _NAMES = {
     for key, text in load_catalogues()["en"].texts.items()
     if key.startswith("reason.")
 }
-"""The reasons that the database holds, in English, with the names of their texts in the catalogues."""
+"""The reasons of polls and addresses that the database holds, in English, with the names of their texts."""
 _FAILURES = re.compile(r"back-off after (\d{1,9}) failures")
 _PUT_OFF = ", put off by the feed's skipHours or skipDays"
 
