@@ -16,6 +16,7 @@ from kzfeed.article import url
 from kzfeed.errors import StatementTimeout
 from kzfeed.instants import instant_of, milliseconds
 from kzfeed.search.hits import Hit
+from kzfeed.search.match import matches
 from kzfeed.search.query import Query, narrowed
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
@@ -23,9 +24,12 @@ from kzfeed.store.only_reading import TOO_LONG
 from kzfeed.store.queries import Selection
 from kzfeed.store.search.index import Index
 from kzfeed.store.search.pages import index_query
+from kzfeed.store.value_batches import BODY_BATCH
 
 _FEW = 10_000
 """So many articles with a tag, or withdrawn ones, can be sorted for each page."""
+_FEW_TEXTS = 1_000
+"""So many texts can be searched for each page without the index."""
 _FIRST_HITS = 100
 _MOST_HITS = 2_000
 """How many hits of a search are filtered together, at first and at most."""
@@ -190,6 +194,9 @@ def _hits(
     database: Database, index: Index, query: Query, chosen: Filter, after: Hit | None
 ) -> Iterator[dict[str, Any]]:
     sought, most = index_query(database, query), _FIRST_HITS
+    if _selects_few(database, chosen):
+        yield from _hits_among_few(database, query, chosen, after)
+        return
     if chosen.undated and after is None:
         after = _BEFORE_THE_UNDATED
     until = time.monotonic() + database.statement_limit.total_seconds() if database.statement_limit else float("inf")
@@ -205,3 +212,29 @@ def _hits(
         if time.monotonic() > until:
             raise StatementTimeout(TOO_LONG)
         after, most = hits[-1], min(2 * most, _MOST_HITS)
+
+
+def _selects_few(database: Database, chosen: Filter) -> bool:
+    """Whether the filter has properties that few articles have: most hits of a search would not be among them."""
+    properties = replace(chosen, selection=Selection())
+    if properties == Filter(Selection()):
+        return False
+    with database.read() as connection:
+        ids = properties.of(sa.select(_article.id), connection).limit(_FEW_TEXTS + 1).subquery()
+        return connection.execute(sa.select(sa.func.count()).select_from(ids)).scalar_one() <= _FEW_TEXTS
+
+
+def _hits_among_few(database: Database, query: Query, chosen: Filter, after: Hit | None) -> Iterator[dict[str, Any]]:
+    chosen = replace(chosen, selection=Selection(since=query.since, until=query.until))
+    while rows := listed(database, chosen, after, BODY_BATCH):
+        with database.read() as connection:
+            texts = sa.select(_article.id, _article.text).where(_article.id.in_([row["id"] for row in rows]))
+            text_of = {row.id: row.text for row in connection.execute(texts)}
+        for row in rows:
+            is_of_source = not query.sources or row["source"] in query.sources
+            is_excluded = not is_of_source or row["source"] in query.excluded_sources
+            if not is_excluded and matches(query, row["title"], text_of[row["id"]]):
+                yield row
+        if len(rows) < BODY_BATCH:
+            return
+        after = place(rows[-1])

@@ -10,10 +10,13 @@ import sqlalchemy as sa
 from rich.cells import cell_len
 
 from kzfeed.search.hits import Hit, parse_key
+from kzfeed.search.query import parse
 from kzfeed.store import tables
-from kzfeed.store.article_list import Filter, languages, listed, newest_dates, place
+from kzfeed.store.article_list import Filter, languages, listed, listed_hits, newest_dates, place
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
+from kzfeed.store.search.pages import open_index
+from kzfeed.store.search.upkeep import catch_up
 from tests.cli.test_terminal import shown
 from tests.fork_server import clean_environment, fork_server
 from tests.search.reference import Text
@@ -32,8 +35,13 @@ TEXTS = [
     )
     for number in range(1, 31)
 ]
-_BY_TIME = sorted(TEXTS, key=lambda text: (text.published_at is not None, text.published_at or FIRST, text.id))
-ORDER = [text.id for text in reversed(_BY_TIME)]
+
+
+def _in_time(texts: list[Text]) -> list[Text]:
+    return sorted(texts, key=lambda text: (text.published_at is not None, text.published_at or FIRST, text.id))
+
+
+ORDER = [text.id for text in reversed(_in_time(TEXTS))]
 """The articles in the order of the list."""
 
 
@@ -218,6 +226,36 @@ def test_articles_are_chosen_by_the_language_of_their_feed(archive: Database) ->
     kazakh = [row["id"] for row in listed(archive, Filter(Selection(), language="kk"), None, 50)]
     assert kazakh == [number for number in ORDER if number % 4 == 1]
     assert listed(archive, Filter(Selection(), language=too_long), None, 50) == []
+
+
+@pytest.mark.parametrize("number", [60, 1_300], ids=["few", "many"])
+def test_a_search_among_few_and_among_many_articles_finds_the_same(database: Database, number: int) -> None:
+    """Few texts are searched without the index. Sources take turns, each fifth article has no date."""
+    dates = [None if each % 5 == 0 else FIRST + timedelta(minutes=each // 2) for each in range(number)]
+    texts = [
+        Text(each + 1, f"第{each}篇", "中亞" if each % 2 else "別的", "abc"[each % 3], date)
+        for each, date in enumerate(dates)
+    ]
+    add_sources(database)
+    add_articles(database, texts)
+    with database.write() as connection:
+        connection.execute(sa.update(tables.articles).values(revision=2))
+    expected = [each.id for each in reversed(_in_time(texts)) if each.text == "中亞" and each.source != "b"]
+    until = FIRST + timedelta(minutes=20)
+    early = [each for each in expected if (date := dates[each - 1]) and date < until]
+
+    def found(typed: str, after: Hit | None = None, limit: int = 2_000, undated: bool = False) -> list[int]:
+        chosen = Filter(Selection(), revised=True, undated=undated)
+        return [row["id"] for row in listed_hits(database, index, parse(typed), chosen, after, limit)]
+
+    with open_index(database) as index:
+        catch_up(index)
+        assert found("中亚 -source:b") == found("中亚 source:a source:c") == expected
+        assert found("中亚 -source:b until:2024-05-01T12:20") == early
+        assert found("中亚 -source:b", undated=True) == [each for each in expected if dates[each - 1] is None]
+        half = listed_hits(database, index, parse("中亚 -source:b"), Filter(Selection(), revised=True), None, 10)
+        assert found("中亚 -source:b", place(half[-1]), 7) == expected[10:17]
+        assert found("nowhere") == []
 
 
 def test_pages_of_a_tag_that_very_many_articles_have_follow_one_another(database: Database) -> None:
