@@ -15,7 +15,7 @@ from kzfeed.web.page import PageRequest
 DAYS = 30
 """How many days the chart has where the filters name no beginning."""
 MOST_DAYS = 4 * 365
-MOST_COUNTED, MOST_HITS_COUNTED = 3_000, 300
+MOST_COUNTED, MOST_HITS_COUNTED = 150, 300
 """How many articles, or hits of a search, are counted where the archive keeps no counts for the filters."""
 
 
