@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 
-from kzfeed.store.article_list import newest_dates, newest_hit_dates
+from kzfeed.store.article_list import Filter, newest_dates, newest_hit_dates
 from kzfeed.store.day_figures import articles_by_day, last_day
 from kzfeed.store.statistics import Period
 from kzfeed.web.article_chart import article_chart, day_after, days_to
@@ -15,8 +15,9 @@ from kzfeed.web.page import PageRequest
 DAYS = 30
 """How many days the chart has where the filters name no beginning."""
 MOST_DAYS = 4 * 365
-MOST_COUNTED, MOST_HITS_COUNTED = 150, 300
-"""How many articles, or hits of a search, are counted where the archive keeps no counts for the filters."""
+MOST_INDEXED, MOST_CHECKED, MOST_HITS = 2_000, 150, 300
+"""How many articles are counted where the archive keeps no counts for the filters: those that an index has in order, or
+those of which each is checked; and how many hits of a search."""
 
 
 def list_chart(request: PageRequest, chosen: Choice) -> Chart | None:
@@ -70,13 +71,20 @@ def _day(instant: datetime) -> date:
 def _counted(request: PageRequest, chosen: Choice) -> tuple[Mapping[date, int], Period] | None:
     """The newest of the articles, counted, and the days of which all are among them."""
     if chosen.query is None:
-        most, dates = MOST_COUNTED, newest_dates(request.archive.database, chosen.filter, MOST_COUNTED)
+        most = MOST_INDEXED if _is_in_an_index(chosen.filter) else MOST_CHECKED
+        dates = newest_dates(request.archive.database, chosen.filter, most)
     else:
-        archive, most = request.archive, MOST_HITS_COUNTED
+        archive, most = request.archive, MOST_HITS
         found = newest_hit_dates(archive.database, archive.index, chosen.query, chosen.filter, most)
         dates = [each for each in found if each]
     counts = counted_days(list(map(_day, dates)), most, request.now.date())
     return (counts, Period(min(counts), max(counts))) if counts else None
+
+
+def _is_in_an_index(filters: Filter) -> bool:
+    """Whether an index has the chosen articles alone, in the order of their dates."""
+    is_one = filters.revised != (filters.language is not None)
+    return is_one and not (filters.selection.source or filters.withdrawn or filters.tag)
 
 
 def counted_days(days: Sequence[date], most: int, today: date) -> Mapping[date, int]:
