@@ -237,9 +237,15 @@ class Broker:
             await closed.wait()  # only after a refusal: other interruptions are bridged by the client
 
     async def _connect(self, closed: asyncio.Event) -> None:
+        was_refused = False
+
         async def on_error(error: Exception) -> None:
-            self._problem = f"NATS does not answer: {error or type(error).__name__}"
-            log.debug("connection to the broker", error=self._problem)
+            nonlocal was_refused
+            # A refusal is followed by the end of the connection, which says less.
+            if not (was_refused and isinstance(error, OSError)):
+                self._problem = f"NATS does not answer: {error or type(error).__name__}"
+            was_refused |= isinstance(error, nats.errors.Error)
+            log.debug("connection to the broker", error=repr(error))
 
         async def on_closed() -> None:
             closed.set()

@@ -24,11 +24,14 @@ from tests.faults.growing_feeds import GrowingFeeds, document, etag_of
 from tests.faults.kill_loops import NAMES, undisturbed_polling
 from tests.faults.processes import Running, configure
 from tests.faults.web_server import FeedServer, Reply, Request
-from tests.fleet.brokers import Brokers, Server
+from tests.fleet.brokers import Brokers, Link, Server
 
 GAP_S = 0.3
 ANSWER_S = 0.1
 HTTP = f'host_gap = "{GAP_S * 1000:.0f}ms"\nmin_interval = "0s"\n'
+
+
+AWAY = "broker away, claiming in the database alone"
 
 
 @dataclass
@@ -213,7 +216,7 @@ def everything_killed(folder: Path, server: PostgreSQLServer, cluster: Brokers) 
                 broker.kill()
             within(
                 60,
-                lambda: all(member.named("broker away, claiming in the database alone") for member in running.members),
+                lambda: all(member.named(AWAY) for member in running.members),
             )
             grow()
             for broker in cluster.servers:
@@ -265,6 +268,34 @@ async def stream_leader(url: str, servers: Sequence[Server]) -> str | None:
         return None
     finally:
         await client.close()
+
+
+def network_cut(folder: Path, url: str, cluster: Brokers, link: Link) -> list[str]:
+    """Cut a server of NATS off, with the members that are connected to it, while feeds grow; everything wrong then.
+
+    The other two servers go on. The members that lose theirs find another one.
+    """
+    expected, _ = undisturbed_polling()
+    hosts = [f"127.0.16.{number}" for number in range(1, len(NAMES) + 1)]
+    feeds = SteppedFeeds()
+    beyond = cluster.servers[-1]
+    with FeedServer(feeds, hosts) as web:
+        urls = {name: f"{web.addresses[host]}/{name}" for name, host in zip(NAMES, hosts, strict=True)}
+        settings = f'[fleet]\nservers = ["{beyond.url}"]'
+        configure(folder, urls, every="500ms", http=HTTP, more=settings)
+        with fleet(folder, url, 2) as running:
+            within(60, feeds.have_grown)
+            link.cut()
+            feeds.allowed = 2
+            within(60, lambda: all(member.named(AWAY) for member in running.members))
+            within(60, feeds.have_grown)
+            link.mend()
+            feeds.allowed = feeds.feeds.last
+            within(60, lambda: all(member.named("broker available again") for member in running.members))
+            within(60, lambda: feeds.feeds.are_finished)
+            running.stop()
+        early = early_visits(web.requests, ANSWER_S)
+    return early + violations(url, feeds.feeds, polled_only=False) + differences(expected, snapshot(url))
 
 
 def rolling_upgrade(folder: Path, url: str, broker: Brokers) -> list[str]:

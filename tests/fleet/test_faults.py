@@ -1,7 +1,9 @@
 """Parts of a fleet that are killed or stopped. The scenarios mostly wait, so they run at the same time."""
 
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +11,8 @@ import pytest
 
 from tests.databases import Databases, PostgreSQLServer, postgresql_server
 from tests.faults.kill_loops import undisturbed_polling
-from tests.fleet.brokers import Brokers, brokers
-from tests.fleet.scenarios import Faults, Loss, everything_killed, member_lost, rolling_upgrade
+from tests.fleet.brokers import Brokers, Link, brokers, brokers_and_one_beyond, network_link
+from tests.fleet.scenarios import Faults, Loss, everything_killed, member_lost, network_cut, rolling_upgrade
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +24,8 @@ class Scenarios:
     loss: Future[Loss]
     faults: Future[Faults]
     upgrade: Future[list[str]]
+    cut: Future[list[str]] | None
+    """None where this process may not make network namespaces."""
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Brokers]:
 
 
 @pytest.fixture(scope="module")
+def far_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Brokers, Link] | None]:
+    """A cluster of which one server is in a network namespace; None where this process may not make one."""
+    with ExitStack() as stack:
+        try:
+            link = stack.enter_context(network_link())
+        except (OSError, subprocess.CalledProcessError):
+            yield None
+            return
+        folder = tmp_path_factory.mktemp("far")
+        yield stack.enter_context(brokers_and_one_beyond(folder, link)), link
+
+
+@pytest.fixture(scope="module")
 def scenarios(
     tmp_path_factory: pytest.TempPathFactory,
     postgresql: str,
@@ -46,23 +63,25 @@ def scenarios(
     stoppable: PostgreSQLServer,
     broker: Brokers,
     cluster: Brokers,
+    far_cluster: tuple[Brokers, Link] | None,
 ) -> Iterator[Scenarios]:
     databases = Databases(Path(), postgresql)
-    one, two = (databases.new("postgresql", template=postgresql_template) for _ in range(2))
+    one, two, three = (databases.new("postgresql", template=postgresql_template) for _ in range(3))
     folder = tmp_path_factory.mktemp
     undisturbed_polling()  # once, for the two scenarios that need it
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         yield Scenarios(
             loss=pool.submit(member_lost, folder("loss"), one, broker),
             faults=pool.submit(everything_killed, folder("faults"), stoppable, cluster),
             upgrade=pool.submit(rolling_upgrade, folder("upgrade"), two, broker),
+            cut=pool.submit(network_cut, folder("cut"), three, *far_cluster) if far_cluster else None,
         )
-    databases.drop(one)
-    databases.drop(two)
+    for url in (one, two, three):
+        databases.drop(url)
 
 
 def test_the_hosts_of_a_killed_and_of_a_stopped_member_are_polled_again_soon(scenarios: Scenarios) -> None:
-    loss = scenarios.loss.result(120)
+    loss = scenarios.loss.result(240)
 
     assert loss.wrong == []
     # 15 s on a machine that is not busy with other tests.
@@ -71,15 +90,22 @@ def test_the_hosts_of_a_killed_and_of_a_stopped_member_are_polled_again_soon(sce
 
 
 def test_nothing_is_lost_whatever_part_of_a_fleet_is_killed(scenarios: Scenarios) -> None:
-    faults = scenarios.faults.result(180)
+    faults = scenarios.faults.result(240)
 
     assert faults.wrong == []
 
 
 def test_a_new_leader_leads_soon_after_the_old_one_was_killed(scenarios: Scenarios) -> None:
     # 2 s on a machine that is not busy with other tests.
-    assert scenarios.faults.result(180).new_leader_after < 20
+    assert scenarios.faults.result(240).new_leader_after < 20
+
+
+def test_members_poll_on_when_the_network_to_their_server_of_nats_is_cut(scenarios: Scenarios) -> None:
+    if scenarios.cut is None:
+        pytest.skip("this process may not make network namespaces")
+
+    assert scenarios.cut.result(240) == []
 
 
 def test_members_can_be_replaced_one_by_one_while_polling_goes_on(scenarios: Scenarios) -> None:
-    assert scenarios.upgrade.result(120) == []
+    assert scenarios.upgrade.result(240) == []

@@ -13,7 +13,8 @@ import pytest
 from tests.faults.growing_feeds import document
 from tests.faults.processes import Running, configure, kzfeed
 from tests.faults.web_server import FeedServer, Reply, Request
-from tests.fleet.brokers import Brokers
+from tests.fleet.brokers import Brokers, brokers
+from tests.fleet.scenarios import AWAY
 from tests.server.client import ask
 
 HOSTS = [f"127.0.12.{number}" for number in range(1, 21)]
@@ -113,6 +114,25 @@ def test_a_daemon_on_sqlite_cannot_be_a_member(broker: Brokers, tmp_path: Path) 
         f"kzfeed: {tmp_path}/kzfeed.toml: fleet.servers = '{broker.urls[0]}': "
         "expected database.url with PostgreSQL, which the members of a fleet share"
     )
+
+
+def test_a_member_gives_the_token_that_nats_asks_for(web: FeedServer, fleet_database: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n", "utf-8")
+    with brokers(tmp_path, 1, "--auth", "s3cret") as closed:
+        more = closed.settings('token = { file = "token" }')
+        configure(tmp_path, {"a": f"{web.addresses[HOSTS[0]]}/a"}, more=more)
+        with Running(tmp_path, fleet_database, "run") as member:
+            member.wait_for("poll", timeout=60)
+            assert member.stop() == 0
+        status = kzfeed(tmp_path, fleet_database, "fleet", "status", "--json")
+        configure(tmp_path, {"a": "http://127.0.0.1:9/a"}, more=closed.settings('token = "other"'))
+        refused = kzfeed(tmp_path, fleet_database, "fleet", "status", "--json")
+
+    assert not member.named(AWAY)
+    assert json.loads(status.stdout)["jobs"] == {"waiting": 0, "in_flight": 0}
+    assert json.loads(refused.stdout)["jobs"] is None
+    assert "Authorization Violation" in json.loads(refused.stdout)["problems"][-1]
+    assert "s3cret" not in status.stdout + status.stderr + refused.stdout + refused.stderr
 
 
 def test_a_token_that_cannot_be_read_ends_the_daemon(broker: Brokers, fleet_database: str, tmp_path: Path) -> None:
