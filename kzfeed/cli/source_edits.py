@@ -113,7 +113,9 @@ def add(
     name: Annotated[str | None, typer.Option(help="The name of the source. Default: made of the feed's title.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add feeds to the sources, after a visit to each: to kzfeed.toml, or to PostgreSQL where that has the sources.
+    """Add feeds to the sources, after a visit to each.
+
+    They go to kzfeed.toml, or to PostgreSQL where that has the sources.
 
     Where a page names several feeds, you are asked which ones you want; without a terminal they are listed, and the
     exit status is 2. A feed that cannot be read is not added, and the exit status is 1.
