@@ -15,6 +15,7 @@ from benchmarks.scale import backlog, many_sources
 from benchmarks.scale.archives import Shape
 from benchmarks.scale.work import Task, contact, files, not_modified, one_new
 from benchmarks.search import __main__ as search
+from benchmarks.simulation import fleet
 from benchmarks.web import __main__ as web
 
 
@@ -96,3 +97,13 @@ def test_the_benchmark_of_pages_measures_every_kind_and_the_commits_beside(capsy
     assert sum(line.startswith("| ") for line in lines) == 16
     assert "memory of kzfeed web" in lines[-4]
     assert re.search(r"[\d.]+ times$", lines[-1])
+
+
+@pytest.mark.slow
+def test_a_simulated_fleet_whose_members_are_killed_loses_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "KILLED_EVERY", 300.0)
+
+    assert fleet.main(["--sources", "60", "--hours", "1", "--engine", "sqlite"]) == 0
+    assert "never two to a host at once" in capsys.readouterr().out
