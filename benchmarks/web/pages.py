@@ -47,7 +47,9 @@ def draw(database: Database) -> Known:
         query = sa.select(article.url_hash, article.revision, article.text)
         rows = connection.execute(query.where(article.id.in_(ids))).all()
         long = connection.execute(
-            query.where(article.id.in_(range(LONG, highest + 1, max(highest // 20 // LONG, 1) * LONG)))
+            query.where(
+                article.revision > 1, article.id.in_(range(LONG, highest + 1, max(highest // 20 // LONG, 1) * LONG))
+            )
         ).all()
     runs = [run for row in rows for run in re.findall("[\u4e00-\u9fff]{10,}", row.text[:2000])]
     revised = [row.url_hash[:16] for row in rows if row.revision > 1]

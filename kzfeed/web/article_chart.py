@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
+from itertools import islice
 
 from kzfeed.store.statistics import Period
 from kzfeed.web.catalogue import Catalogue
@@ -36,7 +37,10 @@ def day_after(last: date) -> date:
 
 def columns(period: Period) -> tuple[str, list[Period]]:
     """The period in at most `MOST_BARS` parts, each of a `day`, `week`, `month` or `year`; a longer one in one part."""
-    parts_by_unit = ((unit, list(_parts(period, beginning))) for unit, beginning in _BEGINNINGS.items())
+    # A long period has thousands of days: it is seen early that they are too many.
+    parts_by_unit = (
+        (unit, list(islice(_parts(period, beginning), MOST_BARS + 1))) for unit, beginning in _BEGINNINGS.items()
+    )
     unit, parts = next(((unit, parts) for unit, parts in parts_by_unit if len(parts) <= MOST_BARS), ("year", [period]))
     return unit, parts
 

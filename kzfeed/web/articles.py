@@ -15,7 +15,7 @@ from kzfeed.web.downloads import as_csv, as_json_lines
 from kzfeed.web.list_chart import list_chart
 from kzfeed.web.page import Page, PageRequest, PageRoute
 
-PAGE_SIZE, HITS = 50, 30
+PAGE_SIZE, HITS = 50, 20
 """How many articles are on a page, and how many of a search, which shows some text of each."""
 MOST_CHOICES = 100
 """So many sources are a list to choose from; the name of one among more is typed."""

@@ -15,7 +15,7 @@ from kzfeed.web.page import PageRequest
 DAYS = 30
 """How many days the chart has where the filters name no beginning."""
 MOST_DAYS = 4 * 365
-MOST_INDEXED, MOST_CHECKED, MOST_HITS = 2_000, 150, 300
+MOST_INDEXED, MOST_CHECKED, MOST_HITS = 2_000, 150, 100
 """How many articles are counted where the archive keeps no counts for the filters: those that an index has in order, or
 those of which each is checked; and how many hits of a search."""
 
