@@ -32,6 +32,12 @@ def exposed_secrets(settings: Settings) -> Iterator[ConfigError]:
         warning = _of_section(settings, key, values.UNSEEN, _for_owner_only(settings.origin))
         if _HAS_PASSWORD.match(url) and _is_readable_by_all(Path(warning.origin)):
             yield warning
+    token = settings.fleet.token
+    file = settings.folder / token.file if isinstance(token, Secret) and token.file else None
+    if file is None and isinstance(token, str):
+        file = Path(settings.origin_of("fleet.token"))
+    if file and _is_readable_by_all(file):
+        yield _of_section(settings, "fleet.token", values.UNSEEN, _for_owner_only(str(file)))
     for source in settings.sources:
         yield from _secrets(settings, source)
 
@@ -58,6 +64,9 @@ def _sections(settings: Settings) -> Iterator[ConfigError]:
     if path and not path.startswith("/"):
         expected = "an absolute path, with four slashes: this one depends on the folder in which kzfeed is started"
         yield _of_section(settings, "database.url", settings.database.url, expected)
+    if settings.fleet.servers and path:
+        expected = "database.url with PostgreSQL, which the members of a fleet share: `kzfeed run` refuses this one"
+        yield _of_section(settings, "fleet.servers", " ".join(settings.fleet.servers), expected)
     folder = settings.archive.directory
     if folder and not folder.is_absolute():
         expected = "an absolute path: this one depends on the folder in which kzfeed is started"

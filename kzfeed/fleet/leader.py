@@ -39,8 +39,11 @@ class Leader:
 
         A leader without the broker gives up, so that a member that has it can lead. Raises DatabaseError.
         """
-        if not self._broker.is_connected or not await asyncio.to_thread(self._leadership.hold):
+        if not self._broker.is_connected:
             await self.give_up()
+            return False
+        if not await asyncio.to_thread(self._leadership.hold):
+            self._stop_leading()
             return False
         try:
             stream = await self._stream_state()
@@ -57,15 +60,13 @@ class Leader:
 
     async def give_up(self) -> None:
         """Let another member lead."""
+        self._stop_leading()
+        await asyncio.to_thread(self._leadership.give_up)
+
+    def _stop_leading(self) -> None:
         if self.stream:
             log.info("no longer leading the fleet", owner=self._queue.owner)
         self.stream = None
-        if self._leadership.is_held:
-            await asyncio.to_thread(self._leadership.give_up)
-
-    def close(self) -> None:
-        """End the connection to the database. Called from a thread."""
-        self._leadership.give_up()
 
     async def _stream_state(self) -> StreamState:
         try:
@@ -112,4 +113,4 @@ async def leading(queue: WorkQueue, broker: Broker) -> AsyncIterator[Leader]:
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
-        await asyncio.to_thread(leader.close)
+        await leader.give_up()

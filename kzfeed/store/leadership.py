@@ -1,5 +1,6 @@
 """Lock of PostgreSQL by which one member of a fleet leads, and which members run."""
 
+import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -41,26 +42,30 @@ class Leadership:
         self._database = database
         self._owner = owner
         self._connection: sa.Connection | None = None
-        self.is_held = False
-        """Whether this member leads, as far as it knows."""
+        self._is_held = False
+        # A member that stops may give up in one thread while another one still waits for the lock.
+        self._thread = threading.Lock()
 
     def hold(self) -> bool:
         """Take the lock or keep it, and return whether this member leads. Raises DatabaseError."""
-        was_held, self.is_held = self.is_held, False
-        try:
-            with driver_errors("choosing the leader of the fleet in", None):
+        with self._thread, driver_errors("choosing the leader of the fleet in", None):
+            try:
                 if self._connection is None:
-                    was_held = False
                     self._connection = self._connected()
-                self.is_held = bool(self._connection.execute(_STILL_LEAD if was_held else _LEAD).scalar())
-        except BaseException:
-            self.give_up()
-            raise
-        return self.is_held
+                question = _STILL_LEAD if self._is_held else _LEAD
+                self._is_held = bool(self._connection.execute(question).scalar())
+            except sa.exc.SQLAlchemyError:
+                self._close()
+                raise
+            return self._is_held
 
     def give_up(self) -> None:
         """Let another member lead."""
-        connection, self._connection, self.is_held = self._connection, None, False
+        with self._thread:
+            self._close()
+
+    def _close(self) -> None:
+        connection, self._connection, self._is_held = self._connection, None, False
         if connection is not None:
             connection.close()
 

@@ -137,6 +137,20 @@ def test_warnings_are_counted_and_leave_the_exit_status_at_0(tmp_path: Path) -> 
     assert f"chmod 640 {tmp_path}/secret" in lines[3]
 
 
+def test_a_fleet_without_postgresql_and_a_token_that_everybody_reads_are_warnings(tmp_path: Path) -> None:
+    file = tmp_path / "kzfeed.toml"
+    file.touch()
+    file.chmod(0o644)
+
+    status, lines = check(tmp_path, CONTACT + '[fleet]\nservers = ["nats://n.example"]\ntoken = "s3cret"\n' + SOURCE)
+
+    assert status == 0
+    assert [line.partition(" = ")[0].partition(": fleet")[2] for line in lines[:2]] == [".servers", ".token"]
+    assert "expected database.url with PostgreSQL" in lines[0]
+    assert f"chmod 640 {file}" in lines[1].replace("FILE", str(file))
+    assert "s3cret" not in "".join(lines)
+
+
 @pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o640, False)])
 def test_a_password_in_a_file_that_everybody_reads_is_a_warning(tmp_path: Path, mode: int, warned: bool) -> None:
     file = tmp_path / "kzfeed.toml"
