@@ -174,14 +174,16 @@ def listed_hits(
     """
     selection = chosen.selection
     query = narrowed(query, selection.source, selection.since, selection.until)
-    return list(islice(_hits(database, index, query, chosen, after), limit))
+    # With nothing to filter, each hit is shown: no more are needed.
+    most = _FIRST_HITS if _has_properties(chosen) else limit
+    return list(islice(_hits(database, index, query, chosen, after, most), limit))
 
 
 def newest_hit_dates(
     database: Database, index: Index, query: Query, chosen: Filter, limit: int
 ) -> list[datetime | None]:
     """What `newest_dates` gives, but of the articles that a search finds; None for those without a date."""
-    if replace(chosen, selection=Selection()) != Filter(Selection()):
+    if _has_properties(chosen):
         return [row["published_at"] for row in listed_hits(database, index, query, chosen, None, limit)]
     # The hits have the dates themselves: no article need be read.
     selection = chosen.selection
@@ -190,10 +192,15 @@ def newest_hit_dates(
     return [None if hit.published_ms is None else instant_of(hit.published_ms) for hit in hits]
 
 
+def _has_properties(chosen: Filter) -> bool:
+    """Whether the filter asks for more than its selection, which a search knows too."""
+    return replace(chosen, selection=Selection()) != Filter(Selection())
+
+
 def _hits(
-    database: Database, index: Index, query: Query, chosen: Filter, after: Hit | None
+    database: Database, index: Index, query: Query, chosen: Filter, after: Hit | None, most: int
 ) -> Iterator[dict[str, Any]]:
-    sought, most = index_query(database, query), _FIRST_HITS
+    sought = index_query(database, query)
     if _selects_few(database, chosen):
         yield from _hits_among_few(database, query, chosen, after)
         return
@@ -216,9 +223,9 @@ def _hits(
 
 def _selects_few(database: Database, chosen: Filter) -> bool:
     """Whether the filter has properties that few articles have: most hits of a search would not be among them."""
-    properties = replace(chosen, selection=Selection())
-    if properties == Filter(Selection()):
+    if not _has_properties(chosen):
         return False
+    properties = replace(chosen, selection=Selection())
     with database.read() as connection:
         ids = properties.of(sa.select(_article.id), connection).limit(_FEW_TEXTS + 1).subquery()
         return connection.execute(sa.select(sa.func.count()).select_from(ids)).scalar_one() <= _FEW_TEXTS
