@@ -20,6 +20,10 @@ def violations(page: Page, rules: Sequence[str] = ()) -> list[str]:
     return [f"{each['id']}: {each['help']}: {[node['html'][:200] for node in each['nodes']][:3]}" for each in found]
 
 
+SAME_COLOURS = {"filtered", "undated", "nothing found", "hostile article", "withdrawn", "no such page"}
+"""Pages that have no colour which another page has not."""
+
+
 # Colours are all that differs between the two.
 @pytest.mark.parametrize(("scheme", "rules"), [("light", []), ("dark", ["color-contrast"])], ids=["light", "dark"])
 def test_no_page_breaks_a_rule_of_axe(
@@ -29,6 +33,8 @@ def test_no_page_breaks_a_rule_of_axe(
     with browser.new_context(color_scheme=scheme) as context:
         page = context.new_page()
         for name, path in page_types(site.articles):
+            if rules and name in SAME_COLOURS:
+                continue
             page.goto(f"{site.address}{path}")
             if found := violations(page, rules):
                 broken[name] = found
