@@ -75,7 +75,8 @@ class _Given:
     etag: str | None = None
     before: str | None = None
     at: float = 0.0
-    is_doubtful: bool = False
+    has_moved: bool = False
+    """Whether the address redirects, so that the validators are those of another one."""
 
 
 def name_of(number: int) -> str:
@@ -108,11 +109,13 @@ class MisbehavingFeeds:
     _versions: Counter[str] = field(default_factory=Counter)
     _visits: Counter[str] = field(default_factory=Counter)
     _given: dict[str, _Given] = field(default_factory=dict)
+    _doubtful: set[str] = field(default_factory=set)
+    """The sources whose next request may be without validators."""
 
     def __call__(self, request: Request) -> Reply:
         given = self._given.setdefault(request.path, _Given())
-        self._check(request, given)
         name = source_of(request.path)
+        self._check(request, given, is_doubtful=name in self._doubtful)
         if request.etag and request.etag == etag_of(name, self._versions[name]):
             self._versions[name] += self._grows(name)
         kind, reply = self._answer(name, request)
@@ -120,7 +123,7 @@ class MisbehavingFeeds:
         if kind == "document":
             seen.version = self._versions[name]
         self.seen.append(seen)
-        return _observed(reply, seen, given)
+        return self._observed(reply, seen, given)
 
     @property
     def retry_after(self) -> int:
@@ -135,11 +138,11 @@ class MisbehavingFeeds:
         # A request that was on its way is answered although the client is no more.
         return any(-1 <= kill - at <= MARGIN for kill in self.kills)
 
-    def _check(self, request: Request, given: _Given) -> None:
+    def _check(self, request: Request, given: _Given, *, is_doubtful: bool) -> None:
         """Record a request with other validators than the last ones, unless a kill may have lost these."""
         is_lost = self.may_be_lost(given.at)
         allowed = {given.etag, given.before} if is_lost else {given.etag}
-        if request.etag not in allowed and not (request.etag is None and (given.is_doubtful or is_lost)):
+        if request.etag not in allowed and not (request.etag is None and (given.has_moved or is_doubtful or is_lost)):
             self.wrong.append(f"{request.host}{request.path} was asked with {request.etag}, not {given.etag}")
 
     def _answer(self, name: str, request: Request) -> tuple[Kind, Reply]:
@@ -165,6 +168,25 @@ class MisbehavingFeeds:
             return "document", Reply(200, document(name, self._versions[name]))
         delay = 0.5 if behaviour == "slow" else 0.0
         return "document", Reply(200, document(name, version), etag=etag_of(name, version), delay=delay)
+
+    def _observed(self, reply: Reply, seen: Seen, given: _Given) -> Reply:
+        """The reply, which notes its times, and what it means for the validators of the next request."""
+
+        def on_answer() -> None:
+            seen.answered = time.monotonic()
+
+        def on_sent() -> None:
+            seen.sent = time.monotonic()
+            if seen.kind == "document":
+                given.etag, given.before = reply.etag, given.etag
+            if seen.kind in ("document", "not modified"):
+                given.at = seen.sent
+                self._doubtful.discard(source_of(seen.path))
+            given.has_moved = given.has_moved or seen.kind == "moved"
+            if seen.kind in DOUBTFUL:
+                self._doubtful.add(source_of(seen.path))
+
+        return replace(reply, on_answer=on_answer, on_sent=on_sent)
 
     def _failure(self, _: str) -> tuple[Kind, Reply]:
         return "error", Reply(self.chance.choice((403, 500, 502)), b"sorry")
@@ -202,21 +224,3 @@ _MISDEEDS: dict[Behaviour, Callable[[MisbehavingFeeds, str], tuple[Kind, Reply]]
     "broken": MisbehavingFeeds._broken,  # noqa: SLF001
     "cut off": MisbehavingFeeds._cut_off,  # noqa: SLF001
 }
-
-
-def _observed(reply: Reply, seen: Seen, given: _Given) -> Reply:
-    """The reply, which notes its times, and what it means for the validators of the next request."""
-
-    def on_answer() -> None:
-        seen.answered = time.monotonic()
-
-    def on_sent() -> None:
-        seen.sent = time.monotonic()
-        if seen.kind == "document":
-            given.etag, given.before = reply.etag, given.etag
-        if seen.kind in ("document", "not modified"):
-            given.at, given.is_doubtful = seen.sent, False
-        if seen.kind == "moved" or seen.kind in DOUBTFUL:
-            given.is_doubtful = True
-
-    return replace(reply, on_answer=on_answer, on_sent=on_sent)

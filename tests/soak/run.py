@@ -44,6 +44,8 @@ SHORT_PLAN: tuple[tuple[float, Event], ...] = (
 )
 """A plan without outages, whose end a daemon sees within half a minute only. No kill loses anything."""
 SOURCES_OF_A_HOST = 4
+AT_ONCE = 200
+"""More requests than a daemon makes at a time."""
 LEAVES_OUT = 50
 """Each list leaves out one of so many sources, and a reload brings it back and leaves out another one."""
 MOVES = 97
@@ -177,11 +179,17 @@ class Soak:
         while time.monotonic() < began + 120 and not self._stretch.at_rest:
             before = counted_polls(self._sample())
             time.sleep(1)
-            is_quiet = self.feeds.seen[-1].at < time.monotonic() - self.size.pace.timeout - 1
-            self._stretch.at_rest = is_quiet and counted_polls(self._sample()) == before
+            self._stretch.at_rest = self._is_quiet() and counted_polls(self._sample()) == before
         self._delay += time.monotonic() - began
         if not self._stretch.at_rest:
             self.wrong.append("sources that are not enabled are polled two minutes after the reload")
+
+    def _is_quiet(self) -> bool:
+        """Whether nobody waits for an answer and there was no request for two seconds."""
+        now = time.monotonic()
+        return all(
+            seen.at < now - (2 if seen.sent else self.size.pace.timeout + 1) for seen in self.feeds.seen[-AT_ONCE:]
+        )
 
     # --- lists -------------------------------------------------------------------------------------------------------
 
