@@ -1,6 +1,6 @@
 """Queue of due sources that the daemons of a database share: a daemon claims, keeps and gives back what it polls.
 
-The job that polls asks nothing else. `kzfeed.fleet` has the other implementation, for members of a fleet.
+`poll_job` gets its sources from this queue only. `fleet.member` has the other implementation, for members of a fleet.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from kzfeed.store.host_locks import LEASE
 
 def new_owner() -> str:
     """A name for this process in claims. The part before the first colon is that of the machine."""
-    # A process id alone would not do: in each container they begin with the same.
+    # Process ids alone are not unique: in every container they begin with the same numbers.
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
@@ -91,7 +91,7 @@ class WorkQueue:
         claims.release(self.poller.database, self.owner)
 
     def gauges(self) -> Mapping[str, tuple[str, float]]:
-        """What monitors hear of the queue: by the name of each metric, its explanation and its value."""
+        """Metrics of the queue: the explanation and the value of each, by its name."""
         return {}
 
     def _claimed(self, sources: Sequence[Source], now: datetime) -> list[Source]:

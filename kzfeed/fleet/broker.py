@@ -21,15 +21,16 @@ from kzfeed.errors import KzfeedError
 from kzfeed.fleet.jobs import Job, JobError, host_of_token, read, token_of, written
 
 ANSWER_S = 2.0
-"""How long an answer may take; without one the broker counts as away for as long."""
+"""The longest wait for an answer. If none comes, the broker counts as away for the same time."""
 SILENCE = timedelta(seconds=10)
-"""A job is delivered again after so long without a word of the member that has it."""
+"""NATS delivers a job again if the member that has it sends neither an acknowledgement nor progress for this time."""
 REPLICAS = 3
 """How many servers of a cluster hold the stream."""
 CONSUMER = "members"
 _NO_CLUSTER = 10074
-"""The error of JetStream that a server without a cluster holds no replicas."""
-_NOTHING_THERE = ("404", "408")
+"""JetStream's error code for replicas on a server that is in no cluster."""
+_NO_MESSAGES = ("404", "408")
+"""JetStream's statuses for an empty stream and for a request that has expired."""
 
 log = structlog.get_logger()
 
@@ -52,27 +53,27 @@ class StreamState:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A job that was delivered to this member. What it says of the job may get lost: then the job comes again."""
+    """A job that was delivered to this member. If its messages about the job are lost, NATS delivers the job again."""
 
     job: Job
     _message: Msg
 
     async def done(self) -> None:
         """Take the job out of the stream."""
-        await _said(self._message.ack)
+        await _tell(self._message.ack)
 
     async def keep(self) -> None:
         """Say that this member works on the job."""
-        await _said(self._message.in_progress)
+        await _tell(self._message.in_progress)
 
     async def give_back(self, pause: timedelta) -> None:
         """Have the job delivered again after `pause`; until then the host gets no other one."""
-        await _said(lambda: self._message.nak(pause.total_seconds() or None))
+        await _tell(lambda: self._message.nak(pause.total_seconds() or None))
 
 
-async def _said(say: Callable[[], Awaitable[None]]) -> None:
+async def _tell(send: Callable[[], Awaitable[None]]) -> None:
     try:
-        await say()
+        await send()
     except nats.errors.Error as error:
         log.debug("broker not told", error=repr(error))
 
@@ -82,7 +83,7 @@ async def _delivery(message: Msg) -> Delivery | None:
         return Delivery(read(message.subject.rpartition(".")[2], message.data), message)
     except JobError as error:
         log.warning("job left out", error=str(error))
-        await _said(message.ack)
+        await _tell(message.ack)
         return None
 
 
@@ -97,7 +98,7 @@ class _Pull:
 
 
 class Broker:
-    """The connection, made and made again in the background; an async context manager.
+    """Connection to NATS, which is made and restored in the background; an async context manager.
 
     `fleet` tells the fleet apart from others that use the same servers. Methods raise BrokerAway.
     """
@@ -145,13 +146,13 @@ class Broker:
                 except TimeoutError:
                     if not self._arrived:
                         raise
-            if pull.status not in (None, *_NOTHING_THERE) and not self._arrived:
+            if pull.status not in (None, *_NO_MESSAGES) and not self._arrived:
                 raise BrokerAway(f"NATS gives no jobs: status {pull.status}")
         taken, self._arrived = self._arrived[:most], self._arrived[most:]
         return [delivery for message in taken if (delivery := await _delivery(message))]
 
     async def put(self, jobs: Iterable[Job]) -> None:
-        """Put jobs into the stream. It refuses, without a word, those whose host has one already."""
+        """Put jobs into the stream. NATS drops those whose host has a job already, without an error."""
         client = self._available()
         with self._errors():
             for job in jobs:
@@ -172,7 +173,7 @@ class Broker:
         return frozenset(host_of_token(subject.removeprefix(f"{self.stream}.")) for subject in subjects)
 
     async def make_stream(self) -> None:
-        """Make the stream, unless it is there."""
+        """Make the stream, unless it exists."""
         stream = self._available().jetstream(timeout=ANSWER_S)
         with self._errors():
             await self._make_stream(stream)
@@ -183,7 +184,7 @@ class Broker:
             description="Due sources of kzfeed: one job for each host",
             subjects=[f"{self.stream}.*"],
             retention=RetentionPolicy.WORK_QUEUE,
-            # The database is the schedule: jobs that are lost are put in again.
+            # The database is the schedule: the leader puts in again what is lost.
             storage=StorageType.MEMORY,
             discard=DiscardPolicy.NEW,
             max_msgs_per_subject=1,
@@ -216,7 +217,7 @@ class Broker:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Raises errors of the client as BrokerAway. Where no answer came, the next one is not awaited for a while."""
+        """Raises errors of the client as BrokerAway. After a timeout, calls fail at once for `ANSWER_S`."""
         try:
             yield
         except NotFoundError as error:
@@ -234,14 +235,14 @@ class Broker:
             closed = asyncio.Event()
             await self._connect(closed)
             self._connected.set()
-            await closed.wait()  # only after a refusal: other interruptions are bridged by the client
+            await closed.wait()  # only after a refusal: the client itself reconnects after other interruptions
 
     async def _connect(self, closed: asyncio.Event) -> None:
         was_refused = False
 
         async def on_error(error: Exception) -> None:
             nonlocal was_refused
-            # A refusal is followed by the end of the connection, which says less.
+            # After a refusal the connection ends, and that error says less.
             if not (was_refused and isinstance(error, OSError)):
                 self._problem = f"NATS does not answer: {error or type(error).__name__}"
             was_refused |= isinstance(error, nats.errors.Error)

@@ -20,8 +20,8 @@ class JobError(KzfeedError):
 class Job:
     """The due sources of one host: one, or as many as the host allows to be visited at a time.
 
-    The due time of a source is the token of the job. A poll gives the source another one, so a job that was done
-    before fits no longer. No member polls a source before this time.
+    A job holds the due time of each source. A poll changes that time, so members recognise a job that is out of date.
+    No member polls a source before its due time.
     """
 
     host: str
@@ -42,12 +42,12 @@ def token_of(host: str) -> str:
 
 
 def host_of_token(token: str) -> str:
-    """The host of a token."""
+    """The host that `token_of` made this token of."""
     return "" if token == _NO_HOST else unquote(token.replace("/", "."))
 
 
 def written(job: Job) -> bytes:
-    """The content of the message."""
+    """The job as the content of a message."""
     return json.dumps({"sources": [[each.id, milliseconds(each.due_at)] for each in job.sources]}).encode()
 
 

@@ -19,13 +19,13 @@ MOST_WAITING = 500
 TICK = timedelta(seconds=1)
 """The time from one look for due sources to the next, and from one attempt to lead to the next."""
 BUSY_TICK = timedelta(milliseconds=100)
-"""The same while there are jobs."""
+"""The time from one look for due sources to the next while there are jobs."""
 
 log = structlog.get_logger()
 
 
 class Leader:
-    """The leader, in the process of one member. It does nothing while another member leads."""
+    """The part of a member that leads the fleet. It does nothing while another member leads."""
 
     def __init__(self, queue: WorkQueue, broker: Broker) -> None:
         self._queue = queue
@@ -37,7 +37,8 @@ class Leader:
     async def look(self) -> bool:
         """Put due sources into the stream, if this member leads or can lead now. Returns whether there are jobs.
 
-        A leader without the broker gives up, so that a member that has it can lead. Raises DatabaseError.
+        A leader that has no connection to the broker gives up the lead, so that a member that has one can lead. Raises
+        DatabaseError.
         """
         if not self._broker.is_connected:
             await self.give_up()
@@ -76,7 +77,7 @@ class Leader:
             return await self._broker.state()
 
     async def _due_jobs(self, stream: StreamState) -> list[Job]:
-        """Jobs for due sources of hosts that have none in the stream, as many as may wait there."""
+        """Jobs for due sources of hosts without a job in the stream, as many as may still wait there."""
         if stream.waiting > MOST_WAITING // 2:
             return []
         poller, hosts = self._queue.poller, await self._broker.hosts()

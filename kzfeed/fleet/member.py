@@ -18,7 +18,7 @@ from kzfeed.store.leadership import database_identity
 from kzfeed.work_queue import WorkQueue
 
 RETRY = timedelta(seconds=1)
-"""After how long a job is delivered again whose sources could not be claimed because the database did not answer."""
+"""When the database does not answer a claim, the job is delivered again after this time."""
 
 log = structlog.get_logger()
 
@@ -27,20 +27,23 @@ log = structlog.get_logger()
 class FleetQueue(WorkQueue):
     """The queue of a member. While the broker is away, it is the queue in the database alone.
 
-    Every member claims in the database, so a job that comes twice is polled once, and members with and without the
-    broker share the work.
+    Every member claims in the database, so a job that is delivered twice is polled once, and members with and without
+    the broker share the work.
     """
 
     lease: timedelta = SILENCE
     broker: Broker = field(kw_only=True)
     leader: Leader | None = None
-    """The leader that this member is, or would be."""
+    """The part of this member that leads or waits to lead; None before it runs."""
     _deliveries: dict[int, Delivery] = field(default_factory=dict)
     """The jobs that this member has, by the ids of their sources that it polls."""
     _is_away: bool = False
 
     async def due(self, limit: int) -> list[Source]:
-        """Take up to `limit` jobs and claim their sources; more sources only where a host may be visited at once."""
+        """Take up to `limit` jobs and claim their sources.
+
+        There are more than `limit` sources only if a host may have several visits at a time.
+        """
         try:
             deliveries = await self.broker.pull(limit)
         except BrokerAway as error:
@@ -55,9 +58,12 @@ class FleetQueue(WorkQueue):
         return await self._claim(deliveries) if deliveries else []
 
     async def _claim(self, deliveries: Sequence[Delivery]) -> list[Source]:
-        """Claim the sources of jobs. Jobs of which none can be claimed end: the leader puts in again what is due."""
+        """Claim the sources of jobs.
+
+        A job without a source that can be claimed leaves the stream: the leader puts in again what is still due.
+        """
         by_id = {each.id: delivery for delivery in deliveries for each in delivery.job.sources}
-        # This member has them already: the broker did not hear of it in time.
+        # This member polls them already: the broker was told too late, and delivered the job again.
         self._deliveries |= {id_: by_id[id_] for id_ in by_id.keys() & self._sources.keys()}
         now = self.poller.clock()
         try:
@@ -87,7 +93,7 @@ class FleetQueue(WorkQueue):
                 await delivery.keep()
 
     async def done(self, source: Source) -> None:
-        """Say that the poll of the source has ended. A job that another member may have is left to it."""
+        """Say that the poll of the source has ended. A job whose claim has expired stays: another member may have it."""
         is_claimed = self.is_claimed(source)
         await WorkQueue.done(self, source)
         delivery = self._end(source)
@@ -123,10 +129,10 @@ class FleetQueue(WorkQueue):
 
 @asynccontextmanager
 async def membership(poller: Poller, servers: Sequence[str], token: str | None) -> AsyncIterator[FleetQueue]:
-    """The queue of a new member of the fleet of the poller's database. The member can lead, too."""
+    """Queue of a new member, which belongs to the fleet of the poller's database until the end of the block."""
     fleet = await asyncio.to_thread(database_identity, poller.database)
     async with Broker(servers, token, fleet) as broker:
-        with suppress(BrokerAway):  # the queue says so, at the first poll
+        with suppress(BrokerAway):  # the queue logs it when it first asks for jobs
             await broker.make_stream()
         queue = FleetQueue(poller, broker=broker)
         async with leading(queue, broker) as queue.leader:

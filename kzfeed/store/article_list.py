@@ -27,9 +27,9 @@ from kzfeed.store.search.pages import index_query
 from kzfeed.store.value_batches import BODY_BATCH
 
 _FEW = 10_000
-"""So many articles with a tag, or withdrawn ones, can be sorted for each page."""
+"""The most articles with a tag, or withdrawn ones, that are sorted for each page."""
 _FEW_TEXTS = 1_000
-"""So many texts can be searched for each page without the index."""
+"""The most texts that are searched for each page without the index."""
 _FIRST_HITS = 100
 _MOST_HITS = 2_000
 """How many hits of a search are filtered together, at first and at most."""

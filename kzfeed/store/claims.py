@@ -96,10 +96,10 @@ def due_sources(database: Database, *, now: datetime, lease: timedelta, limit: i
 def claim_sources(
     database: Database, wanted: Collection[DueSource], *, now: datetime, owner: str, lease: timedelta
 ) -> list[Source]:
-    """Claim for `owner` those of these sources that still have this due time, until `now + lease`.
+    """Claim for `owner` those of these sources whose due time is still the given one, until `now + lease`.
 
-    Skips sources on hosts that are paused or claimed by another owner. A source that was polled since then is due at
-    another time.
+    Skips sources on hosts that are paused or claimed by another owner. A source that was polled meanwhile has another
+    due time.
     """
     is_held = _is_held(owner, now, lease)
     ids = [each.id for each in wanted]

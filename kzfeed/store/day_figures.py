@@ -1,4 +1,4 @@
-"""Figures by day for charts: articles and polls, of all sources or of the one of this name."""
+"""Figures by day for charts: articles and polls, of all sources or of one."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Connections and transactions on SQLite and PostgreSQL.
 
 What a write transaction has read stays true until it commits, because no other one may change it meanwhile: SQLite has
-one writer at a time (BEGIN IMMEDIATE), and on PostgreSQL advisory locks keep those apart that touch the same things.
+one writer at a time (BEGIN IMMEDIATE), and on PostgreSQL those that touch the same things wait for an advisory lock.
 """
 
 import fcntl
@@ -32,14 +32,14 @@ from kzfeed.text import redacted
 T = TypeVar("T")
 
 WRITER_LOCK = 5_021_747_902
-"""Number of PostgreSQL's advisory lock of writers: one that is alone holds it exclusively, all others share it. Other
+"""Number of PostgreSQL's advisory lock of writers: `write` holds it exclusively, `write_concurrently` shares it. Other
 programs in the same database must not use it."""
 TOUCHED_SPACE = 50_218
 """The first number of the advisory locks on what a write transaction touches. Other programs must not use it either."""
 MOST_TOUCHED = 256
-"""A transaction that touches more is alone: PostgreSQL's table of locks has room for some thousands."""
+"""A transaction that touches more runs alone: PostgreSQL's table of locks has room for some thousands."""
 WRITE_ATTEMPTS = 5
-"""How often a transaction is tried that PostgreSQL ends because of what another one did at the same time."""
+"""How often a transaction is tried that PostgreSQL ends because it conflicts with another one."""
 WRITE_PAUSE_S = 0.02
 _CONFLICTS = {"40001", "40P01", "23505"}  # serialization_failure, deadlock_detected, unique_violation
 _LOCK_TOUCHED = f"""
@@ -105,7 +105,7 @@ class Database:
     def write(self) -> Iterator[sa.Connection]:
         """The only writer: commits at the end of the block, and rolls back if the block raises.
 
-        Whatever is done often is done by `write_concurrently`: on PostgreSQL this one waits for all transactions.
+        On PostgreSQL it waits for all other writers: frequent transactions use `write_concurrently` instead.
 
         Rows that it inserts are counted (`row_counts`). Raises DatabaseFileReplaced if the file of an SQLite database
         is no longer in its place, also when this happens before the commit is done.
@@ -116,7 +116,7 @@ class Database:
             yield connection
 
     def write_concurrently(self, touched: Collection[str], work: Callable[[sa.Connection], T]) -> T:
-        """Return what `work` returns within a write transaction. On PostgreSQL, it runs beside others.
+        """Call `work` in a write transaction, and return what it returns. On PostgreSQL it runs beside other writers.
 
         `touched` names all that it touches: two transactions with a name in common run one after the other. `work` is
         called again, in a new transaction, if PostgreSQL ended the first one for a conflict with another one.
@@ -124,7 +124,7 @@ class Database:
         if self.dialect != "postgresql" or len(touched) > MOST_TOUCHED:
             with self.write() as connection:
                 return work(connection)
-        # The lock of writers first, then the others in order: so no two transactions wait for each other here.
+        # The lock of writers first, then the others in order, so that no two transactions wait for each other here.
         locks = [None, *sorted({zlib.crc32(name.encode()) - 2**31 for name in touched})]
         for attempts_left in reversed(range(WRITE_ATTEMPTS)):
             try:
@@ -134,7 +134,7 @@ class Database:
             except DatabaseError as error:
                 if not attempts_left or sqlstate(error) not in _CONFLICTS:
                     raise
-            # Otherwise it could take the lock back for which the other one has been waiting.
+            # Without a pause it could take the lock again before the transaction that waits for it.
             time.sleep(WRITE_PAUSE_S)
         raise AssertionError("the last attempt returns or raises")
 

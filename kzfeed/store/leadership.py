@@ -13,8 +13,7 @@ from kzfeed.store.heartbeats import Heartbeat, heartbeats
 LEADER_LOCK = 5_021_747_903
 """Number of the advisory lock of the leader. Other programs in the same database must not use it."""
 SILENCE = timedelta(seconds=5)
-"""After how long without a question the server ends the lock: of a leader that was stopped, or whose machine vanished.
-"""
+"""PostgreSQL ends the session of a leader that sends nothing for this time, as when its machine has vanished."""
 
 _LEAD = sa.text(f"SELECT pg_try_advisory_lock({LEADER_LOCK})")
 _STILL_LEAD = sa.text("SELECT true")
@@ -22,7 +21,7 @@ _NAME_SESSION = sa.text(
     "SELECT set_config('application_name', :name, false), (SELECT set_config(name, :milliseconds, false)"
     " FROM pg_settings WHERE name = 'idle_session_timeout')"
 )
-# Both numbers of a lock with one number are unsigned halves of it.
+# pg_locks shows the number of such a lock as two unsigned halves.
 _LEADER = sa.text(
     "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND granted"
     " AND objsubid = 1 AND classid = :high AND objid = :low"
@@ -36,7 +35,7 @@ _IDENTITY = sa.text(
 
 
 class Leadership:
-    """The lock of one member, on a connection of its own: it ends with the connection."""
+    """The lock of the leader, on a connection of its own: it ends with the connection."""
 
     def __init__(self, database: Database, owner: str) -> None:
         self._database = database
@@ -88,7 +87,7 @@ class Member:
 
 def members(connection: sa.Connection, now: datetime) -> list[Member]:
     """The daemons that run, the one that was started first before the others."""
-    # The end of the name of the one that leads.
+    # The name of a session has room only for the end of the name of the leader.
     leader = connection.execute(_LEADER).scalar()
     claim = tables.claims.c
     number = sa.select(claim.claimed_by, sa.func.count()).where(claim.claimed_until > now).group_by(claim.claimed_by)
@@ -101,7 +100,7 @@ def members(connection: sa.Connection, now: datetime) -> list[Member]:
 
 
 def database_identity(database: Database) -> str:
-    """What tells this database apart from all others, also on other servers."""
+    """The identity of this database, unique among all servers."""
     with database.read() as connection:
         server, oid = connection.execute(_IDENTITY).one()
         return f"{server}/{oid}"

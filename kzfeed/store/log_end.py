@@ -1,8 +1,8 @@
 """End of the log of articles: the ids beyond which a transaction that is still open may add articles or changes.
 
 Concurrent transactions of PostgreSQL take their ids in one order and commit in another, so that an article may appear
-before one with a lower id. Whoever read on from the highest id that it found would miss that one. So a transaction
-holds an advisory lock with the last id that was taken before its own, and readers stop there.
+before one with a lower id. A reader that went on from the highest id that it found would miss that one. So each
+transaction holds an advisory lock with the last id that was taken before its own, and readers stop there.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def announce(connection: sa.Connection, table: sa.Table) -> None:
 
 
 def log_end(connection: sa.Connection) -> LogEnd:
-    """The present end of the log. What is read up to it must be read by a later snapshot.
+    """The present end of the log. What is read up to it must be read in a later snapshot.
 
     Raises DatabaseError on a read replica of PostgreSQL, which does not know what is open on its primary server.
     """

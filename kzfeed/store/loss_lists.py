@@ -1,4 +1,4 @@
-"""Pages of the lists of what sources no longer showed or never showed: withdrawals and gaps, the newest first."""
+"""Pages of the lists of withdrawals and of gaps, the newest first."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _article, _gap, _source, _withdrawal = tables.articles.c, tables.gaps.c, tables.
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """A stretch in which a source no longer showed an article, though it showed older ones; `to_at` None: still."""
+    """A time in which a source no longer showed an article, though it showed older ones; `to_at` is None till it ends."""
 
     from_at: datetime
     to_at: datetime | None
@@ -39,7 +39,7 @@ class Withdrawal:
 
 @dataclass(frozen=True, slots=True)
 class NoticedGap:
-    """A stretch that no document of a source covered, and when that was noticed."""
+    """A time span that no document of a source covered, and when that was noticed."""
 
     id: int
     source: str

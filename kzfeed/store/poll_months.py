@@ -1,7 +1,7 @@
 """Partitions of the table `polls` by month (UTC), on PostgreSQL: `polls_2026_12`.
 
-They are made ahead. `polls_default` takes what belongs to no other partition, and `polls_before_2026_12` holds the
-polls that were stored before the table was partitioned.
+They are made before their months begin. `polls_default` takes what belongs to no other partition, and
+`polls_before_2026_12` holds the polls that were stored before the table was partitioned.
 """
 
 import re
@@ -16,7 +16,7 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database, driver_errors, sqlstate
 
 AHEAD = 3
-"""For so many months there are partitions, the present month included."""
+"""How many months have a partition at any time: the present one and those after it."""
 LOCK_TIMEOUT_S = 3
 """How long a change of partitions waits for those who read the table; they, and polls, wait behind it meanwhile."""
 SUMMED_UP = "Its polls are summed up."
@@ -38,10 +38,10 @@ _poll = tables.polls.c
 
 
 def make_ahead(database: Database, now: datetime) -> list[str]:
-    """Make the partitions that lack for this month and the next ones, and return their names.
+    """Make the missing partitions of this month and the next ones, and return their names.
 
-    A month of which `polls_default` holds polls already stays there. None is made by a role that must not, or while
-    another program reads the table for long.
+    A month of which `polls_default` already holds polls gets none. A role that may not change the table makes none, and
+    a partition is left for later while another program reads the table for long.
     """
     with database.read() as connection:
         if not connection.exec_driver_sql(_MAY_CHANGE).scalar():
@@ -56,9 +56,10 @@ def make_ahead(database: Database, now: datetime) -> list[str]:
 
 
 def retire(database: Database, before: datetime) -> str | None:
-    """Drop the first month that is wholly before this time, or give its free room back; return its name.
+    """Drop the oldest partition if its month ended before this time, and return its name.
 
-    A month stays while it has polls to be summed up. Failures and flaws are kept.
+    Polls that failed or had a flaw are kept: a partition that holds some gives back its free space instead. Nothing is
+    done while the month has polls that are not summed up yet.
     """
     with database.read() as connection:
         if not connection.exec_driver_sql(_MAY_CHANGE).scalar():
@@ -115,7 +116,7 @@ def _change(database: Database, work: Callable[[sa.Connection], bool]) -> bool:
 
 
 def _shrink(database: Database, name: str) -> bool:
-    """Give back the room of the rows that were deleted; not if somebody reads the partition for long."""
+    """Give back the space of deleted rows, and return whether that was done: not while others read the partition."""
     try:
         with driver_errors("writing", None), database.engine.connect() as connection:
             connection = connection.execution_options(isolation_level="AUTOCOMMIT")

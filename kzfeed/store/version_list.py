@@ -1,4 +1,4 @@
-"""Pages of the list of changes: later versions of articles as they came, the newest first.
+"""Pages of the list of changes: later versions of articles, those that kzfeed saw last before the others.
 
 Indexes of both tables that hold versions give the order, so that a page costs the same in any archive.
 """
@@ -22,7 +22,7 @@ from kzfeed.store.engine import Database
 MOST_EXAMINED = 150
 """The most versions that are compared for one page."""
 LONGEST_COMPARED = 50_000
-"""Characters of a text above which the size of its change is not known."""
+"""Characters of the longest text of which the size of a change is computed."""
 _TOGETHER = 30
 """How many versions are in memory at a time."""
 

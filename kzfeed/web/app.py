@@ -1,4 +1,4 @@
-"""ASGI application of the archive browser: its pages, its errors, and what stands in front of them."""
+"""ASGI application of the archive browser: its pages, its pages for errors, and the guard in front of them."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The archive as pages read it: a database that the engine keeps from writing, and its search index."""
+"""Archive that the pages show: opened and read, never written."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ STATEMENT_LIMIT = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A database that is only read, and its search index."""
+    """A database that refuses to write, and its search index."""
 
     database: Database
     index: Index

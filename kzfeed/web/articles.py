@@ -16,9 +16,9 @@ from kzfeed.web.list_chart import list_chart
 from kzfeed.web.page import Page, PageRequest, PageRoute
 
 PAGE_SIZE, HITS = 50, 20
-"""How many articles are on a page, and how many of a search, which shows some text of each."""
+"""How many articles a page has, and how many a page of a search, which shows a part of each text."""
 MOST_CHOICES = 100
-"""So many sources are a list to choose from; the name of one among more is typed."""
+"""The most sources that the form offers in a list; where there are more, the name is typed."""
 
 
 def articles(request: PageRequest) -> Page:

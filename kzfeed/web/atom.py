@@ -27,7 +27,7 @@ class FeedPlace:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """That something happened, in plain text. `key` tells it from others of its page, `address` is a path.
+    """Entry of a page's feed that says what happened, in plain text. `key` is unique on its page, `address` is a path.
 
     `updated` is None if the time is not known.
     """

@@ -1,7 +1,7 @@
 """Body of an archived article as harmless HTML: what a publisher wrote, without anything that a browser would load.
 
 nh3 keeps a small list of elements and attributes. Images, sounds, films and embedded pages become links that name the
-publisher's address, so that looking at an article asks nobody else for anything.
+publisher's address, so that reading an article sends no request to another server.
 """
 
 import re
@@ -154,7 +154,7 @@ class _Placeholders:
             self._player = None
             return ""
         if all(_PIXEL.fullmatch(attributes.get(each, "").strip()) for each in ("width", "height")):
-            return ""  # it counts readers
+            return ""  # a tracking pixel
         address = self._address(attributes)
         if name in ("audio", "video"):
             self._player = None if address else name

@@ -1,7 +1,7 @@
 """Texts of the pages in four languages: a TOML file each in `catalogues/`, with the same keys in all.
 
-A text may have places such as `{name}`. A text for a number is a table with a text for each of the language's plural
-forms (Unicode CLDR), and is chosen by the number `n`.
+A text may have placeholders such as `{name}`. A text for a number is a table with a text for each of the language's
+plural forms (Unicode CLDR), and is chosen by the number `n`.
 """
 
 import re
@@ -45,7 +45,7 @@ class Catalogue:
     texts: Mapping[str, Text]
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text with this key, its places filled in. Numbers are written as the language writes them."""
+        """The text with this key, its placeholders filled in. Numbers are written as the language writes them."""
         text = self.texts[key]
         if not isinstance(text, str):
             text = text[_PLURAL_FORM[self.language](int(str(values["n"])))]

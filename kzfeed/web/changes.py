@@ -1,4 +1,4 @@
-"""The list of changes: later versions of articles as they came, the newest first."""
+"""The list of changes: later versions of articles, those that kzfeed saw last before the others."""
 
 from dataclasses import asdict
 from typing import Any

@@ -99,7 +99,7 @@ def rows(diff: RevisionDiff) -> Iterator[Row | Folded]:
 
 
 def _side_by_side(changed: Sequence[Row]) -> Iterator[Row]:
-    """The rows, with paragraphs that went beside those that came in their place."""
+    """The rows, with deleted paragraphs beside those that replaced them."""
     for is_in_both, group in groupby(changed, lambda row: row.older is not None and row.newer is not None):
         together = list(group)
         if is_in_both:
@@ -111,12 +111,12 @@ def _side_by_side(changed: Sequence[Row]) -> Iterator[Row]:
 
 
 def _unchanged(paragraphs: Sequence[str], *, after: bool, before: bool) -> Iterator[Row | Folded]:
-    """A run of unchanged paragraphs that comes after or before changed ones."""
+    """Unchanged paragraphs after or before changed ones: the nearest are shown, the others folded."""
     shown_first = SURROUNDINGS if after else 0
     shown_last = SURROUNDINGS if before else 0
     end = max(len(paragraphs) - shown_last, shown_first)
     folded = paragraphs[shown_first:end]
-    if len(folded) == 1:  # as long as what would stand in its place
+    if len(folded) == 1:  # the line that unfolds it would be as long
         shown_first, folded = shown_first + 1, ()
     yield from map(_same, paragraphs[:shown_first])
     if folded:

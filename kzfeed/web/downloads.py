@@ -1,4 +1,4 @@
-"""Exports of the articles that a page chooses, as JSON Lines or CSV: streamed, and as many as there are.
+"""Exports of the articles that a page chooses, as JSON Lines or CSV: streamed, without a limit on their number.
 
 Articles come page by page, the newest first, so that no statement lasts long. Records of sources are left out.
 """
@@ -31,7 +31,7 @@ def as_csv(request: PageRequest) -> Response:
 
 def _stream(request: PageRequest, make_writer: MakeWriter, media_type: str, name: str) -> Response:
     chosen = choice(request)
-    # The first page before the answer begins: an error can still have a status of its own.
+    # The first page is read before the answer begins, so that an error still has a status of its own.
     first = chosen.page(request, None, BATCH)
     parts = _parts(request, chosen, [row["id"] for row in first], place(first[-1]).key if first else "", make_writer)
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}

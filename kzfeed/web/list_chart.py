@@ -13,11 +13,11 @@ from kzfeed.web.choice import Choice
 from kzfeed.web.page import PageRequest
 
 DAYS = 30
-"""How many days the chart has where the filters name no beginning."""
+"""How many days the chart has if the filters name no first day."""
 MOST_DAYS = 4 * 365
 MOST_INDEXED, MOST_CHECKED, MOST_HITS = 2_000, 150, 100
-"""How many articles are counted where the archive keeps no counts for the filters: those that an index has in order, or
-those of which each is checked; and how many hits of a search."""
+"""The most articles that are counted for filters without kept counts: those that an index has in order, those of which
+each is checked, and hits of a search."""
 
 
 def list_chart(request: PageRequest, chosen: Choice) -> Chart | None:

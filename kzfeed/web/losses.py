@@ -1,4 +1,4 @@
-"""The lists of what sources no longer show and of what they never showed: withdrawals and gaps."""
+"""The lists of withdrawals and of gaps."""
 
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -1,6 +1,6 @@
 """Pages: a view makes a Page of a PageRequest, and PageRoute answers with it as HTML, as JSON or as an Atom feed.
 
-To add a page, write a view and a template, and put a PageRoute into `app.PAGES`.
+To add a page, write a view and a template, and put a PageRoute into the `PAGES` of its module, which `app` collects.
 """
 
 import hashlib
@@ -91,7 +91,7 @@ FileView = Callable[[PageRequest], Response]
 class PageRoute:
     """The addresses of a page: `path` is HTML, `path`.json the data, and `path`.atom a feed where `has_feed` says so.
 
-    `stem` stands before these endings where it is not the path. `files` are views for other endings. `has_script` says
+    `stem` replaces the path before these endings. `files` are views for other endings. `has_script` says
     that the page loads the script for keys; a page with HTML of publishers must not.
     """
 
@@ -106,7 +106,7 @@ class PageRoute:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Everything that all pages need."""
+    """Maker of all pages: it calls their views, and answers with HTML, JSON, a feed or a file."""
 
     archive: Archive
     templates: Environment

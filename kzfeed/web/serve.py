@@ -23,13 +23,13 @@ KEEP_ALIVE_S = 10
 LAST_REQUESTS_S = 5
 """How long requests may still take after a signal to stop."""
 NICENESS = 15
-"""How much the process yields to others of its machine: a page can wait, polls go first."""
+"""How much the process yields to others of its machine (nice(2)): polls are more urgent than pages."""
 
 log = structlog.get_logger()
 
 
 def serve(app: ASGIApp, address: Address, *, behind_proxy: bool) -> None:
-    """Answer requests until a signal. `behind_proxy`: a proxy says where requests are from, and whether by https.
+    """Answer requests until a signal. With `behind_proxy`, headers of a proxy name the client and https.
 
     Raises ListenError if the address cannot be used.
     """
@@ -41,7 +41,7 @@ def serve(app: ASGIApp, address: Address, *, behind_proxy: bool) -> None:
         config = uvicorn.Config(
             app,
             log_config=None,
-            access_log=False,  # who reads what is nobody's business
+            access_log=False,  # no log says who reads what
             server_header=False,
             proxy_headers=behind_proxy,
             forwarded_allow_ips="*" if behind_proxy else None,

@@ -1,4 +1,4 @@
-"""The list of sources, and the page of one source: its health, its rhythm, and why it is polled when it is."""
+"""The list of sources, and the page of one source: its health, its figures, and why its next poll is when it is."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -67,7 +67,7 @@ def _safe(line: SourceLine) -> SourceLine:
 
 
 def _safe_poll(poll: Mapping[str, Any]) -> dict[str, Any]:
-    """The poll, likewise."""
+    """The poll without passwords and control characters in texts of its server."""
     return {**poll, "error": _plain(poll["error"]), "flaw": _plain(poll["flaw"])}
 
 

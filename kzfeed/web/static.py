@@ -1,4 +1,4 @@
-"""Style sheet, script and icon of the pages. Their addresses hold a hash of them, so that browsers keep them."""
+"""Style sheet, script and icon of the pages. Browsers can keep them, because their addresses hold a hash of them."""
 
 import hashlib
 from collections.abc import Mapping
