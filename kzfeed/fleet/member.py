@@ -93,7 +93,7 @@ class FleetQueue(WorkQueue):
                 await delivery.keep()
 
     async def done(self, source: Source) -> None:
-        """Say that the poll of the source has ended. A job whose claim has expired stays: another member may have it."""
+        """Say that the poll of the source has ended. If its claim has expired, another member may have its job."""
         is_claimed = self.is_claimed(source)
         await WorkQueue.done(self, source)
         delivery = self._end(source)
