@@ -93,7 +93,7 @@ class FleetQueue(WorkQueue):
                 await delivery.keep()
 
     async def done(self, source: Source) -> None:
-        """Say that the poll of the source has ended. If its claim has expired, another member may have its job."""
+        """Say that the poll of the source has ended. If the claim has expired, the job is left to other members."""
         is_claimed = self.is_claimed(source)
         await WorkQueue.done(self, source)
         delivery = self._end(source)

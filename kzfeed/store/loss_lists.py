@@ -18,7 +18,10 @@ _article, _gap, _source, _withdrawal = tables.articles.c, tables.gaps.c, tables.
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """A time in which a source no longer showed an article, though it showed older ones. `to_at` None: it has not ended."""
+    """A time in which a source no longer showed an article, though it showed older ones.
+
+    `to_at` is None while it lasts.
+    """
 
     from_at: datetime
     to_at: datetime | None
