@@ -31,7 +31,7 @@ class Connection:
     """Since when the last outage was that the log and the database know of; None after its end."""
     _last_try: datetime | None = None
     _forgiven_at: datetime | None = None
-    """When the failures were found that have been taken back."""
+    """When `_watch` found the failures that were taken back last."""
     _failed_for_it: bool = True
     """Whether a poll has failed for lack of a connection since the last success; perhaps one before the start."""
 
@@ -77,9 +77,9 @@ class Connection:
             log.warning("sources not brought forward, trying again after the next poll", error=str(error))
 
     async def _forgive(self, poll: Poll) -> None:
-        """Take back failures that were no fault of their sources: those that are stored, and later each of the others.
+        """Take back failures that were not the fault of their sources.
 
-        Polls that were judged earlier may be stored later.
+        A failure that was judged before, but is stored later, is taken back when it is stored.
         """
         at, forgiven = self._watch.forgiven_at, self._watch.forgiven
         if at and at == self._forgiven_at:

@@ -13,7 +13,7 @@ from kzfeed.store.poll_days import BATCH, sum_up
 
 TICK = timedelta(seconds=30)
 BATCHES = 20
-"""So many batches of old polls are summed up at a time: 333 polls a second, more than 1,000,000 sources make hourly."""
+"""The most batches of old polls in one run of the job: 333 polls a second. 1,000,000 hourly sources make 278."""
 PARTITIONS_EVERY = timedelta(hours=1)
 TIDY_EVERY = timedelta(hours=1)
 """How often the database is tidied, at a moment without polls."""

@@ -139,7 +139,7 @@ async def _run(
 
 @asynccontextmanager
 async def _work_queue(settings: Settings, polls: Poller) -> "AsyncIterator[WorkQueue]":
-    """The queue of due sources: that of a member where the configuration names a fleet.
+    """The queue of due sources; if the configuration names a fleet, the queue of a member.
 
     Raises ConfigError if this daemon cannot be in a fleet.
     """

@@ -1,6 +1,6 @@
-"""Edits of sources that the database alone has: on PostgreSQL, where the configuration names no sources.
+"""Edits of sources that only the database has: on PostgreSQL, if the configuration names no sources.
 
-Several machines share such a database, so that a file on one of them could not hold the sources of all.
+Several machines may share such a database, which a file on one of them could not serve.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,9 +29,9 @@ def are_edited(settings: "Settings") -> bool:
 
 
 def add(session: Session, listed: "Sequence[ListedSource]", name: str | None = None) -> "Added":
-    """Add sources, except those whose address is there already, also where the list itself has it twice.
+    """Add sources, except those whose address the database has, or the list has before.
 
-    Their folders are left out. Raises UsageError where `name`, which the user gave, is that of another source.
+    Their folders are left out. Raises UsageError if `name`, which the user gave, is that of another source.
     """
     from kzfeed.clock import utc_now
     from kzfeed.config.edit import Added
@@ -56,7 +56,7 @@ def add(session: Session, listed: "Sequence[ListedSource]", name: str | None = N
 
 
 def set_values(session: Session, names: Sequence[str], changes: Mapping[str, Any]) -> dict[str, None]:
-    """Change settings of sources; None takes a setting away. The names, as those of no file. Raises UsageError."""
+    """Change settings of sources; None removes a setting. Returns the names, without files. Raises UsageError."""
     from kzfeed.cli.source_edits import listed_source
     from kzfeed.clock import utc_now
     from kzfeed.reload import change
@@ -72,7 +72,7 @@ def set_values(session: Session, names: Sequence[str], changes: Mapping[str, Any
 
 
 def remove(session: Session, names: Sequence[str]) -> dict[str, None]:
-    """Remove sources. Their articles stay. The names, as those of no file. Raises UsageError."""
+    """Remove sources; their articles stay. Returns the names, without files. Raises UsageError."""
     from kzfeed.store import sources
 
     with session.database(migrate=False) as database:
@@ -90,7 +90,7 @@ def _loaded(database: "Database", names: Sequence[str]) -> "list[Source]":
 
 
 def _names_by_address(database: "Database", listed: "Sequence[ListedSource]") -> dict[object, str]:
-    """The name of each stored source, by its address, on the hosts of these."""
+    """The names of stored sources on the hosts of these, by address."""
     from kzfeed.store import sources
 
     found = sources.load_of_hosts(database, {host_of(source.url) for source in listed})

@@ -1,4 +1,4 @@
-"""The command `fleet status`: the members of a fleet, and how far they are."""
+"""The command `fleet status`: the members of a fleet, its jobs, and how far it is behind."""
 
 from datetime import timedelta
 

@@ -11,7 +11,7 @@ from kzfeed.errors import UsageError
 if TYPE_CHECKING:
     from kzfeed.cli.options import Session
     from kzfeed.config.settings import Settings
-    from kzfeed.web.app import Access
+    from kzfeed.web.app import ReaderAccess
     from kzfeed.web.serve import Address
 
 
@@ -65,9 +65,9 @@ def _require_packages() -> None:
         raise UsageError(f"the pages need more packages: install kzfeed[web] ({error})") from error
 
 
-def _access(settings: "Settings", address: "Address") -> "Access":
+def _access(settings: "Settings", address: "Address") -> "ReaderAccess":
     """Who may enter. Raises UsageError where other machines could read the archive unasked."""
-    from kzfeed.web.app import Access
+    from kzfeed.web.app import ReaderAccess
     from kzfeed.web.passwords import parse_passwords
 
     web, host = settings.web, None if isinstance(address, Path) else address[0]
@@ -78,9 +78,9 @@ def _access(settings: "Settings", address: "Address") -> "Access":
         )
     hosts = (*web.hosts, host) if host else web.hosts
     if web.passwords is None:
-        return Access(hosts)
+        return ReaderAccess(hosts)
     file = settings.folder / web.passwords
-    return Access(hosts, parse_passwords(file.read_text("utf-8"), str(file)).may_enter)
+    return ReaderAccess(hosts, parse_passwords(file.read_text("utf-8"), str(file)).may_enter)
 
 
 def _is_loopback(host: str) -> bool:

@@ -41,8 +41,8 @@ class FeedHead:
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
-    """That something happened to what the archive holds: when, and where it is shown."""
+class NoticeEntry:
+    """Entry of a feed that says what happened to the archive, when, and where a page shows it."""
 
     id: str
     title: str
@@ -70,13 +70,13 @@ def writer(stream: BinaryIO, head: FeedHead) -> Iterator[Write]:
     stream.write(b"</feed>\n")
 
 
-def notices(head: FeedHead, notices: Sequence[Notice]) -> bytes:
+def notices(head: FeedHead, notices: Sequence[NoticeEntry]) -> bytes:
     """The feed of these notices."""
     entries = (part for notice in notices for part in _notice(notice))
     return "".join([*_head(head), *entries, "</feed>\n"]).encode()
 
 
-def _notice(notice: Notice) -> Iterator[str]:
+def _notice(notice: NoticeEntry) -> Iterator[str]:
     yield "<entry>\n"
     yield _element("id", notice.id)
     yield _element("title", notice.title, type="text")

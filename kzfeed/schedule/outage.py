@@ -39,7 +39,7 @@ _ODD_ANSWERS: tuple[FailureKind, ...] = (
     "forbidden-address",
 )
 _REFUSALS = (403, 410)
-"""What a network may answer in the place of all servers. Other errors are more likely to be those of servers."""
+"""Statuses that a network may answer in place of all servers. Other errors are more likely from the servers."""
 _NO_CONNECTION = "this machine reaches no host"
 
 
@@ -63,8 +63,9 @@ class OutageWatch:
     reason: str = ""
     """What all hosts have in common, for people."""
     forgiven_at: datetime | None = None
-    """When it last turned out that failures were no fault of their sources, and the ids of these sources."""
+    """When failures were last found not to be the fault of their sources."""
     forgiven: frozenset[int] = frozenset()
+    """The ids of these sources."""
     _answers: dict[str, _Answer] = field(default_factory=dict)
     """The last visit to each host, the earliest first."""
     _signs: Counter[str] = field(default_factory=Counter)
@@ -170,6 +171,6 @@ def _sign_of(source: Source, visit: VisitResult, *, is_offline: bool) -> str | N
 
 
 def _likeness(head: ResponseHead) -> str:
-    """What the heads of all answers of one server have in common: the names of their fields, and its own name."""
+    """A hash of what all responses of a server share: the names of their header fields, and the value of Server."""
     names = [b"%b %b" % (name.lower(), value if name.lower() == b"server" else b"") for name, value in head.fields]
     return hashlib.sha256(b"\n".join(names)).hexdigest()[:8]

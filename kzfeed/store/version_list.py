@@ -31,7 +31,7 @@ _FORMER = tables.revisions.alias("former")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class VersionPlace:
     """The place of a version in the list."""
 
     seen_at: datetime
@@ -44,25 +44,25 @@ class Place:
         return f"{milliseconds(self.seen_at)}:{self.article_id}:{self.revision}"
 
 
-def parse_place(key: str) -> Place:
+def parse_place(key: str) -> VersionPlace:
     """The place with this key. Raises UsageError if it is no key."""
     match = re.fullmatch(r"(-?\d{1,15}):(\d{1,18}):(\d{1,9})", key, re.ASCII)
     if not match:
         raise UsageError(f"{key!r} is not the key of a version")
     try:
-        return Place(instant_of(int(match[1])), int(match[2]), int(match[3]))
+        return VersionPlace(instant_of(int(match[1])), int(match[2]), int(match[3]))
     except OverflowError:
         raise UsageError(f"{key!r} is not the key of a version: no calendar has its date") from None
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ListedChange:
     """A later version of an article: which source showed it when, its title and the one before, and how much changed.
 
     `size` is None if a text is longer than `LONGEST_COMPARED`, `former_title` if the archive lacks the version before.
     """
 
-    place: Place
+    place: VersionPlace
     url_hash: str
     url: str | None
     source: str
@@ -78,25 +78,25 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ChangePage:
     """Some changes in their order, and the place after which the list goes on; None at its end.
 
     `examined_to` is the time of the last version that was looked at.
     """
 
-    changes: Sequence[Change]
-    after: Place | None
+    changes: Sequence[ListedChange]
+    after: VersionPlace | None
     examined_to: datetime | None
 
 
-def changes(database: Database, after: Place | None, limit: int, least: int = 0) -> Page:
+def changes(database: Database, after: VersionPlace | None, limit: int, least: int = 0) -> ChangePage:
     """The next changes after a place, at most `limit`, of at least `least` characters; those of unknown size too.
 
     At most `MOST_EXAMINED` versions are looked at, so that a page may have fewer changes although more follow.
     """
     wanted = MOST_EXAMINED if least else limit
-    found: list[Change] = []
-    place: Place | None = None
+    found: list[ListedChange] = []
+    place: VersionPlace | None = None
     with database.read() as connection:
         for change in islice(_changes(connection, after, wanted), wanted):
             place = change.place
@@ -105,30 +105,30 @@ def changes(database: Database, after: Place | None, limit: int, least: int = 0)
             if len(found) == limit:
                 break
         is_end = place is None or next(_places(connection, place, 1), None) is None
-    return Page(found, None if is_end else place, None if place is None else place.seen_at)
+    return ChangePage(found, None if is_end else place, None if place is None else place.seen_at)
 
 
-def _changes(connection: sa.Connection, after: Place | None, most: int) -> Iterator[Change]:
+def _changes(connection: sa.Connection, after: VersionPlace | None, most: int) -> Iterator[ListedChange]:
     places = _places(connection, after, most)
     while part := list(islice(places, _TOGETHER)):
         ids = {place.article_id for place in part}
         read = {
-            Place(row.seen_at, row.article_id, row.revision): row
+            VersionPlace(row.seen_at, row.article_id, row.revision): row
             for query in (_NEWEST.where(_article.id.in_(ids)), _OLDER.where(_older.article_id.in_(ids)))
             for row in connection.execute(query)
         }
         yield from (_change(place, read[place]) for place in part)
 
 
-def _places(connection: sa.Connection, after: Place | None, most: int) -> Iterator[Place]:
+def _places(connection: sa.Connection, after: VersionPlace | None, most: int) -> Iterator[VersionPlace]:
     """The next places after this one, the newest first."""
     newest = sa.select(_article.revision_seen_at, _article.id, _article.revision)
     older = sa.select(_older.seen_at, _older.article_id, _older.revision)
-    lists = [(Place(*row) for row in connection.execute(_next(query, after, most))) for query in (newest, older)]
+    lists = [(VersionPlace(*row) for row in connection.execute(_next(query, after, most))) for query in (newest, older)]
     return heapq.merge(*lists, reverse=True)
 
 
-def _next(query: sa.Select[Any], after: Place | None, most: int) -> sa.Select[Any]:
+def _next(query: sa.Select[Any], after: VersionPlace | None, most: int) -> sa.Select[Any]:
     seen_at, article_id, revision = query.selected_columns
     # The number as text of the statement: a partial index does not fit a parameter.
     query = query.where(revision > sa.literal_column("1"))
@@ -172,10 +172,10 @@ _OLDER = (
 )
 
 
-def _change(place: Place, row: Any) -> Change:
+def _change(place: VersionPlace, row: Any) -> ListedChange:
     is_known = row.text is not None and row.former_text is not None
     size = change_size(f"{row.former_title}\n{row.former_text}", f"{row.title}\n{row.text}") if is_known else None
-    return Change(
+    return ListedChange(
         *(place, row.url_hash, row.url, row.source, row.title, row.former_title),
         *(row.language, row.published_at, size),
     )

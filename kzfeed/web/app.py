@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from kzfeed.errors import DatabaseError, StatementTimeout, UsageError
 from kzfeed.store.search.index import IndexUnusable
-from kzfeed.web import article, articles, changes, comparison, losses, sources
+from kzfeed.web import article, articles, changes, comparison, sources, withdrawals_and_gaps
 from kzfeed.web.archive import Archive
 from kzfeed.web.catalogue import load_catalogues
 from kzfeed.web.guard import LOOPBACK, Guard, MayEnter
@@ -29,7 +29,7 @@ MOST_THREADS = 8
 RETRY_AFTER_S = 5
 
 PAGES: tuple[PageRoute, ...] = tuple(
-    page for module in (articles, comparison, article, changes, losses, sources) for page in module.PAGES
+    page for module in (articles, comparison, article, changes, withdrawals_and_gaps, sources) for page in module.PAGES
 )
 
 NAVIGATION = (
@@ -46,18 +46,18 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ReaderAccess:
     """Who may enter: names of this server beside those of the loopback, and the check of passwords."""
 
     hosts: Collection[str] = ()
     may_enter: MayEnter | None = None
 
 
-ANYBODY = Access()
+ANYBODY = ReaderAccess()
 """Whoever can reach the address."""
 
 
-def make_app(archive: Archive, access: Access = ANYBODY) -> ASGIApp:
+def make_app(archive: Archive, access: ReaderAccess = ANYBODY) -> ASGIApp:
     """The application that shows this archive."""
     pages = Pages(archive, environment(NAVIGATION), load_catalogues())
     routes = [*static_routes(), *(route for page in PAGES for route in pages.routes(page))]

@@ -54,7 +54,7 @@ def atom_feed(archive: Archive, article_ids: Sequence[int], place: FeedPlace) ->
 def notice_feed(place: FeedPlace, notices: Sequence[Notice]) -> bytes:
     """The feed of these notices."""
     written = [
-        atom.Notice(
+        atom.NoticeEntry(
             id=uuid5(NAMESPACE_URL, f"{urljoin(place.page, '?')}#{notice.key}").urn,
             title=notice.title,
             updated=notice.updated or EPOCH,

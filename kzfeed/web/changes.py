@@ -5,7 +5,7 @@ from typing import Any
 
 from kzfeed.article.diff import MarkedText, diff_texts
 from kzfeed.errors import UsageError
-from kzfeed.store.version_list import Change, changes, parse_place
+from kzfeed.store.version_list import ListedChange, changes, parse_place
 from kzfeed.web.atom import Notice
 from kzfeed.web.page import Page, PageRequest, PageRoute
 from kzfeed.web.templates import article_address
@@ -50,7 +50,7 @@ def _least(request: PageRequest) -> int:
     return int(typed)
 
 
-def comparison_address(change: Change) -> str:
+def comparison_address(change: ListedChange) -> str:
     """The address of the page that compares the version with the one before it, or shows it where that is missing."""
     number = change.place.revision
     if change.former_title is None:
@@ -58,7 +58,7 @@ def comparison_address(change: Change) -> str:
     return f"{article_address(change.url_hash)}/diff/{number - 1}..{number}"
 
 
-def _headline(change: Change) -> MarkedText | None:
+def _headline(change: ListedChange) -> MarkedText | None:
     """The changed headline with its changes marked; None if it did not change."""
     if not change.is_of_headline or change.former_title is None:
         return None
@@ -71,7 +71,7 @@ def _cut(title: str) -> str:
     return title if len(title) <= _LONGEST_MARKED else f"{title[:_LONGEST_MARKED]}…"
 
 
-def _as_json(change: Change) -> dict[str, Any]:
+def _as_json(change: ListedChange) -> dict[str, Any]:
     values = asdict(change)
     place = values.pop("place")
     return {
@@ -83,7 +83,7 @@ def _as_json(change: Change) -> dict[str, Any]:
     }
 
 
-def _notice(request: PageRequest, change: Change) -> Notice:
+def _notice(request: PageRequest, change: ListedChange) -> Notice:
     t = request.text
     about = [t("changes.seen", source=change.source)]
     if change.is_of_headline:
@@ -99,7 +99,7 @@ def _notice(request: PageRequest, change: Change) -> Notice:
     )
 
 
-def size_text(request: PageRequest, change: Change) -> str:
+def size_text(request: PageRequest, change: ListedChange) -> str:
     """How much changed, in words."""
     if change.size is None:
         return request.text("changes.unknown_size")

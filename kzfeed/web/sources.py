@@ -11,20 +11,20 @@ from kzfeed.explanation import reasons
 from kzfeed.instants import RESOLUTION
 from kzfeed.model.polls import PollOutcome
 from kzfeed.store.day_figures import OUTCOMES, articles_by_day, last_day, polls_by_day
-from kzfeed.store.loss_lists import NoticedGap, gaps_of_source
 from kzfeed.store.queries import last_polls
 from kzfeed.store.source_list import SourceLine, addresses, article_count, source_line, source_list, status_counts
 from kzfeed.store.sources import load_without_addresses
 from kzfeed.store.statistics import Period
+from kzfeed.store.withdrawals_and_gaps import NoticedGap, gaps_of_source
 from kzfeed.text import printable, redacted, without_address
 from kzfeed.web.article_chart import article_chart, day_after, days_to
 from kzfeed.web.atom import Notice
 from kzfeed.web.catalogue import Catalogue
 from kzfeed.web.charts import BandRow, Chart, Series, band_chart, heat_map, stacked_chart
-from kzfeed.web.losses import gap_bands, gap_headings
 from kzfeed.web.page import NotFound, Page, PageRequest, PageRoute
 from kzfeed.web.statements import reason, sentence
 from kzfeed.web.templates import source_address
+from kzfeed.web.withdrawals_and_gaps import gap_bands, gap_headings
 
 PAGE_SIZE = 50
 MONTH, BARS, YEAR = 30, 45, 365

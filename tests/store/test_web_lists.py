@@ -17,11 +17,11 @@ from kzfeed.store import tables
 from kzfeed.store.day_counts import recount
 from kzfeed.store.day_figures import articles_by_day, last_day, polls_by_day
 from kzfeed.store.engine import Database
-from kzfeed.store.loss_lists import gaps, gaps_of_source, withdrawals
 from kzfeed.store.poll_days import sum_up
 from kzfeed.store.source_list import addresses, article_count, source_line, source_list, status_counts
 from kzfeed.store.statistics import Period
-from kzfeed.store.version_list import LONGEST_COMPARED, MOST_EXAMINED, Place, changes, parse_place
+from kzfeed.store.version_list import LONGEST_COMPARED, MOST_EXAMINED, VersionPlace, changes, parse_place
+from kzfeed.store.withdrawals_and_gaps import gaps, gaps_of_source, withdrawals
 from tests.search.reference import Text
 from tests.store.plans import plans_of
 from tests.store.search_archive import SEEN, add_articles, add_sources
@@ -89,8 +89,8 @@ def pages(read: Callable[[Any], Any]) -> list[Any]:
 
 
 def test_versions_come_in_the_order_in_which_they_were_seen_page_by_page(archive: Database) -> None:
-    places: list[Place] = []
-    after: Place | None = None
+    places: list[VersionPlace] = []
+    after: VersionPlace | None = None
     while True:
         page = changes(archive, after, 1)
         places += [change.place for change in page.changes]
@@ -148,7 +148,7 @@ def test_a_page_looks_at_so_many_versions_and_says_where_to_go_on(archive: Datab
 
     assert all(change.size is None for change in page.changes)
     assert page.after is not None
-    assert changes(archive, page.after, 1).changes[0].place < page.after <= Place(FIRST, 1, 10)
+    assert changes(archive, page.after, 1).changes[0].place < page.after <= VersionPlace(FIRST, 1, 10)
 
 
 @pytest.mark.parametrize("key", ["", "1:2", "1:2:3:4", "x:1:1", "１:1:1", "999999999999999:1:1"])
@@ -266,7 +266,7 @@ def test_polls_by_day_are_the_same_after_they_were_summed_up(archive: Database) 
 
 
 def test_no_page_reads_a_whole_table(archive: Database) -> None:
-    place = Place(FIRST + timedelta(days=2), 8, 3)
+    place = VersionPlace(FIRST + timedelta(days=2), 8, 3)
     key = f"{1714567200000}:8:1"
 
     def read() -> None:

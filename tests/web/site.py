@@ -18,7 +18,7 @@ from selectolax.lexbor import LexborHTMLParser
 from kzfeed.store.engine import Database
 from kzfeed.store.search.pages import open_index
 from kzfeed.store.search.upkeep import catch_up
-from kzfeed.web.app import ANYBODY, Access, make_app
+from kzfeed.web.app import ANYBODY, ReaderAccess, make_app
 from kzfeed.web.archive import STATEMENT_LIMIT, open_archive
 
 
@@ -36,7 +36,7 @@ def index_all(database: Database) -> None:
 
 @contextmanager
 def serving(
-    database: Database, access: Access = ANYBODY, statement_limit: timedelta = STATEMENT_LIMIT
+    database: Database, access: ReaderAccess = ANYBODY, statement_limit: timedelta = STATEMENT_LIMIT
 ) -> Iterator[str]:
     """The address at which the pages of this database are served."""
     with open_archive(url_of(database), statement_limit) as archive, socket.create_server(("127.0.0.1", 0)) as listener:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from kzfeed.errors import UsageError
 from kzfeed.store.engine import Database
 from kzfeed.store.grants import grant, revoke
-from kzfeed.web.app import Access
+from kzfeed.web.app import ReaderAccess
 from kzfeed.web.passwords import parse_passwords, password_line
 from tests.conftest import NewDatabase
 from tests.databases import execute
@@ -36,7 +36,7 @@ def test_a_password_is_asked_for_where_there_is_one(sqlite_database: Database) -
     lines = f"# those who may enter\n{password_line('айгүл', 'p:ä')}\n"
     passwords = parse_passwords(lines, "passwords")
 
-    with serving(sqlite_database, Access(may_enter=passwords.may_enter)) as address:
+    with serving(sqlite_database, ReaderAccess(may_enter=passwords.may_enter)) as address:
         site = Site(sqlite_database, address)
         refused = site.get("/")
         statuses = [site.get("/", Authorization=basic(*each)).status for each in (("айгүл", "x"), ("bob", "p:ä"))]
@@ -89,7 +89,7 @@ def test_without_its_packages_the_command_says_what_to_install(tmp_path: Path) -
 
 
 def test_a_name_that_the_operator_gives_is_answered(sqlite_database: Database) -> None:
-    with serving(sqlite_database, Access(hosts=["archive.example"])) as address:
+    with serving(sqlite_database, ReaderAccess(hosts=["archive.example"])) as address:
         site = Site(sqlite_database, address)
 
         assert site.get("/", Host="Archive.EXAMPLE:443").status == 200
