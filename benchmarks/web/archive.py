@@ -51,6 +51,9 @@ def fill(database: Database, count: int, number_of_sources: int, real: list[str]
         recount(connection)
         last = {"last_polled_at": END, "last_success_at": END, "last_document_at": END, "next_poll_at": END + _HOUR}
         connection.execute(sa.update(tables.sources).values(**last))
+        if database.dialect == "postgresql":
+            newest = "setval(pg_get_serial_sequence('articles', 'id'), max(id))"
+            connection.exec_driver_sql(f"SELECT {newest} FROM articles")
     with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         connection.exec_driver_sql("ANALYZE")
 

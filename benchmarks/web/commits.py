@@ -52,8 +52,12 @@ def _commit(database: Database, chance: random.Random, listed: Sequence[Source],
         for source in chance.sample([*listed], min(POLLS, len(listed)))
     ]
     began = time.perf_counter()
-    commit_polls(database, commits)
-    return (time.perf_counter() - began) * 1000
+    results = commit_polls(database, commits)
+    took = (time.perf_counter() - began) * 1000
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return took
 
 
 @contextmanager

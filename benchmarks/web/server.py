@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class Server:
     port: int
     connection: HTTPConnection
     postgresql: str | None
+    cpu_seconds: dict[int, float] = field(default_factory=dict)
+    """CPU seconds by process, as last seen."""
 
     def ask(self, path: str) -> Asked:
         """Ask for a page. Raises Broken if it is not 200."""
@@ -48,8 +50,11 @@ class Server:
         return Asked(wall * 1000, (self._cpu() - before) * 1000, len(body))
 
     def _cpu(self) -> float:
-        """CPU seconds of the process, and of those of PostgreSQL."""
-        return sum(_cpu_seconds(each) for each in (self.process.pid, *self._backends()))
+        """CPU seconds of the process, and of those of PostgreSQL that serve or served it."""
+        for each in (self.process.pid, *self._backends()):
+            with suppress(OSError):  # it ended meanwhile
+                self.cpu_seconds[each] = _cpu_seconds(each)
+        return sum(self.cpu_seconds.values())
 
     def _backends(self) -> Sequence[int]:
         if self.postgresql is None:
