@@ -16,7 +16,7 @@ MOST_COMPARED = 20_000
 
 @dataclass(frozen=True, slots=True)
 class ChangeSize:
-    """The numbers of characters that went and that came."""
+    """The numbers of removed characters (`gone`) and of added ones (`new`)."""
 
     gone: int
     new: int

@@ -118,7 +118,7 @@ class _Steps:
     left: int = MOST_STEPS
 
     def take(self, number: int) -> bool:
-        """Take so many steps, if there are as many left."""
+        """Use this number of steps, and return whether as many were left."""
         if number > self.left:
             return False
         self.left -= number

@@ -106,9 +106,9 @@ class WebSettings(_Section):
     hosts: addresses.HostNames = ()
     """Names in its addresses, beside localhost and the loopback addresses."""
     passwords: values.Text | None = None
-    """A file of those who may enter, relative to the folder of kzfeed.toml; None: whoever reaches the address."""
+    """A file of those who may read, relative to the folder of kzfeed.toml; None: all who reach the address may."""
     behind_proxy: values.Flag = False
-    """Whether a proxy asks for passwords, or for what else lets people in."""
+    """Whether a proxy in front of it decides who may read."""
 
 
 class FleetSettings(_Section):
