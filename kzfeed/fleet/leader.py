@@ -34,7 +34,7 @@ class Leader:
         self.stream: StreamState | None = None
         """The jobs in the stream as of the last look; None unless this member leads."""
 
-    async def look(self) -> bool:
+    async def put_due(self) -> bool:
         """Put due sources into the stream, if this member leads or can lead now. Returns whether there are jobs.
 
         A leader that has no connection to the broker gives up the lead, so that a member that has one can lead. Raises
@@ -97,7 +97,7 @@ class Leader:
         while True:
             is_busy = False
             try:
-                is_busy = await self.look()
+                is_busy = await self.put_due()
             except DatabaseError:
                 # The jobs of the daemon meet the same error, and report it.
                 await self.give_up()

@@ -31,7 +31,7 @@ MONTH, BARS, YEAR = 30, 45, 365
 """The lengths of periods that end today, in days."""
 
 
-def source_page_list(request: PageRequest) -> Page:
+def list_of_sources(request: PageRequest) -> Page:
     """The page of sources, in the order of their names."""
     database, period = request.archive.database, days_to(request.now.date(), MONTH)
     after, status = request.argument("after"), request.argument("status")
@@ -218,6 +218,6 @@ def _gaps_chart(t: Catalogue, gaps: Sequence[NoticedGap], year: Period, name: st
 
 
 PAGES = (
-    PageRoute("/sources", source_page_list, "sources.html", has_feed=True),
+    PageRoute("/sources", list_of_sources, "sources.html", has_feed=True),
     PageRoute("/sources/{name:path}", source_page, "source.html"),
 )
