@@ -13,7 +13,7 @@ from threading import Thread
 
 from playwright.sync_api import Browser, sync_playwright
 
-INSTALLER = "KZFEED_TEST_BROWSER_INSTALLER"
+INSTALLER = "CHROMIUM_INSTALLER"
 """Variable with the id of the process that is installing Chromium while other checks run (.ci/run)."""
 _SWITCHES = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage"),
