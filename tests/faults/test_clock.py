@@ -45,7 +45,7 @@ class Clock:
         """Advance the clock; the number of polls that follow."""
         before = len(daemon.named("poll"))
         self.set(self._ahead + seconds)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline and len(daemon.named("poll")) - before < expected:
             time.sleep(0.02)
         time.sleep(0.5)  # ten ticks, in which any further polls would come
