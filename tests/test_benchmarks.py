@@ -89,7 +89,6 @@ def test_the_benchmark_of_search_measures_every_kind_of_query(capsys: pytest.Cap
     assert len(lines) == 14
 
 
-@pytest.mark.skip(reason="on a busy machine a page takes more than its 2 s: run `python -m benchmarks.web`")
 @pytest.mark.slow
 def test_the_benchmark_of_pages_measures_every_kind_and_the_commits_beside(capsys: pytest.CaptureFixture[str]) -> None:
     assert web.main(["--articles", "1000", "--sources", "2", "--asked", "2", "--rounds", "1"]) == 0

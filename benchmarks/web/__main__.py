@@ -61,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with serving(url, folder) as server:
             for name, kind in by_name.items():
                 say(_row(name, kind, server, options.asked))
-            say("", f"memory of kzfeed web: {server.peak_mb():.0f} MB at most", "")
+            memory = f"memory of kzfeed web: {server.peak_mb():.0f} MB at most"
+            say("", f"{memory}; {len(server.late)} answers took too long and were asked for again", "")
             heavy = [by_name[name].path(random.Random(number)) for name in HEAVY for number in range(20)]
             say(*slowdown(database, server.port, heavy, options.rounds))
     return 0

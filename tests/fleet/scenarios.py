@@ -165,17 +165,15 @@ def member_lost(folder: Path, url: str, broker: Brokers, *, stopped_s: float = 1
             time.sleep(stopped_s)
             seen = len(stopped.events)
             stopped.process.send_signal(signal.SIGCONT)
-            again = time.monotonic()
             stopped.wait_for("poll", after=seen, timeout=60)
+            within(120, lambda: {each.host for each in web.requests if each.at > lost_at} == set(hosts))
             requests = list(web.requests)
             # Polls end quickly now, so that none is cancelled when the members stop.
             web.answer = lambda request: replace(answer(request), delay=0)
             web.wait_for_requests(len(requests) + len(hosts), timeout=60)
             running.stop()
             asked_twice = len(web.requests) - stored_polls(url)
-    slowest = max(
-        min((r.at for r in requests if r.host == host and r.at > lost_at), default=again + 99) for host in hosts
-    )
+    slowest = max(min(each.at for each in requests if each.host == host and each.at > lost_at) for host in hosts)
     return Loss(slowest - lost_at, asked_twice, in_flight, early_visits(requests, slow_s))
 
 
