@@ -1,6 +1,6 @@
 """Instants as kzfeed stores and writes them: in UTC, in whole milliseconds."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RESOLUTION = timedelta(milliseconds=1)
@@ -42,3 +42,12 @@ def instant_of(milliseconds: int) -> datetime:
 def iso_text(instant: datetime) -> str:
     """The instant as text (ISO 8601): `2022-01-11T17:39:03.000Z`."""
     return instant.astimezone(UTC).isoformat("T", "milliseconds").replace("+00:00", "Z")
+
+
+def json_text(value: object) -> str:
+    """The text of an instant or of a day in JSON (ISO 8601). Raises TypeError for other values."""
+    if isinstance(value, datetime):
+        return iso_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"no JSON for {type(value).__name__}")

@@ -22,6 +22,7 @@ from kzfeed.config.load import load
 from kzfeed.config.settings import Settings
 from tests.etiquette.program import within
 from tests.fork_server import clean_environment
+from tests.pods import assert_restricted
 
 PROJECT = Path(__file__).parent.parent
 DEPLOY = PROJECT / "deploy"
@@ -291,19 +292,8 @@ def test_the_namespace_comes_before_what_is_in_it() -> None:
 
 def test_the_pod_keeps_the_restricted_pod_security_standard() -> None:
     pod = objects()["Deployment"]["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
     assert objects()["Namespace"]["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert not {"hostNetwork", "hostPID", "hostIPC"} & pod.keys()
-    kinds = {kind for volume in pod["volumes"] for kind in volume.keys() - {"name"}}
-    assert kinds <= {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
-    assert (pod["enableServiceLinks"], pod["automountServiceAccountToken"]) == (False, False)
+    assert_restricted(pod)
 
 
 def test_the_pod_has_the_user_and_the_volume_of_the_image_and_one_daemon_at_a_time() -> None:

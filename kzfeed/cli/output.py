@@ -3,12 +3,12 @@
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kzfeed.cli import terminal
-from kzfeed.instants import iso_text
+from kzfeed.instants import json_text
 from kzfeed.text import json_line, plural, printable, printable_lines, without_address
 
 if TYPE_CHECKING:
@@ -42,15 +42,7 @@ def print_labelled(label: str, sentence: str) -> None:
 
 def print_json(value: Any) -> None:
     """Print the value as one line of JSON, with times in ISO 8601."""
-
-    def as_text(other: object) -> str:
-        if isinstance(other, datetime):
-            return iso_text(other)
-        if isinstance(other, date):
-            return other.isoformat()
-        raise TypeError(f"no JSON for {type(other).__name__}")
-
-    print(json_line(value, default=as_text))
+    print(json_line(value, default=json_text))
 
 
 def poll_line(report: "PollReport") -> str:

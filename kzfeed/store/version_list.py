@@ -4,7 +4,6 @@ Indexes of both tables that hold versions give the order, so that a page costs t
 """
 
 import heapq
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +13,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.article.change_size import ChangeSize, change_size
-from kzfeed.errors import UsageError
-from kzfeed.instants import instant_of, milliseconds
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.list_keys import list_key, parse_list_key
 
 MOST_EXAMINED = 150
 """The most versions that are compared for one page."""
@@ -41,18 +39,12 @@ class VersionPlace:
     @property
     def key(self) -> str:
         """The text from which `parse_place` makes this place again."""
-        return f"{milliseconds(self.seen_at)}:{self.article_id}:{self.revision}"
+        return list_key(self.seen_at, self.article_id, self.revision)
 
 
 def parse_place(key: str) -> VersionPlace:
     """The place with this key. Raises UsageError if it is no key."""
-    match = re.fullmatch(r"(-?\d{1,15}):(\d{1,18}):(\d{1,9})", key, re.ASCII)
-    if not match:
-        raise UsageError(f"{key!r} is not the key of a version")
-    try:
-        return VersionPlace(instant_of(int(match[1])), int(match[2]), int(match[3]))
-    except OverflowError:
-        raise UsageError(f"{key!r} is not the key of a version: no calendar has its date") from None
+    return VersionPlace(*parse_list_key(key, "version"))
 
 
 @dataclass(frozen=True, slots=True)

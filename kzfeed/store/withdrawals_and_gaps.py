@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.errors import UsageError
-from kzfeed.instants import instant_of, milliseconds
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.list_keys import list_key, parse_list_key
 
 _article, _gap, _source, _withdrawal = tables.articles.c, tables.gaps.c, tables.sources.c, tables.withdrawals.c
 
@@ -37,7 +37,7 @@ class Withdrawal:
     @property
     def key(self) -> str:
         """The text that `withdrawals` takes to go on after this one."""
-        return f"{milliseconds(self.from_at)}:{self.article_id}:{self.source_id}"
+        return list_key(self.from_at, self.article_id, self.source_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,20 +69,10 @@ def withdrawals(database: Database, after: str | None, limit: int) -> Sequence[W
     )
     columns = _withdrawal.from_at, _withdrawal.article_id, _withdrawal.source_id
     if after is not None:
-        from_at, article_id, source_id = _place(after)
+        from_at, article_id, source_id = parse_list_key(after, "withdrawal")
         is_later_id = sa.or_(columns[1] < article_id, sa.and_(columns[1] == article_id, columns[2] < source_id))
         query = query.where(columns[0] <= from_at, sa.or_(columns[0] < from_at, is_later_id))
     return _read(database, query.order_by(*(column.desc() for column in columns)).limit(limit), Withdrawal)
-
-
-def _place(key: str) -> tuple[datetime, int, int]:
-    match = re.fullmatch(r"(-?\d{1,15}):(\d{1,18}):(\d{1,18})", key, re.ASCII)
-    if not match:
-        raise UsageError(f"{key!r} is not the key of a withdrawal")
-    try:
-        return instant_of(int(match[1])), int(match[2]), int(match[3])
-    except OverflowError:
-        raise UsageError(f"{key!r} is not the key of a withdrawal: no calendar has its date") from None
 
 
 def gaps(database: Database, after: str | None, limit: int) -> Sequence[NoticedGap]:

@@ -6,7 +6,7 @@ To add a page, write a view and a template, and put a PageRoute into the `PAGES`
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from kzfeed.clock import utc_now
 from kzfeed.errors import UsageError
-from kzfeed.instants import iso_text
+from kzfeed.instants import json_text
 from kzfeed.text import json_line
 from kzfeed.web.archive import Archive
 from kzfeed.web.atom import FeedPlace, Notice, atom_feed, notice_feed
@@ -206,15 +206,7 @@ class Pages:
 
 def json_bytes(value: object) -> bytes:
     """The value as JSON, with times in ISO 8601."""
-
-    def as_text(other: object) -> str:
-        if isinstance(other, datetime):
-            return iso_text(other)
-        if isinstance(other, date):
-            return other.isoformat()
-        raise TypeError(f"no JSON for {type(other).__name__}")
-
-    return json_line(value, default=as_text).encode() + b"\n"
+    return json_line(value, default=json_text).encode() + b"\n"
 
 
 def cached(request: Request, body: bytes, media_type: str, *, is_immutable: bool = False) -> Response:

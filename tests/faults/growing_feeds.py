@@ -56,6 +56,11 @@ def etag_of(name: str, version: int) -> str:
     return f'"{name}-{version}"'
 
 
+def unchanged_feed(request: Request) -> Reply:
+    """The response of a server whose feeds never change."""
+    return Reply(304) if request.etag else Reply(200, document("still", 0), etag='"still"')
+
+
 @dataclass
 class GrowingFeeds:
     """Responses of a server with one feed at each path `/NAME`, from version 0 up to version `last`."""

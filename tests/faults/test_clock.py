@@ -12,9 +12,9 @@ import pytest
 
 from tests.conftest import ENGINES
 from tests.databases import Databases
-from tests.faults.growing_feeds import document
+from tests.faults.growing_feeds import document, unchanged_feed
 from tests.faults.processes import Running, configure
-from tests.faults.web_server import FeedServer, Reply, Request
+from tests.faults.web_server import FeedServer, Reply
 
 HOSTS = [f"127.0.10.{number}" for number in range(1, 9)]
 HOUR = 3600.0
@@ -55,15 +55,6 @@ class Clock:
         return len(daemon.named("poll")) - before
 
 
-def unchanged_feeds() -> FeedServer:
-    """Hosts whose feeds never change."""
-
-    def answer(request: Request) -> Reply:
-        return Reply(304) if request.etag else Reply(200, document("s", 0), etag='"s"')
-
-    return FeedServer(answer, HOSTS)
-
-
 def sources(server: FeedServer) -> dict[str, str]:
     return {f"s{number}": f"{url}/feed" for number, url in enumerate(server.addresses.values())}
 
@@ -93,7 +84,7 @@ STEPS = {
 
 def jumping_clock(url: str, folder: Path) -> tuple[dict[str, int], set[str]]:
     """The number of polls after each step, and the warnings of the daemon."""
-    with unchanged_feeds() as server:
+    with FeedServer(unchanged_feed, HOSTS) as server:
         clock = Clock(folder)
         configure(folder, sources(server), every="1h")
         with Running(folder, url, clock.options, command=DAEMON) as daemon:
@@ -109,7 +100,7 @@ def jumping_clock(url: str, folder: Path) -> tuple[dict[str, int], set[str]]:
 def clock_back_meanwhile(folder: Path) -> dict[str, int]:
     """The clock goes back while no daemon runs, and then during polls; the polls within the next interval."""
     url = f"sqlite:///{folder}/kzfeed.db"
-    with unchanged_feeds() as server:
+    with FeedServer(unchanged_feed, HOSTS) as server:
         clock = Clock(folder, ahead=YEAR)
         configure(folder, sources(server), every="1h")
         with Running(folder, url, clock.options, command=DAEMON) as daemon:

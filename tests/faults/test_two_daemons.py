@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.databases import Databases
-from tests.faults.growing_feeds import document
+from tests.faults.growing_feeds import document, unchanged_feed
 from tests.faults.processes import Running, configure, kzfeed
-from tests.faults.web_server import FeedServer, Reply, Request
+from tests.faults.web_server import FeedServer, Reply
 
 HOSTS = [f"127.0.9.{number}" for number in range(1, 11)]
 DAEMON = (sys.executable, "-m", "tests.faults.daemon")
@@ -22,12 +22,7 @@ LEASE = 3.0
 
 @pytest.fixture
 def unchanged_feeds() -> Iterator[FeedServer]:
-    """Hosts whose feeds never change."""
-
-    def answer(request: Request) -> Reply:
-        return Reply(304) if request.etag else Reply(200, document("still", 0), etag='"still"')
-
-    with FeedServer(answer, HOSTS) as server:
+    with FeedServer(unchanged_feed, HOSTS) as server:
         yield server
 
 

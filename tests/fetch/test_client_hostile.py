@@ -92,12 +92,12 @@ def test_names_that_hang_delay_no_other_host() -> None:
 
     def lookup(host: str, port: int) -> list[str]:
         if host.startswith("hangs"):
-            go_on.wait(20)
+            go_on.wait(60)
         return ["127.0.0.1"]
 
-    async def go() -> tuple[list[Outcome], float, list[Outcome]]:
+    async def go() -> tuple[list[Outcome], int, list[Outcome]]:
         # Far fewer places than hosts that hang: looking up a name takes none.
-        async with serve(reply()) as server, fetcher(lookup=lookup, limits=seconds(1.5), max_connections=10) as fetch:
+        async with serve(reply()) as server, fetcher(lookup=lookup, limits=seconds(60), max_connections=10) as fetch:
 
             def visits(kind: str) -> list[asyncio.Task[Outcome]]:
                 hosts = [f"{kind}{number}.example" for number in range(100)]
@@ -105,17 +105,17 @@ def test_names_that_hang_delay_no_other_host() -> None:
 
             hanging = visits("hangs")
             await asyncio.sleep(0)
-            begun = time.monotonic()
             good = await asyncio.gather(*visits("good"))
-            return good, time.monotonic() - begun, await asyncio.gather(*hanging)
+            still_hanging = sum(not visit.done() for visit in hanging)
+            go_on.set()
+            return good, still_hanging, await asyncio.gather(*hanging)
 
     try:
-        good, taken, hanging = asyncio.run(go())
+        good, still_hanging, late = asyncio.run(go())
     finally:
         go_on.set()
-    assert taken < 1
-    assert all(isinstance(outcome, Fetched) for outcome in good)
-    assert {failed(outcome).kind for outcome in hanging} <= {"dns", "timeout"}
+    assert still_hanging == 100
+    assert all(isinstance(outcome, Fetched) for outcome in [*good, *late])
 
 
 def test_a_name_that_hangs_for_the_time_of_connecting_is_a_failure_of_dns() -> None:

@@ -12,6 +12,7 @@ import yaml
 
 from kzfeed.config.load import load
 from tests.fleet.brokers import nats_server
+from tests.pods import assert_restricted
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))["services"]
@@ -71,14 +72,7 @@ def test_the_namespace_comes_before_what_is_in_it_and_restricts_its_pods() -> No
 def test_the_pods_keep_the_restricted_pod_security_standard(workload: dict[str, Any]) -> None:
     pod = workload["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert (pod["enableServiceLinks"], pod["automountServiceAccountToken"]) == (False, False)
+    assert_restricted(pod)
     volumes = {each["name"] for each in pod["volumes"]}
     volumes |= {each["metadata"]["name"] for each in workload["spec"].get("volumeClaimTemplates", [])}
     assert {mount["name"] for mount in container["volumeMounts"]} == volumes

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.faults.growing_feeds import document
+from tests.faults.growing_feeds import unchanged_feed
 from tests.faults.processes import Running, configure, kzfeed
-from tests.faults.web_server import FeedServer, Reply, Request
+from tests.faults.web_server import FeedServer
 from tests.fleet.brokers import Brokers, brokers
 from tests.fleet.scenarios import AWAY
 from tests.server.client import ask
@@ -25,12 +25,7 @@ GAP_S = 0.3
 
 @pytest.fixture
 def web() -> Iterator[FeedServer]:
-    """Hosts whose feeds never change."""
-
-    def answer(request: Request) -> Reply:
-        return Reply(304) if request.etag else Reply(200, document("still", 0), etag='"still"')
-
-    with FeedServer(answer, HOSTS) as server:
+    with FeedServer(unchanged_feed, HOSTS) as server:
         yield server
 
 
