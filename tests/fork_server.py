@@ -72,14 +72,19 @@ class ForkServer:
         stderr: str = os.devnull,
         stdin: str = os.devnull,
         user: User | None = None,
+        module: str = "kzfeed.cli.main",
     ) -> int:
-        """Start `kzfeed ARGUMENTS` in `folder`, with these files as its input and output; its process id."""
+        """Start `kzfeed ARGUMENTS` in `folder`, with these files as its input and output; its process id.
+
+        Another module than kzfeed's has a function `main` too.
+        """
         request = {
             "start": [*map(str, arguments)],
             "folder": str(folder),
             "environment": dict(environment),
             "files": [stdin, stdout, stderr],
             "user": user and asdict(user),
+            "module": module,
         }
         return self._ask(request)
 
@@ -140,9 +145,10 @@ def fork_server() -> ForkServer:
 
 def main() -> None:
     # So that no child has to import them.
+    import alembic.command  # noqa: F401
     import psycopg  # noqa: F401
 
-    from kzfeed import wiring  # noqa: F401
+    from kzfeed import daemon, wiring  # noqa: F401
     from kzfeed.check import discovery  # noqa: F401
     from kzfeed.cli import main as cli  # noqa: F401
     from kzfeed.config import edit, opml  # noqa: F401
@@ -162,8 +168,6 @@ def main() -> None:
 
 
 def _run_kzfeed(request: Mapping[str, Any]) -> NoReturn:
-    from kzfeed.cli import main as cli
-
     status: Any = 0
     try:
         os.setsid()
@@ -178,7 +182,7 @@ def _run_kzfeed(request: Mapping[str, Any]) -> NoReturn:
         if request["user"]:
             _become(User(**request["user"]))
         sys.argv = ["kzfeed", *request["start"]]
-        cli.main()
+        importlib.import_module(request["module"]).main()
     except SystemExit as ending:
         status = ending.code
     except BaseException:  # noqa: BLE001 - the child must never return to the loop of the server

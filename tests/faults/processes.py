@@ -2,12 +2,13 @@
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +16,8 @@ from typing import Any, Self
 from tests.fork_server import clean_environment, fork_server
 
 KZFEED = (sys.executable, "-m", "kzfeed")
+DAEMON = "tests.faults.daemon"
+"""The module of a daemon whose clock and resolver a test controls."""
 FAST = 'host_gap = "0s"\nmin_interval = "0s"'
 
 
@@ -36,40 +39,85 @@ def kzfeed(folder: Path, database_url: str, *arguments: str | Path) -> "subproce
     return fork_server().run(arguments, folder, environment(database_url))
 
 
+class Process:
+    """A process of the fork server, with the methods of `subprocess.Popen` that tests need."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._status: int | None = None
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal, unless its end is known."""
+        if self._status is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def poll(self) -> int | None:
+        """The exit status, negative for a signal; None while it runs."""
+        if self._status is None:
+            self._status = fork_server().wait(self.pid, 0)
+        return self._status
+
+    def wait(self, timeout: float = 60) -> int:
+        """Wait for its end; the exit status."""
+        if self._status is None:
+            self._status = fork_server().wait(self.pid, timeout)
+        assert self._status is not None, f"the process does not end within {timeout:g} s"
+        return self._status
+
+
 class Running:
-    """A running process and the events of its log so far. The end of the context kills it if it still runs."""
+    """A running process and the events of its log so far. The end of the context kills it if it still runs.
+
+    It is a fork of the fork server, so that it need not import what all processes import. `module` has its `main`.
+    """
 
     def __init__(
-        self, folder: Path, database_url: str, *arguments: str | Path, command: Sequence[str] = KZFEED, **options: Any
+        self,
+        folder: Path,
+        database_url: str,
+        *arguments: str | Path,
+        module: str = "kzfeed.cli.main",
+        variables: dict[str, str] | None = None,
     ) -> None:
-        self.process = subprocess.Popen(
-            [*command, *map(str, arguments)],
-            cwd=folder,
-            # Every poll is an event then.
-            env=environment(database_url) | {"KZFEED_LOG_LEVEL": "debug"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            **options,
+        log, written = os.pipe()
+        self.process = Process(
+            fork_server().start(
+                arguments,
+                folder,
+                # Every poll is an event then.
+                environment(database_url) | {"KZFEED_LOG_LEVEL": "debug"} | (variables or {}),
+                stderr=f"/proc/{os.getpid()}/fd/{written}",
+                module=module,
+            )
         )
         self.events: list[dict[str, Any]] = []
         self._changed = threading.Condition()
         self._ended = False
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(log,), daemon=True)
         self._reader.start()
+        # The process opens the pipe itself, so the end to write to stays open here as long as the process runs.
+        threading.Thread(
+            target=_close_at_the_end_of, args=(os.pidfd_open(self.process.pid), written), daemon=True
+        ).start()
 
-    def _read(self) -> None:
-        assert self.process.stderr
-        for line in self.process.stderr:
-            event = json.loads(line) if line.startswith("{") else {"event": "output", "text": line.rstrip("\n")}
-            with self._changed:
-                self.events.append(event | {"at": time.monotonic()})
-                self._changed.notify_all()
+    def _read(self, log: int) -> None:
+        with open(log, encoding="utf-8") as lines:
+            self._follow(lines)
         with self._changed:
             self._ended = True
             self._changed.notify_all()
 
-    def wait_for(self, event: str, *, after: int = 0, timeout: float = 30, **fields: Any) -> int:
+    def _follow(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            event = json.loads(line) if line.startswith("{") else {"event": "output", "text": line.rstrip("\n")}
+            with self._changed:
+                self.events.append(event | {"at": time.monotonic()})
+                self._changed.notify_all()
+
+    def wait_for(self, event: str, *, after: int = 0, timeout: float = 120, **fields: Any) -> int:
         """Wait for this event with these fields, from number `after` on. The number of the event after it."""
 
         def found() -> int | None:
@@ -88,7 +136,7 @@ class Running:
         """All events of this name so far."""
         return [each for each in self.events if each["event"] == event]
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, *, within: float = 10) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, within: float = 60) -> int:
         """Send the signal and wait for the end of the process; its exit status."""
         self.process.send_signal(number)
         status = self.process.wait(within)
@@ -103,8 +151,15 @@ class Running:
             self.process.kill()
         self.process.wait(30)
         self._reader.join(30)
-        assert self.process.stderr
-        self.process.stderr.close()
+
+
+def _close_at_the_end_of(process: int, file: int) -> None:
+    """Close the file when this process ends, which a file descriptor names."""
+    waiting = select.poll()
+    waiting.register(process, select.POLLIN)
+    waiting.poll()
+    os.close(process)
+    os.close(file)
 
 
 class Launcher:

@@ -1,7 +1,6 @@
 """Clock jumps: each source is polled exactly once for each interval that the clock advances."""
 
 import json
-import sys
 import time
 from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
@@ -13,14 +12,13 @@ import pytest
 from tests.conftest import ENGINES
 from tests.databases import Databases
 from tests.faults.growing_feeds import document, unchanged_feed
-from tests.faults.processes import Running, configure
+from tests.faults.processes import DAEMON, Running, configure
 from tests.faults.web_server import FeedServer, Reply
 
 HOSTS = [f"127.0.10.{number}" for number in range(1, 9)]
 HOUR = 3600.0
 INTERVAL = HOUR * (1 + 1 / 30) + 1
 """A source may be late by a thirtieth of its interval."""
-DAEMON = (sys.executable, "-m", "tests.faults.daemon")
 WENT_BACK = "clock went back, schedule moved back with it"
 YEAR = timedelta(days=365).total_seconds()
 
@@ -87,7 +85,7 @@ def jumping_clock(url: str, folder: Path) -> tuple[dict[str, int], set[str]]:
     with FeedServer(unchanged_feed, HOSTS) as server:
         clock = Clock(folder)
         configure(folder, sources(server), every="1h")
-        with Running(folder, url, clock.options, command=DAEMON) as daemon:
+        with Running(folder, url, clock.options, module=DAEMON) as daemon:
             wait_for_polls(daemon, len(HOSTS))
             polls = {
                 step: clock.polls_after(seconds, daemon, expected=times * len(HOSTS))
@@ -103,11 +101,11 @@ def clock_back_meanwhile(folder: Path) -> dict[str, int]:
     with FeedServer(unchanged_feed, HOSTS) as server:
         clock = Clock(folder, ahead=YEAR)
         configure(folder, sources(server), every="1h")
-        with Running(folder, url, clock.options, command=DAEMON) as daemon:
+        with Running(folder, url, clock.options, module=DAEMON) as daemon:
             wait_for_polls(daemon, len(HOSTS))
             assert daemon.stop() == 0
         clock.set(0)
-        with Running(folder, url, clock.options, command=DAEMON) as daemon:
+        with Running(folder, url, clock.options, module=DAEMON) as daemon:
             daemon.wait_for(WENT_BACK)
             polls = {"while nobody ran": clock.polls_after(INTERVAL, daemon, expected=len(HOSTS))}
 

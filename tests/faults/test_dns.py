@@ -1,14 +1,13 @@
 """Hanging DNS look-ups delay no other source, and do not keep the daemon from stopping."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.databases import Databases
 from tests.faults.growing_feeds import document
-from tests.faults.processes import FAST, Running, configure
+from tests.faults.processes import DAEMON, FAST, Running, configure
 from tests.faults.web_server import FeedServer, Reply
 
 NAMES = [f"host{number}.test" for number in range(48)]
@@ -23,8 +22,7 @@ def test_look_ups_that_hang_for_every_second_host_delay_no_other(tmp_path: Path)
         urls = {f"s{number}": f"http://{name}:{port}/s{number}" for number, name in enumerate(NAMES)}
         # The silent look-ups hang for an hour: whoever waited for one of them would not come within a minute.
         configure(tmp_path, urls, every="10m", http=f'{FAST}\ntimeout = "1h"\nconnect_timeout = "1h"')
-        command = (sys.executable, "-m", "tests.faults.daemon")
-        with Running(tmp_path, Databases(tmp_path, "").new("sqlite"), options, command=command) as daemon:
+        with Running(tmp_path, Databases(tmp_path, "").new("sqlite"), options, module=DAEMON) as daemon:
             server.wait_for_requests(len(speaking), timeout=60)
             assert daemon.stop(within=60) == 0
 

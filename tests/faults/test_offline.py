@@ -1,7 +1,6 @@
 """An outage of this machine's own network: when it ends, the sources that failed for it do not wait for their hour."""
 
 import json
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -21,12 +20,11 @@ from kzfeed.store.status import status
 from tests.databases import Databases
 from tests.etiquette.program import within
 from tests.faults.growing_feeds import document
-from tests.faults.processes import FAST, Running, configure
+from tests.faults.processes import DAEMON, FAST, Running, configure
 from tests.faults.web_server import FeedServer, Reply, Request
 from tests.server.client import ask
 
 NAMES = [f"host{number}.test" for number in range(40)]
-DAEMON = (sys.executable, "-m", "tests.faults.daemon")
 GAP = 0.2
 MANY = 200
 SPARED = {(False, 0)}
@@ -99,7 +97,7 @@ def test_the_first_success_after_an_outage_of_our_own_brings_all_sources_forward
         file = configure(tmp_path, urls, every="1h", http=f"{FAST.replace('0s', f'{GAP * 1000:.0f}ms', 1)}")
         with file.open("a") as configuration:
             configuration.write(f'[[sources]]\nname = "often"\nurl = "http://often.test:{port}/often"\nevery = "3s"\n')
-        with Running(tmp_path, databases.new(engine), options, command=DAEMON) as daemon:
+        with Running(tmp_path, databases.new(engine), options, module=DAEMON) as daemon:
             daemon.wait_for("running")
             daemon.wait_for("offline")
             assert {each["error_kind"] for each in daemon.named("poll")} == {"offline"}
@@ -133,7 +131,7 @@ def test_in_an_outage_no_source_is_blamed_few_are_tried_and_nothing_floods_after
     ):
         port = server.addresses["127.0.0.1"].rpartition(":")[2]
         configure(tmp_path, {f"s{n}": f"http://{name}:{port}/{n}" for n, name in enumerate(names)}, every="30m")
-        with Running(tmp_path, url, options, command=DAEMON) as daemon:
+        with Running(tmp_path, url, options, module=DAEMON) as daemon:
             within(60, lambda: len(daemon.named("poll")) >= MANY)
 
             lost.touch()
@@ -193,7 +191,7 @@ def test_a_network_that_says_that_all_feeds_are_gone_retires_none(
         ports = {host: server.addresses[address].rpartition(":")[2] for host, address in hosts.items()}
         urls = {f"s{number}": f"http://{host}:{port}/s{number}" for number, (host, port) in enumerate(ports.items())}
         configure(tmp_path, urls, every="1m")
-        with Running(tmp_path, url, options, command=DAEMON) as daemon:
+        with Running(tmp_path, url, options, module=DAEMON) as daemon:
             for number in range(len(hosts)):
                 daemon.wait_for("poll", source=f"s{number}")
 

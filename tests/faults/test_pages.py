@@ -1,7 +1,6 @@
 """Pages of articles in a running daemon: they come after their polls, and a kill between the two loses none."""
 
 import json
-import sys
 import threading
 from pathlib import Path
 
@@ -12,12 +11,11 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from tests.conftest import ENGINES
 from tests.databases import Databases
-from tests.faults.processes import Running, configure
+from tests.faults.processes import DAEMON, Running, configure
 from tests.faults.web_server import FeedServer, Reply, Request
 
 HOST = "127.0.9.20"
 OPTIONS = json.dumps({"lease": 1, "tick": 0.1})
-DAEMON = (sys.executable, "-m", "tests.faults.daemon", OPTIONS)
 PAGE = "<meta charset=utf-8><div class=post-content>灯塔照亮整条海岸线。</div>".encode()
 
 
@@ -63,12 +61,12 @@ def test_a_page_that_was_being_fetched_when_the_daemon_was_killed_is_fetched_by_
     url = databases.new(engine)
     with FeedServer(answer, [HOST]) as server:
         configured(tmp_path, server)
-        with Running(tmp_path, url, command=DAEMON) as killed:
+        with Running(tmp_path, url, OPTIONS, module=DAEMON) as killed:
             killed.wait_for("poll", outcome="new")
             server.wait_for_requests(3)  # the feed, robots.txt and the page
             killed.process.kill()
         may_answer.set()
-        with Running(tmp_path, url, command=DAEMON) as daemon:
+        with Running(tmp_path, url, OPTIONS, module=DAEMON) as daemon:
             daemon.wait_for("page", outcome="stored")
             assert daemon.stop() == 0
 
@@ -90,7 +88,7 @@ def test_a_daemon_that_is_stopped_during_a_slow_page_ends_in_time_and_leaves_the
     url = databases.new("sqlite")
     with FeedServer(answer, [HOST]) as server:
         configured(tmp_path, server)
-        with Running(tmp_path, url, command=DAEMON) as daemon:
+        with Running(tmp_path, url, OPTIONS, module=DAEMON) as daemon:
             server.wait_for_requests(3)
             assert daemon.stop(within=10) == 0
         may_answer.set()
@@ -114,7 +112,10 @@ def test_two_daemons_on_one_postgresql_fetch_each_page_once(databases: Databases
     url = databases.new("postgresql")
     with FeedServer(answer, [HOST]) as server:
         configured(tmp_path, server)
-        with Running(tmp_path, url, command=DAEMON) as first, Running(tmp_path, url, command=DAEMON) as second:
+        with (
+            Running(tmp_path, url, OPTIONS, module=DAEMON) as first,
+            Running(tmp_path, url, OPTIONS, module=DAEMON) as second,
+        ):
             server.wait_for_requests(14)
             assert (first.stop(), second.stop()) == (0, 0)
         paths = [request.path for request in server.requests if request.path.endswith(".html")]

@@ -14,7 +14,7 @@ from kzfeed.service_manager import ServiceManager
 from kzfeed.store.engine import Database
 from tests.etiquette.program import within
 from tests.faults.growing_feeds import document
-from tests.faults.processes import KZFEED, Running, configure, kzfeed
+from tests.faults.processes import Running, configure, kzfeed
 from tests.faults.web_server import FeedServer, Reply
 
 HOST = "127.0.11.40"
@@ -76,8 +76,7 @@ def feed() -> Iterator[str]:
 
 
 def daemon(folder: Path, url: str, manager: Socket) -> Running:
-    variables = (f"NOTIFY_SOCKET={manager.address}", "KZFEED_LOG_LEVEL=debug")
-    return Running(folder, url, "run", command=("/usr/bin/env", *variables, *KZFEED))
+    return Running(folder, url, "run", variables={"NOTIFY_SOCKET": manager.address})
 
 
 def test_systemd_hears_of_the_start_the_polls_reloads_and_the_stop(

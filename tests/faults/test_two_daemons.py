@@ -2,7 +2,6 @@
 
 import json
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -12,11 +11,10 @@ import pytest
 
 from tests.databases import Databases
 from tests.faults.growing_feeds import document, unchanged_feed
-from tests.faults.processes import Running, configure, kzfeed
+from tests.faults.processes import DAEMON, Running, configure, kzfeed
 from tests.faults.web_server import FeedServer, Reply
 
 HOSTS = [f"127.0.9.{number}" for number in range(1, 11)]
-DAEMON = (sys.executable, "-m", "tests.faults.daemon")
 LEASE = 3.0
 
 
@@ -89,8 +87,8 @@ def test_a_poll_that_outlasts_its_lease_keeps_its_claim(databases: Databases, tm
         configure(tmp_path, sources(slow), every="1h")
         options = json.dumps({"lease": LEASE})
         with (
-            Running(tmp_path, url, options, command=DAEMON) as holder,
-            Running(tmp_path, url, options, command=DAEMON) as other,
+            Running(tmp_path, url, options, module=DAEMON) as holder,
+            Running(tmp_path, url, options, module=DAEMON) as other,
         ):
             other.wait_for("running")
             holder.wait_for("running")

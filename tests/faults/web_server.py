@@ -62,16 +62,16 @@ class FeedServer:
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(60)
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
-    def wait_for_requests(self, count: int, *, timeout: float = 30) -> None:
+    def wait_for_requests(self, count: int, *, timeout: float = 120) -> None:
         """Wait until this many requests have been received in all."""
         with self._asked:
             assert self._asked.wait_for(lambda: len(self.requests) >= count, timeout), f"{len(self.requests)} requests"
@@ -83,11 +83,11 @@ class FeedServer:
             for server in self._listening:
                 server.close()
 
-        asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(close(), self._loop).result(60)
 
     def accept(self) -> None:
         """Accept connections again, if `port` is given at the same one."""
-        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(60)
 
     async def _listen(self) -> None:
         self._listening = [await asyncio.start_server(self._handle, host, self.port) for host in self.hosts]

@@ -1,7 +1,6 @@
 """Health, readiness and metrics of a daemon, when all is well and when it is not."""
 
 import json
-import sys
 import threading
 import time
 from collections import Counter
@@ -19,10 +18,9 @@ from kzfeed.store.engine import Database
 from tests.databases import execute
 from tests.etiquette.program import within
 from tests.etiquette.recording_server import Answer, RecordedRequest, Reply, recording
-from tests.faults.processes import FAST, Running, configure, kzfeed
+from tests.faults.processes import DAEMON, FAST, Running, configure, kzfeed
 from tests.server.client import Told, ask
 
-DAEMON = (sys.executable, "-m", "tests.faults.daemon")
 WATCHED = Watched("poll due sources", timedelta(minutes=2))
 NOBODY = {"nobody": "http://127.0.0.1:1/"}
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -137,7 +135,7 @@ def test_a_scheduler_that_is_stuck_is_not_healthy_until_it_goes_on(sqlite_databa
     blocked, listen = tmp_path / "blocked", tmp_path / "monitors.sock"
     configure(tmp_path, NOBODY)
     options = {"tick": 0.05, "listen": str(listen), "stuck_after": 1.5, "blocked": str(blocked)}
-    with Running(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", json.dumps(options), command=DAEMON) as daemon:
+    with Running(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", json.dumps(options), module=DAEMON) as daemon:
         daemon.wait_for("running")
         within(30, lambda: ask(listen, "/healthz").status == 200)
 
