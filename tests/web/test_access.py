@@ -125,19 +125,22 @@ def test_the_command_serves_a_unix_socket_until_a_signal(sqlite_database: Databa
 def test_both_engines_show_the_same_pages_and_a_slow_query_is_a_page_that_says_so(database: Database) -> None:
     fill(database)
     index_all(database)
-    with serving(database, statement_limit=timedelta(seconds=0.5)) as address:
+    with serving(database) as address:
         site = Site(database, address)
         listed = site.get("/articles.json?changed=1").json["articles"]
         found = site.get("/?q=灯塔的故事")
         article = site.get(f"/a/{listed[0]['url_hash'][:16]}")
-        assert (len(listed), found.text.count("<mark>"), article.status) == (4, 9, 200)
-        if database.dialect == "postgresql":
+    assert (len(listed), found.text.count("<mark>"), article.status) == (4, 9, 200)
+    if database.dialect == "postgresql":
+        with serving(database, statement_limit=timedelta(seconds=0.5)) as address:
+            site = Site(database, address)
             with database.engine.begin() as connection:
                 connection.execute(sa.text("LOCK TABLE articles IN ACCESS EXCLUSIVE MODE"))
                 slow = site.get("/")
             assert (slow.status, slow.headers["retry-after"]) == (503, "5")
             assert "This took too long" in slow.visible
-        assert site.get("/").status == 200
+            # On a busy machine the page may take longer than the limit without a lock, too.
+            assert any(site.get("/").status == 200 for _ in range(60))
 
 
 def test_a_file_that_takes_the_place_of_the_database_is_shown_after_one_failure(

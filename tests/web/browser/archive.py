@@ -75,19 +75,19 @@ def _item(number: int, link: str, body: str, word: str) -> str:
 
 @dataclass(frozen=True)
 class Articles:
-    """Addresses of article pages: all of them, and those with former versions."""
+    """Addresses of article pages: the hostile ones, which all have former versions, and every fourth of the others."""
 
-    every: Sequence[str]
     revised: Sequence[str]
+    others: Sequence[str]
 
 
 def articles(database: Database) -> Articles:
     column = tables.articles.c
     with database.read() as connection:
         rows = connection.execute(sa.select(column.url_hash, column.revision).order_by(column.id)).all()
-    return Articles(
-        [f"/a/{row.url_hash[:16]}" for row in rows], [f"/a/{row.url_hash[:16]}" for row in rows if row.revision > 1]
-    )
+    revised = [f"/a/{row.url_hash[:16]}" for row in rows if row.revision > 1]
+    others = [f"/a/{row.url_hash[:16]}" for row in rows if row.revision == 1]
+    return Articles(revised, others[::4])
 
 
 def page_types(found: Articles) -> Iterator[tuple[str, str]]:
@@ -99,7 +99,7 @@ def page_types(found: Articles) -> Iterator[tuple[str, str]]:
         ("search", "/?q=article"),
         ("nothing found", "/?q=nothingatall"),
         ("undated", "/?undated=1"),
-        ("article", found.every[0]),
+        ("article", found.others[0]),
         ("revised article", revised),
         ("hostile article", found.revised[len(BODIES) - 1]),
         ("version", f"{revised}/v/1"),

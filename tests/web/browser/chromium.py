@@ -43,7 +43,7 @@ class Sink:
                 connection, _ = self._listener.accept()
                 self.connections.append("no host")
                 with connection, suppress(OSError):
-                    connection.settimeout(1)
+                    connection.settimeout(30)
                     # Both a request and the first message of TLS name the host in plain text.
                     if named := _NAME.findall(connection.recv(4000)):
                         self.connections[-1] = max(named, key=len).decode()
@@ -66,11 +66,14 @@ def open_sink() -> Iterator[Sink]:
 
 
 def find_chromium() -> str | None:
-    """The path of Chromium, or None where it is not installed. Waits for a process that is installing it."""
+    """The path of Chromium, or None where it is not installed. Waits for a process that is installing it.
+
+    The shell without windows is preferred: it opens none of the browser's own pages, so that it takes less CPU.
+    """
     installer = os.environ.get(INSTALLER)
     while installer and Path("/proc", installer).exists():
         time.sleep(0.2)
-    return shutil.which("chromium")
+    return shutil.which("chromium-headless-shell") or shutil.which("chromium")
 
 
 @contextmanager

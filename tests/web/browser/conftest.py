@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from kzfeed.store.engine import Database
 from tests.conftest import SHARED
@@ -36,7 +36,8 @@ def sink() -> Iterator[Sink]:
 def browser(sink: Sink) -> Iterator[Browser]:
     program = find_chromium()
     if program is None:
-        pytest.skip("Chromium is not installed: apt-get install chromium")
+        pytest.skip("Chromium is not installed: apt-get install chromium-headless-shell")
+    expect.set_options(timeout=60_000)
     with open_chromium(program, sink) as browser:
         yield browser
 
