@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from tests.databases import Databases, execute, postgresql_server
+from tests.empty_databases import EmptyDatabases
 
 SHARED = Path(__file__).parents[2] / "shared"
 ENGINES = ("sqlite", "postgresql")
@@ -29,8 +30,10 @@ def shared() -> Path:
 def postgresql() -> Iterator[str]:
     """The URL of a real PostgreSQL server, started for this run of the tests."""
     with postgresql_server() as server:
-        # No test cuts the power, so the server need not wait for the disk.
-        execute(server.url, "ALTER SYSTEM SET fsync = off")
+        # No test cuts the power, so the server need not wait for the disk. Databases with a few hundred rows need no
+        # vacuum, and plans change when statistics appear at some moment.
+        for setting in ("fsync", "full_page_writes", "autovacuum"):
+            execute(server.url, f"ALTER SYSTEM SET {setting} = off")
         execute(server.url, "SELECT pg_reload_conf()")
         yield server.url
 
@@ -51,6 +54,13 @@ def postgresql_template(postgresql: str) -> str:
     return str(sa.make_url(url).database)
 
 
+@pytest.fixture(scope="session")
+def empty_postgresql(postgresql: str, postgresql_template: str) -> Iterator[EmptyDatabases]:
+    """Copies of that template, used by one test after the other."""
+    with closing(EmptyDatabases(Databases(Path(), postgresql), postgresql_template)) as databases:
+        yield databases
+
+
 def _upgrade(url: str) -> None:
     database = Database(url)
     schema.upgrade(database)
@@ -65,11 +75,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         if has_schema:
             shutil.copy(request.getfixturevalue("empty_archive"), tmp_path)
         yield f"sqlite:///{tmp_path}/kzfeed.db"
-        return
-    databases = Databases(tmp_path, request.getfixturevalue("postgresql"))
-    template = request.getfixturevalue("postgresql_template") if has_schema else None
-    yield (url := databases.new("postgresql", template=template))
-    databases.drop(url)
+    elif has_schema:
+        databases = request.getfixturevalue("empty_postgresql")
+        yield (url := databases.take())
+        databases.give_back(url)
+    else:
+        databases = Databases(tmp_path, request.getfixturevalue("postgresql"))
+        yield (url := databases.new("postgresql"))
+        databases.drop(url)
 
 
 @pytest.fixture
@@ -91,13 +104,14 @@ def sqlite_database(empty_archive: Path, tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def new_database(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
     """Makes a database with our schema and no rows on the engine named."""
-    databases = Databases(tmp_path, request.getfixturevalue("postgresql"))
-    templates = {"sqlite": "empty_archive", "postgresql": "postgresql_template"}
     with ExitStack() as stack:
 
         def make(engine: str) -> Database:
-            url = databases.new(engine, template=request.getfixturevalue(templates[engine]))
-            stack.callback(databases.drop, url)
+            if engine == "sqlite":
+                url = Databases(tmp_path, "").new("sqlite", template=request.getfixturevalue("empty_archive"))
+            else:
+                databases = request.getfixturevalue("empty_postgresql")
+                stack.callback(databases.give_back, url := databases.take())
             return stack.enter_context(closing(Database(url)))
 
         yield make
