@@ -36,6 +36,9 @@ from kzfeed.store.windows import archived_keys
 Judge = Callable[[Source, VisitResult], VisitResult]
 """Sees the result of each visit before it counts, and returns it as it counts."""
 
+READER_PLACES = 16
+"""How many documents may wait for the reader. A worker takes longer to start than these take to be read."""
+
 log = structlog.get_logger()
 
 
@@ -44,7 +47,7 @@ class Poller:
     """What all polls of a process share.
 
     `windows` reads the last windows of sources from the database, `commits` writes polls, both in batches. `reader` is
-    the thread that reads a plainly harmless document when no other one waits.
+    the thread that reads plainly harmless documents when few wait; `reader_places` counts those.
     """
 
     fetcher: Fetcher
@@ -55,7 +58,7 @@ class Poller:
     commits: Batcher[PollCommit, Poll]
     windows: Batcher[Source, list[WindowEntry]]
     reader: Executor
-    reader_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    reader_places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READER_PLACES))
     max_entries: int = 5000
     clock: Callable[[], datetime] = utc_now
     random: Callable[[], float] = field(default=random.random)
@@ -146,8 +149,8 @@ class Poller:
 
     async def _read_document(self, document: Document) -> ParsedDocument:
         # Many documents at once are read by the workers, on the other cores: a busy thread would hold up all polls.
-        if self.workers.are_idle and not self.reader_lock.locked():
-            async with self.reader_lock:
+        if self.workers.are_idle and not self.reader_places.locked():
+            async with self.reader_places:
                 reading = asyncio.get_running_loop().run_in_executor(self.reader, _read_harmless, document)
                 if harmless := await reading:
                     return harmless

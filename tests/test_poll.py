@@ -17,6 +17,7 @@ from kzfeed import wiring as service
 from kzfeed.clock import utc_now
 from kzfeed.config.settings import HttpSettings, Settings, SourceSettings
 from kzfeed.errors import ClaimExpired
+from kzfeed.poll import READER_PLACES
 from kzfeed.poll_sources import poll_sources
 from kzfeed.sandbox.pool import COMMAND, Workers
 from kzfeed.store import sources
@@ -38,7 +39,9 @@ def settings_for(urls: dict[str, str]) -> Settings:
     return Settings(http=HttpSettings(host_gap=timedelta()), sources=feeds)
 
 
-def workers_started(sqlite_database: Database, urls: dict[str, str], folder: Path) -> int:
+def workers_started(
+    sqlite_database: Database, urls: dict[str, str], folder: Path, reader_places: int = READER_PLACES
+) -> int:
     """How many worker processes it takes to poll all of these at once."""
     started = folder / "started"
     started.touch()
@@ -51,7 +54,7 @@ def workers_started(sqlite_database: Database, urls: dict[str, str], folder: Pat
             service.poller(settings, sqlite_database) as polls,
             Workers(timeout=timedelta(seconds=10), memory=2**29, command=("sh", "-c", note, *COMMAND)) as workers,
         ):
-            ours = dataclasses.replace(polls, workers=workers)
+            ours = dataclasses.replace(polls, workers=workers, reader_places=asyncio.Semaphore(reader_places))
             return [poll.outcome for poll in await asyncio.gather(*map(ours.poll, sources.load(sqlite_database)))]
 
     # All of them carry one article, which is new once.
@@ -59,21 +62,22 @@ def workers_started(sqlite_database: Database, urls: dict[str, str], folder: Pat
     return len(started.read_text().splitlines())
 
 
-def test_a_harmless_document_that_comes_alone_needs_no_worker(
+def twelve_feeds(server: RecordingServer) -> dict[str, str]:
+    pages = [server.page("/feed", Reply(200, [], rss()), host=host) for host in HOSTS]
+    return {f"s{number}": page.url for number, page in enumerate(pages)}
+
+
+def test_a_few_harmless_documents_need_no_worker(
     sqlite_database: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
-    page = server.page("/feed", Reply(200, [], rss()), host=HOSTS[0])
-
-    assert workers_started(sqlite_database, {"alone": page.url}, tmp_path) == 0
+    assert workers_started(sqlite_database, twelve_feeds(server), tmp_path) == 0
 
 
 def test_documents_that_come_in_a_crowd_are_read_by_the_workers(
     sqlite_database: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
-    pages = [server.page("/feed", Reply(200, [], rss()), host=host) for host in HOSTS]
-    urls = {f"s{number}": page.url for number, page in enumerate(pages)}
-
-    assert workers_started(sqlite_database, urls, tmp_path) >= 1
+    # Twelve are a crowd where one may wait.
+    assert workers_started(sqlite_database, twelve_feeds(server), tmp_path, reader_places=1) >= 1
 
 
 def two_sources(server: RecordingServer, folder: Path, *, changed: str) -> tuple[Settings, Page]:
