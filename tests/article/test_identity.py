@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
 
@@ -48,6 +49,7 @@ def other_texts_under_one_guid(poll: int, number: int) -> Entry:
     return entry("Title", text((poll, number)), "guid")
 
 
+@cache
 def document(show: Callable[[int, int], Entry], poll: int, count: int) -> tuple[Article, ...]:
     return articles_of_feed(Feed("rss", entries=tuple(show(poll, number) for number in range(count))), CONTEXT)
 

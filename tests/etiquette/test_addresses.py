@@ -38,8 +38,7 @@ def archived(world: World) -> list[dict[str, Any]]:
 # --- rule 9 ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [301, 308])
-@pytest.mark.parametrize("answer", [FEED, conditional])
+@pytest.mark.parametrize(("status", "answer"), [(301, FEED), (308, conditional)])
 def test_9_a_permanent_redirect_is_written_down_after_3_polls_over_24_hours(
     world: World, server: RecordingServer, status: int, answer: Reply | Answer
 ) -> None:

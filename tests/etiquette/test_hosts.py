@@ -159,11 +159,11 @@ def test_16_visits_to_one_host_come_one_after_the_other_with_a_gap() -> None:
 
 
 def test_16_visits_to_other_hosts_do_not_wait() -> None:
-    spans = visits(0.7, *["a"] * 3, *map(str, range(1000)), lasting=0.01)
+    spans = visits(0.7, *["a"] * 3, *map(str, range(200)), lasting=0.01)
 
     first, second, third = sorted(start for host, start, _ in spans if host == "a")
     others = [start for host, start, _ in spans if host != "a"]
-    assert len(others) == 1000
+    assert len(others) == 200
     assert max(others) < second
     assert min(second - first, third - second) >= 0.7
 
@@ -177,12 +177,13 @@ def test_16_one_host_in_several_spellings_is_one_host() -> None:
 
 def test_16_a_host_may_have_a_gap_and_connections_of_its_own() -> None:
     rules = {"slow.example": HostRule(timedelta(seconds=0.2)), "wide": HostRule(timedelta(seconds=0.05), 3)}
-    slow, usual = visits(0, "slow.example", "slow.example", rules=rules), visits(0, "a", "a", rules=rules)
+    spans = visits(0, "slow.example", "slow.example", "a", "a", rules=rules)
+    slow, usual = ([span for span in spans if span[0] == host] for host in ("slow.example", "a"))
     wide = visits(0, *["wide"] * 4, lasting=0.6, rules=rules)
     queues = HostQueues(timedelta(), rules)
 
     assert slow[1][1] - slow[0][2] >= 0.2
-    assert usual[1][1] - usual[0][2] < 0.2
+    assert usual[1][1] < slow[1][1]
     starts, ends = sorted(start for _, start, _ in wide), sorted(end for _, _, end in wide)
     assert all(after - before >= 0.05 for before, after in pairwise(starts))
     assert starts[2] < ends[0] < ends[0] + 0.05 <= starts[3]
@@ -246,10 +247,10 @@ def test_16_the_fetcher_asks_before_each_hop_and_its_time_stands_still_meanwhile
     async def wait(hop: Hop) -> None:
         assert len(server.seen) == len(hops) + 1
         hops.append(hop)
-        await asyncio.sleep(0.7)
+        await asyncio.sleep(1.1)
 
     async def go() -> object:
-        async with Fetcher(user_agent=AGENT, limits=FetchLimits(timeout=timedelta(seconds=1))) as fetcher:
+        async with Fetcher(user_agent=AGENT, limits=FetchLimits(timeout=timedelta(seconds=2))) as fetcher:
             return await fetcher.visit(Visit(start.url, trusted_host="127.0.0.1"), on_hop=wait)
 
     outcome = asyncio.run(go())
@@ -336,15 +337,15 @@ def test_16_a_poll_by_hand_keeps_the_gaps_and_the_rules_of_single_hosts(
 def test_16_the_gap_is_kept_from_one_process_to_the_next(program: Program, hosts: RecordingServer) -> None:
     page, neighbour = hosts.page("/1", known, host="127.0.1.1"), hosts.page("/2", known, host="127.0.1.1")
     elsewhere = hosts.page("/3", known, host="127.0.1.2")
-    program.configure({"a": page.url, "b": neighbour.url, "c": elsewhere.url}, http='host_gap = "4s"')
+    program.configure({"a": page.url, "b": neighbour.url, "c": elsewhere.url}, http='host_gap = "2s"')
 
     program.poll("a")
     program.poll("b")
-    began = time.monotonic()
-    program.poll("c")
+    assert neighbour.seen[0].at - page.seen[0].at >= 2
 
-    assert neighbour.seen[0].at - page.seen[0].at >= 4
-    assert elsewhere.seen[0].at - began < 4
+    program.configure({"c": elsewhere.url}, http='host_gap = "1h"')
+    program.poll("c")
+    assert len(elsewhere.seen) == 1
 
 
 def test_without_a_gap_the_sources_of_a_host_are_still_polled_one_after_another(
@@ -370,4 +371,4 @@ def test_where_there_is_a_gap_other_hosts_are_polled_meanwhile(program: Program,
 
     assert [seen.host for seen in hosts.seen] == ["127.0.1.1", "127.0.1.2", "127.0.1.3"] * 2
     # One gap for all three hosts, not one for each.
-    assert hosts.seen[-1].at - hosts.seen[0].at < 3 * 2
+    assert hosts.seen[5].at - hosts.seen[3].at < 2 * 2

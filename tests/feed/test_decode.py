@@ -182,10 +182,10 @@ def test_a_codec_that_is_no_charset_is_never_used(codec: str) -> None:
     ids=repr,
 )
 def test_a_large_body_takes_linear_time(unit: bytes) -> None:
-    body = unit * (4_000_000 // len(unit))
+    body = unit * (1_000_000 // len(unit))
     started = time.process_time()
     decode(body, "text/xml; charset=iso-8859-1")
-    # In quadratic time it would be hours.
+    # In quadratic time it would be many minutes.
     assert time.process_time() - started < 30
 
 
@@ -220,7 +220,8 @@ def test_a_right_declaration_is_believed_without_a_flag(language: str, codec: st
 
 @pytest.mark.parametrize(("language", "codec", "text"), TRANSCODINGS)
 def test_a_text_is_never_wrong_without_a_flag(language: str, codec: str, text: str) -> None:
-    for declared in (None, "utf-8", *LABELS):
+    # A third of the labels for each text, and all of them together.
+    for declared in (None, "utf-8", *LABELS[len(text) % 3 :: 3]):
         body, expected = transcoded(text, codec, declared)
         decoded = decode(body, "text/xml")
         assert decoded.flawed or decoded.text == expected, (language, declared, decoded.encoding)

@@ -25,11 +25,11 @@ def wrong_and_unflagged(texts: list[str], encodings: int, wrong: int) -> list[st
 
 
 def test_no_transcoded_text_of_our_own_is_wrong_without_a_flag() -> None:
-    assert wrong_and_unflagged(own_texts(), 3, 2) == []
+    assert wrong_and_unflagged(own_texts()[::2], 3, 2) == []
 
 
 def test_no_transcoded_real_text_is_wrong_without_a_flag(shared: Path) -> None:
-    assert wrong_and_unflagged([stretch(text, 800) for text in real_texts(shared)[::4]], 2, 2) == []
+    assert wrong_and_unflagged([stretch(text, 800) for text in real_texts(shared)[::8]], 2, 2) == []
 
 
 @pytest.mark.parametrize("text", (DATA / "few_above_ascii.txt").read_text("utf-8").splitlines())

@@ -369,14 +369,14 @@ many = partial(settings, deadline=None, suppress_health_check=[HealthCheck.too_s
 chances = st.integers(0, 2**32).map(Random)
 
 
-@many(max_examples=400)
+@many(max_examples=150)
 @given(chances, st.sampled_from(["text/xml", *(f"text/xml; charset={codec}" for codec in CODECS)]))
 def test_a_damaged_feed_is_read_or_refused(chance: Random, content_type: str) -> None:
     check_document(mutated(feeds(), chance), content_type)
 
 
 @pytest.mark.slow
-@many(max_examples=400)
+@many(max_examples=150)
 @given(chances)
 def test_a_feed_of_any_elements_is_read_or_refused(chance: Random) -> None:
     body = made(chance)
@@ -384,7 +384,7 @@ def test_a_feed_of_any_elements_is_read_or_refused(chance: Random) -> None:
     check_document(mutated([body], chance))
 
 
-@many(max_examples=200)
+@many(max_examples=80)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     check_document(body)
@@ -393,32 +393,32 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     )
 
 
-@many(max_examples=200)
+@many(max_examples=80)
 @given(st.lists(st.sampled_from(TOKENS) | st.text(max_size=5), max_size=12).map("".join))
 def test_any_entry_is_read_or_refused(inside: str) -> None:
     body = f"<rss version='2.0'><channel><item>{inside}</item></channel></rss>"
     check_document(body.encode("utf-8", "replace"))
 
 
-@many(max_examples=300)
+@many(max_examples=120)
 @given(chances)
 def test_a_damaged_archive_file_is_read_or_refused(chance: Random) -> None:
     check_archive_file(mutated(archive_files(), chance))
 
 
-@many(max_examples=200)
+@many(max_examples=80)
 @given(st.lists(st.sampled_from(TOKENS) | st.text(max_size=5), max_size=12).map("".join))
 def test_any_markup_becomes_text(markup: str) -> None:
     check_html(markup)
 
 
-@many(max_examples=300)
+@many(max_examples=120)
 @given(st.lists(st.sampled_from(TOKENS) | st.text(max_size=5), max_size=6).map("".join), st.booleans())
 def test_any_link_has_one_address_or_none(link: str, absolute: bool) -> None:
     check_url(f"https://e.example/{link}" if absolute else link)
 
 
-@many(max_examples=150)
+@many(max_examples=60)
 @given(chances)
 def test_the_markup_of_damaged_files_becomes_text(chance: Random) -> None:
     check_html(mutated(archive_files(), chance).decode("utf-8", "replace"))

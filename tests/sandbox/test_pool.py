@@ -8,7 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,11 +18,12 @@ import pytest
 from kzfeed.errors import DocumentError
 from kzfeed.model.articles import Document, ParsedDocument
 from kzfeed.sandbox import messages as frames
+from kzfeed.sandbox import pool
 from kzfeed.sandbox.document_reader import read
 from kzfeed.sandbox.pool import COMMAND, Workers
 
 MIB = 2**20
-LONG_ENOUGH = timedelta(seconds=20)
+LONG_ENOUGH = timedelta(minutes=2)
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 Result = TypeVar("Result")
 
@@ -79,7 +80,7 @@ MISBEHAVING = """
 
     DOCUMENT = Document(b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1"}]}', None,
                                  "https://e.example/feed", None, __import__("datetime").datetime(2026, 1, 1))
-    worker.main(reader)
+    worker.main(reader, warm_up=DOCUMENT)
 """
 
 
@@ -141,6 +142,12 @@ def _children_of_other_tests() -> Iterator[None]:
     BEFORE.clear()
 
 
+@pytest.fixture
+def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that count processes: no document loses its worker because the machine is busy."""
+    monkeypatch.setattr(pool, "QUICK_READING", LONG_ENOUGH)
+
+
 def is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -148,19 +155,25 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def cpu_seconds(pid: int) -> float:
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def told_by_proc(pid: int, file: str, key: str) -> int:
     return int(Path(f"/proc/{pid}/{file}").read_text().partition(key)[2].split()[0])
 
 
-def within(seconds: float, condition: Callable[[], object]) -> bool:
-    until = time.monotonic() + seconds
+def happens(condition: Callable[[], object]) -> bool:
+    """Whether the condition becomes true within a minute."""
+    until = time.monotonic() + 60
     while not condition() and time.monotonic() < until:
         time.sleep(0.01)
     return bool(condition())
 
 
 async def soon(condition: Callable[[], object]) -> None:
-    assert await asyncio.to_thread(within, 10, condition)
+    assert await asyncio.to_thread(happens, condition)
 
 
 async def failure_of(reading: Awaitable[ParsedDocument]) -> DocumentError:
@@ -173,34 +186,38 @@ async def failure_of(reading: Awaitable[ParsedDocument]) -> DocumentError:
 
 
 def test_what_a_worker_reads_is_what_anybody_reads() -> None:
-    assert run(lambda workers: workers.read(GOOD)) == read(GOOD)
+    async def use(workers: Workers) -> tuple[ParsedDocument, DocumentError]:
+        return await workers.read(GOOD), await failure_of(workers.read(document(b"<html><body>hello</body></html>")))
 
+    parsed, error = run(use)
 
-def test_an_error_of_the_document_comes_back_as_it_is() -> None:
-    error = run(lambda workers: failure_of(workers.read(document(b"<html><body>hello</body></html>"))))
-
+    assert parsed == read(GOOD)
     assert (error.kind, str(error)) == ("not-a-feed", "the document is HTML")
 
 
-def test_a_worker_starts_soon_after_it_is_needed_and_stays() -> None:
-    async def use(workers: Workers) -> tuple[float, list[set[int]]]:
+@pytest.mark.usefixtures("one_attempt")
+def test_a_worker_starts_when_it_is_needed_takes_little_and_stays() -> None:
+    async def use(workers: Workers) -> tuple[list[set[int]], float, int]:
         pids = [set(children())]
-        began = time.monotonic()
         await workers.read(GOOD)
-        took = time.monotonic() - began
+        (pid,) = children()
+        cpu, memory = cpu_seconds(pid), told_by_proc(pid, "status", "VmRSS:")
         for _ in range(3):
             pids.append(set(children()))
             await workers.read(GOOD)
-        return took, pids
+        return pids, cpu, memory
 
-    took, pids = min(run(use, processes=2) for _ in range(3))
+    pids, cpu, kibibytes = run(use, processes=2)
 
-    assert took < 5
     assert pids[0] == set()
     assert len(pids[1]) == 1
     assert pids[1] == pids[2] == pids[3]
+    # CPU, not time: a busy machine does not change it much. Normally it is a third of a second.
+    assert cpu < 3
+    assert kibibytes < 64 * 1024
 
 
+@pytest.mark.usefixtures("one_attempt")
 def test_no_more_documents_are_read_at_a_time_than_there_are_processes(misbehaving: Sequence[str]) -> None:
     async def use(workers: Workers) -> int:
         most = 0
@@ -216,21 +233,12 @@ def test_no_more_documents_are_read_at_a_time_than_there_are_processes(misbehavi
 @pytest.mark.slow
 def test_five_thousand_articles_and_a_long_body_come_through_whole() -> None:
     items = (f"<item><title>{n}</title><link>https://e.example/{n}</link></item>" for n in range(4999))
-    body = rss(*items, f"<item><title>long</title><description>{'正文' * (14 * MIB // 6)}</description></item>")
+    body = rss(*items, f"<item><title>long</title><description>{'正文' * (3 * MIB // 6)}</description></item>")
 
     _, articles = run(lambda workers: workers.read(document(body)))
 
     assert [article.title for article in articles] == [*map(str, range(4999)), "long"]
-    assert len(articles[-1].content) == 14 * MIB // 6 * 2
-
-
-def test_an_idle_worker_takes_little_memory() -> None:
-    async def use(workers: Workers) -> int:
-        await workers.read(GOOD)
-        (pid,) = children()
-        return told_by_proc(pid, "status", "VmRSS:")
-
-    assert run(use) < 64 * 1024
+    assert len(articles[-1].content) == 3 * MIB // 6 * 2
 
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------
@@ -252,22 +260,20 @@ def test_an_idle_worker_takes_little_memory() -> None:
         (b"list", "invalid answer"),
     ],
 )
-@pytest.mark.parametrize("used", [False, True], ids=["a fresh worker", "a used worker"])
-def test_a_document_that_breaks_its_worker_costs_itself(
-    misbehaving: Sequence[str], body: bytes, said: str, used: bool
-) -> None:
-    async def use(workers: Workers) -> DocumentError:
-        if used:
-            await workers.read(GOOD)
-        error = await failure_of(workers.read(document(body)))
+def test_a_document_that_breaks_its_worker_costs_itself(misbehaving: Sequence[str], body: bytes, said: str) -> None:
+    """It breaks a new worker, and one that has read another document."""
+
+    async def use(workers: Workers) -> list[DocumentError]:
+        errors = [await failure_of(workers.read(document(body)))]
         assert len((await workers.read(GOOD))[1]) == 1
-        return error
+        return [*errors, await failure_of(workers.read(document(body)))]
 
-    seconds = 1 if "timeout" in said else 30
-    error = run(use, command=misbehaving, timeout=timedelta(seconds=seconds), memory=128 * MIB)
+    seconds = 1 if "timeout" in said else 120
+    errors = run(use, command=misbehaving, timeout=timedelta(seconds=seconds), memory=128 * MIB)
 
-    assert error.kind == "parse"
-    assert said in str(error)
+    for error in errors:
+        assert error.kind == "parse"
+        assert said in str(error)
 
 
 @pytest.mark.parametrize(
@@ -280,26 +286,28 @@ def test_an_error_of_ours_is_said_to_be_one(misbehaving: Sequence[str], body: by
     assert said in str(error)
 
 
-@pytest.mark.slow
-def test_documents_that_take_their_full_time_keep_no_other_waiting_for_long(misbehaving: Sequence[str]) -> None:
-    async def use(workers: Workers) -> tuple[float, list[str]]:
-        hanging = [asyncio.create_task(failure_of(workers.read(document(b"hang")))) for _ in range(6)]
+def test_documents_that_take_their_full_time_keep_no_other_waiting(misbehaving: Sequence[str]) -> None:
+    async def use(workers: Workers) -> int:
+        hanging = [asyncio.create_task(workers.read(document(b"hang"))) for _ in range(6)]
         await asyncio.sleep(0)
-        waits, count = [], 0
-        while not all(task.done() for task in hanging):
-            began = time.monotonic()
+        for _ in range(20):
             await workers.read(GOOD)
-            waits.append(time.monotonic() - began)
-            count += 1
-            await asyncio.sleep(0.02)
-        assert count > 20
-        return max(waits), [str(await task) for task in hanging]
+        still = sum(not task.done() for task in hanging)
+        for task in hanging:
+            task.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+        return still
 
-    wait, said = run(use, command=misbehaving, timeout=timedelta(seconds=5), processes=2)
+    assert run(use, command=misbehaving, timeout=timedelta(hours=1), processes=2) == 6
 
-    # Three times half a second, and the start of as many workers. Their full time would be 15 seconds.
-    assert wait < 10
-    assert {each.rpartition(": ")[0] for each in said} == {
+
+def test_a_document_whose_turn_does_not_come_says_that_others_take_long(misbehaving: Sequence[str]) -> None:
+    async def use(workers: Workers) -> list[DocumentError]:
+        return await asyncio.gather(*(failure_of(workers.read(document(b"hang"))) for _ in range(2)))
+
+    errors = run(use, command=misbehaving, timeout=timedelta(seconds=1), processes=2)
+
+    assert {str(error).rpartition(": ")[0] for error in errors} == {
         "reading it takes longer than allowed",
         "reading it takes longer than 0.5 s, and so does reading too many others at present",
     }
@@ -312,6 +320,7 @@ def test_a_document_that_takes_long_is_read_if_it_keeps_to_its_time(misbehaving:
     assert run(use, command=misbehaving) == 2
 
 
+@pytest.mark.usefixtures("one_attempt")
 def test_workers_are_idle_while_nothing_is_read_or_waits_to_be(misbehaving: Sequence[str]) -> None:
     async def use(workers: Workers) -> list[bool]:
         known = [workers.are_idle]
@@ -386,38 +395,48 @@ def test_what_lies_in_the_working_directory_is_not_imported(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_a_document_that_needs_too_much_memory_fails_and_one_that_does_not_is_read() -> None:
     # Each of the objects takes 72 bytes where the text takes 3.
-    objects = b"{}," * 8 * MIB
+    objects = b"{}," * 2 * MIB
     body = b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1"}], "x": [' + objects + b"0]}"
 
     async def use(workers: Workers) -> ParsedDocument:
         return await workers.read(document(body))
 
     with pytest.raises(DocumentError, match=r"(?i)memory"):
-        run(use, memory=512 * MIB)
-    assert len(run(use, memory=1024 * MIB)[1]) == 1
+        run(use, memory=128 * MIB)
+    assert len(run(use, memory=256 * MIB)[1]) == 1
+
+
+@pytest.fixture(scope="module")
+def broken() -> tuple[Document, ParsedDocument]:
+    """A document that needs feedparser, and what is read from it."""
+    items = "".join(
+        f"<item><title>AT&T {n}</title><description>{'正文&amp;' * 2000}</description></item>" for n in range(30)
+    )
+    given = document(rss(items))
+    return given, read(given)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("memory", [1, 4, 12, 16, 20, 24, 32, 96])
-def test_a_document_is_read_right_or_not_at_all_whatever_the_memory(memory: int) -> None:
+@pytest.mark.parametrize("memory", [1, 2, 4, 5, 6, 8, 10, 32])
+def test_a_document_is_read_right_or_not_at_all_whatever_the_memory(
+    broken: tuple[Document, ParsedDocument], memory: int
+) -> None:
     """Neither expat nor feedparser may take memory that has run out for a fault of the document."""
-    items = "".join(
-        f"<item><title>AT&T {n}</title><description>{'正文&amp;' * 2000}</description></item>" for n in range(100)
-    )
-    given = document(rss(items))
+    given, expected = broken
     found: ParsedDocument | str
     try:
         found = run(lambda workers: workers.read(given), memory=memory * MIB)
     except DocumentError as error:
         found = str(error)
 
-    assert found in (read(given), f"reading it takes more memory than allowed: `memory` under [parse] is {memory} MiB")
+    assert found in (expected, f"reading it takes more memory than allowed: `memory` under [parse] is {memory} MiB")
 
 
 def test_the_limit_counts_what_reading_takes_not_what_a_worker_is(misbehaving: Sequence[str]) -> None:
     assert len(run(lambda workers: workers.read(GOOD), memory=16 * MIB)[1]) == 1
 
 
+@pytest.mark.usefixtures("one_attempt")
 def test_a_worker_that_a_document_has_left_too_big_is_replaced(tmp_path: Path) -> None:
     script = tmp_path / "hoarder.py"
     script.write_text(
@@ -431,37 +450,28 @@ def test_a_worker_that_a_document_has_left_too_big_is_replaced(tmp_path: Path) -
 
     async def use(workers: Workers) -> list[int]:
         pids = []
-        for _ in range(10):
+        for _ in range(5):
             await workers.read(GOOD)
             pids += [pid for pid, state in children().items() if state != "Z" and pid not in pids]
         return pids
 
     # A quarter of 128 MiB is full after three documents.
-    assert len(run(use, memory=128 * MIB, command=(sys.executable, str(script)))) == 4
+    assert len(run(use, memory=128 * MIB, command=(sys.executable, str(script)))) == 2
 
 
 # --- signals, and the end of things ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("known", [False, True])
-def test_a_worker_that_is_killed_while_idle_costs_nothing(known: bool) -> None:
+def test_a_worker_that_is_killed_while_idle_costs_nothing_and_leaves_no_zombie() -> None:
     async def use(workers: Workers) -> None:
-        await workers.read(GOOD)
-        (pid,) = children()
-        os.kill(pid, signal.SIGKILL)
-        if known:
-            await soon(lambda: not is_running(pid))
-        assert len((await workers.read(GOOD))[1]) == 1
-        assert pid not in children()
-
-    run(use)
-
-
-def test_an_idle_worker_that_ends_leaves_no_zombie() -> None:
-    async def use(workers: Workers) -> None:
-        await workers.read(GOOD)
-        os.kill(next(iter(children())), signal.SIGKILL)
-        await soon(lambda: not children())
+        for known in (False, True):
+            await workers.read(GOOD)
+            (pid,) = children()
+            os.kill(pid, signal.SIGKILL)
+            if known:
+                await soon(lambda: not children())
+            assert len((await workers.read(GOOD))[1]) == 1
+            assert pid not in children()
 
     run(use)
 
@@ -490,17 +500,18 @@ def test_a_worker_that_is_stopped_runs_out_of_time() -> None:
     assert "longer than" in str(run(use, timeout=timedelta(seconds=0.5)))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_that_mean_the_parent_do_not_end_a_worker(misbehaving: Sequence[str], number: int) -> None:
+@pytest.mark.usefixtures("one_attempt")
+def test_signals_that_mean_the_parent_do_not_end_a_worker(misbehaving: Sequence[str]) -> None:
     async def use(workers: Workers) -> None:
         await workers.read(GOOD)
         (pid,) = children()
         assert os.getsid(pid) == pid
-        reading = asyncio.create_task(workers.read(document(b"slow")))
-        for _ in range(5):
-            await asyncio.sleep(0.02)
-            os.kill(pid, number)
-        await reading
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            reading = asyncio.create_task(workers.read(document(b"slow")))
+            for _ in range(5):
+                await asyncio.sleep(0.02)
+                os.kill(pid, number)
+            await reading
         await workers.read(GOOD)
         assert set(children()) == {pid}
 
@@ -523,22 +534,24 @@ def test_a_reading_that_is_called_off_takes_its_worker_with_it(misbehaving: Sequ
 
 @pytest.mark.slow
 def test_a_reading_can_be_called_off_at_any_moment_and_leaves_nothing_behind() -> None:
-    async def use(workers: Workers) -> None:
-        delay = 0.0
-        while True:
+    async def time_of_reading(workers: Workers) -> float:
+        began = time.monotonic()
+        await workers.read(GOOD)
+        return time.monotonic() - began
+
+    async def use(workers: Workers, delays: Iterable[float]) -> int:
+        called_off = 0
+        for delay in delays:
             reading = asyncio.create_task(workers.read(GOOD))
             await asyncio.sleep(delay)
-            if reading.done():
-                break
-            reading.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await reading
-            delay += 0.03
-        assert delay > 0.1
-        assert len((await reading)[1]) == 1
+            called_off += reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+        assert len((await workers.read(GOOD))[1]) == 1
         assert len(children()) == 1
+        return called_off
 
-    run(use)
+    took = run(time_of_reading)
+    assert run(lambda workers: use(workers, (took * share / 8 for share in range(8)))) >= 2
 
 
 def test_workers_at_work_end_with_the_pool(misbehaving: Sequence[str], tmp_path: Path) -> None:
@@ -552,7 +565,7 @@ def test_workers_at_work_end_with_the_pool(misbehaving: Sequence[str], tmp_path:
 
 
 PARENT = """
-    import asyncio, os, sys
+    import asyncio, os, signal, sys
     from datetime import UTC, datetime, timedelta
     from kzfeed.model.articles import Document
     from kzfeed.sandbox.pool import Workers
@@ -570,6 +583,8 @@ PARENT = """
             await over.wait()
             reading.cancel()
 
+    # A shell starts processes in the background with this signal ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asyncio.run(main(*sys.argv[1:]))
 """
 
@@ -587,16 +602,16 @@ def test_no_worker_outlives_its_parent(
         assert parent.stdout
         parent.stdout.readline()
         # The busy one is killed once, after QUICK_READING, and another one reads the document from the beginning.
-        assert within(10, lambda: busy.exists() and is_running(int(busy.read_text() or 0)))
+        assert happens(lambda: busy.exists() and is_running(int(busy.read_text() or 0)))
         pids = [int(note.read_text()) for note in (busy, idle)]
         assert is_running(pids[1])
         if isinstance(ending, signal.Signals):
             parent.send_signal(ending)
         else:
             parent.stdin.close()
-        parent.wait(10)
+        parent.wait(60)
 
-        assert within(2, lambda: not any(map(is_running, pids)))
+        assert happens(lambda: not any(map(is_running, pids)))
 
 
 def test_a_worker_without_a_parent_that_ends_it_ends_itself(misbehaving: Sequence[str]) -> None:
@@ -606,7 +621,7 @@ def test_a_worker_without_a_parent_that_ends_it_ends_itself(misbehaving: Sequenc
         assert process.stdin
         process.stdin.write(request)
         process.stdin.flush()
-        assert process.wait(5) == -signal.SIGALRM
+        assert process.wait(60) == -signal.SIGALRM
 
 
 def test_a_worker_keeps_to_a_lower_limit_of_the_system() -> None:
@@ -614,11 +629,12 @@ def test_a_worker_keeps_to_a_lower_limit_of_the_system() -> None:
 
     async def use(workers: Workers) -> DocumentError:
         await workers.read(GOOD)
-        return await failure_of(workers.read(document(b'{"x": [' + b"{}," * 8 * MIB + b"0]}")))
+        return await failure_of(workers.read(document(b'{"x": [' + b"{}," * 4 * MIB + b"0]}")))
 
     assert run(use, command=limited).kind == "parse"
 
 
+@pytest.mark.usefixtures("one_attempt")
 def test_a_crash_leaves_no_core_file(misbehaving: Sequence[str], tmp_path: Path) -> None:
     note = tmp_path / "limits"
 
