@@ -7,10 +7,12 @@ its place.
 
 import atexit
 import codecs
+import contextlib
 import functools
 import gc
 import importlib
 import json
+import logging
 import os
 import pkgutil
 import select
@@ -22,11 +24,13 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+import structlog
 
 ROOT = Path(__file__).parents[1]
 
@@ -143,17 +147,13 @@ def fork_server() -> ForkServer:
 # --- the server ------------------------------------------------------------------------------------------------------
 
 
+_ARTICLE = "<!--5-->\n[title](https://one.example/1)\n------\n\n<p>text</p>\n"
+_COMMANDS = ("backfill 1.txt", "list", "query articles", "show 1", "search text", "stats", "status", "export out")
+"""Commands that start no thread and no process."""
+
+
 def main() -> None:
-    # So that no child has to import them.
-    import alembic.command  # noqa: F401
-    import psycopg  # noqa: F401
-
-    from kzfeed import daemon, wiring  # noqa: F401
-    from kzfeed.check import discovery  # noqa: F401
-    from kzfeed.cli import main as cli  # noqa: F401
-    from kzfeed.config import edit, opml  # noqa: F401
-    from kzfeed.store import schema  # noqa: F401
-
+    _warm_up()
     gc.freeze()  # no child looks through what it shares with the server, which would copy it
     for line in sys.stdin:
         request: dict[str, Any] = json.loads(line)
@@ -165,6 +165,28 @@ def main() -> None:
             answer = os.fork() or _run_kzfeed(request)
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
+
+
+def _warm_up() -> None:
+    """Run some commands, so that every child finds modules imported, caches filled and the command line built."""
+    import psycopg  # noqa: F401
+    import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
+
+    from kzfeed import daemon, poll_sources, wiring  # noqa: F401
+    from kzfeed.check import discovery  # noqa: F401
+    from kzfeed.cli import main as cli
+    from kzfeed.config import edit, opml  # noqa: F401
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), Path(os.devnull).open("w") as nowhere:
+        Path("1.txt").write_text(_ARTICLE)
+        for command in _COMMANDS:
+            sys.argv = ["kzfeed", *command.split()]
+            with redirect_stdout(nowhere), redirect_stderr(nowhere), contextlib.suppress(SystemExit):
+                cli.main()
+    codecs.lookup("utf-8-sig")
+    logging.getLogger().handlers.clear()
+    structlog.reset_defaults()
+    assert threading.active_count() == 1, "a process with threads cannot be forked safely"
 
 
 def _run_kzfeed(request: Mapping[str, Any]) -> NoReturn:
@@ -179,6 +201,7 @@ def _run_kzfeed(request: Mapping[str, Any]) -> NoReturn:
             file = os.open(name, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(file, number)
             os.close(file)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its background jobs ignore it
         if request["user"]:
             _become(User(**request["user"]))
         sys.argv = ["kzfeed", *request["start"]]

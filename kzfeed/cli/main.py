@@ -3,10 +3,11 @@
 Exit status: 0 success, 1 something failed, 2 usage or configuration, 3 the database cannot be used.
 """
 
+import functools
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -97,11 +98,17 @@ source_commands.command("import")(source_files.import_sources)
 source_commands.command("export")(source_files.export_sources)
 
 
+@functools.cache
+def command() -> Any:
+    """The command with all its subcommands, made of the functions above at the first call."""
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """Run the command of `sys.argv`, and exit."""
     try:
         try:
-            app(args=global_options_first(sys.argv[1:]), prog_name="kzfeed")
+            command()(args=global_options_first(sys.argv[1:]), prog_name="kzfeed")
         finally:
             sys.stdout.flush()
     except KzfeedError as error:

@@ -5,10 +5,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import typer
-
 from kzfeed import __version__
-from kzfeed.cli.main import app
+from kzfeed.cli import main
 
 _EXIT_STATUSES = {
     "0": "Success.",
@@ -30,8 +28,7 @@ _ENVIRONMENT = {
 
 def page() -> str:
     """The page in the man macros of roff (man(7))."""
-    command: Any = typer.main.get_command(app)
-    return "\n".join(_lines(command)) + "\n"
+    return "\n".join(_lines(main.command())) + "\n"
 
 
 def _lines(command: Any) -> Iterator[str]:
