@@ -117,7 +117,7 @@ def runner() -> Iterator[asyncio.Runner]:
 def network(runner: asyncio.Runner) -> Iterator[tuple[Fetcher, Workers]]:
     """One fetcher and one worker pool for all tests, since their start takes longer than a test."""
     fetcher = Fetcher(user_agent=AGENT, lookup=_lookup)
-    workers = Workers(timeout=timedelta(seconds=20), memory=512 << 20)
+    workers = Workers(timeout=timedelta(minutes=2), memory=512 << 20)
     runner.run(fetcher.__aenter__())
     yield fetcher, workers
     runner.run(workers.__aexit__())

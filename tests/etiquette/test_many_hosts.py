@@ -23,7 +23,8 @@ from tests.etiquette.recording_server import RecordedRequest, Reply, recording
 HOSTS = tuple(f"127.1.{number // 250}.{number % 250 + 1}" for number in range(1000))
 SLOW = "127.2.0.1"
 WIDE = "127.2.0.2"
-INTERVAL = 20
+INTERVAL = timedelta(seconds=60)
+"""Of the thousand hosts. The others have a third of it."""
 GAP = 0.5
 
 
@@ -89,34 +90,38 @@ def test_16_a_thousand_hosts_spread_over_the_interval_and_wait_for_no_slow_one(t
             f"s{number}": server.page("/feed", Reply(200, body=rss()), host=host) for number, host in enumerate(HOSTS)
         }
         slow = [server.page(f"/{number}", Reply(200, body=rss(), delay=4), host=SLOW) for number in range(7)]
-        addresses = {name: page.url for name, page in pages.items()}
-        addresses |= {f"slow{number}": page.url for number, page in enumerate(slow)}
+        many = "".join(
+            f'[[sources]]\nname = "{name}"\nurl = "{page.url}"\nevery = "{INTERVAL.seconds}s"\n'
+            for name, page in pages.items()
+        )
+        addresses = {f"slow{number}": page.url for number, page in enumerate(slow)}
         wide = [server.page(f"/{number}", Reply(200, body=rss(), delay=6), host=WIDE) for number in range(9)]
         addresses |= {f"wide{number}": page.url for number, page in enumerate(wide)}
         program.configure(
             addresses,
             http=f'host_gap = "{round(GAP * 1000)}ms"\nmin_interval = "0s"',
-            more=f'[defaults]\nevery = "{INTERVAL}s"\n[hosts."{WIDE}"]\nconnections = 3',
+            more=f'[defaults]\nevery = "{INTERVAL.seconds // 3}s"\n[hosts."{WIDE}"]\nconnections = 3\n{many}',
         )
         with program.daemon() as daemon:
             daemon.until("running")
             rows = program.query("SELECT name, next_poll_at FROM sources WHERE last_polled_at IS NULL")
             planned = {name: moment(at) for name, at in rows if name in pages}
-            within(INTERVAL + 20, lambda: all(page.seen for page in pages.values()))
-    came = {name: page.times[0] for name, page in pages.items()}
+            within(120, lambda: len(server.at(SLOW)) >= 4 and server.at_once(WIDE) >= 3)
+            end = datetime.now(UTC)
+    came = {name: page.times[0] for name, page in pages.items() if page.seen}
 
-    # Planned over the whole interval, with no second that gets twice its share.
+    # Planned over the whole interval, with no twentieth of it that gets twice its share.
     assert len(planned) > 0.9 * len(HOSTS)
     begun = min(planned.values())
-    shares = Counter((when - begun) // timedelta(seconds=1) for when in planned.values())
-    assert max(shares.values()) < 2 * len(HOSTS) / INTERVAL
-    assert set(range(INTERVAL - 4)) <= set(shares)
+    shares = Counter((when - begun) // (INTERVAL / 20) for when in planned.values())
+    assert max(shares.values()) < 2 * len(HOSTS) / 20
+    assert set(range(16)) <= set(shares)
     # No source is polled early, and none waits for the slow host, which takes 31 s for its seven sources.
-    late = [(came[name] - planned[name]).total_seconds() for name in planned]
-    assert min(late) >= 0
+    late = [(came.get(name, end) - when).total_seconds() for name, when in planned.items() if when < end]
+    assert min(came[name] - planned[name] for name in planned if name in came) >= timedelta()
+    assert len(late) > 100
     assert max(late) < 10
     # The slow host gets one request at a time.
-    assert len(server.at(SLOW)) >= 4
     assert server.at_once(SLOW) == 1
     assert min(server.pauses(SLOW)) >= GAP
     # The host with `connections = 3` gets three.
@@ -131,7 +136,7 @@ def moment(text: str) -> datetime:
 
 @pytest.mark.slow
 def test_17_20_restarts_cause_no_extra_request(restarts: "Future[Restarts]") -> None:
-    made = restarts.result(120)
+    made = restarts.result(500)
 
     names = ("well", "refused", "missing", "gone", "moving", "broken", "unsure", "silent")
     # The redirect is one more, and the one beside the refused one waits.

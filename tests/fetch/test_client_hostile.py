@@ -62,7 +62,7 @@ def test_what_never_ends_is_ended_at_the_deadline(answer: Answer) -> None:
     begun = time.monotonic()
     outcome, server = visit_once(answer, limits=seconds(0.4))
     assert failed(outcome).kind == "timeout"
-    assert 0.35 < time.monotonic() - begun < 10
+    assert 0.35 < time.monotonic() - begun < 30
     assert server.connections == 1
 
 
@@ -186,7 +186,7 @@ def test_a_name_that_does_not_exist_is_a_failure_of_dns() -> None:
     ],
 )
 def test_an_answer_that_breaks_http_is_a_bad_response(answer: Answer) -> None:
-    outcome, server = visit_once(answer, limits=FetchLimits(timeout=timedelta(seconds=5)))
+    outcome, server = visit_once(answer, limits=FetchLimits(timeout=timedelta(seconds=60)))
     assert failed(outcome).kind == "bad-response"
     assert server.connections == 1
 
@@ -408,5 +408,5 @@ for coding, bomb in bombs.items():
     # The server is in this process too: its bomb and its buffer, of 2 MiB at most, twice.
     assert grown < 15 + 32, f"{coding}: {grown} MiB"
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr

@@ -33,7 +33,7 @@ from tests.etiquette.recording_server import Page, RecordingServer, Reply, recor
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
 SELECTOR = "css:div.post-content"
-LIMITS = FetchLimits(timeout=timedelta(seconds=2), max_body=2 << 20)
+LIMITS = FetchLimits(timeout=timedelta(seconds=5), max_body=2 << 20)
 
 
 @dataclass
@@ -117,8 +117,8 @@ def runner() -> Iterator[asyncio.Runner]:
 def network(runner: asyncio.Runner) -> Iterator[tuple[Fetcher, Workers, Workers]]:
     """One client and two pools of workers for all tests, since their start takes longer than a test."""
     fetcher = Fetcher(user_agent="kzfeed/0.0", limits=LIMITS)
-    feeds = Workers(timeout=timedelta(seconds=20), memory=512 << 20)
-    pages = Workers(timeout=timedelta(seconds=20), memory=512 << 20, processes=1, command=PAGE_COMMAND)
+    feeds = Workers(timeout=timedelta(minutes=2), memory=512 << 20)
+    pages = Workers(timeout=timedelta(minutes=2), memory=512 << 20, processes=1, command=PAGE_COMMAND)
     runner.run(fetcher.__aenter__())
     yield fetcher, feeds, pages
     for each in (pages, feeds, fetcher):
