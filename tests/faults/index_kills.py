@@ -50,7 +50,7 @@ def indexing_kills(launcher: Launcher, databases: Databases, engine: str, kills:
 
 def _search_until_nothing_lacks(launcher: Launcher, url: str, index: Index) -> None:
     """Search until the index is complete. For a few seconds a search takes the killed process for one at work."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while launcher.run(url, "search", "中亚") != 0 or index.lag().articles:
         assert time.monotonic() < until, "the index stays behind"
         time.sleep(0.5)

@@ -60,7 +60,7 @@ class Process:
             self._status = fork_server().wait(self.pid, 0)
         return self._status
 
-    def wait(self, timeout: float = 60) -> int:
+    def wait(self, timeout: float = 120) -> int:
         """Wait for its end; the exit status."""
         if self._status is None:
             self._status = fork_server().wait(self.pid, timeout)

@@ -36,7 +36,7 @@ def test_a_daemon_ends_with_3_if_its_file_is_deleted(url: str, tmp_path: Path) -
         (tmp_path / "kzfeed.db").unlink()
         number = daemon.wait_for("database file taken away, nothing is stored in it any more")
 
-        assert daemon.process.wait(60) == 3
+        assert daemon.process.wait(120) == 3
         assert not [event for event in daemon.events[number:] if event["event"] == "poll"]
         assert not (tmp_path / "kzfeed.db").exists()
 

@@ -23,7 +23,7 @@ def test_look_ups_that_hang_for_every_second_host_delay_no_other(tmp_path: Path)
         # The silent look-ups hang for an hour: whoever waited for one of them would not come within a minute.
         configure(tmp_path, urls, every="10m", http=f'{FAST}\ntimeout = "1h"\nconnect_timeout = "1h"')
         with Running(tmp_path, Databases(tmp_path, "").new("sqlite"), options, module=DAEMON) as daemon:
-            server.wait_for_requests(len(speaking), timeout=60)
+            server.wait_for_requests(len(speaking), timeout=120)
             assert daemon.stop(within=60) == 0
 
     assert len(server.requests) == len(speaking)

@@ -90,7 +90,7 @@ def test_a_daemon_that_is_stopped_during_a_slow_page_ends_in_time_and_leaves_the
         configured(tmp_path, server)
         with Running(tmp_path, url, OPTIONS, module=DAEMON) as daemon:
             server.wait_for_requests(3)
-            assert daemon.stop(within=10) == 0
+            assert daemon.stop() == 0
         may_answer.set()
 
     assert articles(url) == [(1, "feed", "灯塔")]

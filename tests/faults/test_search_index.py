@@ -25,7 +25,7 @@ KILLS = 5
 
 def wait_until_indexed(database: Database, articles: int) -> list[int]:
     """What a search for 中亚 finds, once the index holds at least so many articles, all that there are."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     with open_index(database) as index:
         while time.monotonic() < until:
             try:
@@ -42,7 +42,7 @@ def wait_until_indexed(database: Database, articles: int) -> list[int]:
 def test_the_daemon_indexes_what_it_polls_and_what_others_store(engine: str, tmp_path: Path, postgresql: str) -> None:
     url = Databases(tmp_path, postgresql).new(engine)
     with FeedServer(lambda _: Reply(200, document("one", 0)), ["127.0.9.1"]) as server:
-        configure(tmp_path, {"one": f"{server.addresses['127.0.9.1']}/feed"})
+        configure(tmp_path, {"one": f"{server.addresses['127.0.9.1']}/feed"}, every="400ms")
         with Running(tmp_path, url, "run") as daemon:
             daemon.wait_for("poll")
             database = Database(url)

@@ -20,8 +20,8 @@ def test_two_slots_poll_a_hundred_due_sources_in_less_than_the_fifty_seconds_of_
         with Running(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", "run") as daemon:
             daemon.wait_for("running")
             began = time.monotonic()
-            server.wait_for_requests(len(HOSTS), timeout=60)
+            server.wait_for_requests(len(HOSTS), timeout=120)
             took = time.monotonic() - began
             assert daemon.stop() == 0
 
-    assert took < 40
+    assert took < 45

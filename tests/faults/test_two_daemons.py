@@ -1,7 +1,6 @@
 """Two daemons on one database: on PostgreSQL they share the sources, on an SQLite file the second exits."""
 
 import json
-import signal
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -55,29 +54,12 @@ def test_the_gap_of_a_host_holds_for_all_processes_of_a_postgresql_database(
         urls = {f"s{number}": f"{address}/{number}" for number in range(4)}
         configure(tmp_path, urls, http='host_gap = "400ms"')
         with Running(tmp_path, url, "poll") as first, Running(tmp_path, url, "poll") as second:
-            assert (first.process.wait(60), second.process.wait(60)) == (0, 0)
+            assert (first.process.wait(120), second.process.wait(120)) == (0, 0)
         times = [request.at for request in server.requests]
 
     assert len(times) == 8
     # The gap begins when the answer has ended.
     assert min(after - before for before, after in pairwise(times)) >= 0.59, times
-
-
-@pytest.mark.slow
-def test_the_sources_of_a_killed_daemon_are_taken_over_within_15_seconds(databases: Databases, tmp_path: Path) -> None:
-    url = databases.new("postgresql")
-    with FeedServer(lambda request: Reply(200, document("s", 0), pause=30), HOSTS) as slow:
-        configure(tmp_path, sources(slow), every="1s")
-        with Running(tmp_path, url, "run") as killed:
-            slow.wait_for_requests(len(HOSTS))
-            with Running(tmp_path, url, "run") as heir:
-                heir.wait_for("running")
-                killed.process.send_signal(signal.SIGKILL)
-                at = time.monotonic()
-                slow.wait_for_requests(2 * len(HOSTS))
-
-    assert {request.host for request in slow.requests[len(HOSTS) :]} == set(HOSTS)
-    assert slow.requests[-1].at - at < 15
 
 
 @pytest.mark.slow

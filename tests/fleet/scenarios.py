@@ -92,7 +92,7 @@ class Fleet:
         for member in self.members:
             member.process.send_signal(signal.SIGTERM)
         for member in self.members:
-            assert member.process.wait(30) == 0
+            assert member.process.wait(120) == 0
 
 
 @contextmanager
@@ -155,9 +155,9 @@ def member_lost(folder: Path, url: str, broker: Brokers, *, stopped_s: float = 1
         with fleet(folder, url, 3) as running:
             _, killed, stopped = running.members
             for member in running.members:
-                member.wait_for("poll", timeout=60)
+                member.wait_for("poll", timeout=120)
             before = len(web.requests)
-            web.wait_for_requests(before + len(hosts), timeout=60)
+            web.wait_for_requests(before + len(hosts), timeout=120)
             running.kill(killed)
             stopped.process.send_signal(signal.SIGSTOP)
             lost_at = time.monotonic()
@@ -166,12 +166,12 @@ def member_lost(folder: Path, url: str, broker: Brokers, *, stopped_s: float = 1
             time.sleep(stopped_s)
             seen = len(stopped.events)
             stopped.process.send_signal(signal.SIGCONT)
-            stopped.wait_for("poll", after=seen, timeout=60)
+            stopped.wait_for("poll", after=seen, timeout=120)
             within(120, lambda: {each.host for each in web.requests if each.at > lost_at} == set(hosts))
             requests = list(web.requests)
             # Polls end quickly now, so that none is cancelled when the members stop.
             web.answer = lambda request: replace(answer(request), delay=0)
-            web.wait_for_requests(len(requests) + len(hosts), timeout=60)
+            web.wait_for_requests(len(requests) + len(hosts), timeout=120)
             running.stop()
             asked_twice = len(web.requests) - stored_polls(url)
     slowest = max(min(each.at for each in requests if each.host == host and each.at > lost_at) for host in hosts)
@@ -199,11 +199,11 @@ def everything_killed(folder: Path, server: PostgreSQLServer, cluster: Brokers) 
         with fleet(folder, url, 2) as running:
 
             def grow() -> None:
-                within(60, feeds.have_grown)
+                within(120, feeds.have_grown)
                 feeds.allowed = min(feeds.allowed + 1, feeds.feeds.last)
 
             grow()
-            within(60, lambda: bool(running.leaders))
+            within(120, lambda: bool(running.leaders))
             new_leader_after = _leader_killed(running)
             grow()
             new_broker_leader_after = _broker_leader_killed(url, cluster)
@@ -214,17 +214,17 @@ def everything_killed(folder: Path, server: PostgreSQLServer, cluster: Brokers) 
             for broker in cluster.servers:
                 broker.kill()
             within(
-                60,
+                120,
                 lambda: all(member.named(AWAY) for member in running.members),
             )
             grow()
             for broker in cluster.servers:
                 broker.start()
-            within(60, lambda: all(member.named("broker available again") for member in running.members))
+            within(120, lambda: all(member.named("broker available again") for member in running.members))
             server.stop()
             time.sleep(3)
             server.start()
-            within(60, lambda: feeds.feeds.are_finished)
+            within(120, lambda: feeds.feeds.are_finished)
             running.stop()
         early = early_visits(web.requests, ANSWER_S)
     wrong = early + violations(url, feeds.feeds, polled_only=False) + differences(expected, snapshot(url))
@@ -236,7 +236,7 @@ def _leader_killed(running: Fleet) -> float:
     running.start()
     running.kill(leader)
     killed_at = time.monotonic()
-    within(30, lambda: bool(running.leaders))
+    within(120, lambda: bool(running.leaders))
     (new,) = running.leaders
     return float(new.named("leading the fleet")[-1]["at"]) - killed_at
 
@@ -248,7 +248,7 @@ def _broker_leader_killed(url: str, cluster: Brokers) -> float:
     leader.kill()
     began = time.monotonic()
     others = [each for each in cluster.servers if each.name != name]
-    within(30, lambda: asyncio.run(stream_leader(url, others)) not in (None, name))
+    within(120, lambda: asyncio.run(stream_leader(url, others)) not in (None, name))
     took = time.monotonic() - began
     leader.start()
     return took
@@ -283,15 +283,15 @@ def network_cut(folder: Path, url: str, cluster: Brokers, link: Link) -> list[st
         settings = f'[fleet]\nservers = ["{beyond.url}"]'
         configure(folder, urls, every="500ms", http=HTTP, more=settings)
         with fleet(folder, url, 2) as running:
-            within(60, feeds.have_grown)
+            within(120, feeds.have_grown)
             link.cut()
             feeds.allowed = 2
-            within(60, lambda: all(member.named(AWAY) for member in running.members))
-            within(60, feeds.have_grown)
+            within(120, lambda: all(member.named(AWAY) for member in running.members))
+            within(120, feeds.have_grown)
             link.mend()
             feeds.allowed = feeds.feeds.last
-            within(60, lambda: all(member.named("broker available again") for member in running.members))
-            within(60, lambda: feeds.feeds.are_finished)
+            within(120, lambda: all(member.named("broker available again") for member in running.members))
+            within(120, lambda: feeds.feeds.are_finished)
             running.stop()
         early = early_visits(web.requests, ANSWER_S)
     return early + violations(url, feeds.feeds, polled_only=False) + differences(expected, snapshot(url))
@@ -307,14 +307,14 @@ def rolling_upgrade(folder: Path, url: str, broker: Brokers) -> list[str]:
         configure(folder, urls, every="500ms", http=HTTP, more=broker.settings())
         with fleet(folder, url, 3) as running:
             for old in list(running.members):
-                within(60, feeds.have_grown)
+                within(120, feeds.have_grown)
                 feeds.allowed += 1
                 old.process.send_signal(signal.SIGTERM)
                 running.members.remove(old)
                 running.start()
-                assert old.process.wait(30) == 0
+                assert old.process.wait(120) == 0
             feeds.allowed = feeds.feeds.last
-            within(60, lambda: feeds.feeds.are_finished)
+            within(120, lambda: feeds.feeds.are_finished)
             running.stop()
             complaints = [
                 str(each)

@@ -81,31 +81,31 @@ def scenarios(
 
 
 def test_the_hosts_of_a_killed_and_of_a_stopped_member_are_polled_again_soon(scenarios: Scenarios) -> None:
-    loss = scenarios.loss.result(240)
+    loss = scenarios.loss.result(480)
 
     assert loss.wrong == []
     # 15 s on a machine that is not busy with other tests.
-    assert loss.slowest < 25
+    assert loss.slowest < 45
     assert loss.asked_twice <= loss.in_flight
 
 
 def test_nothing_is_lost_whatever_part_of_a_fleet_is_killed(scenarios: Scenarios) -> None:
-    faults = scenarios.faults.result(240)
+    faults = scenarios.faults.result(480)
 
     assert faults.wrong == []
 
 
 def test_a_new_leader_leads_soon_after_the_old_one_was_killed(scenarios: Scenarios) -> None:
     # 2 s on a machine that is not busy with other tests.
-    assert scenarios.faults.result(240).new_leader_after < 20
+    assert scenarios.faults.result(480).new_leader_after < 20
 
 
 def test_members_poll_on_when_the_network_to_their_server_of_nats_is_cut(scenarios: Scenarios) -> None:
     if scenarios.cut is None:
         pytest.skip("this process may not make network namespaces")
 
-    assert scenarios.cut.result(240) == []
+    assert scenarios.cut.result(480) == []
 
 
 def test_members_can_be_replaced_one_by_one_while_polling_goes_on(scenarios: Scenarios) -> None:
-    assert scenarios.upgrade.result(240) == []
+    assert scenarios.upgrade.result(480) == []

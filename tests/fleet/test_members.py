@@ -45,9 +45,9 @@ def test_members_share_the_sources_and_keep_the_gaps_of_hosts(
     more = broker.settings(f'[server]\nlisten = "unix:{listen}"', wide)
     configure(other, sources(web), every="1s", http=http, more=more)
     with Running(tmp_path, fleet_database, "run") as one, Running(other, fleet_database, "run") as two:
-        one.wait_for("poll", timeout=60)
-        two.wait_for("poll", timeout=60)
-        web.wait_for_requests(100, timeout=60)
+        one.wait_for("poll", timeout=120)
+        two.wait_for("poll", timeout=120)
+        web.wait_for_requests(100, timeout=120)
         (leader,) = one.named("leading the fleet") + two.named("leading the fleet")
         status, lines = (kzfeed(tmp_path, fleet_database, "fleet", "status", *more) for more in (["--json"], []))
         told = ask(listen, "/metrics")
@@ -122,7 +122,7 @@ def test_a_member_gives_the_token_that_nats_asks_for(web: FeedServer, fleet_data
         more = closed.settings('token = { file = "token" }')
         configure(tmp_path, {"a": f"{web.addresses[HOSTS[0]]}/a"}, more=more)
         with Running(tmp_path, fleet_database, "run") as member:
-            member.wait_for("poll", timeout=60)
+            member.wait_for("poll", timeout=120)
             assert member.stop() == 0
         status = kzfeed(tmp_path, fleet_database, "fleet", "status", "--json")
         configure(tmp_path, {"a": "http://127.0.0.1:9/a"}, more=closed.settings('token = "other"'))

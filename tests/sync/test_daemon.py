@@ -55,7 +55,7 @@ def test_what_a_kill_leaves_between_database_and_files_is_written_at_the_next_st
     archive.kzfeed("backfill", "in/0.txt")
     with lock_held(folder):
         process = fork_server().start(["backfill", "in"], archive.folder, archive.environment)
-        within(30, lambda: stored(archive.database) == 3)
+        within(120, lambda: stored(archive.database) == 3)
         os.kill(process, signal.SIGKILL)
         assert fork_server().wait(process) == -signal.SIGKILL
     assert len(articles(folder)) == 1
@@ -74,7 +74,7 @@ def test_a_kill_between_files_leaves_none_half_written_and_none_unwritten(archiv
     folder = archive.folder / "articles"
     for files in (1, 150, 300):
         process = fork_server().start(["sync", "articles"], archive.folder, archive.environment)
-        within(30, at_least(folder, files))
+        within(120, at_least(folder, files))
         os.kill(process, signal.SIGKILL)
         fork_server().wait(process)
 
@@ -118,25 +118,25 @@ def test_the_daemon_writes_what_it_polls_and_goes_on_where_the_folder_cannot_be_
         closing(Database(url)) as database,
     ):
         schema.upgrade(database)
-        configure(tmp_path, {"one": f"{server.addresses['127.0.9.7']}/feed"}, more=DIRECTORY)
+        configure(tmp_path, {"one": f"{server.addresses['127.0.9.7']}/feed"}, every="400ms", more=DIRECTORY)
         folder = tmp_path / "articles"
         with Running(tmp_path, url, "run") as daemon:
-            within(30, lambda: len(tree(folder)) == 2)
+            within(120, lambda: len(tree(folder)) == 2)
             folder.rename(tmp_path / "moved away")
             folder.write_text("in the way")
 
             items.append(item(2))
             number = daemon.wait_for("archive folder not written, trying again")
             items.append(item(3))
-            within(30, lambda: stored(database) == 3)
+            within(120, lambda: stored(database) == 3)
             polls = len(daemon.named("poll"))
-            within(30, lambda: len(daemon.named("poll")) > polls)
+            within(120, lambda: len(daemon.named("poll")) > polls)
             folder.unlink()
             (tmp_path / "moved away").rename(folder)
 
-            daemon.wait_for("archive folder up to date again", after=number, timeout=60)
-            within(30, lambda: len(articles(folder)) == 3)
+            daemon.wait_for("archive folder up to date again", after=number, timeout=120)
+            within(120, lambda: len(articles(folder)) == 3)
             items[0] = item(1, "revised")
-            within(30, lambda: any("revised" in data.decode() for data in articles(folder).values()))
+            within(120, lambda: any("revised" in data.decode() for data in articles(folder).values()))
             assert daemon.stop() == 0
         assert len(daemon.named("archive folder not written, trying again")) == 1

@@ -76,7 +76,7 @@ def outages(folder: Path, server: PostgreSQLServer, outage: float, lock: float, 
     return [
         reported(
             f"PostgreSQL stopped for {outage:g} s",
-            f"at most {stopped.reconnects_a_second} connection asked for in any second; {stopped.not_stored} polls not "
+            f"{stopped.reconnects_a_second:.2f} connections asked for per second; {stopped.not_stored} polls not "
             f"stored and repeated; every source polled {stopped.resumed_after:.1f} s after its return",
             stopped.wrong,
         ),
