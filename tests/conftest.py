@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from tests.databases import Databases, execute, postgresql_server
-from tests.empty_databases import EmptyDatabases
+from tests.empty_databases import EmptyDatabases, EmptyFiles
 
 SHARED = Path(__file__).parents[2] / "shared"
 ENGINES = ("sqlite", "postgresql")
@@ -55,10 +55,22 @@ def postgresql_template(postgresql: str) -> str:
 
 
 @pytest.fixture(scope="session")
+def empty_sqlite(empty_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> EmptyFiles:
+    """Copies of that file, used by one test after the other."""
+    return EmptyFiles(tmp_path_factory.mktemp("used"), empty_archive)
+
+
+@pytest.fixture(scope="session")
 def empty_postgresql(postgresql: str, postgresql_template: str) -> Iterator[EmptyDatabases]:
-    """Copies of that template, used by one test after the other."""
+    """Copies of that template, likewise."""
     with closing(EmptyDatabases(Databases(Path(), postgresql), postgresql_template)) as databases:
         yield databases
+
+
+@pytest.fixture(scope="session")
+def opened() -> dict[str, Database]:
+    """Objects of databases of earlier tests, by URL. Their SQL is compiled, which takes longer than to run it."""
+    return {}
 
 
 def _upgrade(url: str) -> None:
@@ -70,27 +82,29 @@ def _upgrade(url: str) -> None:
 @pytest.fixture(params=ENGINES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database, once on each engine. It has our schema if the test uses `database`."""
-    has_schema = "database" in request.fixturenames
-    if request.param == "sqlite":
-        if has_schema:
-            shutil.copy(request.getfixturevalue("empty_archive"), tmp_path)
-        yield f"sqlite:///{tmp_path}/kzfeed.db"
-    elif has_schema:
-        databases = request.getfixturevalue("empty_postgresql")
+    if "database" in request.fixturenames:
+        databases = request.getfixturevalue(f"empty_{request.param}")
         yield (url := databases.take())
         databases.give_back(url)
+    elif request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/kzfeed.db"
     else:
-        databases = Databases(tmp_path, request.getfixturevalue("postgresql"))
-        yield (url := databases.new("postgresql"))
-        databases.drop(url)
+        servers = Databases(tmp_path, request.getfixturevalue("postgresql"))
+        yield (url := servers.new("postgresql"))
+        servers.drop(url)
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(database_url: str, opened: dict[str, Database]) -> Iterator[Database]:
     """A database with our schema and no rows, once on each engine."""
-    database = Database(database_url)
-    yield database
-    database.close()
+    with closing(_open(database_url, opened)) as database:
+        yield database
+
+
+def _open(url: str, opened: dict[str, Database]) -> Database:
+    if url not in opened:
+        opened[url] = Database(url)
+    return opened[url]
 
 
 @pytest.fixture
@@ -102,16 +116,13 @@ def sqlite_database(empty_archive: Path, tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def new_database(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[NewDatabase]:
+def new_database(request: pytest.FixtureRequest, opened: dict[str, Database]) -> Iterator[NewDatabase]:
     """Makes a database with our schema and no rows on the engine named."""
     with ExitStack() as stack:
 
         def make(engine: str) -> Database:
-            if engine == "sqlite":
-                url = Databases(tmp_path, "").new("sqlite", template=request.getfixturevalue("empty_archive"))
-            else:
-                databases = request.getfixturevalue("empty_postgresql")
-                stack.callback(databases.give_back, url := databases.take())
-            return stack.enter_context(closing(Database(url)))
+            databases = request.getfixturevalue(f"empty_{engine}")
+            stack.callback(databases.give_back, url := databases.take())
+            return stack.enter_context(closing(_open(url, opened)))
 
         yield make

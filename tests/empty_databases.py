@@ -1,5 +1,7 @@
-"""Empty PostgreSQL databases with our schema, of which a used one is emptied and used again."""
+"""Empty databases with our schema: under the name of a used one, so that the objects for it can be used again."""
 
+import shutil
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import psycopg
@@ -37,6 +39,29 @@ SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, 
 WHERE last_value IS NOT NULL
 """
 Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
+
+
+class EmptyFiles:
+    """Copies of the SQLite file `template` in `folder`."""
+
+    def __init__(self, folder: Path, template: Path) -> None:
+        self._folder, self._template = folder, template
+        self._unused: list[str] = []
+        self._made = 0
+
+    def take(self) -> str:
+        """The URL of an empty database."""
+        if not self._unused:
+            self._unused.append(f"kzfeed-{self._made}.db")
+            self._made += 1
+        return f"sqlite:///{shutil.copyfile(self._template, self._folder / self._unused.pop())}"
+
+    def give_back(self, url: str) -> None:
+        """Delete a database with the files beside it."""
+        name = url.rpartition("/")[2]
+        for file in self._folder.glob(f"{name}*"):
+            file.unlink()
+        self._unused.append(name)
 
 
 class EmptyDatabases:

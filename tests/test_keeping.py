@@ -158,21 +158,21 @@ def shell(commands: str, folder: Path, environment: dict[str, str]) -> str:
 
 @only_on_sqlite
 def test_the_documented_way_back_on_sqlite_works(
-    database: Database, environment: dict[str, str], tmp_path: Path
+    sqlite_database: Database, environment: dict[str, str], tmp_path: Path
 ) -> None:
     del environment["KZFEED_DATABASE_URL"]  # ./kzfeed.db
-    store_samples(database)
-    before = exported(database, tmp_path / "before")
+    store_samples(sqlite_database)
+    before = exported(sqlite_database, tmp_path / "before")
     backing_up, restoring = commands_of("SQLite").split("\n", 1)
     shell(backing_up, tmp_path, environment)
-    database.close()
+    sqlite_database.close()
     for name in ("kzfeed.db", "kzfeed.db-wal"):
         (tmp_path / name).write_bytes(b"ruined")
 
     said = shell(restoring, tmp_path, environment)
 
     assert "no damage" in said
-    assert exported(database, tmp_path / "after") == before != {}
+    assert exported(sqlite_database, tmp_path / "after") == before != {}
 
 
 @only_on_postgresql

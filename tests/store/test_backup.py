@@ -176,13 +176,12 @@ def test_a_place_that_is_none_is_refused(database: Database, tmp_path: Path, nam
 only_on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 
-@only_on_sqlite
 @pytest.mark.parametrize("name", ["kzfeed.db", "kzfeed.db-wal", "kzfeed.db-shm", "link.db", "kzfeed.search.db"])
-def test_the_database_is_never_replaced_by_its_own_backup(database: Database, tmp_path: Path, name: str) -> None:
+def test_the_database_is_never_replaced_by_its_own_backup(sqlite_database: Database, tmp_path: Path, name: str) -> None:
     (tmp_path / "link.db").symlink_to(tmp_path / "kzfeed.db")
 
     with pytest.raises(UsageError, match="belongs to the database itself"):
-        backup(database, tmp_path / name, overwrite=True)
+        backup(sqlite_database, tmp_path / name, overwrite=True)
 
 
 @only_on_sqlite
@@ -209,20 +208,19 @@ def test_a_backup_is_one_file_that_a_read_only_folder_can_hold(database: Databas
     assert [path.name for path in folder.iterdir()] == ["b.db"]
 
 
-@only_on_sqlite
-def test_a_damaged_database_gives_no_backup_and_costs_no_older_one(database: Database, tmp_path: Path) -> None:
+def test_a_damaged_database_gives_no_backup_and_costs_no_older_one(sqlite_database: Database, tmp_path: Path) -> None:
     for number in range(20):
-        store(database, number)
+        store(sqlite_database, number)
     file = tmp_path / "backup"
-    backup(database, file)
+    backup(sqlite_database, file)
     before = file.read_bytes()
-    database.close()
+    sqlite_database.close()
     with (tmp_path / "kzfeed.db").open("r+b") as damaged:
         damaged.seek(100 * 4096)
         damaged.write(b"\xff" * 40960)
 
     with pytest.raises(BackupError, match="kzfeed verify"):
-        backup(database, file, overwrite=True)
+        backup(sqlite_database, file, overwrite=True)
 
     assert file.read_bytes() == before
     assert not list(tmp_path.glob(".*"))

@@ -1,6 +1,7 @@
 """Identity over time: what sources show poll after poll, and the articles and versions that the archive then holds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.store import queries, sources, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.verify import verify
+from tests.conftest import ENGINES
 from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
@@ -36,7 +38,8 @@ def item(
 
 def poll(database: Database, name: str, entries: Sequence[Entry], hour: int) -> Poll:
     now = NOW + timedelta(hours=hour)
-    sources.configure(database, [SourceConfig(each, f"https://{each}.example/rss") for each in ("one", "two")], NOW)
+    if not sources.load(database, [name]):
+        sources.add(database, [SourceConfig(name, f"https://{name}.example/rss")], NOW)
     (source,) = sources.load(database, [name])
     context = FeedContext(base_url=source.url, zone=UTC, now=now)
     articles = articles_of_feed(Feed("rss", entries=tuple(entries)), context)
@@ -45,10 +48,11 @@ def poll(database: Database, name: str, entries: Sequence[Entry], hour: int) -> 
     return commit_poll(database, after, record, articles)
 
 
-def versions(database: Database) -> list[tuple[str, ...]]:
-    """The articles of the archive in the order in which they came, each as the titles and texts of its versions."""
-    older = "SELECT article_id, revision, title, text FROM revisions"
-    newest = "SELECT id, revision, title, text FROM articles"
+def versions(database: Database, prefix: str = "") -> list[tuple[str, ...]]:
+    """The articles of sources with this prefix in the order in which they came, each as what its versions say."""
+    chosen = f"source_id IN (SELECT id FROM sources WHERE name LIKE '{prefix}%')"
+    older = f"SELECT article_id, revision, title, text FROM revisions WHERE {chosen}"
+    newest = f"SELECT id, revision, title, text FROM articles WHERE {chosen}"
     found: dict[int, list[str]] = {}
     with database.read() as connection:
         for row in connection.execute(sa.text(f"{older} UNION ALL {newest} ORDER BY 1, 2")):
@@ -185,16 +189,31 @@ SCENARIOS = {
 }
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
-def test_every_entry_that_was_shown_is_an_article_or_a_version(database: Database, name: str) -> None:
-    scenario = SCENARIOS[name]
-    for hour, (source, entries) in enumerate(scenario.polls):
-        poll(database, source, entries, hour)
+@pytest.fixture(scope="module", params=ENGINES)
+def archive(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """One database for all scenarios, each of which has sources and links of its own."""
+    databases = request.getfixturevalue(f"empty_{request.param}")
+    with closing(Database(url := databases.take())) as database:
+        yield database
+        findings: list[object] = []
+        assert verify(database, findings.append).damage == 0, findings
+    databases.give_back(url)
 
-    found = versions(database)
+
+def elsewhere(entry: Entry, host: str) -> Entry:
+    """The entry with its links at this host."""
+    link, guid = (each and each.replace("e.example", host) for each in (entry.link, entry.guid))
+    return replace(entry, link=link, guid=guid)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_entry_that_was_shown_is_an_article_or_a_version(archive: Database, name: str) -> None:
+    scenario, prefix = SCENARIOS[name], f"s{list(SCENARIOS).index(name)}-"
+    for hour, (source, entries) in enumerate(scenario.polls):
+        poll(archive, prefix + source, [elsewhere(each, f"{prefix}e.example") for each in entries], hour)
+
+    found = versions(archive, prefix)
     assert [len(each) for each in found] == scenario.versions, found
-    findings: list[object] = []
-    assert verify(database, findings.append).damage == 0, findings
 
 
 def test_an_enclosure_that_comes_later_leaves_a_row(database: Database) -> None:
