@@ -5,10 +5,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from kzfeed.store.engine import Database
-from tests.export.test_restore import Rows, fill, rows
+from tests.export.test_restore import Rows, rows
 from tests.fork_server import clean_environment, fork_server
 
+only_on_sqlite = pytest.mark.parametrize("filled", ["sqlite"], indirect=True, scope="session")
 Done = subprocess.CompletedProcess[str]
 MakeDatabase = Callable[[str], Database]
 
@@ -33,10 +36,8 @@ class Archive:
         return rows(self.database)
 
 
-def archive_on(database: Database, folder: Path, *, filled: bool = True) -> Archive:
-    """The archive of test_restore.py, or an empty one."""
-    if filled:
-        fill(database)
+def archive_on(database: Database, folder: Path) -> Archive:
+    """A database as an archive whose commands run in this folder."""
     url = database.engine.url.set(drivername=database.engine.url.get_backend_name())
     environment = clean_environment(KZFEED_DATABASE_URL=url.render_as_string(hide_password=False))
     return Archive(folder, database, environment)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.export.archives import Archive
+from tests.export.archives import Archive, only_on_sqlite
 from tests.terminal import at_terminal
 
 
+@only_on_sqlite
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -33,12 +34,14 @@ def test_what_cannot_be_is_refused_in_a_sentence(archive: Archive, arguments: li
     assert not list(archive.folder.glob("x*"))
 
 
+@only_on_sqlite
 def test_the_format_may_be_another_than_the_names(archive: Archive) -> None:
     archive.export("x.dat", "--format", "jsonl")
 
     assert json.loads((archive.folder / "x.dat").read_bytes().splitlines()[0])["url_hash"]
 
 
+@only_on_sqlite
 def test_a_full_disk_is_named_by_the_file_and_leaves_nothing(archive: Archive) -> None:
     (archive.folder / "x.csv").symlink_to("/dev/full")
     before = sorted(archive.folder.iterdir())
@@ -50,6 +53,7 @@ def test_a_full_disk_is_named_by_the_file_and_leaves_nothing(archive: Archive) -
     assert sorted(archive.folder.iterdir()) == before
 
 
+@only_on_sqlite
 def test_a_folder_that_may_not_be_written_names_the_file(archive: Archive) -> None:
     (archive.folder / "plain").write_text("")
 
@@ -59,6 +63,7 @@ def test_a_folder_that_may_not_be_written_names_the_file(archive: Archive) -> No
     assert "plain" in done.stderr
 
 
+@only_on_sqlite
 def test_a_reader_that_has_read_enough_is_no_failure(archive: Archive) -> None:
     program = str(Path(sys.executable).with_name("kzfeed"))
     command = f"'{program}' export - --format jsonl; echo $? > status"
@@ -76,6 +81,7 @@ def test_a_reader_that_has_read_enough_is_no_failure(archive: Archive) -> None:
     assert b"Broken pipe" not in first.stderr
 
 
+@only_on_sqlite
 def test_at_a_terminal_a_bar_shows_progress_and_no_text_controls_it(archive: Archive) -> None:
     environment = {**archive.environment, "TERM": "xterm", "NO_COLOR": "1"}
 

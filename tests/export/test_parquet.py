@@ -18,7 +18,7 @@ from kzfeed.export.run import Write, export
 from kzfeed.model.articles import StoredArticle
 from kzfeed.store.queries import Selection
 from kzfeed.store.records import ArticleRecord, SourceRecord
-from tests.export.archives import Archive
+from tests.export.archives import Archive, only_on_sqlite
 from tests.fork_server import clean_environment
 
 
@@ -45,6 +45,7 @@ def test_duckdb_reads_every_column_with_its_type(archive: Archive) -> None:
     assert versions == (archive.rows()["revisions"].total(),)
 
 
+@only_on_sqlite
 def test_pandas_reads_instants_with_their_zone_and_lists(archive: Archive) -> None:
     archive.export("x.parquet")
 
@@ -57,7 +58,7 @@ def test_pandas_reads_instants_with_their_zone_and_lists(archive: Archive) -> No
     assert any(media[0]["url"] == "https://pod.example/1.mp3" for media in frame["media"] if len(media))
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@only_on_sqlite
 @pytest.mark.parametrize(("times", "letters", "rows"), [(1_000, 0, GROUP_ROWS), (5, 2**20, 40)])
 def test_groups_of_rows_are_bounded_by_number_and_by_size(
     archive: Archive, times: int, letters: int, rows: int
@@ -84,12 +85,14 @@ def test_groups_of_rows_are_bounded_by_number_and_by_size(
     assert max(groups) <= rows
 
 
+@only_on_sqlite
 def test_an_archive_without_articles_is_a_table_without_rows(archive: Archive) -> None:
     archive.export("x.parquet", "--since", "2999-01-01")
 
     assert len(pd.read_parquet(archive.folder / "x.parquet")) == 0
 
 
+@only_on_sqlite
 def test_without_pyarrow_a_sentence_says_what_to_install(archive: Archive, tmp_path: Path) -> None:
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden" / "pyarrow.py").write_text("raise ImportError('no pyarrow here')\n")

@@ -150,7 +150,7 @@ def test_a_folder_comes_back_by_backfill_and_its_lists_are_no_articles(
         write_file(archive.folder / "in", number)
     archive.kzfeed("backfill", "in", "--source-from", "folder")
     archive.kzfeed("sync", "articles")
-    other = archive_on(new_database("sqlite"), archive.folder, filled=False)
+    other = archive_on(new_database("sqlite"), archive.folder)
 
     done = other.kzfeed("backfill", "articles", "--source", "in")
 
@@ -207,7 +207,7 @@ def test_a_folder_of_another_database_is_compared_whole_and_what_is_newer_in_it_
     archive.kzfeed("backfill", "in", "--source", "s")
     archive.kzfeed("sync", "articles")
     held = articles(archive.folder / "articles")
-    other = archive_on(new_database("sqlite"), archive.folder, filled=False)
+    other = archive_on(new_database("sqlite"), archive.folder)
     (archive.folder / "kzfeed.toml").write_text('sources = []\n[archive]\ndirectory = "articles"\n')
 
     done = other.kzfeed("backfill", "in/0.txt", write_file(archive.folder / "more", 9), "--source", "s")
@@ -222,7 +222,7 @@ def test_a_folder_of_another_database_is_compared_whole_and_what_is_newer_in_it_
 def test_the_first_sync_with_another_database_removes_nothing(archive: Archive, new_database: NewDatabase) -> None:
     archive.kzfeed("backfill", write_file(archive.folder / "in", 1), write_file(archive.folder / "in", 2))
     archive.kzfeed("sync", "articles")
-    other = archive_on(new_database("sqlite"), archive.folder, filled=False)
+    other = archive_on(new_database("sqlite"), archive.folder)
     other.kzfeed("backfill", archive.folder / "in/2.txt")
 
     done = [other.kzfeed("sync", "articles").stdout for _ in range(2)]
@@ -241,7 +241,7 @@ def test_another_database_does_not_write_the_configured_folder_until_it_is_synce
     archive.kzfeed("backfill", write_file(archive.folder / "in", 1))
     folder = archive.folder / "articles"
     before = tree(folder), git(folder, "rev-parse", "HEAD")
-    other = archive_on(new_database("sqlite"), archive.folder, filled=False)
+    other = archive_on(new_database("sqlite"), archive.folder)
 
     done = other.kzfeed("backfill", write_file(archive.folder / "in", 2))
 
@@ -255,7 +255,7 @@ def test_another_database_does_not_write_the_configured_folder_until_it_is_synce
 
 
 def test_an_older_backup_of_the_database_writes_its_folder_on(sqlite_database: Database, tmp_path: Path) -> None:
-    archive = archive_on(sqlite_database, tmp_path, filled=False)
+    archive = archive_on(sqlite_database, tmp_path)
     (archive.folder / "kzfeed.toml").write_text('sources = []\n[archive]\ndirectory = "articles"\n')
     archive.kzfeed("backfill", write_file(archive.folder / "in", 1))
     archive.kzfeed("db", "backup", "older.db")
@@ -271,7 +271,7 @@ def test_an_older_backup_of_the_database_writes_its_folder_on(sqlite_database: D
 def test_what_has_the_place_of_a_file_is_named_and_all_other_files_are_written(
     sqlite_database: Database, tmp_path: Path, obstacle: str
 ) -> None:
-    archive = archive_on(sqlite_database, tmp_path, filled=False)
+    archive = archive_on(sqlite_database, tmp_path)
     for source in ("blocked", "free"):
         archive.kzfeed("backfill", write_file(tmp_path / "in", len(source)), "--source", source)
     archive.kzfeed("sync", "other")
@@ -306,7 +306,7 @@ def test_what_has_the_place_of_a_file_is_named_and_all_other_files_are_written(
 def test_a_link_in_the_place_of_the_notes_of_kzfeed_is_named_and_not_followed(
     sqlite_database: Database, tmp_path: Path
 ) -> None:
-    archive = archive_on(sqlite_database, tmp_path, filled=False)
+    archive = archive_on(sqlite_database, tmp_path)
     (tmp_path / "outside").mkdir()
     (tmp_path / "articles").mkdir()
     (tmp_path / "articles/.kzfeed").symlink_to("../outside")
