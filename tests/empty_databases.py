@@ -42,26 +42,27 @@ Connection: TypeAlias = "psycopg.Connection[tuple[Any, ...]]"
 
 
 class EmptyFiles:
-    """Copies of the SQLite file `template` in `folder`."""
+    """Copies of the SQLite file `template`, each in a folder of its own below `folder`."""
 
     def __init__(self, folder: Path, template: Path) -> None:
         self._folder, self._template = folder, template
-        self._unused: list[str] = []
+        self._unused: list[Path] = []
         self._made = 0
 
     def take(self) -> str:
         """The URL of an empty database."""
         if not self._unused:
-            self._unused.append(f"kzfeed-{self._made}.db")
+            self._unused.append(self._folder / str(self._made))
             self._made += 1
-        return f"sqlite:///{shutil.copyfile(self._template, self._folder / self._unused.pop())}"
+        folder = self._unused.pop()
+        folder.mkdir()
+        return f"sqlite:///{shutil.copyfile(self._template, folder / 'kzfeed.db')}"
 
     def give_back(self, url: str) -> None:
-        """Delete a database with the files beside it."""
-        name = url.rpartition("/")[2]
-        for file in self._folder.glob(f"{name}*"):
-            file.unlink()
-        self._unused.append(name)
+        """Delete a database with its folder."""
+        folder = Path(url.removeprefix("sqlite:///")).parent
+        shutil.rmtree(folder)
+        self._unused.append(folder)
 
 
 class EmptyDatabases:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.databases import Databases
-from tests.empty_databases import EmptyDatabases
+from tests.empty_databases import EmptyDatabases, EmptyFiles
 
 ROWS = """
 SET session_replication_role = replica;  -- no foreign keys
@@ -59,6 +59,17 @@ def test_it_has_the_rows_and_the_numbers_of_a_new_one(databases: EmptyDatabases)
     again = databases.take()
     assert (again, content(again)) == (url, before)
     databases.give_back(again)
+
+
+def test_a_file_has_nothing_beside_it_that_an_earlier_test_left(empty_sqlite: EmptyFiles) -> None:
+    file = Path((url := empty_sqlite.take()).removeprefix("sqlite:///"))
+    new = file.read_bytes()
+    file.write_bytes(b"")
+    file.with_name("kzfeed.search.db").write_bytes(b"")
+
+    empty_sqlite.give_back(url)
+    assert (empty_sqlite.take(), file.read_bytes(), list(file.parent.iterdir())) == (url, new, [file])
+    empty_sqlite.give_back(url)
 
 
 @pytest.mark.parametrize("change", CHANGES)
