@@ -34,7 +34,7 @@ def archive(filled: Database, tmp_path: Path) -> Archive:
 @pytest.fixture(scope="session")
 def filled_file(empty_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same archive as an SQLite file, to be copied."""
-    file = shutil.copy(empty_archive, tmp_path_factory.mktemp("filled"))
+    file = Path(shutil.copy(empty_archive, tmp_path_factory.mktemp("filled")))
     with closing(Database(f"sqlite:///{file}")) as database:
         fill(database)
     return file
