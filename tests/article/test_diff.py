@@ -129,12 +129,12 @@ def test_a_long_text_takes_no_longer_than_a_reader_waits(alphabet: str) -> None:
     rng = random.Random(3)
     older, newer = ("".join(rng.choices(alphabet, k=100_000)) for _ in range(2))
     many = [[f"{rng.choice(alphabet)}{rng.randrange(300)}" for _ in range(5000)] for _ in range(2)]
-    started = time.monotonic()
+    started = time.process_time()
 
     diff_texts(older, newer)
     paragraphs(*many)
 
-    assert time.monotonic() - started < 30
+    assert time.process_time() - started < 30
 
 
 def test_a_small_change_in_a_long_paragraph_is_found_in_it() -> None:
