@@ -13,6 +13,7 @@ import pytest
 
 from kzfeed import __version__
 from kzfeed.file_reader import EXPORT_LIST
+from kzfeed.store.engine import Database
 from kzfeed.store.schema import HEAD
 from kzfeed.text import redacted
 from tests.fork_server import clean_environment, fork_server
@@ -26,16 +27,26 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def environment(tmp_path: Path, database_url: str) -> dict[str, str]:
+def environment(database_url: str, database: Database) -> dict[str, str]:
+    """The environment with the URL of an empty database that has our schema."""
     return clean_environment(KZFEED_DATABASE_URL=database_url)
 
 
 @pytest.fixture
 def kzfeed(tmp_path: Path, environment: dict[str, str]) -> Run:
     """Runs kzfeed in an empty folder with the test's database."""
+    return _in_folder(tmp_path, environment)
 
+
+@pytest.fixture
+def kzfeed_of_new_user(tmp_path: Path, database_url: str) -> Run:
+    """Runs kzfeed in an empty folder with a database that has no schema yet."""
+    return _in_folder(tmp_path, clean_environment(KZFEED_DATABASE_URL=database_url))
+
+
+def _in_folder(folder: Path, environment: dict[str, str]) -> Run:
     def run(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-        return fork_server().run(arguments, tmp_path, environment)
+        return fork_server().run(arguments, folder, environment)
 
     return run
 
@@ -52,16 +63,16 @@ def configure(folder: Path, *sources: str, http: str = 'host_gap = "0s"\nmin_int
 # --- archive files ---------------------------------------------------------------------------------------------------
 
 
-def test_the_sample_articles_come_back_byte_for_byte(kzfeed: Run, tmp_path: Path) -> None:
-    first = kzfeed("backfill", SEEDS, "--json")
-    second = kzfeed("backfill", SEEDS, "--json")
+def test_the_sample_articles_come_back_byte_for_byte(kzfeed_of_new_user: Run, tmp_path: Path) -> None:
+    first = kzfeed_of_new_user("backfill", SEEDS, "--json")
+    second = kzfeed_of_new_user("backfill", SEEDS, "--json")
     count = len(contents(SEEDS))
 
     assert (first.returncode, second.returncode) == (0, 0)
     assert json.loads(first.stdout) == {"files": count, "new": count, "revised": 0, "unchanged": 0, "refused": 0}
     assert json.loads(second.stdout) == {"files": count, "new": 0, "revised": 0, "unchanged": count, "refused": 0}
     for layout in ("tree", "flat"):
-        assert kzfeed("export", tmp_path / layout, "--layout", layout).returncode == 0
+        assert kzfeed_of_new_user("export", tmp_path / layout, "--layout", layout).returncode == 0
         assert contents(tmp_path / layout) == contents(SEEDS)
 
 
@@ -322,9 +333,9 @@ def test_the_daemon_polls_what_is_due_until_a_signal_and_exits_0(
     ],
 )
 def test_what_cannot_work_says_why_with_its_exit_status(
-    kzfeed: Run, arguments: list[str], status: int, said: str
+    kzfeed_of_new_user: Run, arguments: list[str], status: int, said: str
 ) -> None:
-    done = kzfeed(*arguments)
+    done = kzfeed_of_new_user(*arguments)
 
     assert done.returncode == status
     assert said in done.stderr
@@ -405,6 +416,6 @@ def test_list_and_export_keep_to_the_source_and_the_time_that_were_asked_for(kzf
     assert exported == {"s1.example/2022/01", "s1.example/undated"}
 
 
-def test_the_schema_is_upgraded_and_named(kzfeed: Run) -> None:
-    assert kzfeed("db", "upgrade").stdout == f"the schema is at {HEAD}\n"
-    assert kzfeed("db", "current").stdout == f"the schema is at {HEAD}, this kzfeed needs {HEAD}\n"
+def test_the_schema_is_upgraded_and_named(kzfeed_of_new_user: Run) -> None:
+    assert kzfeed_of_new_user("db", "upgrade").stdout == f"the schema is at {HEAD}\n"
+    assert kzfeed_of_new_user("db", "current").stdout == f"the schema is at {HEAD}, this kzfeed needs {HEAD}\n"

@@ -26,7 +26,7 @@ def server() -> Iterator[RecordingServer]:
 
 
 @pytest.fixture
-def kzfeed(tmp_path: Path, database_url: str) -> Run:
+def kzfeed(tmp_path: Path, database_url: str, database: Database) -> Run:
     """Runs kzfeed in an empty folder with the test's database."""
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -50,7 +50,7 @@ def configure(folder: Path, url: str, *more: str) -> None:
     ids=["cut off", "replaced bytes", "empty"],
 )
 def test_a_flaw_is_seen_everywhere_until_a_document_without_one_comes(
-    kzfeed: Run, database_url: str, tmp_path: Path, server: RecordingServer, document: bytes, flaw: str
+    kzfeed: Run, database: Database, tmp_path: Path, server: RecordingServer, document: bytes, flaw: str
 ) -> None:
     page = server.page("/feed", Reply(200, [], WHOLE), Reply(200, ETAG, document), Reply(200, ETAG, document))
     configure(tmp_path, page.url)
@@ -61,11 +61,9 @@ def test_a_flaw_is_seen_everywhere_until_a_document_without_one_comes(
 
     assert flaw in json.loads(polled.stdout)[0]["flaw"]
     assert f"flaw: {flaw}" in again.stdout
-    database = Database(database_url)
     with database.read() as connection:
         polls = connection.execute(sa.text("SELECT flaw FROM polls ORDER BY id")).scalars().all()
         health = connection.execute(sa.text("SELECT flaw FROM source_health")).scalar_one()
-    database.close()
     assert [flaw in (each or "") for each in polls] == [False, True, True]
     assert flaw in health
     assert f"flaw: {flaw}" in kzfeed("sources", "list").stdout

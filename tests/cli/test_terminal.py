@@ -13,6 +13,8 @@ from rich.cells import cell_len
 from tests.fork_server import clean_environment, fork_server
 from tests.terminal import at_terminal
 
+pytestmark = pytest.mark.usefixtures("sqlite_database")
+
 STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 HOSTILE = "\x1b[2J\x9b31m\u202eevil\u2066\u200f"
