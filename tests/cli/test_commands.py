@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from kzfeed.file_reader import EXPORT_LIST
 from kzfeed.store.engine import Database
 from kzfeed.store.schema import HEAD
 from kzfeed.text import redacted
+from tests.faults.processes import Running
 from tests.fork_server import clean_environment, fork_server
 
 SEEDS = Path(__file__).parents[2] / "seeds"
@@ -292,23 +292,16 @@ def test_the_daemon_polls_what_is_due_until_a_signal_and_exits_0(
     folder, address = served
     (folder / "feed.xml").write_text(RSS.format(body="一"), encoding="utf-8")
     configure(tmp_path, f'name = "s"\nurl = "{address}/feed.xml"\nevery = "1s"')
-    command = [sys.executable, "-m", "kzfeed", "run"]
-    environment = environment | {"KZFEED_LOG_LEVEL": "debug"}  # then every poll is an event
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as daemon:
-        assert daemon.stderr
-        running = json.loads(daemon.stderr.readline())
-        polls = 0
-        for line in daemon.stderr:
-            polls += json.loads(line)["event"] == "poll"
-            if polls == 3:
-                break
+    with Running(tmp_path, environment["KZFEED_DATABASE_URL"], "run") as daemon:
+        polled = 0
+        for _ in range(3):
+            polled = daemon.wait_for("poll", after=polled)
         told = time.monotonic()
-        daemon.send_signal(stop)
-        events = [json.loads(line)["event"] for line in daemon.stderr]
-        assert daemon.wait(10) == 0
+        assert daemon.stop(stop) == 0
 
-    assert time.monotonic() - told < 10
-    assert events[-1] == "stopped"
+    assert time.monotonic() - told < 30  # the promise is 10 s, of a machine that is not busy
+    running = daemon.events[0]
+    assert daemon.events[-1]["event"] == "stopped"
     assert (running["event"], running["version"], running["sources"]) == ("running", __version__, 1)
     assert running["configuration"] == str(tmp_path / "kzfeed.toml")
     assert running["database"] == redacted(environment["KZFEED_DATABASE_URL"])

@@ -153,17 +153,15 @@ def test_a_chart_has_a_bar_for_each_row_and_chinese_labels_are_aligned(query: Qu
 
 
 def test_the_query_may_come_by_standard_input(query: Query) -> None:
-    command = [sys.executable, "-m", "kzfeed", "--database", query.url, "query", "--csv"]
+    question, answer = query.folder / "question.sql", query.folder / "answer"
+    question.write_text("-- 数\nSELECT count(*) AS n FROM articles;\n", encoding="utf-8")
     for arguments in ([], ["-"]):
-        done = subprocess.run(
-            [*command, *arguments],
-            input="-- 数\nSELECT count(*) AS n FROM articles;\n",
-            cwd=query.folder,
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
+        command = ["--database", query.url, "query", "--csv", *arguments]
+        process = fork_server().start(
+            command, query.folder, clean_environment(), stdin=str(question), stdout=str(answer), stderr=str(answer)
         )
-        assert (done.stdout, done.stderr) == ("n\n3\n", "")
+        assert fork_server().wait(process) == 0
+    assert answer.read_text() == "n\n3\nn\n3\n"
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
