@@ -81,7 +81,7 @@ BELOW: dict[str, set[str]] = {
         "config",
     },
     "doctor": {"check", "wiring", "clock", "fetch", "store", "config", "schedule"},
-    "check": {"wiring", "clock", "fetch", "config", "schedule", "feed", "article"},
+    "check": {"wiring", "clock", "sandbox", "fetch", "config", "schedule", "feed", "article"},
     "poll_sources": {"page_job", "wiring", "batching", "clock", "poll", "store", "schedule", "config"},
     "__main__": {"cli"},
     "cli": {

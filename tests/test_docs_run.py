@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from duckdb_extension_sqlite_scanner import __path__ as scanner
 
 from kzfeed.store.engine import Database
-from tests.databases import execute
+from tests.databases import Databases, execute
 from tests.etiquette.program import within
 from tests.file_server import serving
 from tests.fork_server import ROOT, clean_environment, fork_server
@@ -176,6 +176,15 @@ class Reader:
                     connection.exec_driver_sql(statement.replace("%", "%%") if engine == "PostgreSQL" else statement)
 
 
+@pytest.fixture(scope="module")
+def template(archive: Path, postgresql: str) -> str:
+    """The name of a PostgreSQL database with the articles of `seeds`, to be copied."""
+    url = Databases(archive, postgresql).new("postgresql")
+    done = fork_server().run(["--database", url, "backfill", "seeds"], archive, environment_of(archive))
+    assert done.returncode == 0, done.stderr
+    return str(sa.make_url(url).database)
+
+
 @pytest.fixture
 def reader(archive: Path, feed: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Reader]:
     folder = tmp_path / "folder"
@@ -190,13 +199,11 @@ def reader(archive: Path, feed: str, tmp_path: Path, request: pytest.FixtureRequ
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_command_and_query_runs_or_says_why_not(page: Path, reader: Reader) -> None:
+def test_every_command_and_query_runs_or_says_why_not(page: Path, reader: Reader, template: str) -> None:
     running = [block for block in blocks(page) if not block.reason]
     assert [block for block in running if block.language not in LANGUAGES] == []
     if any(SERVER in block.text or block.language == "sql" for block in running):
-        execute(reader.server, "CREATE DATABASE kzfeed")
-        filled = dict(reader.environment) | {"KZFEED_DATABASE_URL": reader.postgresql_url("kzfeed")}
-        assert fork_server().run(["backfill", "seeds"], reader.folder, filled).returncode == 0
+        execute(reader.server, f"CREATE DATABASE kzfeed TEMPLATE {template} STRATEGY file_copy")
 
     for block in running:
         reader.run(block)
