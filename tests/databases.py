@@ -5,9 +5,9 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,18 @@ _numbers = itertools.count()
 
 @dataclass
 class Databases:
-    """Maker of new, empty databases: SQLite files in `folder`, PostgreSQL databases with unique names on `server`."""
+    """Maker of new databases: SQLite files in `folder`, PostgreSQL databases with unique names on `server`.
+
+    They are empty, or copies of the template of their engine: a file, or a database of the server.
+    """
 
     folder: Path
     server: str
+    templates: Mapping[str, str | Path] = field(default_factory=dict)
 
     def new(self, engine: str, *, template: str | Path | None = None) -> str:
-        """The URL of a new database: an empty one, or a copy of `template`, a file or a database of the server."""
+        """The URL of a new database. `template` takes the place of the one of its engine."""
+        template = template or self.templates.get(engine)
         number = next(_numbers)
         if engine == "sqlite":
             file = self.folder / f"kzfeed-{number}.db"

@@ -12,8 +12,14 @@ from tests.faults.processes import Launcher
 
 
 @pytest.fixture
-def databases(tmp_path: Path, postgresql: str) -> Databases:
-    """Any number of new databases on both engines."""
+def databases(tmp_path: Path, postgresql: str, empty_archive: Path, postgresql_template: str) -> Databases:
+    """Any number of new databases with our schema and no rows, on both engines."""
+    return Databases(tmp_path, postgresql, {"sqlite": empty_archive, "postgresql": postgresql_template})
+
+
+@pytest.fixture
+def empty_databases(tmp_path: Path, postgresql: str) -> Databases:
+    """Any number of new databases without a schema, on both engines."""
     return Databases(tmp_path, postgresql)
 
 

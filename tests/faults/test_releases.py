@@ -33,9 +33,9 @@ def release(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(params=ENGINES)
-def archive(request: pytest.FixtureRequest, release: str, databases: Databases) -> str:
+def archive(request: pytest.FixtureRequest, release: str, empty_databases: Databases) -> str:
     """The URL of a database as that release left it, made by tests/data/releases/make.py."""
-    url = databases.new(request.param)
+    url = empty_databases.new(request.param)
     script = (RELEASES / f"{release}.{request.param}.sql").read_text("utf-8")
     if request.param == "sqlite":
         with closing(sqlite3.connect(str(sa.make_url(url).database))) as connection:

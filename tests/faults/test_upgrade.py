@@ -27,14 +27,14 @@ def state(url: str) -> tuple[str | None, int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_an_upgrade_killed_anywhere_leaves_nothing_between(
-    launcher: Launcher, databases: Databases, engine: str, chance: random.Random
+    launcher: Launcher, empty_databases: Databases, engine: str, chance: random.Random
 ) -> None:
     began = time.monotonic()
-    assert launcher.run(databases.new(engine), "db", "upgrade") == 0
+    assert launcher.run(empty_databases.new(engine), "db", "upgrade") == 0
     length = time.monotonic() - began
     whole = (schema.HEAD, len(tables.metadata.tables))
     for _ in range(KILLS):
-        url = databases.new(engine)
+        url = empty_databases.new(engine)
         launcher.run_and_kill(url, "db", "upgrade", after=chance.uniform(0, length))
 
         assert state(url) in ((None, 0), whole)
@@ -43,8 +43,8 @@ def test_an_upgrade_killed_anywhere_leaves_nothing_between(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_upgrades_at_the_same_time_all_succeed(launcher: Launcher, databases: Databases, engine: str) -> None:
-    url = databases.new(engine)
+def test_upgrades_at_the_same_time_all_succeed(launcher: Launcher, empty_databases: Databases, engine: str) -> None:
+    url = empty_databases.new(engine)
 
     processes = [launcher.start(url, "db", "upgrade") for _ in range(6)]
 
