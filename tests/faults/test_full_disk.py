@@ -4,10 +4,12 @@ import re
 import resource
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,9 +76,15 @@ def space_runs_out(kind: str, place: Path) -> tuple[float, list[str]]:
             configure(place, addresses(server), every="400ms")
             with Running(place, url, "run") as daemon:
                 daemon.wait_for("poll")
+                # Visits under way when the space runs out: without space no other begins.
+                is_full = threading.Event()
+                server.answer = lambda request: replace(feeds(request), not_before=is_full)
+                server.wait_for_requests(len(server.requests) + len(NAMES))
                 written = (folder / "kzfeed.db-wal").stat().st_size
                 full = filled(folder) if kind == "disk" else limited(daemon.process.pid, written)
                 with full:
+                    server.answer = feeds
+                    is_full.set()
                     number = daemon.wait_for("poll not stored")
                     wrong = violations(url, feeds)
                 freed = time.monotonic()
