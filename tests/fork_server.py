@@ -92,7 +92,7 @@ class ForkServer:
         }
         return self._ask(request)
 
-    def wait(self, process: int, timeout: float = 60) -> int | None:
+    def wait(self, process: int, timeout: float = 180) -> int | None:
         """The exit status of the process, negative for a signal; None if it still runs after `timeout` seconds."""
         handle = os.pidfd_open(process)
         try:
@@ -109,7 +109,7 @@ class ForkServer:
         arguments: Sequence[str | Path],
         folder: Path,
         environment: Mapping[str, str],
-        timeout: float = 60,
+        timeout: float = 180,
         user: User | None = None,
     ) -> "subprocess.CompletedProcess[str]":
         """Run `kzfeed ARGUMENTS` in `folder` to its end; it is killed after `timeout` seconds."""

@@ -58,7 +58,7 @@ def datasette(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def get(address: str) -> str:
-    with urlopen(address, timeout=60) as response:  # noqa: S310 - on loopback
+    with urlopen(address, timeout=180) as response:  # noqa: S310 - on loopback
         return str(response.read().decode())
 
 

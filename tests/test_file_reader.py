@@ -85,7 +85,7 @@ def test_the_processes_end_with_a_backfill_that_is_killed(folder: Path, tmp_path
     command = [sys.executable, "-m", "kzfeed", "--database", f"sqlite:///{tmp_path}/kzfeed.db", "backfill"]
     backfill = subprocess.Popen([*command, *[str(folder)] * 5], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not (children := children_of(backfill.pid)) and time.monotonic() < deadline:
             assert backfill.poll() is None, "it ended before it read ahead"
             time.sleep(0.01)

@@ -198,7 +198,7 @@ def test_a_backfill_killed_anywhere_and_run_again_is_as_one_that_was_not(
         (folder / f"{number:05}.txt").write_text(text, encoding="utf-8")
 
     killed = 0
-    for delay in (0.1, 0.15, 0.2, 0.3):
+    for delay in (0.05, 0.1, 0.2, 0.3):
         process = fork_server().start(["backfill", folder], tmp_path, environment)
         time.sleep(delay)
         os.kill(process, signal.SIGKILL)

@@ -46,7 +46,7 @@ def test_a_daemon_is_seen_while_it_runs_and_not_after_it_was_stopped(
     with Running(tmp_path, database_url, "run") as daemon:
         for name in ("新闻", "missing"):
             daemon.wait_for("poll", source=name)
-        within(60, lambda: bool(told(tmp_path, environment)[1]["daemons"]))
+        within(180, lambda: bool(told(tmp_path, environment)[1]["daemons"]))
 
         exit_status, found = told(tmp_path, environment)
         lines = at_terminal(["status"], tmp_path, environment | {"TERM": "xterm"}).splitlines()

@@ -38,7 +38,7 @@ class Sample:
 
 def ask(address: Path | tuple[str, int], path: str, method: str = "GET") -> Told:
     """The answer of one request."""
-    connection = http.client.HTTPConnection("127.0.0.1", timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", timeout=120)
     connection.sock = connect(address)
     connection.request(method, path)
     response = connection.getresponse()
@@ -51,7 +51,7 @@ def ask(address: Path | tuple[str, int], path: str, method: str = "GET") -> Told
 
 def connect(address: Path | tuple[str, int]) -> socket.socket:
     if isinstance(address, tuple):
-        return socket.create_connection(address, timeout=30)
+        return socket.create_connection(address, timeout=120)
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(30)
     try:

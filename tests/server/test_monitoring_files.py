@@ -42,7 +42,7 @@ def told(empty_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         catch_up(index)
     monitor = Monitor(database, Watched(CLAIM_JOB, timedelta(minutes=2)))
     monitor.on_job(CLAIM_JOB, False)
-    within(30, lambda: b"kzfeed_sources_due" in monitor.metrics().body)
+    within(180, lambda: b"kzfeed_sources_due" in monitor.metrics().body)
     yield Told(200, {}, monitor.metrics().body.decode())
     database.close()
 
