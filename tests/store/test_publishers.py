@@ -6,17 +6,17 @@ as withdrawn, and the number of gaps.
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
 
-from kzfeed.store import schema, tables
+from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.verify import verify
 from tests.conftest import ENGINES
-from tests.databases import Databases
 from tests.store.publishers import FIRST_VISIT, NOT_MODIFIED, Post, archived, cut_off, day, feed, visit, words
 
 Visits = Sequence[bytes | tuple[str, bytes]]
@@ -458,17 +458,14 @@ SCENARIOS = {
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def archive(request: pytest.FixtureRequest) -> Iterator[Database]:
     """One database for all scenarios, each of which has hosts and sources of its own."""
-    databases = Databases(tmp_path_factory.mktemp("archive"), request.getfixturevalue("postgresql"))
-    url = databases.new(request.param)
-    database = Database(url)
-    schema.upgrade(database)
-    yield database
-    findings: list[object] = []
-    assert verify(database, findings.append).damage == 0, findings
-    database.close()
-    databases.drop(url)
+    databases = request.getfixturevalue(f"empty_{request.param}")
+    with closing(Database(url := databases.take())) as database:
+        yield database
+        findings: list[object] = []
+        assert verify(database, findings.append).damage == 0, findings
+    databases.give_back(url)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,21 +80,13 @@ def fill(database: Database) -> None:
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def filled(request: pytest.FixtureRequest) -> Iterator[Database]:
     """One of everything, made once an engine: putting rows back is much faster than making a database."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('integrity')}/kzfeed.db"
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgresql")
-        admin = Database(server).engine.execution_options(isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            connection.execute(sa.text("CREATE DATABASE integrity"))
-        admin.dispose()
-        url = sa.make_url(server).set(database="integrity").render_as_string(hide_password=False)
-    database = Database(url)
-    schema.upgrade(database)
-    fill(database)
-    yield database
-    database.close()
+    databases = request.getfixturevalue(f"empty_{request.param}")
+    with closing(Database(url := databases.take())) as database:
+        fill(database)
+        yield database
+    databases.give_back(url)
 
 
 @pytest.fixture
