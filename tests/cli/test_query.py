@@ -256,6 +256,7 @@ def test_ctrl_c_stops_a_query(query: Query) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # jobs in the background ignore it
     )
     assert process.stdout
     for _ in range(FETCH_SIZE):

@@ -75,7 +75,7 @@ def _item(number: int, link: str, body: str, word: str) -> str:
 
 @dataclass(frozen=True)
 class Articles:
-    """Addresses of article pages: the hostile ones, which all have former versions, and every fourth of the others."""
+    """Addresses of article pages: the hostile ones, which all have former versions, and the others."""
 
     revised: Sequence[str]
     others: Sequence[str]
@@ -87,7 +87,7 @@ def articles(database: Database) -> Articles:
         rows = connection.execute(sa.select(column.url_hash, column.revision).order_by(column.id)).all()
     revised = [f"/a/{row.url_hash[:16]}" for row in rows if row.revision > 1]
     others = [f"/a/{row.url_hash[:16]}" for row in rows if row.revision == 1]
-    return Articles(revised, others[::4])
+    return Articles(revised, others)
 
 
 def page_types(found: Articles) -> Iterator[tuple[str, str]]:
