@@ -222,14 +222,16 @@ def test_files_of_many_sources_in_turns_are_each_the_first_ones(database: Databa
 
 
 def _entry(number: int, wording: int, kind: str) -> Article:
-    """An article that shares its link with others (`joint`), stands alone with its link, or has a guid besides."""
-    link, joint = (url.identity_hash(which, str(number // 2)) for which in ("link", "joint"))
+    """An article that shares its link with others (`joint`, `link`) and has a guid, or that stands alone (`plain`)."""
+    path = f"{number}" if kind == "plain" else f"of-two/{number // 2}"
+    file = ArchiveFile(1641922743000 + number, f"第{number}篇", f"https://e.example/{path}", f"<p>{wording}</p>")
     picture = Media("image", f"https://e.example/{number}-{wording}.jpg")
-    plain = replace(article(number, f"<p>{wording}</p>"), tags=("t", f"t{wording}"), media=(picture,))
+    entry = replace(article_of_file(file), tags=("t", f"t{wording}"), media=(picture,))
     if kind == "plain":
-        return plain
-    own = joint if kind == "joint" else link
-    return replace(plain, url_hash=own, link_hash=link, own_hashes=(joint,), guid=f"g{number}")
+        return entry
+    joint = url.identity_hash("joint", str(number // 2))
+    own = joint if kind == "joint" else entry.url_hash
+    return replace(entry, url_hash=own, own_hashes=(joint,), guid=f"g{number}")
 
 
 def _link(entry: Article) -> int:
@@ -284,7 +286,7 @@ def _commit(drawn: dict[str, Any], source: Source, number: int) -> PollCommit:
 
 @pytest.mark.slow
 @given(drawn=st.lists(polls, min_size=1, max_size=12), earlier=st.integers(0, 4))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_batch_leaves_what_its_polls_leave_one_by_one(
     database: Database, drawn: list[dict[str, Any]], earlier: int
 ) -> None:
@@ -303,7 +305,7 @@ def test_a_batch_leaves_what_its_polls_leave_one_by_one(
 
 @pytest.mark.slow
 @given(drawn=st.lists(polls, min_size=1, max_size=12), brought=st.lists(entries, max_size=8), late=st.booleans())
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_found_by_the_sources_last_windows_is_what_is_found_by_hashes(
     database: Database, drawn: list[dict[str, Any]], brought: list[Article], late: bool
 ) -> None:
