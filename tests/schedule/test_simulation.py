@@ -21,7 +21,7 @@ Run = Mapping[str, list[Record]]
 @pytest.fixture(scope="module")
 def runs() -> dict[str, Run]:
     """Every way of polling, and one as often as allowed: what that misses nobody can have."""
-    publishers = world(80, 28)
+    publishers = world(40, 28)
     ways = {**WAYS, "as often as allowed": OFTEN}
     return {name: by_kind(publishers, way, UNTIL) for name, way in ways.items()}
 
