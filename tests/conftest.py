@@ -101,6 +101,16 @@ def database(database_url: str, opened: dict[str, Database]) -> Iterator[Databas
         yield database
 
 
+@pytest.fixture(scope="module", params=ENGINES)
+def shared_database(request: pytest.FixtureRequest, opened: dict[str, Database]) -> Iterator[Database]:
+    """Such a database, once on each engine, for all tests of a module: one fixture fills it, and the tests read it."""
+    databases = request.getfixturevalue(f"empty_{request.param}")
+    url = databases.take()
+    with closing(_open(url, opened)) as database:
+        yield database
+    databases.give_back(url)
+
+
 def _open(url: str, opened: dict[str, Database]) -> Database:
     if url not in opened:
         opened[url] = Database(url)

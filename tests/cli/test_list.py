@@ -45,9 +45,8 @@ ORDER = [text.id for text in reversed(_in_time(TEXTS))]
 """The articles in the order of the list."""
 
 
-@pytest.fixture
-def archive(database: Database) -> Database:
-    """30 articles: each fifth is revised, each fourth withdrawn by source c, each third has the tag 中亚."""
+def filled(database: Database) -> Database:
+    """Store 30 articles: each fifth is revised, each fourth withdrawn by source c, each third has the tag 中亚."""
     add_sources(database)
     add_articles(database, TEXTS)
     with database.write() as connection:
@@ -58,6 +57,12 @@ def archive(database: Database) -> Database:
         tags = [{"article_id": text.id, "tag": "中亚" if text.id % 3 == 0 else "x" * 5_000} for text in TEXTS]
         connection.execute(sa.insert(tables.tags), tags)
     return database
+
+
+@pytest.fixture(scope="module")
+def archive(shared_database: Database) -> Database:
+    """Those articles, for tests that only read."""
+    return filled(shared_database)
 
 
 class List:
@@ -76,18 +81,22 @@ class List:
 
 
 @pytest.fixture
-def listing(archive: Database, database_url: str, tmp_path: Path) -> List:
-    return List(database_url, tmp_path)
+def listing(archive: Database, tmp_path: Path) -> List:
+    return List(_url(archive), tmp_path)
+
+
+def _url(database: Database) -> str:
+    return database.engine.url.render_as_string(hide_password=False)
 
 
 # --- lines -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_heading_stands_above_aligned_lines(listing: List, archive: Database) -> None:
-    with archive.write() as connection:
+def test_a_heading_stands_above_aligned_lines(database: Database, tmp_path: Path) -> None:
+    with filled(database).write() as connection:
         connection.execute(sa.update(tables.sources).where(tables.sources.c.id == 1).values(name="新华社中亚新闻"))
 
-    lines = shown(listing.folder, "--database", listing.url, "list", "-n", "4").splitlines()
+    lines = shown(tmp_path, "--database", _url(database), "list", "-n", "4").splitlines()
 
     assert lines[0] == "    id  published (UTC)   source          title"
     assert lines[1] == "    30  2024-05-01 22:00  新华社中亚新闻  第30篇\\x1b[2J"
@@ -214,18 +223,18 @@ def test_no_page_reads_all_articles(archive: Database, chosen: Filter) -> None:
         assert not FULL_SCAN.search(plan), (statement, plan)
 
 
-def test_articles_are_chosen_by_the_language_of_their_feed(archive: Database) -> None:
+def test_articles_are_chosen_by_the_language_of_their_feed(database: Database) -> None:
     too_long = "x" * 5_000
-    with archive.write() as connection:
+    with filled(database).write() as connection:
         for rest, language in enumerate(("zh-CN", "kk", too_long, None)):
             chosen = sa.update(tables.articles).where(tables.articles.c.id % 4 == rest)
             connection.execute(chosen.values(language=language))
 
-    assert languages(archive, 10) == ["kk", "zh-CN"]
-    assert languages(archive, 1) == ["kk"]
-    kazakh = [row["id"] for row in listed(archive, Filter(Selection(), language="kk"), None, 50)]
+    assert languages(database, 10) == ["kk", "zh-CN"]
+    assert languages(database, 1) == ["kk"]
+    kazakh = [row["id"] for row in listed(database, Filter(Selection(), language="kk"), None, 50)]
     assert kazakh == [number for number in ORDER if number % 4 == 1]
-    assert listed(archive, Filter(Selection(), language=too_long), None, 50) == []
+    assert listed(database, Filter(Selection(), language=too_long), None, 50) == []
 
 
 @pytest.mark.parametrize("number", [60, 1_300], ids=["few", "many"])

@@ -17,7 +17,7 @@ from tests.fleet.brokers import Brokers, brokers
 from tests.fleet.scenarios import AWAY
 from tests.server.client import ask
 
-HOSTS = [f"127.0.12.{number}" for number in range(1, 21)]
+HOSTS = [f"127.0.12.{number}" for number in range(1, 13)]
 WIDE = HOSTS[-1]
 """A host that allows two visits at a time."""
 GAP_S = 0.3
@@ -47,7 +47,7 @@ def test_members_share_the_sources_and_keep_the_gaps_of_hosts(
     with Running(tmp_path, fleet_database, "run") as one, Running(other, fleet_database, "run") as two:
         one.wait_for("poll", timeout=120)
         two.wait_for("poll", timeout=120)
-        web.wait_for_requests(100, timeout=120)
+        web.wait_for_requests(60, timeout=120)
         (leader,) = one.named("leading the fleet") + two.named("leading the fleet")
         status, lines = (kzfeed(tmp_path, fleet_database, "fleet", "status", *more) for more in (["--json"], []))
         told = ask(listen, "/metrics")
