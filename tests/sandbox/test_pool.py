@@ -231,6 +231,7 @@ def test_no_more_documents_are_read_at_a_time_than_there_are_processes(misbehavi
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_attempt")
 def test_five_thousand_articles_and_a_long_body_come_through_whole() -> None:
     items = (f"<item><title>{n}</title><link>https://e.example/{n}</link></item>" for n in range(4999))
     body = rss(*items, f"<item><title>long</title><description>{'正文' * (3 * MIB // 6)}</description></item>")
@@ -393,6 +394,7 @@ def test_what_lies_in_the_working_directory_is_not_imported(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_attempt")
 def test_a_document_that_needs_too_much_memory_fails_and_one_that_does_not_is_read() -> None:
     # Each of the objects takes 72 bytes where the text takes 3.
     objects = b"{}," * 2 * MIB
