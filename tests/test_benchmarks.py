@@ -17,12 +17,13 @@ from benchmarks.scale.work import Task, contact, files, not_modified, one_new
 from benchmarks.search import __main__ as search
 from benchmarks.simulation import fleet
 from benchmarks.web import __main__ as web
+from benchmarks.web import archive, commits, pages
 
 
 @pytest.mark.slow
 def test_cases_run_and_have_their_rows(capsys: pytest.CaptureFixture[str]) -> None:
     cases = ["contact", "backfill"]
-    assert main(["--feeds", "2", "--runs", "1", "--only", *cases]) == 0
+    assert main(["--feeds", "1", "--runs", "1", "--only", *cases]) == 0
     table = capsys.readouterr().out
     for key in cases:
         assert f"[{key}] | kzfeed |" in table
@@ -80,8 +81,11 @@ def test_claims_and_commits_of_a_backlog_are_measured() -> None:
 
 
 @pytest.mark.slow
-def test_the_benchmark_of_search_measures_every_kind_of_query(capsys: pytest.CaptureFixture[str]) -> None:
-    search.main(["--articles", "1000", "--queries", "2"])
+def test_the_benchmark_of_search_measures_every_kind_of_query(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "LIVE", 50)
+    search.main(["--articles", "200", "--queries", "2"])
 
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines[:2]] == ["build", "index"]
@@ -90,8 +94,15 @@ def test_the_benchmark_of_search_measures_every_kind_of_query(capsys: pytest.Cap
 
 
 @pytest.mark.slow
-def test_the_benchmark_of_pages_measures_every_kind_and_the_commits_beside(capsys: pytest.CaptureFixture[str]) -> None:
-    assert web.main(["--articles", "1000", "--sources", "2", "--asked", "2", "--rounds", "1"]) == 0
+def test_the_benchmark_of_pages_measures_every_kind_and_the_commits_beside(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "LONG", 100)
+    monkeypatch.setattr(pages, "LONG", 100)
+    monkeypatch.setattr(commits, "COMMITS", 2)
+    monkeypatch.setattr(commits, "CLIENTS", 2)
+
+    assert web.main(["--articles", "200", "--sources", "2", "--asked", "2", "--rounds", "1"]) == 0
 
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("| ") for line in lines) == 16

@@ -54,10 +54,12 @@ def search(database: Database, index: Index, typed: str, *, page_size: int = 100
     """The ids of all articles that a search finds, in its order, page by page."""
     ids: list[int] = []
     after = None
-    while shown := page(database, index, parse(typed), after, limit=page_size):
-        after = parse_key(shown[-1].key)
-        ids += [parse_key(each.key).article_id for each in shown]
-    return ids
+    while True:
+        keys = [parse_key(each.key) for each in page(database, index, parse(typed), after, limit=page_size)]
+        ids += [key.article_id for key in keys]
+        if len(keys) < page_size:
+            return ids
+        after = keys[-1]
 
 
 def expected(texts: Sequence[Text], typed: str) -> list[int]:
