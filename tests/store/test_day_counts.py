@@ -158,25 +158,21 @@ def test_a_rescued_file_is_counted_anew(sqlite_database: Database, tmp_path: Pat
     rescued.close()
 
 
-@pytest.mark.parametrize(
-    ("statement", "said"),
-    [
-        ("UPDATE day_counts SET articles = articles + 1 WHERE day = '2022-01-10'", "articles is 1: expected 0"),
-        ("DELETE FROM day_counts WHERE day = '2022-01-12'", "new_versions is 0: expected 2"),
-    ],
-)
 def test_verify_finds_wrong_counts_and_recount_repairs_them(
-    database: Database, database_url: str, tmp_path: Path, statement: str, said: str
+    database: Database, database_url: str, tmp_path: Path
 ) -> None:
     fill(database)
     with database.write() as connection:
-        connection.exec_driver_sql(statement)
+        connection.exec_driver_sql("UPDATE day_counts SET articles = articles + 1 WHERE day = '2022-01-10'")
+        connection.exec_driver_sql("DELETE FROM day_counts WHERE day = '2022-01-12'")
     found: list[Any] = []
 
     verify(database, found.append)
     done = fork_server().run(["--database", database_url, "db", "recount"], tmp_path, clean_environment())
 
-    assert [(each.kind, each.is_damage) for each in found] == [("day-counts", True)]
-    assert said in found[0].found
+    assert [(each.kind, each.is_damage) for each in found] == [("day-counts", True)] * 2
+    said = " ".join(each.found for each in found)
+    assert "articles is 1: expected 0" in said
+    assert "new_versions is 0: expected 2" in said
     assert done.returncode == 0, done.stderr
     counts(database)

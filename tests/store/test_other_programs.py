@@ -37,7 +37,7 @@ def rows(database: Path) -> dict[str, int]:
         return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in NAMES}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def duck(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.load_extension(str(EXTENSION))

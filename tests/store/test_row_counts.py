@@ -52,9 +52,14 @@ def test_an_archive_that_only_kzfeed_wrote_to_is_whole(archive: Database, databa
 @pytest.mark.parametrize(
     ("tables", "statements"),
     [
-        (["media"], ["DELETE FROM media"]),
-        (["gaps"], ["DELETE FROM gaps"]),
-        (["polls"], ["DELETE FROM polls WHERE source_id = (SELECT min(id) FROM sources)"]),
+        (
+            ["media", "gaps", "polls"],
+            [
+                "DELETE FROM media",
+                "DELETE FROM gaps",
+                "DELETE FROM polls WHERE source_id = (SELECT min(id) FROM sources)",
+            ],
+        ),
         (
             ["articles", "media", "polls", "revisions", "sightings"],
             [
@@ -63,7 +68,7 @@ def test_an_archive_that_only_kzfeed_wrote_to_is_whole(archive: Database, databa
             ],
         ),
     ],
-    ids=["media", "gaps", "a source's polls", "everything"],
+    ids=["media, gaps and a source's polls", "everything"],
 )
 def test_deleted_rows_are_damage(
     archive: Database, database_url: str, tmp_path: Path, tables: list[str], statements: list[str]
