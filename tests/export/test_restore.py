@@ -282,8 +282,15 @@ FRONT = "---\ntitle: '{0}'\ntags: [甲]\n---\n"
 FILE = "<!--{0}-->\n[t](https://news.example/1)\n------\n\n{0}\n"
 
 
-@pytest.mark.parametrize("engines", [("sqlite", "postgresql"), ("postgresql", "sqlite")], ids="-to-".join)
-@pytest.mark.parametrize("form", [Format.FILES, Format.JSONL, Format.ATOM])
+@pytest.mark.parametrize(
+    ("engines", "form"),
+    [
+        (("sqlite", "postgresql"), Format.FILES),
+        (("postgresql", "sqlite"), Format.FILES),
+        (("sqlite", "postgresql"), Format.JSONL),
+        (("postgresql", "sqlite"), Format.ATOM),
+    ],
+)
 def test_every_version_comes_back_with_its_own_date_and_front_matter(
     new_database: NewDatabase, engines: tuple[str, str], form: Format, tmp_path: Path
 ) -> None:

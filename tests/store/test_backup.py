@@ -117,13 +117,13 @@ def test_a_database_comes_back_from_its_backup(
 def test_a_backup_beside_a_writer_is_of_one_moment_and_disturbs_nobody(
     database: Database, restored: Callable[[Path], Database], tmp_path: Path
 ) -> None:
-    for number in range(10):
+    for number in range(20):
         store(database, number)
     stop, written = threading.Event(), 0
 
     def write() -> None:
         nonlocal written
-        for number in count(10):
+        for number in count(20):
             if stop.is_set():
                 return
             store(database, number, size=5)
@@ -143,7 +143,7 @@ def test_a_backup_beside_a_writer_is_of_one_moment_and_disturbs_nobody(
 
     assert written > 1
     assert found == []
-    assert checked.articles > 200
+    assert checked.articles > 400
     assert checked.articles % 5 == 0  # no commit by half
     assert findings(database)[1] == []
 
