@@ -104,8 +104,8 @@ def _with_hash(article: Article, url_hash: str) -> Article:
 def test_the_time_grows_with_the_entries_under_one_link(
     show: Callable[[int, int], Entry], first_derivation: bool
 ) -> None:
-    few = seconds_of_second_poll(show, 500, first_derivation=first_derivation)
-    many = seconds_of_second_poll(show, 2_000, first_derivation=first_derivation)
+    few = seconds_of_second_poll(show, 300, first_derivation=first_derivation)
+    many = seconds_of_second_poll(show, 1_200, first_derivation=first_derivation)
 
     assert many < 30
     assert many < max(8 * few, 0.5)

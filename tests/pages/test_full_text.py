@@ -13,12 +13,10 @@ DAY = timedelta(days=1)
 FULL = "灯塔照亮整条海岸线。"
 
 
-@pytest.fixture
-def archive(archive_on_each_engine: Archive) -> Archive:
-    return archive_on_each_engine
-
-
-def test_an_entry_is_archived_at_once_and_the_text_of_its_page_is_its_next_version(archive: Archive) -> None:
+def test_an_entry_is_archived_at_once_and_the_text_of_its_page_is_its_next_version(
+    archive_on_each_engine: Archive,
+) -> None:
+    archive = archive_on_each_engine
     archive.add_source().respond_with(feed(ITEM))
     archive.server.page("/a/1.html", page())
 
@@ -42,7 +40,8 @@ def test_a_page_is_fetched_once_however_often_the_source_is_polled(archive: Arch
     assert (len(first.seen), len(second.seen)) == (1, 1)
 
 
-def test_a_feed_that_goes_on_showing_its_own_text_makes_no_revision(archive: Archive) -> None:
+def test_a_feed_that_goes_on_showing_its_own_text_makes_no_revision(archive_on_each_engine: Archive) -> None:
+    archive = archive_on_each_engine
     source = archive.add_source().respond_with(feed(ITEM))
     archive.server.page("/a/1.html", page())
     archive.server.page("/a/2.html", page())
@@ -57,7 +56,10 @@ def test_a_feed_that_goes_on_showing_its_own_text_makes_no_revision(archive: Arc
     assert archive.rows(tables.gaps) == []
 
 
-def test_an_edited_entry_is_kept_as_an_older_version_and_the_text_of_the_page_stays(archive: Archive) -> None:
+def test_an_edited_entry_is_kept_as_an_older_version_and_the_text_of_the_page_stays(
+    archive_on_each_engine: Archive,
+) -> None:
+    archive = archive_on_each_engine
     source = archive.add_source().respond_with(feed(ITEM))
     archive.server.page("/a/1.html", page())
     archive.poll()
@@ -83,7 +85,10 @@ def test_an_edited_title_is_taken_beside_the_text_of_the_page(archive: Archive) 
     assert archive.article("新标题")["text"] == FULL
 
 
-def test_the_page_of_an_edited_entry_is_fetched_again_once_and_at_most_once_a_day(archive: Archive) -> None:
+def test_the_page_of_an_edited_entry_is_fetched_again_once_and_at_most_once_a_day(
+    archive_on_each_engine: Archive,
+) -> None:
+    archive = archive_on_each_engine
     source = archive.add_source().respond_with(feed(ITEM))
     fetched = archive.server.page("/a/1.html", page())
     archive.poll()
@@ -102,7 +107,8 @@ def test_the_page_of_an_edited_entry_is_fetched_again_once_and_at_most_once_a_da
     assert archive.article()["text"] == "灯塔照亮整条海岸线，已更正。"
 
 
-def test_a_page_that_says_the_same_again_makes_no_revision(archive: Archive) -> None:
+def test_a_page_that_says_the_same_again_makes_no_revision(archive_on_each_engine: Archive) -> None:
+    archive = archive_on_each_engine
     source = archive.add_source().respond_with(feed(ITEM))
     archive.server.page("/a/1.html", page())
     archive.poll()
@@ -147,7 +153,10 @@ def test_a_mirror_with_the_same_text_as_the_feed_does_not_replace_the_page(archi
     assert archive.article()["text"] == FULL
 
 
-def test_a_mirror_with_another_text_does_not_replace_the_page_and_loses_nothing(archive: Archive) -> None:
+def test_a_mirror_with_another_text_does_not_replace_the_page_and_loses_nothing(
+    archive_on_each_engine: Archive,
+) -> None:
+    archive = archive_on_each_engine
     archive.add_source().respond_with(feed(ITEM))
     archive.server.page("/a/1.html", page())
     archive.poll()
@@ -159,7 +168,10 @@ def test_a_mirror_with_another_text_does_not_replace_the_page_and_loses_nothing(
     assert archive.versions()[2:] == [(3, "灯塔的摘要", "feed"), (4, FULL, "page")]
 
 
-def test_a_date_that_arrives_later_is_taken_though_the_text_is_that_of_the_page(archive: Archive) -> None:
+def test_a_date_that_arrives_later_is_taken_though_the_text_is_that_of_the_page(
+    archive_on_each_engine: Archive,
+) -> None:
+    archive = archive_on_each_engine
     source = archive.add_source().respond_with(feed(ITEM))
     archive.server.page("/a/1.html", page())
     archive.poll()
@@ -174,8 +186,9 @@ def test_a_date_that_arrives_later_is_taken_though_the_text_is_that_of_the_page(
 
 @pytest.mark.parametrize("text", ["灯塔照亮整条海岸线", "灯塔照亮整条海岸线，已更正"])
 def test_an_entry_with_a_new_guid_is_the_same_article_though_its_text_is_that_of_the_page(
-    archive: Archive, text: str
+    archive_on_each_engine: Archive, text: str
 ) -> None:
+    archive = archive_on_each_engine
     source = archive.add_source().respond_with(feed(Item(text="灯塔照亮整条海岸线", guid="1")))
     archive.server.page("/a/1.html", page("<p>渡船在黄昏时靠岸。</p>" * 20))
     archive.poll()
@@ -187,7 +200,10 @@ def test_an_entry_with_a_new_guid_is_the_same_article_though_its_text_is_that_of
     assert archive.rows(tables.gaps) == []
 
 
-def test_a_source_without_full_text_fetches_no_page_and_its_polls_take_no_statement_more(archive: Archive) -> None:
+def test_a_source_without_full_text_fetches_no_page_and_its_polls_take_no_statement_more(
+    archive_on_each_engine: Archive,
+) -> None:
+    archive = archive_on_each_engine
     archive.add_source(full_text=None).respond_with(feed(ITEM))
     fetched = archive.server.page("/a/1.html", page())
     statements: list[str] = []
@@ -206,8 +222,9 @@ def test_a_source_without_full_text_fetches_no_page_and_its_polls_take_no_statem
 
 
 def test_pages_of_articles_that_the_archive_has_already_are_not_fetched_when_full_text_is_turned_on(
-    archive: Archive,
+    archive_on_each_engine: Archive,
 ) -> None:
+    archive = archive_on_each_engine
     source = archive.add_source(full_text=None).respond_with(feed(ITEM))
     archive.server.page("/a/1.html", page())
     new = archive.server.page("/a/2.html", page())

@@ -99,8 +99,8 @@ def test_each_of_three_tries_asks_again_for_a_robots_txt_that_cannot_be_read(arc
     robots, fetched = with_robots(archive, Reply(503), Reply(503), rules(""))
     often = replace(archive.configs["s"], every=HOUR / 4)
     sources.configure(archive.database, [often], archive.clock.now)
-    for _ in range(100):
-        archive.fetch_pages(HOUR / 20)
+    for _ in range(50):
+        archive.fetch_pages(HOUR / 10)
 
     assert (len(robots.seen), len(fetched.seen)) == (3, 1)
 
