@@ -68,14 +68,20 @@ def test_other_machines_are_let_in_only_with_a_password_or_behind_a_proxy(
 
 
 def test_the_command_makes_the_line_of_a_password(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "kzfeed", "web", "--new-password", "bob"]
-    done = subprocess.run(
-        command, input="sesame\nsesame\n", cwd=tmp_path, env=clean_environment(), capture_output=True, text=True
+    typed, printed, said = tmp_path / "typed", tmp_path / "printed", tmp_path / "said"
+    typed.write_text("sesame\nsesame\n")
+    process = fork_server().start(
+        ["web", "--new-password", "bob"],
+        tmp_path,
+        clean_environment(),
+        stdin=str(typed),
+        stdout=str(printed),
+        stderr=str(said),
     )
 
-    assert done.returncode == 0, done.stderr
-    assert "sesame" not in done.stdout
-    entered = parse_passwords(done.stdout, "passwords").may_enter(basic("bob", "sesame"))
+    assert fork_server().wait(process) == 0, said.read_text()
+    assert "sesame" not in printed.read_text()
+    entered = parse_passwords(printed.read_text(), "passwords").may_enter(basic("bob", "sesame"))
     assert asyncio.run(entered)
 
 
