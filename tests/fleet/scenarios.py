@@ -141,7 +141,7 @@ class Loss:
 
 def member_lost(folder: Path, url: str, broker: Brokers, *, stopped_s: float = 15) -> Loss:
     """Of three members with slow polls under way one is killed, and one is stopped for so long."""
-    hosts = [f"127.0.13.{number}" for number in range(1, 13)]
+    hosts = [f"127.0.13.{number}" for number in range(1, 25)]
     slow_s = 2.0
 
     def answer(request: Request) -> Reply:
@@ -151,7 +151,7 @@ def member_lost(folder: Path, url: str, broker: Brokers, *, stopped_s: float = 1
 
     with FeedServer(answer, hosts) as web:
         urls = {host: f"{web.addresses[host]}/feed" for host in hosts}
-        configure(folder, urls, every="500ms", http=f"{HTTP}max_connections = 6", more=broker.settings())
+        configure(folder, urls, every="500ms", http=f"{HTTP}max_connections = 12", more=broker.settings())
         with fleet(folder, url, 3) as running:
             _, killed, stopped = running.members
             for member in running.members:
@@ -195,7 +195,7 @@ def everything_killed(folder: Path, server: PostgreSQLServer, cluster: Brokers) 
     feeds = SteppedFeeds()
     with FeedServer(feeds, hosts) as web:
         urls = {name: f"{web.addresses[host]}/{name}" for name, host in zip(NAMES, hosts, strict=True)}
-        configure(folder, urls, every="1s", http=HTTP, more=cluster.settings())
+        configure(folder, urls, every="500ms", http=HTTP, more=cluster.settings())
         with fleet(folder, url, 2) as running:
 
             def grow() -> None:
@@ -281,7 +281,7 @@ def network_cut(folder: Path, url: str, cluster: Brokers, link: Link) -> list[st
     with FeedServer(feeds, hosts) as web:
         urls = {name: f"{web.addresses[host]}/{name}" for name, host in zip(NAMES, hosts, strict=True)}
         settings = f'[fleet]\nservers = ["{beyond.url}"]'
-        configure(folder, urls, every="1s", http=HTTP, more=settings)
+        configure(folder, urls, every="500ms", http=HTTP, more=settings)
         with fleet(folder, url, 2) as running:
             within(120, feeds.have_grown)
             link.cut()
@@ -304,7 +304,7 @@ def rolling_upgrade(folder: Path, url: str, broker: Brokers) -> list[str]:
     feeds = SteppedFeeds()
     with FeedServer(feeds, hosts) as web:
         urls = {name: f"{web.addresses[host]}/{name}" for name, host in zip(NAMES, hosts, strict=True)}
-        configure(folder, urls, every="1s", http=HTTP, more=broker.settings())
+        configure(folder, urls, every="500ms", http=HTTP, more=broker.settings())
         with fleet(folder, url, 3) as running:
             for old in list(running.members):
                 within(120, feeds.have_grown)
