@@ -122,7 +122,7 @@ LETTERS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(LETTERS, max_size=12).map("".join))
 @pytest.mark.usefixtures("index")
 def test_sql_understands_any_query_as_python_does(archive: Database, typed: str) -> None:
@@ -213,7 +213,7 @@ def test_hits_of_any_period_are_found(archive: Database, index: Index) -> None:
     catch_up(index)
     chance = random.Random(8)
 
-    for _ in range(12):
+    for _ in range(25):
         since, until = sorted(DAY - timedelta(days=chance.randrange(1300)) for _ in range(2))
         period = f"since:{since:%Y-%m-%d} until:{until:%Y-%m-%d}"
         for typed in (f"中亚 {period}", f"普京 since:{since:%Y-%m-%d}", f"普京 until:{until:%Y-%m-%d} source:a"):

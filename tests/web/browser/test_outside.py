@@ -48,8 +48,7 @@ class Watch:
 
 def watch_pages(browser: Browser, site: Site, sink: Sink, paths: Iterable[str], *, script: bool = True) -> None:
     """Open all these pages. Nothing may run, and no connection may reach the sink."""
-    # A low window takes less CPU to paint. A page loads and runs the same in it, but for images that wait to be seen.
-    with browser.new_context(java_script_enabled=script, viewport={"width": 1280, "height": 100}) as context:
+    with browser.new_context(java_script_enabled=script) as context:
         watch = Watch(context, site, sink)
         for path in paths:
             watch.open(path)
