@@ -47,7 +47,7 @@ class Poller:
     """What all polls of a process share.
 
     `windows` reads the last windows of sources from the database, `commits` writes polls, both in batches. `reader` is
-    the thread that reads plainly harmless documents when few wait; `reader_places` counts those.
+    the thread that reads plainly harmless documents while few wait for it; `reader_places` are free for them.
     """
 
     fetcher: Fetcher

@@ -1,7 +1,6 @@
 """Identity over time: what sources show poll after poll, and the articles and versions that the archive then holds."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +13,6 @@ from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.store import queries, sources, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.verify import verify
-from tests.conftest import ENGINES
 from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
@@ -189,15 +187,12 @@ SCENARIOS = {
 }
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def archive(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """One database for all scenarios, each of which has sources and links of its own."""
-    databases = request.getfixturevalue(f"empty_{request.param}")
-    with closing(Database(url := databases.take())) as database:
-        yield database
-        findings: list[object] = []
-        assert verify(database, findings.append).damage == 0, findings
-    databases.give_back(url)
+@pytest.fixture(scope="module")
+def archive(shared_database: Database) -> Iterator[Database]:
+    """One database for all scenarios, each of which has sources and links of its own, verified at the end."""
+    yield shared_database
+    findings: list[object] = []
+    assert verify(shared_database, findings.append).damage == 0, findings
 
 
 def elsewhere(entry: Entry, host: str) -> Entry:

@@ -6,7 +6,6 @@ as withdrawn, and the number of gaps.
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -16,7 +15,6 @@ import sqlalchemy as sa
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.verify import verify
-from tests.conftest import ENGINES
 from tests.store.publishers import FIRST_VISIT, NOT_MODIFIED, Post, archived, cut_off, day, feed, visit, words
 
 Visits = Sequence[bytes | tuple[str, bytes]]
@@ -457,15 +455,12 @@ SCENARIOS = {
 }
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def archive(request: pytest.FixtureRequest) -> Iterator[Database]:
-    """One database for all scenarios, each of which has hosts and sources of its own."""
-    databases = request.getfixturevalue(f"empty_{request.param}")
-    with closing(Database(url := databases.take())) as database:
-        yield database
-        findings: list[object] = []
-        assert verify(database, findings.append).damage == 0, findings
-    databases.give_back(url)
+@pytest.fixture(scope="module")
+def archive(shared_database: Database) -> Iterator[Database]:
+    """One database for all scenarios, each of which has hosts and sources of its own, verified at the end."""
+    yield shared_database
+    findings: list[object] = []
+    assert verify(shared_database, findings.append).damage == 0, findings
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -151,7 +151,7 @@ def test_a_page_looks_at_so_many_versions_and_says_where_to_go_on(archive: Datab
     assert changes(archive, page.after, 1).changes[0].place < page.after <= VersionPlace(FIRST, 1, 10)
 
 
-@pytest.mark.parametrize("key", ["", "1:2", "1:2:3:4", "x:1:1", "１:1:1", "999999999999999:1:1"])
+@pytest.mark.parametrize("key", ["", "1:2", "1:2:3:4", "x:1:1", "１:1:1", "999999999999999:1:1", f"0:1:{10**17}"])
 def test_what_is_no_key_of_a_version_is_refused(key: str) -> None:
     with pytest.raises(UsageError, match="is not the key of a version"):
         parse_place(key)
@@ -190,6 +190,13 @@ def test_withdrawals_and_gaps_come_newest_first_page_by_page(archive: Database) 
     for read in (withdrawals, gaps):
         with pytest.raises(UsageError, match="is not the key of a"):
             read(archive, "no key", 3)
+
+
+def test_a_key_beyond_the_ends_of_a_list_is_answered(archive: Database) -> None:
+    beyond = f"999999999:{10**18 - 1}:999999999"
+
+    assert withdrawals(archive, beyond, 3) == []
+    assert changes(archive, parse_place(beyond), 3).changes == []
 
 
 # --- sources ---------------------------------------------------------------------------------------------------------
