@@ -8,12 +8,17 @@ HEADER = "<!--{stamp}-->\n[{title}](https://e.example/{number})\n------\n\n"
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """The files of a folder by their paths, without what kzfeed and git note, and without the list of an export."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.relative_to(folder).parts[0] not in (".kzfeed", ".git", "kzfeed-export.jsonl")
-    }
+    """The files of a folder by their paths, without hidden ones and without the list of an export.
+
+    Hidden are what kzfeed and git note, and the temporary files of a daemon that writes meanwhile.
+    """
+    return {name: (folder / name).read_bytes() for name in names(folder) if name != "kzfeed-export.jsonl"}
+
+
+def names(folder: Path) -> list[str]:
+    """The paths of the files that are not hidden."""
+    paths = [path.relative_to(folder) for path in folder.rglob("[!.]*") if path.is_file()]
+    return sorted(str(path) for path in paths if path.parts[0] not in (".kzfeed", ".git"))
 
 
 def articles(folder: Path) -> dict[str, bytes]:

@@ -21,7 +21,7 @@ from tests.faults.processes import Running, configure
 from tests.faults.test_full_disk import filled, small_disk
 from tests.faults.web_server import FeedServer, Reply
 from tests.fork_server import fork_server
-from tests.sync.folders import articles, tree, write_file
+from tests.sync.folders import articles, names, write_file
 
 DIRECTORY = '[archive]\ndirectory = "articles"\n'
 
@@ -33,6 +33,17 @@ def lock_held(folder: Path) -> Iterator[None]:
     with (folder / ".kzfeed/lock").open("wb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def paused(daemon: Running, folder: Path) -> Iterator[None]:
+    """Stop a daemon while it does not write this folder, so that the block changes the folder in one step."""
+    with lock_held(folder):
+        daemon.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            daemon.process.send_signal(signal.SIGCONT)
 
 
 def stored(database: Database) -> int:
@@ -121,9 +132,10 @@ def test_the_daemon_writes_what_it_polls_and_goes_on_where_the_folder_cannot_be_
         configure(tmp_path, {"one": f"{server.addresses['127.0.9.7']}/feed"}, every="400ms", more=DIRECTORY)
         folder = tmp_path / "articles"
         with Running(tmp_path, url, "run") as daemon:
-            within(120, lambda: len(tree(folder)) == 2)
-            folder.rename(tmp_path / "moved away")
-            folder.write_text("in the way")
+            within(120, lambda: len(names(folder)) == 2)
+            with paused(daemon, folder):
+                folder.rename(tmp_path / "moved away")
+                folder.write_text("in the way")
 
             items.append(item(2))
             number = daemon.wait_for("archive folder not written, trying again")
@@ -131,8 +143,9 @@ def test_the_daemon_writes_what_it_polls_and_goes_on_where_the_folder_cannot_be_
             within(120, lambda: stored(database) == 3)
             polls = len(daemon.named("poll"))
             within(120, lambda: len(daemon.named("poll")) > polls)
-            folder.unlink()
-            (tmp_path / "moved away").rename(folder)
+            with paused(daemon, tmp_path / "moved away"):
+                folder.unlink()
+                (tmp_path / "moved away").rename(folder)
 
             daemon.wait_for("archive folder up to date again", after=number, timeout=120)
             within(120, lambda: len(articles(folder)) == 3)
