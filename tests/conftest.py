@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
@@ -16,6 +17,10 @@ from tests.empty_databases import EmptyDatabases, EmptyFiles
 SHARED = Path(__file__).parents[2] / "shared"
 ENGINES = ("sqlite", "postgresql")
 NewDatabase = Callable[[str], Database]
+
+# How long an example takes says more of the machine than of kzfeed.
+settings.register_profile("kzfeed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("kzfeed")
 
 
 @pytest.fixture(scope="session")

@@ -365,7 +365,7 @@ def check_url(link: str) -> None:
 
 # --- tests -----------------------------------------------------------------------------------------------------------
 
-many = partial(settings, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+many = partial(settings, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 chances = st.integers(0, 2**32).map(Random)
 
 

@@ -286,7 +286,7 @@ def _commit(drawn: dict[str, Any], source: Source, number: int) -> PollCommit:
 
 @pytest.mark.slow
 @given(drawn=st.lists(polls, min_size=1, max_size=12), earlier=st.integers(0, 4))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_batch_leaves_what_its_polls_leave_one_by_one(
     database: Database, drawn: list[dict[str, Any]], earlier: int
 ) -> None:
@@ -305,7 +305,7 @@ def test_a_batch_leaves_what_its_polls_leave_one_by_one(
 
 @pytest.mark.slow
 @given(drawn=st.lists(polls, min_size=1, max_size=12), brought=st.lists(entries, max_size=8), late=st.booleans())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_what_is_found_by_the_sources_last_windows_is_what_is_found_by_hashes(
     database: Database, drawn: list[dict[str, Any]], brought: list[Article], late: bool
 ) -> None:

@@ -133,8 +133,7 @@ QUERIES = st.builds(
 
 @settings(
     max_examples=12,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
-    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow],
 )
 @given(ARTICLES, st.lists(QUERIES, min_size=8, max_size=8))
 def test_any_query_on_any_archive_gives_what_the_reference_gives(
