@@ -4,12 +4,13 @@ import random
 import sqlite3
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from tests.databases import Databases, PostgreSQLServer
+from tests.etiquette.program import within
 from tests.faults.consistency import differences, snapshot, violations
 from tests.faults.growing_feeds import GrowingFeeds
 from tests.faults.kill_loops import HOSTS, NAMES, addresses, undisturbed_polling
@@ -40,14 +41,13 @@ def postgresql_stopped(server: PostgreSQLServer, folder: Path, seconds: float) -
             daemon.wait_for("poll", after=daemon.wait_for("poll"), outcome="new")
             # Polls under way when the server stops, whose results arrive while it is stopped.
             stopped = threading.Event()
-            web.answer = lambda request: replace(feeds(request), not_before=stopped)
-            web.wait_for_requests(len(web.requests) + len(NAMES))
+            web.hold(len(NAMES), stopped)
             server.stop()
             web.answer = feeds
             stopped.set()
             try:
-                began = time.monotonic()
                 away = daemon.wait_for("database unavailable, retrying every second")
+                began = time.monotonic()
                 daemon.wait_for("poll not stored", after=daemon.wait_for("poll not stored"))
                 time.sleep(seconds)  # the outage itself
             finally:
@@ -72,8 +72,9 @@ def backends_ended(server: str, folder: Path, cuts: int, chance: random.Random) 
     feeds, running = GrowingFeeds(NAMES), threading.Event()
 
     def lose() -> Loss:
-        choices: list[Loss] = ["the request", "the answer", None]
-        return chance.choice(choices) if running.is_set() and len(proxy.lost) < cuts else None
+        # In turn, so that both come.
+        next_one: Loss = "the answer" if len(proxy.lost) % 2 else "the request"
+        return chance.choice([next_one, next_one, None]) if running.is_set() and len(proxy.lost) < cuts else None
 
     with PostgreSQLProxy(server, lose) as proxy, FeedServer(feeds, HOSTS) as web:
         configure(folder, addresses(web), every="400ms")
@@ -104,12 +105,11 @@ def sqlite_locked(folder: Path, seconds: float) -> list[str]:
         configure(folder, addresses(web), every="400ms")
         with Running(folder, url, "run") as daemon:
             daemon.wait_for("poll")
-            with locked(url):
-                # Polls stored just before the lock are still being logged.
-                time.sleep(seconds / 2)
-                before = len(daemon.named("poll"))
-                time.sleep(seconds / 2)
-                during = len(daemon.named("poll")) - before
+            with locked(url) as connection:
+                (stored,) = connection.execute("SELECT count(*) FROM polls").fetchone()
+                within(120, lambda: len(daemon.named("poll")) >= stored)
+                time.sleep(seconds)
+                during = len(daemon.named("poll")) - stored
             _finish(daemon, feeds)
             complaints = [each for each in daemon.events if each.get("level") in ("warning", "error")]
     waited = [] if not during else [f"{during} polls were stored in a database that was locked"]
@@ -137,8 +137,9 @@ class locked:  # noqa: N801 - read as a word: with locked(url)
     def __init__(self, url: str) -> None:
         self._connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=30)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> sqlite3.Connection:
         self._connection.execute("BEGIN IMMEDIATE")
+        return self._connection
 
     def __exit__(self, *_: object) -> None:
         self._connection.execute("ROLLBACK")

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -112,7 +113,9 @@ class Running:
 
     def _follow(self, lines: Iterable[str]) -> None:
         for line in lines:
-            event = json.loads(line) if line.startswith("{") else {"event": "output", "text": line.rstrip("\n")}
+            # A process that is killed may leave half a line.
+            is_event = line.startswith("{") and line.endswith("\n")
+            event = json.loads(line) if is_event else {"event": "output", "text": line.rstrip("\n")}
             with self._changed:
                 self.events.append(event | {"at": time.monotonic()})
                 self._changed.notify_all()
@@ -136,6 +139,17 @@ class Running:
         """All events of this name so far."""
         return [each for each in self.events if each["event"] == event]
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop all threads of the process for the length of the block."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            while not all(map(_is_stopped, Path(f"/proc/{self.process.pid}/task").glob("*/stat"))):
+                time.sleep(0.001)
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def stop(self, number: signal.Signals = signal.SIGTERM, *, within: float = 60) -> int:
         """Send the signal and wait for the end of the process; its exit status."""
         self.process.send_signal(number)
@@ -151,6 +165,13 @@ class Running:
             self.process.kill()
         self.process.wait(30)
         self._reader.join(30)
+
+
+def _is_stopped(thread: Path) -> bool:
+    try:
+        return thread.read_text("ascii", "replace").rpartition(")")[2].split()[0] == "T"
+    except OSError:  # it has ended
+        return True
 
 
 def _close_at_the_end_of(process: int, file: int) -> None:

@@ -113,7 +113,9 @@ def clock_back_meanwhile(folder: Path) -> dict[str, int]:
             asked, polled = len(server.requests), len(daemon.named("poll"))
             clock.set(3 * INTERVAL)
             server.wait_for_requests(asked + len(HOSTS))
+            seen = len(daemon.events)
             clock.set(-YEAR)
+            daemon.wait_for(WENT_BACK, after=seen)
             wait_for_polls(daemon, polled + len(HOSTS))
             server.answer = answer
             polls["during visits"] = clock.polls_after(INTERVAL, daemon, expected=len(HOSTS))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.etiquette.program import within
 from tests.faults.growing_feeds import document
 from tests.faults.processes import Running, configure
 from tests.faults.web_server import FeedServer, Reply
@@ -25,6 +26,18 @@ def make_due(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("UPDATE sources SET next_poll_at = '2020-01-01 00:00:00.000', not_before = NULL")
         connection.commit()
+
+
+def replaced(daemon: Running, file: Path) -> bool:
+    """Put a copy in the place of the file, unless the daemon is just writing or reading it."""
+    with daemon.paused():
+        with closing(sqlite3.connect(file, timeout=0)) as connection:
+            (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not is_busy:
+            copy = Path(shutil.copy(file, file.with_name("restored.db")))
+            make_due(copy)
+            copy.rename(file)
+    return not is_busy
 
 
 @pytest.mark.slow
@@ -48,12 +61,8 @@ def test_a_daemon_goes_on_with_the_file_that_replaces_its_own(url: str, tmp_path
     with Running(tmp_path, f"sqlite:///{file}", "run") as daemon:
         daemon.wait_for("poll", source="a")
 
-        with closing(sqlite3.connect(file)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        restored = Path(shutil.copy(file, tmp_path / "restored.db"))
-        make_due(restored)
         number = len(daemon.events)
-        restored.rename(file)
+        within(120, lambda: replaced(daemon, file))
         daemon.wait_for("database file replaced, beginning anew with the new one", after=number)
         daemon.wait_for("poll", after=number, source="a")
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,8 +77,7 @@ def space_runs_out(kind: str, place: Path) -> tuple[float, list[str]]:
                 daemon.wait_for("poll")
                 # Visits under way when the space runs out: without space no other begins.
                 is_full = threading.Event()
-                server.answer = lambda request: replace(feeds(request), not_before=is_full)
-                server.wait_for_requests(len(server.requests) + len(NAMES))
+                server.hold(len(NAMES), is_full)
                 written = (folder / "kzfeed.db-wal").stat().st_size
                 full = filled(folder) if kind == "disk" else limited(daemon.process.pid, written)
                 with full:

@@ -11,11 +11,14 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from tests.conftest import ENGINES
 from tests.databases import Databases
+from tests.etiquette.program import within
 from tests.faults.processes import DAEMON, Running, configure
 from tests.faults.web_server import FeedServer, Reply, Request
 
 HOST = "127.0.9.20"
-OPTIONS = json.dumps({"lease": 1, "tick": 0.1})
+OPTIONS = json.dumps({"tick": 0.1})
+SHORT_LEASE = json.dumps({"lease": 1, "tick": 0.1})
+"""For pages that are taken over. A daemon on a busy machine may lose such a lease."""
 PAGE = "<meta charset=utf-8><div class=post-content>灯塔照亮整条海岸线。</div>".encode()
 
 
@@ -61,7 +64,7 @@ def test_a_page_that_was_being_fetched_when_the_daemon_was_killed_is_fetched_by_
     url = databases.new(engine)
     with FeedServer(answer, [HOST]) as server:
         configured(tmp_path, server)
-        with Running(tmp_path, url, OPTIONS, module=DAEMON) as killed:
+        with Running(tmp_path, url, SHORT_LEASE, module=DAEMON) as killed:
             killed.wait_for("poll", outcome="new")
             server.wait_for_requests(3)  # the feed, robots.txt and the page
             killed.process.kill()
@@ -116,7 +119,7 @@ def test_two_daemons_on_one_postgresql_fetch_each_page_once(databases: Databases
             Running(tmp_path, url, OPTIONS, module=DAEMON) as first,
             Running(tmp_path, url, OPTIONS, module=DAEMON) as second,
         ):
-            server.wait_for_requests(14)
+            within(120, lambda: len(first.named("page") + second.named("page")) >= 12)
             assert (first.stop(), second.stop()) == (0, 0)
         paths = [request.path for request in server.requests if request.path.endswith(".html")]
         stored = [*first.named("page"), *second.named("page")]

@@ -1,6 +1,7 @@
 """Signals: the first SIGTERM ends the daemon cleanly within ten seconds, a second one at once."""
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,10 +56,14 @@ def test_a_second_signal_ends_it_at_once(daemon: Running) -> None:
 
 @pytest.mark.slow
 def test_a_redirect_that_comes_after_sigterm_is_not_followed(tmp_path: Path) -> None:
-    with FeedServer(lambda request: Reply(302, location="/moved", delay=1.5)) as server:
+    is_stopping = threading.Event()
+    with FeedServer(lambda request: Reply(302, location="/moved", not_before=is_stopping)) as server:
         configure(tmp_path, {"s": f"{server.addresses['127.0.0.1']}/feed"})
         with Running(tmp_path, Databases(tmp_path, "").new("sqlite"), "run") as daemon:
             server.wait_for_requests(1)
-            assert daemon.stop() == 0
+            daemon.process.send_signal(signal.SIGTERM)
+            daemon.wait_for("stopping")
+            is_stopping.set()
+            assert daemon.process.wait() == 0
 
     assert [request.path for request in server.requests] == ["/feed"]

@@ -14,7 +14,7 @@ from tests.faults.processes import DAEMON, Running, configure, kzfeed
 from tests.faults.web_server import FeedServer, Reply
 
 HOSTS = [f"127.0.9.{number}" for number in range(1, 11)]
-LEASE = 3.0
+LEASE = 5.0
 
 
 @pytest.fixture

@@ -18,8 +18,12 @@ KILLS = 3
 def state(url: str) -> tuple[str | None, int]:
     """The schema revision of the database, and the number of our tables in it."""
     database = Database(url)
-    names = set(sa.inspect(database.engine).get_table_names())
-    revision = schema.current(database)
+    while True:
+        # PostgreSQL may still commit for a process that was killed.
+        revision = schema.current(database)
+        names = set(sa.inspect(database.engine).get_table_names())
+        if revision == schema.current(database):
+            break
     database.close()
     return revision, len(names & set(tables.metadata.tables))
 

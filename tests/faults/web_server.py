@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -75,6 +75,21 @@ class FeedServer:
         """Wait until this many requests have been received in all."""
         with self._asked:
             assert self._asked.wait_for(lambda: len(self.requests) >= count, timeout), f"{len(self.requests)} requests"
+
+    def hold(self, count: int, until: threading.Event) -> None:
+        """Let all requests from now on wait for this event, and wait until so many do."""
+        answer, held = self.answer, 0
+
+        def answer_later(request: Request) -> Reply:
+            nonlocal held
+            with self._asked:
+                held += 1
+                self._asked.notify_all()
+            return replace(answer(request), not_before=until)
+
+        self.answer = answer_later
+        with self._asked:
+            assert self._asked.wait_for(lambda: held >= count, 120), f"{held} requests"
 
     def refuse(self) -> None:
         """Refuse all connections from now on."""

@@ -38,12 +38,8 @@ def lock_held(folder: Path) -> Iterator[None]:
 @contextmanager
 def paused(daemon: Running, folder: Path) -> Iterator[None]:
     """Stop a daemon while it does not write this folder, so that the block changes the folder in one step."""
-    with lock_held(folder):
-        daemon.process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            daemon.process.send_signal(signal.SIGCONT)
+    with lock_held(folder), daemon.paused():
+        yield
 
 
 def stored(database: Database) -> int:
