@@ -18,10 +18,14 @@ def nats_server() -> str:
     return str(program.locate())
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody uses now."""
+ADDRESS = "127.0.17.1"
+"""Where servers listen. Nobody else does: a server that is killed gets its port again when it is started again."""
+
+
+def free_port(address: str = ADDRESS) -> int:
+    """A port of this address that nobody uses now."""
     with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
+        listening.bind((address, 0))
         return int(listening.getsockname()[1])
 
 
@@ -33,7 +37,7 @@ class Server:
     folder: Path
     port: int
     options: tuple[str, ...] = ()
-    address: str = "127.0.0.1"
+    address: str = ADDRESS
     namespace: str | None = None
     process: "subprocess.Popen[bytes] | None" = None
 
