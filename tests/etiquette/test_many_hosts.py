@@ -107,7 +107,12 @@ def test_16_a_thousand_hosts_spread_over_the_interval_and_wait_for_no_slow_one(t
             rows = program.query("SELECT name, next_poll_at FROM sources WHERE last_polled_at IS NULL")
             planned = {name: moment(at) for name, at in rows if name in pages}
             within(120, lambda: len(server.at(SLOW)) >= 4 and server.at_once(WIDE) >= 3)
+            within(120, lambda: sum(each.answered is not None for each in server.exchanges if each.host == WIDE) >= 4)
             end = datetime.now(UTC)
+        begun_at_wide = (
+            "SELECT polls.started_at FROM polls JOIN sources ON sources.id = source_id WHERE name LIKE 'wide%'"
+        )
+        starts = sorted(moment(at) for (at,) in program.query(begun_at_wide))
     came = {name: page.times[0] for name, page in pages.items() if page.seen}
 
     # Planned over the whole interval, with no twentieth of it that gets twice its share.
@@ -124,10 +129,9 @@ def test_16_a_thousand_hosts_spread_over_the_interval_and_wait_for_no_slow_one(t
     # The slow host gets one request at a time.
     assert server.at_once(SLOW) == 1
     assert min(server.pauses(SLOW)) >= GAP
-    # The host with `connections = 3` gets three.
+    # The host with `connections = 3` gets three, by the daemon's own times: the server may notice them later.
     assert server.at_once(WIDE) == 3
-    starts = sorted(each.came for each in server.exchanges if each.host == WIDE)
-    assert min(after - before for before, after in pairwise(starts)) >= 0.9 * GAP
+    assert min(after - before for before, after in pairwise(starts)) >= timedelta(seconds=0.9 * GAP)
 
 
 def moment(text: str) -> datetime:
