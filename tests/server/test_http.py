@@ -17,8 +17,12 @@ from tests.server.client import ask, connect
 ANSWERS = {"/healthz": lambda: Answer(HTTPStatus.OK, b"fine\n")}
 
 
+HOST = "127.0.18.1"
+"""An address on which nobody else listens, so that a port that was free a moment ago still is."""
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server((HOST, 0)) as server:
         port: int = server.getsockname()[1]
         return port
 
@@ -26,7 +30,7 @@ def free_port() -> int:
 @pytest.fixture(params=["port", "socket"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Address]:
     """The address of a server with one path."""
-    address: Address = ("127.0.0.1", free_port()) if request.param == "port" else tmp_path / "monitors.sock"
+    address: Address = (HOST, free_port()) if request.param == "port" else tmp_path / "monitors.sock"
     with answering(address, ANSWERS):
         yield address
 
@@ -66,9 +70,9 @@ def test_what_is_not_http_is_refused_and_the_next_one_is_answered(address: Addre
 def test_clients_that_say_nothing_are_bounded_and_closed_after_a_while(tmp_path: Path) -> None:
     address = tmp_path / "monitors.sock"
     with answering(address, ANSWERS, longest=timedelta(seconds=1)):
-        silent = [connect(address) for _ in range(MOST_CONNECTIONS + 1)]
-        slow = silent[0]
+        slow = connect(address)
         slow.sendall(b"GET /healthz HT")
+        silent = [slow, *(connect(address) for _ in range(MOST_CONNECTIONS))]
 
         assert [each.recv(1) for each in silent] == [b""] * len(silent)
         within(180, lambda: ask(address, "/healthz").status == 200)
@@ -88,7 +92,7 @@ def test_the_socket_of_a_process_that_was_killed_is_replaced_and_removed_at_the_
 
 
 def test_an_address_that_is_used_is_refused_and_its_user_goes_on(address: Address) -> None:
-    shown = str(address) if isinstance(address, Path) else f"127.0.0.1:{address[1]}"
+    shown = str(address) if isinstance(address, Path) else f"{HOST}:{address[1]}"
     with pytest.raises(ListenError, match=rf"cannot listen on {shown}: .*in use"), answering(address, ANSWERS):
         pass
 
