@@ -169,7 +169,7 @@ class Reader:
     def _run_daemon(self) -> None:
         log = self.folder / "log"
         daemon = fork_server().start(["run"], self.folder, self.environment, stderr=str(log))
-        within(180, lambda: log.exists() and "running" in log.read_text())
+        within(180, lambda: log.exists() and b'"running"' in log.read_bytes())
         os.kill(daemon, signal.SIGTERM)
         assert fork_server().wait(daemon) == 0, log.read_text()
 

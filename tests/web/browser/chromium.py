@@ -82,6 +82,6 @@ def open_chromium(program: str, sink: Sink) -> Iterator[Browser]:
     rules = [*(f"MAP {host} ~NOTFOUND" for host in _OWN_HOSTS), f"MAP * 127.0.0.1:{sink.port}", "EXCLUDE 127.0.0.1"]
     mapped = f"--host-resolver-rules={', '.join(rules)}"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*_SWITCHES, mapped])
+        browser = playwright.chromium.launch(executable_path=program, args=[*_SWITCHES, mapped], timeout=180_000)
         yield browser
         browser.close()

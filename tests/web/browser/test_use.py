@@ -60,7 +60,9 @@ def test_older_articles_follow_page_by_page_and_none_comes_twice(page: Page) -> 
         onward = page.get_by_role("link", name="Older")
         if not onward.count():
             break
+        address = page.url
         onward.click()
+        expect(page).not_to_have_url(address)
         page.wait_for_load_state()
 
     assert len(seen) == len(set(seen)) > 0
