@@ -314,7 +314,7 @@ def test_16_a_poll_by_hand_keeps_the_gaps_and_the_rules_of_single_hosts(
     program: Program, hosts: RecordingServer
 ) -> None:
     pages: list[Page] = []
-    for host, delay in (("127.0.1.1", 0.2), ("127.0.1.2", 0.2), ("127.0.1.3", 1.5)):
+    for host, delay in (("127.0.1.1", 0.2), ("127.0.1.2", 0.2), ("127.0.1.3", 1.0)):
         feed = Reply(200, body=rss(), delay=delay)
         pages.append(hosts.page("/door", Reply(301, [("Location", "/0")]), host=host))
         pages += [hosts.page(f"/{number}", feed, host=host) for number in range(3)]
