@@ -254,6 +254,22 @@ def test_a_day_with_more_articles_than_the_index_has_room_for_makes_it_anew(arch
     assert search(archive, index, "中亚") == list(range(1499, 0, -1))
 
 
+def test_a_day_that_fills_while_the_index_is_built_makes_it_anew(archive: Database, index: Index) -> None:
+    add_articles(archive, [Text(1, "中亚", "", published_at=DAY)])
+    late = [Text(number, "中亚", "", published_at=DAY) for number in range(2, 1500)]
+
+    def more_come(done: int, total: int) -> None:
+        if late:
+            add_articles(archive, late)
+            late.clear()
+
+    index.rebuild(more_come)
+
+    assert late == []
+    catch_up(index)
+    assert search(archive, index, "中亚") == list(range(1499, 0, -1))
+
+
 def test_rebuilds_at_the_same_time_end_in_one_whole_index(archive: Database, index: Index) -> None:
     texts = [Text(number, f"中亚{number}", "五国") for number in range(1, 1500)]
     add_articles(archive, texts)

@@ -48,6 +48,10 @@ _MERGE = "INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('merge', ?)"
 _IS_RECENT = "SELECT julianday('now') - julianday(?) < ? / 86400.0"
 
 
+class DayIsFull(IndexUnusable):
+    """All numbers of a day belong to documents: an index with more numbers must be built."""
+
+
 class SqliteIndex:
     """The index beside the file of an archive. Each of its methods raises DatabaseError."""
 
@@ -83,14 +87,26 @@ class SqliteIndex:
             return _index_some(index, archive, "search", most)
 
     def rebuild(self, on_progress: OnProgress) -> None:
+        self._begin_rebuild()
+        while self._go_on_rebuilding(on_progress):
+            time.sleep(PAUSE_S)
+        layout.shrink(self.file)
+
+    def _go_on_rebuilding(self, on_progress: OnProgress) -> bool:
+        """One step of a rebuild; False if nothing is left to do."""
+        try:
+            return self._rebuild_some(on_progress) or self._merge_some() or not self._replace()
+        except DayIsFull:
+            # The archive has grown since the rebuild began, which chose how many numbers a day has.
+            self._begin_rebuild()
+            return True
+
+    def _begin_rebuild(self) -> None:
         with self._write() as index, self._archive.read() as archive:
             layout.drop(index, "rebuilt")
             layout.create(index, "rebuilt", VERSION, _day_bits(archive))
             # Parts of the index are merged once at the end, not again and again.
             index.exec_driver_sql("INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('automerge', 0)")
-        while self._rebuild_some(on_progress) or self._merge_some() or not self._replace():
-            time.sleep(PAUSE_S)
-        layout.shrink(self.file)
 
     def _rebuild_some(self, on_progress: OnProgress) -> bool:
         """One step of a rebuild; False if nothing is left, or another process has finished the rebuild."""
@@ -236,7 +252,7 @@ class _Numbers:
             self._next[first] = first if highest is None else highest + 1
         number = self._next[first]
         if number > last:
-            raise IndexUnusable("the search index has no room for more articles of one day")
+            raise DayIsFull("the search index has no room for more articles of one day")
         self._next[first] += 1
         return number
 
