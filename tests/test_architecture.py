@@ -241,6 +241,15 @@ def test_every_module_imports_only_what_lies_below_it(module: str) -> None:
     assert breaches(modules()[module].read_text("utf-8"), module) == []
 
 
+def test_no_two_classes_have_one_name() -> None:
+    places: dict[str, list[str]] = {}
+    for module, path in modules().items():
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(module)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
 def test_every_permission_is_used() -> None:
     used: dict[str, set[str]] = {part: set() for part in BELOW}
     libraries: dict[str, set[str]] = {library: set() for library in ONLY_IN}

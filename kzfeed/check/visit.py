@@ -13,7 +13,7 @@ from kzfeed.errors import DocumentError, UsageError
 from kzfeed.fetch.client import Hop
 from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.hosts import host_of
-from kzfeed.model.articles import Document, FeedLinks, Page, ParsedDocument
+from kzfeed.model.articles import Document, FeedLinks, HtmlPage, ParsedDocument
 from kzfeed.model.polls import Failed, Fetched, Outcome, Visit
 from kzfeed.sandbox.document_reader import read_harmless
 from kzfeed.text import redacted
@@ -53,7 +53,7 @@ async def check_feed(
             read = read_harmless(document) or await workers.read(document)
         except DocumentError as error:
             if error.kind == "not-a-feed":
-                feeds = await workers.find_feed_links(Page(outcome.body, content_type, outcome.url))
+                feeds = await workers.find_feed_links(HtmlPage(outcome.body, content_type, outcome.url))
             outcome = Failed(error.kind, str(error), outcome.status, outcome.headers)
     made = report(checking, outcome, redirects, read, feeds)
     return _with_filters(made, source, read) if source and read else made

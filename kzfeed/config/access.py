@@ -18,7 +18,7 @@ from kzfeed.config.files import Location, read_files
 from kzfeed.config.load import ConfigErrors
 from kzfeed.config.mistakes import SourceTables
 from kzfeed.config.secrets import Secret, sendable
-from kzfeed.config.settings import Reading, Settings, SourceSettings
+from kzfeed.config.settings import Provenance, Settings, SourceSettings
 from kzfeed.errors import ConfigError
 
 
@@ -55,9 +55,9 @@ def other_mistakes(where: Location) -> tuple[ConfigError, ...]:
         with suppress(ValidationError):
             right.append(SourceSettings.model_validate(table))
     origin = str(files.main)
-    reading = Reading(origin=origin, environ=os.environ, place_of=partial(tables.place_of, main=origin))
+    provenance = Provenance(origin=origin, environ=os.environ, place_of=partial(tables.place_of, main=origin))
     try:
-        access_settings(Settings(sources=tuple(right)).with_reading(reading))
+        access_settings(Settings(sources=tuple(right)).with_provenance(provenance))
     except ConfigErrors as error:
         return error.mistakes
     return ()

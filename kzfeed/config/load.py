@@ -20,7 +20,7 @@ from kzfeed.config.files import FILE_VARIABLE, Location, location, read_files
 from kzfeed.config.mistakes import SECTIONS, Mistake, SourceTables, contradictions, explained, may_be_secret
 from kzfeed.config.proxies import proxies_of_environment
 from kzfeed.config.secrets import Secret
-from kzfeed.config.settings import BUILT_IN, Reading, Settings
+from kzfeed.config.settings import BUILT_IN, Provenance, Settings
 from kzfeed.errors import ConfigError
 
 # Kubernetes sets these for a service called kzfeed or kzfeed-NAME.
@@ -109,8 +109,8 @@ def load(
     if mistakes:
         raise ConfigErrors(mistakes)
     tables = tuple(document["sources"]) if "sources" in document else ()
-    return settings.with_reading(
-        Reading(
+    return settings.with_provenance(
+        Provenance(
             origin=origin,
             leaves_sources=leaves_sources,
             ignored_variables=ignored,

@@ -198,8 +198,8 @@ MIRRORS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What `load` has found besides the settings: the file that it read, and what the environment said.
+class Provenance:
+    """Where settings come from: the file that `load` read, and what the environment said.
 
     `leaves_sources` says that the file names no sources, so that those of the database stay. `ignored_variables` are
     those that Kubernetes sets for a service called kzfeed, and that are not settings. `environ` has the variables that
@@ -237,27 +237,27 @@ class Settings(_Section):
     sources: tuple[SourceSettings, ...] = MIRRORS
     """The three built-in sources where no file was read; none where the file has no `sources` (see `names_sources`)."""
 
-    _reading: Reading = PrivateAttr(default=Reading())
+    _provenance: Provenance = PrivateAttr(default=Provenance())
 
     @property
     def origin(self) -> str:
         """The file that was read, or `built-in defaults`."""
-        return self._reading.origin
+        return self._provenance.origin
 
     def mistake(self, source: str, key: str, value: object, expected: str) -> ConfigError:
         """The error that says that this key of the source is wrong, which was found after the files were read."""
-        origin, line = self._reading.place_of(source)
+        origin, line = self._provenance.place_of(source)
         return ConfigError(f"sources.{source}.{key}", value=value, expected=expected, origin=origin, line=line)
 
     @property
     def names_sources(self) -> bool:
         """Whether the file or KZFEED_SOURCES says which sources there are. `sources = []` says that there are none."""
-        return "sources" in self.model_fields_set and not self._reading.leaves_sources
+        return "sources" in self.model_fields_set and not self._provenance.leaves_sources
 
     @property
     def ignored_variables(self) -> tuple[str, ...]:
         """The KZFEED_ variables that Kubernetes sets for a service called kzfeed, and that are not settings."""
-        return self._reading.ignored_variables
+        return self._provenance.ignored_variables
 
     @property
     def folder(self) -> Path:
@@ -267,34 +267,34 @@ class Settings(_Section):
     @property
     def environ(self) -> Mapping[str, str]:
         """The environment variables, for secrets that are in them."""
-        return self._reading.environ
+        return self._provenance.environ
 
     @property
     def left_out(self) -> tuple[str, ...]:
         """Sentences about outlines of included OPML files that are no sources."""
-        return self._reading.left_out
+        return self._provenance.left_out
 
     @property
     def source_tables(self) -> tuple[dict[str, Any], ...]:
         """The sources as tables of kzfeed.toml, all with a name. They may hold passwords."""
-        return self._reading.tables
+        return self._provenance.tables
 
     @property
     def sources_variable(self) -> bool:
         """Whether KZFEED_SOURCES holds the sources, in the place of those in files."""
-        return ("sources",) in self._reading.given
+        return ("sources",) in self._provenance.given
 
     def origin_of(self, key: str) -> str:
         """What gave the value of a key such as `http.timeout`: a variable, an option, or the file."""
-        return self._reading.given.get(tuple(key.split(".")), self.origin)
+        return self._provenance.given.get(tuple(key.split(".")), self.origin)
 
     def proxies(self, own: str | None = None) -> ProxyUrls:
         """The proxies of a source; `own` is the one that the source itself names."""
         if own is not None:
             return ProxyUrls(own or None, own or None)
         if (general := self.http.proxy) is not None:
-            return ProxyUrls(general or None, general or None, self._reading.proxies.direct)
-        return self._reading.proxies
+            return ProxyUrls(general or None, general or None, self._provenance.proxies.direct)
+        return self._provenance.proxies
 
     def interval_bounds(self) -> IntervalBounds:
         """The bounds of the intervals of all sources."""
@@ -316,9 +316,9 @@ class Settings(_Section):
         """The URLs of the sources that have a user name or password in them, by name. They are secret."""
         return {source.name: source.url for source in self.sources if without_userinfo(source.url) != source.url}
 
-    def with_reading(self, reading: Reading) -> "Settings":
-        """These settings, with what else was found when they were read."""
-        self._reading = reading
+    def with_provenance(self, provenance: Provenance) -> "Settings":
+        """These settings, with where they come from."""
+        self._provenance = provenance
         return self
 
     def _source_config(self, source: SourceSettings) -> SourceConfig:

@@ -41,12 +41,12 @@ def writer(stream: BinaryIO, *, versions: bool) -> Iterator[Write]:
     """Writes a row for each article, in groups of a bounded size. Older versions are a list of structs."""
     schema = _schema(versions=versions)
     with parquet.ParquetWriter(stream, schema, compression="zstd") as file:
-        group = _Group(file, schema)
+        group = _RowGroup(file, schema)
         yield group.add
         group.write()
 
 
-class _Group:
+class _RowGroup:
     """The row group that is being gathered."""
 
     def __init__(self, file: Any, schema: Any) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from kzfeed.feed.encoding_guess import (
     CLEARLY,
-    Reading,
+    Decoding,
     by_likelihood,
     is_common_chinese,
     is_unnatural,
@@ -286,7 +286,7 @@ def _in_doubt(codec: str, rival: str) -> str:
     return f"its encoding is in doubt: {name_of(codec)} was used, but {name_of(rival)} is possible"
 
 
-def _is_used_instead(rival: Reading, declared: Reading) -> bool:
+def _is_used_instead(rival: Decoding, declared: Decoding) -> bool:
     """Whether a guess is used instead of what is declared."""
     gain = rival.likelihood - declared.likelihood
     if rival.is_east_asian and not declared.is_east_asian:
@@ -296,7 +296,7 @@ def _is_used_instead(rival: Reading, declared: Reading) -> bool:
     return gain > max(2 * CLEARLY, 1.5 * total(ABOVE_ASCII, declared.text)) or _is_rather_chinese(rival, declared)
 
 
-def _is_rather_chinese(rival: Reading, declared: Reading) -> bool:
+def _is_rather_chinese(rival: Decoding, declared: Decoding) -> bool:
     """Whether the text is common Chinese in another East Asian encoding than the declared one."""
     is_likelier = rival.likelihood > declared.likelihood + 2 * CLEARLY
     return is_likelier and declared.is_east_asian and is_common_chinese(rival)

@@ -47,8 +47,8 @@ class Sample(NamedTuple):
         return Sample(self.words[:end] if end >= 0 else self.words, self.languages)
 
 
-class Reading(NamedTuple):
-    """A sample in one encoding."""
+class Decoding(NamedTuple):
+    """A sample decoded in one encoding."""
 
     codec: str
     text: str
@@ -60,7 +60,7 @@ class Reading(NamedTuple):
         return judged_as(self.codec) in EAST_ASIAN
 
 
-def read_in_all(sample: Sample) -> list[Reading]:
+def read_in_all(sample: Sample) -> list[Decoding]:
     """The sample in every encoding that is not out of question after its first words."""
     readings = [read_as(sample.head, codec) for codec in (*EAST_ASIAN, *_SINGLE_BYTE)]
     if len(sample.words) == len(sample.head.words):
@@ -69,30 +69,30 @@ def read_in_all(sample: Sample) -> list[Reading]:
     return [read_as(sample, each.codec) for each in readings if each.likelihood >= least]
 
 
-def read_as(sample: Sample, codec: str) -> Reading:
+def read_as(sample: Sample, codec: str) -> Decoding:
     """The sample in one encoding; bytes that it does not have make the reading unlikely."""
     text = _escaped(sample.words, codec)
-    return Reading(codec, text, likelihood(text, codec, sample.languages))
+    return Decoding(codec, text, likelihood(text, codec, sample.languages))
 
 
-def is_unnatural(reading: Reading) -> bool:
+def is_unnatural(reading: Decoding) -> bool:
     """Whether a text does not look like any in its encoding."""
     return _above_ascii(reading) < (-11.0 if reading.is_east_asian else -8.0)
 
 
-def is_common_chinese(reading: Reading) -> bool:
+def is_common_chinese(reading: Decoding) -> bool:
     """Whether a text looks like Chinese of mostly common characters, as bytes of another encoding hardly ever do."""
     return reading.codec in CHINESE and _above_ascii(reading) > -8.25
 
 
-def _above_ascii(reading: Reading) -> float:
+def _above_ascii(reading: Decoding) -> float:
     """The likelihood of a character above ASCII on average."""
     above = total(ABOVE_ASCII, reading.text)
     # ASCII characters count 3 each.
     return (reading.likelihood + 3.0 * (len(reading.text) - above)) / max(1, above)
 
 
-def by_likelihood(reading: Reading) -> float:
+def by_likelihood(reading: Decoding) -> float:
     """The key by which readings are compared."""
     return reading.likelihood
 

@@ -11,7 +11,7 @@ from bs4 import BeautifulSoup, Tag
 from bs4.filter import SoupStrainer
 
 from kzfeed.article.url import href
-from kzfeed.model.articles import FeedLink, FeedLinks, Page
+from kzfeed.model.articles import FeedLink, FeedLinks, HtmlPage
 
 MAX_PAGE_BYTES = 2 * 2**20
 """A page is read up to here: feeds are named at its beginning."""
@@ -30,7 +30,7 @@ _LOOKS_LIKE_A_FEED = re.compile(r"(?:^|[/._-])(?:feeds?|rss2?|atom|rdf)(?:$|[/._
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
 
-def find_feed_links(page: Page) -> FeedLinks:
+def find_feed_links(page: HtmlPage) -> FeedLinks:
     """The feeds that the page names, and its links that may be feeds; each address once, in the page's order."""
     charset = _CHARSET.search(page.content_type or "")
     soup = BeautifulSoup(

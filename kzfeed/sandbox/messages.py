@@ -22,8 +22,8 @@ from kzfeed.model.articles import (
     Feed,
     FeedLink,
     FeedLinks,
+    HtmlPage,
     Media,
-    Page,
     ParsedDocument,
 )
 from kzfeed.model.pages import ArticlePage, ReadPage, RobotsAnswer, RobotsQuestion
@@ -34,7 +34,7 @@ LENGTH = struct.Struct(">Q")
 READY = LENGTH.pack(0)
 """An empty frame, which a worker sends once when it has imported everything. Starting counts for no document's time."""
 
-Request = Document | Page | ArticlePage | RobotsQuestion
+Request = Document | HtmlPage | ArticlePage | RobotsQuestion
 Answer = ParsedDocument | FeedLinks | ReadPage | RobotsAnswer | DocumentError
 
 
@@ -73,7 +73,7 @@ def encode(value: Request | Answer) -> memoryview:
 def decode_answer(frame: memoryview) -> Answer:
     """The answer in a frame, which is given without its length. Raises MessageError."""
     try:
-        match _Unpickler(_File(frame)).load():
+        match _Unpickler(_FrameFile(frame)).load():
             case (DocumentError() | FeedLinks() | ReadPage(Article()) | RobotsAnswer()) as answer:
                 return answer
             case ParsedDocument(Feed(), tuple(articles)) as parsed if all(
@@ -86,7 +86,7 @@ def decode_answer(frame: memoryview) -> Answer:
     raise MessageError
 
 
-class _File:
+class _FrameFile:
     """A frame as a file, without copying it. It has no lines: only old pickle protocols read those."""
 
     def __init__(self, frame: memoryview) -> None:

@@ -17,7 +17,7 @@ from subprocess import DEVNULL, Popen
 from typing import cast
 
 from kzfeed.errors import DocumentError
-from kzfeed.model.articles import Document, FeedLinks, Page, ParsedDocument
+from kzfeed.model.articles import Document, FeedLinks, HtmlPage, ParsedDocument
 from kzfeed.model.pages import ArticlePage, ReadPage, RobotsAnswer, RobotsQuestion
 from kzfeed.sandbox.messages import LENGTH, READY, Answer, MessageError, Request, decode_answer, encode, max_answer_size
 
@@ -78,7 +78,7 @@ class Workers:
         """
         return cast("ParsedDocument", await self._answer(document))
 
-    async def find_feed_links(self, page: Page) -> FeedLinks:
+    async def find_feed_links(self, page: HtmlPage) -> FeedLinks:
         """Find the feeds that a page names, in a worker and under the same limits. Raises DocumentError."""
         return cast("FeedLinks", await self._answer(page))
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kzfeed.errors import DocumentError
-from kzfeed.model.articles import Document, Page, ParsedDocument
+from kzfeed.model.articles import Document, HtmlPage, ParsedDocument
 from kzfeed.model.pages import ArticlePage, RobotsQuestion
 from kzfeed.sandbox.document_reader import read
 from kzfeed.sandbox.messages import LENGTH, READY, Answer, Request, encode, max_answer_size
@@ -94,7 +94,7 @@ def _answer(document: Request, reader: Reader) -> Answer:
         return DocumentError("internal", f"a fault of kzfeed's own, worth a report: {ascii(error)[:200]}")
 
 
-def _answer_about_page(question: Page | ArticlePage | RobotsQuestion) -> Answer:
+def _answer_about_page(question: HtmlPage | ArticlePage | RobotsQuestion) -> Answer:
     # The workers that read feeds need not import Beautiful Soup and Protego.
     if isinstance(question, RobotsQuestion):
         from kzfeed.sandbox.robots_reader import read_robots

@@ -14,7 +14,7 @@ LARGE = 400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class IndexDocument:
     """The title and the text of an article, each in two lines.
 
     The first line is the folded text, in which strings are found; it is empty if it has no character of an unspaced
@@ -33,10 +33,10 @@ class Document:
         return len(self.title.encode()) + len(self.body.encode()) > LARGE
 
 
-def document(title: str, text: str) -> Document:
+def index_document(title: str, text: str) -> IndexDocument:
     """The document of an article."""
     mixed = (term for term in terms(title, text, 0) if RUN.search(term) and not RUN.fullmatch(term))
-    return Document(_prepared(title), _prepared(text), " ".join(sorted(mixed)))
+    return IndexDocument(_prepared(title), _prepared(text), " ".join(sorted(mixed)))
 
 
 def _prepared(text: str) -> str:

@@ -37,8 +37,8 @@ class Watched:
     stuck_after: timedelta
 
 
-class Reading(Generic[Value]):
-    """What a function reads in a thread of its own. It is read at most once in `kept` seconds, and never twice at once.
+class CachedValue(Generic[Value]):
+    """A value that a function reads in a thread of its own, at most once in `kept` seconds and never twice at once.
 
     So requests, however many, cost the database no more than one, and none of them waits for longer than `patience`.
     """
@@ -69,8 +69,8 @@ class Monitor:
     def __init__(self, database: Database, watched: Watched) -> None:
         self._watched = watched
         self._last_run = time.monotonic()
-        self._figures = Reading(lambda: figures(database, utc_now()), kept=KEPT_S)
-        self._readiness = Reading(lambda: schema.require_current(database), kept=KEPT_READINESS_S)
+        self._figures = CachedValue(lambda: figures(database, utc_now()), kept=KEPT_S)
+        self._readiness = CachedValue(lambda: schema.require_current(database), kept=KEPT_READINESS_S)
         self._metrics = Metrics(self._figures.get)
 
     def on_poll(self, source: Source, poll: Poll | None) -> None:

@@ -22,7 +22,7 @@ class FormerPlaces:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedArticle:
+class ArticleOfSource:
     """An article as the list of its source shows it."""
 
     url_hash: str
@@ -54,7 +54,7 @@ def sources_with_articles(database: Database) -> list[str]:
         return list(connection.execute(sa.select(_source.name).where(has_articles).order_by(_source.name)).scalars())
 
 
-def newest_of_source(database: Database, name: str, most: int) -> tuple[str | None, list[ListedArticle]]:
+def newest_of_source(database: Database, name: str, most: int) -> tuple[str | None, list[ArticleOfSource]]:
     """The time zone of a source, and the newest articles that it had first; the undated come last, as they were seen.
 
     Articles of one time are ordered by `url_hash`, which is the same in every database.
@@ -70,4 +70,4 @@ def newest_of_source(database: Database, name: str, most: int) -> tuple[str | No
         found = list(connection.execute(dated.limit(most)))
         if len(found) < most:
             found += connection.execute(undated.limit(most - len(found)))
-    return row.timezone, [ListedArticle(*each) for each in found]
+    return row.timezone, [ArticleOfSource(*each) for each in found]

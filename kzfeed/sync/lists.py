@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from kzfeed.article.strings import one_line
 from kzfeed.export.files import place
 from kzfeed.file_reader import LISTS
-from kzfeed.store.article_places import ListedArticle
+from kzfeed.store.article_places import ArticleOfSource
 
 MOST = 300
 """The most articles of a list."""
@@ -19,13 +19,13 @@ def path_of(source: str) -> Path:
     return Path(LISTS, f"{source}.md")
 
 
-def render(source: str, timezone: str | None, articles: Iterable[ListedArticle]) -> bytes:
+def render(source: str, timezone: str | None, articles: Iterable[ArticleOfSource]) -> bytes:
     """The list. Each line has month and day in the source's time zone, unless the date is unknown, title and path."""
     zone = ZoneInfo(timezone) if timezone else UTC
     return "".join(f"{_line(source, zone, each)}\n" for each in articles).encode()
 
 
-def _line(source: str, zone: tzinfo, article: ListedArticle) -> str:
+def _line(source: str, zone: tzinfo, article: ArticleOfSource) -> str:
     path = Path("..", place(source, article.published_at, article.url_hash))
     return f"{_day(article.published_at, zone)}[{one_line(article.title)}]({path})"
 

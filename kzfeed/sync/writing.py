@@ -30,7 +30,7 @@ Counts = Counter[str]
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class _FolderFile:
     """A file as it should be: its path and bytes, and the change that makes it so (None: it is so)."""
 
     path: str
@@ -129,12 +129,12 @@ def _before_all(database: Database) -> State:
     return State(article_log.mark_before_all(database), lists_due=True, first_article=first)
 
 
-def _removed(name: str) -> _File:
+def _removed(name: str) -> _FolderFile:
     source = name.partition("/")[0]
-    return _File(name, b"", Change("list" if source == LISTS else "removed", source, "", None, (name,)))
+    return _FolderFile(name, b"", Change("list" if source == LISTS else "removed", source, "", None, (name,)))
 
 
-def _write(folder: Folder, files: Sequence[_File], on_path: Callable[[str], None]) -> Counts:
+def _write(folder: Folder, files: Sequence[_FolderFile], on_path: Callable[[str], None]) -> Counts:
     counts: Counts = Counter()
     free = []
     for file in files:
@@ -159,7 +159,7 @@ def _write(folder: Folder, files: Sequence[_File], on_path: Callable[[str], None
     return counts + Counter(file.change.kind if file.change else "unchanged" for file in free)
 
 
-def _file_of_article(folder: Folder, article: StoredArticle, former: FormerPlaces) -> _File:
+def _file_of_article(folder: Folder, article: StoredArticle, former: FormerPlaces) -> _FolderFile:
     path = place(article.source, article.published_at, article.url_hash)
     data = archive_file(article)
     places = {
@@ -170,18 +170,18 @@ def _file_of_article(folder: Folder, article: StoredArticle, former: FormerPlace
     stale = tuple(sorted(str(each) for each in places - {path} if folder.has(each)))
     held = folder.read(path)
     if held == data and not stale:
-        return _File(str(path), data, None)
+        return _FolderFile(str(path), data, None)
     kind: Kind = "moved" if stale else "new" if held is None else "revised"
-    return _File(str(path), data, Change(kind, article.source, article.title, str(path), stale))
+    return _FolderFile(str(path), data, Change(kind, article.source, article.title, str(path), stale))
 
 
-def _files_of_lists(database: Database, folder: Folder, sources: Iterable[str]) -> Iterator[_File]:
+def _files_of_lists(database: Database, folder: Folder, sources: Iterable[str]) -> Iterator[_FolderFile]:
     for source in sorted(sources):
         path = str(lists.path_of(source))
         timezone, articles = newest_of_source(database, source, lists.MOST)
         data, held = lists.render(source, timezone, articles), folder.read(path)
         if not articles:
             if held is not None:
-                yield _File(path, data, Change("list", source, "", None, (path,)))
+                yield _FolderFile(path, data, Change("list", source, "", None, (path,)))
         else:
-            yield _File(path, data, Change("list", source, "", path) if held != data else None)
+            yield _FolderFile(path, data, Change("list", source, "", path) if held != data else None)

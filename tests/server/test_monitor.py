@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from kzfeed import __version__
 from kzfeed.model.polls import SourceConfig
-from kzfeed.server.monitor import Monitor, Reading, Watched
+from kzfeed.server.monitor import CachedValue, Monitor, Watched
 from kzfeed.store import schema, sources, tables
 from kzfeed.store.engine import Database
 from tests.databases import execute
@@ -198,7 +198,7 @@ def test_a_database_that_hangs_keeps_nobody_waiting_and_is_asked_only_once() -> 
         answered.wait(60)
         return "figures"
 
-    reading = Reading(read, kept=0.0, patience=0.2)
+    reading = CachedValue(read, kept=0.0, patience=0.2)
     for _ in range(3):
         with pytest.raises(TimeoutError):
             reading.get()
@@ -210,7 +210,7 @@ def test_a_database_that_hangs_keeps_nobody_waiting_and_is_asked_only_once() -> 
 
 def test_figures_are_kept_for_a_while() -> None:
     numbers = iter(range(100))
-    reading = Reading(lambda: next(numbers), kept=1.0)
+    reading = CachedValue(lambda: next(numbers), kept=1.0)
     assert (reading.get(), reading.get()) == (0, 0)
     within(180, lambda: reading.get() == 1)
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from kzfeed.errors import DatabaseError
 from kzfeed.instants import DAY_MS, milliseconds
-from kzfeed.search.document import document
+from kzfeed.search.document import index_document
 from kzfeed.search.hits import Hit, Lag
 from kzfeed.store.article_log import changes_after, has_mark, mark_at
 from kzfeed.store.engine import Database, driver_errors
@@ -243,7 +243,7 @@ def _put(connection: sa.Connection, prefix: str, rows: Sequence[Any]) -> None:
 def _docs(rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
     for row in rows:
         day = None if row.published_at is None else milliseconds(row.published_at) // DAY_MS
-        made = document(row.title, row.text)
+        made = index_document(row.title, row.text)
         yield (
             *(row.id, row.published_at, row.source_id, day),
             *(made.is_large, made.title, made.body, made.mixed_pairs),
