@@ -69,7 +69,7 @@ class Daemon:
     def until(self, event: str, times: int = 1) -> None:
         """Wait until the daemon has logged this event this many times."""
         text = f'"event": "{event}"'.encode()
-        within(60, lambda: self._has_ended() or self.log.read_bytes().count(text) >= times)
+        within(120, lambda: self._has_ended() or self.log.read_bytes().count(text) >= times)
         assert not self._has_ended(), self.log.read_text("utf-8")
 
     def _has_ended(self) -> bool:

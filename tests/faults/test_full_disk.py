@@ -128,7 +128,7 @@ def test_an_export_without_space_fails_cleanly(tmp_path: Path) -> None:
 
     command = [sys.executable, "-m", "kzfeed", "export", "out"]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment(url), capture_output=True, text=True, preexec_fn=limit, timeout=60
+        command, cwd=tmp_path, env=environment(url), capture_output=True, text=True, preexec_fn=limit, timeout=180
     )
 
     assert done.returncode == 1

@@ -53,7 +53,7 @@ def connect(address: Path | tuple[str, int]) -> socket.socket:
     if isinstance(address, tuple):
         return socket.create_connection(address, timeout=120)
     connection = socket.socket(socket.AF_UNIX)
-    connection.settimeout(30)
+    connection.settimeout(120)
     try:
         connection.connect(str(address))
     except OSError:

@@ -141,7 +141,7 @@ def test_a_reader_in_the_group_reads_beside_the_daemon_and_after_its_end(archive
     for how in (signal.SIGTERM, signal.SIGKILL):
         log = archive.reader / how.name
         daemon = fork_server().start(["run"], archive.folder, archive.environment, stderr=str(log), user=OWNER)
-        within(60, lambda log=log: log.exists() and "running" in log.read_text())  # type: ignore[misc]
+        within(120, lambda log=log: log.exists() and "running" in log.read_text())  # type: ignore[misc]
 
         if how == signal.SIGTERM:
             assert_readable(archive)

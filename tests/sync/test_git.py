@@ -197,10 +197,10 @@ def test_git_can_be_told_to_end_and_the_next_commit_does_what_it_had_not_done(co
     change = Change("new", "s", "Neun", "s/9.txt")
     with ThreadPoolExecutor(1) as thread:
         doing = thread.submit(repository.commit, [change])
-        within(30, lambda: (committed.folder / "begun").exists())
+        within(120, lambda: (committed.folder / "begun").exists())
         repository.stop()
         with pytest.raises(GitError, match="git update-index ended with -15"):
-            doing.result(30)
+            doing.result(120)
     assert not (folder / ".git/index.lock").exists()
     (folder / ".git/info/attributes").unlink()
 

@@ -91,7 +91,7 @@ class Site:
     def get(self, path: str, *, method: str = "GET", **headers: str) -> Answer:
         """Ask for a path. Names of headers are written with `_` for `-`."""
         host = self.address.removeprefix("http://")
-        with closing(HTTPConnection(host, timeout=60)) as connection:
+        with closing(HTTPConnection(host, timeout=180)) as connection:
             target = quote(path, safe="/?=&%:+.,*")
             connection.request(
                 method, target, headers={name.replace("_", "-"): value for name, value in headers.items()}

@@ -123,7 +123,7 @@ def test_the_command_serves_a_unix_socket_until_a_signal(sqlite_database: Databa
             answer = connection.getresponse()
             assert (answer.status, b"</html>" in answer.read()) == (200, True)
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(180)  # it yields to all others of a busy machine
     assert not path.exists()
     assert process.returncode == 0
 
