@@ -20,8 +20,8 @@ from kzfeed.errors import UsageError
 from kzfeed.file_reader import EXPORT_LIST, FoundFile, read_files
 from kzfeed.hosts import host_of
 from kzfeed.model.articles import Article, Tally
-from kzfeed.restore import ExportList, ExportStream
-from kzfeed.restore_stream import is_export_stream
+from kzfeed.restore.exports import ExportList, ExportStream
+from kzfeed.restore.stream import is_export_stream
 from kzfeed.source_names import expected_name, is_source_name, source_name_from
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database

@@ -19,22 +19,23 @@ from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecution
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from kzfeed import __version__, maintenance
+from kzfeed import __version__
 from kzfeed.errors import ConfigError, DatabaseError, DatabaseFileReplaced
-from kzfeed.indexing import Indexing
-from kzfeed.maintenance import Maintenance
-from kzfeed.page_job import PageJob
+from kzfeed.jobs import maintenance
+from kzfeed.jobs.article_pages import PageJob
+from kzfeed.jobs.maintenance import MaintenanceJobs
+from kzfeed.jobs.polls import PollJob
+from kzfeed.jobs.search_index import IndexJob
 from kzfeed.poll import Poller
-from kzfeed.poll_job import PollJob
 from kzfeed.service_manager import ServiceManager, status_line
 from kzfeed.store import heartbeats
 from kzfeed.store.status import overview
 
 if TYPE_CHECKING:
-    from kzfeed.sync.job import FolderJob
+    from kzfeed.jobs.archive_folder import FolderJob
 
 TICK = timedelta(seconds=1)
-CLAIM_JOB = "poll due sources"
+POLL_JOB = "poll due sources"
 STUCK_AFTER_TICKS = 120
 """A scheduler whose claim job has not ended for so many ticks makes no progress: twice as long as it takes to give up a
 database that does not answer."""
@@ -78,13 +79,13 @@ class Daemon:
     """The job that polls sources; the owner of its queue is the name of the daemon."""
     reload: Callable[[], None] = lambda: None
     config_changed: Callable[[], bool] = lambda: False
-    indexing: Indexing | None = None
+    indexing: IndexJob | None = None
     """The job of the search index, if the database has one."""
     folder: "FolderJob | None" = None
     """The job of the archive folder, if there is one."""
     pages: PageJob | None = None
     """The job that fetches the pages of articles."""
-    maintenance: Maintenance | None = None
+    maintenance: MaintenanceJobs | None = None
     """The jobs that keep the database small and fast."""
     on_job: Callable[[str, bool], None] = lambda name, failed: None
     """Called with the name of each job that has run, and whether it failed."""
@@ -131,7 +132,7 @@ class Daemon:
         logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
         self._scheduler.add_listener(self._on_job_error, EVENT_JOB_ERROR)
         self._scheduler.add_listener(self._on_job_end, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
-        self._claim_job = self._add_job(CLAIM_JOB, self.polls.run, self.tick)
+        self._claim_job = self._add_job(POLL_JOB, self.polls.run, self.tick)
         self.polls.run_within, self.polls.queue.on_answer = self._claim_within, self._on_answer
         self._add_job("renew claims", self.polls.queue.keep, self.polls.queue.lease / 4)
         self._add_job("heartbeat", self._beat, heartbeats.INTERVAL)
@@ -143,7 +144,7 @@ class Daemon:
         if self.folder:
             self._add_job("write archive folder", self.folder.run, FOLDER_TICK)
         if self.pages:
-            self.pages.may_claim = lambda: self.polls.connection.offline_since is None
+            self.pages.may_claim = lambda: self.polls.network.offline_since is None
             self._add_job("fetch pages", self.pages.run, self.tick)
         if self.maintenance:
             self._add_job("sum up old polls", self.maintenance.sum_up_polls, maintenance.TICK)
@@ -173,7 +174,7 @@ class Daemon:
     def _on_job_end(self, event: JobExecutionEvent) -> None:
         """Tell the service manager of each claim: while the database hangs, or a job blocks the loop, none ends."""
         self.on_job(event.job_id, event.exception is not None)
-        if event.job_id == CLAIM_JOB:
+        if event.job_id == POLL_JOB:
             if not self._is_ready:
                 self._is_ready = True
                 self.service_manager.ready()
@@ -210,7 +211,7 @@ class Daemon:
         """Record that this daemon runs. It tells that the jobs run, too: this is one of them."""
         now = self._poller.clock()
         self._started_at = self._started_at or now
-        offline_since = self.polls.connection.offline_since
+        offline_since = self.polls.network.offline_since
         beat = heartbeats.Heartbeat(self.polls.queue.owner, __version__, self._started_at, now, offline_since)
         await asyncio.to_thread(heartbeats.beat, self._poller.database, beat)
 

@@ -28,7 +28,7 @@ from kzfeed.fetch.client import Fetcher, FetchLimits
 from kzfeed.fetch.file_limit import allowed_connections
 from kzfeed.fetch.host_queue import HostQueues, HostRule, SharedLocks
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
-from kzfeed.indexing import Indexing
+from kzfeed.jobs.search_index import IndexJob
 from kzfeed.poll import Poller
 from kzfeed.reload import apply, reloader
 from kzfeed.sandbox.pool import PAGE_COMMAND, Workers
@@ -41,10 +41,10 @@ from kzfeed.store.search.pages import open_index
 from kzfeed.store.windows import last_windows
 
 if TYPE_CHECKING:
+    from kzfeed.jobs.archive_folder import FolderJob
+    from kzfeed.jobs.work_queue import WorkQueue
     from kzfeed.pages import PageFetcher
     from kzfeed.server.monitor import Monitor
-    from kzfeed.sync.job import FolderJob
-    from kzfeed.work_queue import WorkQueue
 
 BATCH_WEIGHT = 600
 POLL_WEIGHT = 8
@@ -92,9 +92,9 @@ async def _run(
 ) -> None:
     # Imported late: its scheduler takes a while, and `kzfeed poll` does not need it.
     from kzfeed.daemon import Daemon
-    from kzfeed.maintenance import Maintenance
-    from kzfeed.page_job import PageJob
-    from kzfeed.poll_job import PollJob
+    from kzfeed.jobs.article_pages import PageJob
+    from kzfeed.jobs.maintenance import MaintenanceJobs
+    from kzfeed.jobs.polls import PollJob
 
     with database.only_daemon():
         apply(settings, database, utc_now())
@@ -123,7 +123,7 @@ async def _run(
                         folder=_folder_job(settings, database),
                         pages=page_job,
                         service_manager=service_manager,
-                        maintenance=Maintenance(database, settings.maintenance.keep_polls, polls.clock),
+                        maintenance=MaintenanceJobs(database, settings.maintenance.keep_polls, polls.clock),
                         described=described,
                     )
                     if monitor:
@@ -133,7 +133,7 @@ async def _run(
                             monitor.on_poll,
                             monitor.on_page,
                         )
-                        monitor.watch_network(lambda: poll_job.connection.offline_since is None)
+                        monitor.watch_network(lambda: poll_job.network.offline_since is None)
                     await daemon.run()
 
 
@@ -144,7 +144,7 @@ async def _work_queue(settings: Settings, polls: Poller) -> "AsyncIterator[WorkQ
     Raises ConfigError if this daemon cannot be in a fleet.
     """
     # Imported late, as the daemon is.
-    from kzfeed.work_queue import WorkQueue
+    from kzfeed.jobs.work_queue import WorkQueue
 
     if not settings.fleet.servers:
         yield WorkQueue(polls)
@@ -178,13 +178,13 @@ def _fleet_mistake(settings: Settings, key: str, expected: str) -> ConfigError:
 
 
 @contextmanager
-def _indexing(settings: Settings, database: Database) -> Iterator[Indexing | None]:
+def _indexing(settings: Settings, database: Database) -> Iterator[IndexJob | None]:
     """The job of the search index."""
     if database.dialect == "sqlite" and database.file is None:
         yield None
         return
     with open_index(database) as index:
-        yield Indexing(settings.database.url, index)
+        yield IndexJob(settings.database.url, index)
 
 
 @contextmanager
@@ -194,10 +194,10 @@ def _monitor(settings: Settings, database: Database) -> "Iterator[Monitor | None
         yield None
         return
     # Imported late: not everybody has monitors.
-    from kzfeed.daemon import CLAIM_JOB, STUCK_AFTER_TICKS, TICK
+    from kzfeed.daemon import POLL_JOB, STUCK_AFTER_TICKS, TICK
     from kzfeed.server.monitor import Watched, monitoring
 
-    watched = Watched(CLAIM_JOB, STUCK_AFTER_TICKS * TICK)
+    watched = Watched(POLL_JOB, STUCK_AFTER_TICKS * TICK)
     with monitoring(settings.server.listen, database, watched) as monitor:
         yield monitor
 
@@ -207,8 +207,8 @@ def _folder_job(settings: Settings, database: Database) -> "FolderJob | None":
     if settings.archive.directory is None:
         return None
     # Imported late: few have such a folder, and `kzfeed poll` begins sooner.
+    from kzfeed.jobs.archive_folder import FolderJob
     from kzfeed.sync.configured import archive_folder
-    from kzfeed.sync.job import FolderJob
 
     archive = archive_folder(settings, database)
     return FolderJob(archive) if archive else None

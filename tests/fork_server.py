@@ -172,7 +172,7 @@ def _warm_up() -> None:
     import psycopg  # noqa: F401
     import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
 
-    from kzfeed import daemon, poll_sources, wiring  # noqa: F401
+    from kzfeed import daemon, poll_once, wiring  # noqa: F401
     from kzfeed.check import discovery  # noqa: F401
     from kzfeed.cli import main as cli
     from kzfeed.config import edit, opml  # noqa: F401

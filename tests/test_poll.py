@@ -18,7 +18,7 @@ from kzfeed.clock import utc_now
 from kzfeed.config.settings import HttpSettings, Settings, SourceSettings
 from kzfeed.errors import ClaimExpired
 from kzfeed.poll import READER_PLACES
-from kzfeed.poll_sources import poll_sources
+from kzfeed.poll_once import poll_once
 from kzfeed.sandbox.pool import COMMAND, Workers
 from kzfeed.store import sources
 from kzfeed.store.engine import Database
@@ -99,11 +99,11 @@ def test_a_poll_by_hand_looks_at_a_source_when_its_turn_comes(
 ) -> None:
     settings, second = two_sources(server, tmp_path, changed="not_before = '2999-01-01 00:00:00.000'")
 
-    reports = asyncio.run(poll_sources(settings, sqlite_database, [], force=False))
+    reports = asyncio.run(poll_once(settings, sqlite_database, [], force=False))
 
     assert [report.outcome for report in reports] == ["new", "skipped"]
     assert second.seen == []
-    reports = asyncio.run(poll_sources(settings, sqlite_database, [], force=True))
+    reports = asyncio.run(poll_once(settings, sqlite_database, [], force=True))
     assert reports[1].outcome in ("new", "unchanged")
 
 
@@ -112,7 +112,7 @@ def test_a_source_that_is_switched_off_before_its_turn_is_not_visited_even_by_fo
 ) -> None:
     settings, second = two_sources(server, tmp_path, changed="enabled = 0")
 
-    reports = asyncio.run(poll_sources(settings, sqlite_database, [], force=True))
+    reports = asyncio.run(poll_once(settings, sqlite_database, [], force=True))
 
     assert [report.outcome for report in reports] == ["new", "skipped"]
     assert second.seen == []

@@ -46,7 +46,7 @@ def backfill(
     from kzfeed import file_reader
     from kzfeed.cli.progress import progress_bar
     from kzfeed.clock import utc_now
-    from kzfeed.restore_stream import is_export_stream
+    from kzfeed.restore.stream import is_export_stream
 
     if source is not None:
         source_of = backfilling.by_name(source)

@@ -13,7 +13,7 @@ from kzfeed.text import json_line, plural, printable, printable_lines, without_a
 
 if TYPE_CHECKING:
     from kzfeed.model.pages import DuePage, PageRecord
-    from kzfeed.poll_sources import PollReport
+    from kzfeed.poll_once import PollReport
     from kzfeed.store.findings import Checked, Finding
 
 

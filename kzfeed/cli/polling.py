@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kzfeed.cli.progress import Advance
     from kzfeed.config.settings import Settings
     from kzfeed.model.pages import DuePage, PageRecord
-    from kzfeed.poll_sources import PollReport
+    from kzfeed.poll_once import PollReport
 
 
 def poll(
@@ -40,7 +40,7 @@ def poll(
     """
     gc.disable()
     from kzfeed.cli.progress import progress_bar
-    from kzfeed.poll_sources import poll_sources
+    from kzfeed.poll_once import poll_once
 
     session = replace(ctx.obj, without_poll_log=not as_json)
     with session.database(migrate=migrate) as database:
@@ -48,7 +48,7 @@ def poll(
         with contextlib.nullcontext() if as_json else progress_bar("poll", "source") as advance:
             printer = _Printer(advance) if advance else None
             on_page = printer.print_page if printer else _print_nothing
-            polling = poll_sources(
+            polling = poll_once(
                 session.settings, database, names or [], force=force, on_report=printer, on_page=on_page
             )
             reports = asyncio.run(polling)

@@ -27,8 +27,8 @@ def sync(ctx: typer.Context, directory: Directory) -> None:
     """
     from kzfeed.cli.progress import progress_bar
     from kzfeed.store.queries import Selection, count
+    from kzfeed.sync.archive_folder import ArchiveFolder
     from kzfeed.sync.configured import archive_folder
-    from kzfeed.sync.job import ArchiveFolder
 
     if directory.exists() and not directory.is_dir():
         raise NotADirectoryError(20, "not a folder", str(directory))

@@ -10,9 +10,9 @@ import structlog
 from kzfeed.errors import DatabaseError
 from kzfeed.fleet.broker import Broker, BrokerAway, NoStream, StreamState
 from kzfeed.fleet.jobs import Job, jobs_of
+from kzfeed.jobs.work_queue import WorkQueue
 from kzfeed.store import claims
 from kzfeed.store.leadership import Leadership
-from kzfeed.work_queue import WorkQueue
 
 MOST_WAITING = 500
 """How many jobs wait in the stream at most. The leader looks for more when half of them have been taken."""

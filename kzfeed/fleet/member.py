@@ -11,11 +11,11 @@ import structlog
 from kzfeed.errors import DatabaseError
 from kzfeed.fleet.broker import SILENCE, Broker, BrokerAway, Delivery
 from kzfeed.fleet.leader import Leader, leading
+from kzfeed.jobs.work_queue import WorkQueue
 from kzfeed.model.polls import Source
 from kzfeed.poll import Poller
 from kzfeed.store import claims
 from kzfeed.store.leadership import database_identity
-from kzfeed.work_queue import WorkQueue
 
 RETRY = timedelta(seconds=1)
 """When the database does not answer a claim, the job is delivered again after this time."""

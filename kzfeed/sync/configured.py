@@ -2,7 +2,7 @@
 
 from kzfeed.config.settings import Settings
 from kzfeed.store.engine import Database
-from kzfeed.sync.job import ArchiveFolder
+from kzfeed.sync.archive_folder import ArchiveFolder
 
 
 def archive_folder(settings: Settings, database: Database) -> ArchiveFolder | None:

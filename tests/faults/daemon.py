@@ -25,15 +25,15 @@ from kzfeed import wiring as service
 from kzfeed.cli import log
 from kzfeed.config.load import load
 from kzfeed.config.settings import Settings
-from kzfeed.daemon import CLAIM_JOB, Daemon
-from kzfeed.page_job import PageJob
-from kzfeed.poll_job import PollJob
+from kzfeed.daemon import POLL_JOB, Daemon
+from kzfeed.jobs.article_pages import PageJob
+from kzfeed.jobs.polls import PollJob
+from kzfeed.jobs.work_queue import WorkQueue
 from kzfeed.reload import apply
 from kzfeed.server.monitor import Watched, monitoring
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from kzfeed.store.host_locks import LEASE
-from kzfeed.work_queue import WorkQueue
 
 
 def main() -> None:
@@ -87,10 +87,10 @@ def _monitored(daemon: Daemon, options: dict[str, Any]) -> Iterator[None]:
     if "listen" not in options:
         yield
         return
-    watched = Watched(CLAIM_JOB, timedelta(seconds=options["stuck_after"]))
+    watched = Watched(POLL_JOB, timedelta(seconds=options["stuck_after"]))
     with monitoring(Path(options["listen"]), daemon.polls.queue.poller.database, watched) as monitor:
         daemon.polls.on_poll, daemon.on_job = monitor.on_poll, monitor.on_job
-        monitor.watch_network(lambda: daemon.polls.connection.offline_since is None)
+        monitor.watch_network(lambda: daemon.polls.network.offline_since is None)
         yield
 
 

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from kzfeed.batching import Batcher
 from kzfeed.fetch.client import Fetcher, FetchLimits
 from kzfeed.fetch.host_queue import HostQueues
+from kzfeed.jobs.article_pages import PageJob
 from kzfeed.model.pages import DuePage, PageRecord
 from kzfeed.model.polls import Poll, SourceConfig
-from kzfeed.page_job import PageJob
 from kzfeed.pages import PageFetcher
 from kzfeed.poll import Poller
 from kzfeed.sandbox.pool import PAGE_COMMAND, Workers

@@ -24,7 +24,7 @@ from kzfeed.article.build import file_of_article
 from kzfeed.config.load import load
 from kzfeed.errors import DocumentError
 from kzfeed.model.articles import Article, Document, ParsedDocument
-from kzfeed.poll_sources import PollReport, poll_sources
+from kzfeed.poll_once import PollReport, poll_once
 from kzfeed.sandbox import pool
 from kzfeed.sandbox.pool import Workers
 from kzfeed.store.engine import Database
@@ -172,7 +172,7 @@ class Kzfeed:
         """The only source polled once, in this process: that is quicker."""
         database = Database(self.database)
         settings = load(self.folder / "kzfeed.toml", database=self.database, environ={})
-        (report,) = asyncio.run(poll_sources(settings, database, [], force=True))
+        (report,) = asyncio.run(poll_once(settings, database, [], force=True))
         database.close()
         return report
 

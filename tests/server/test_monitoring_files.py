@@ -14,7 +14,7 @@ import promql_parser
 import pytest
 import yaml
 
-from kzfeed.daemon import CLAIM_JOB, STUCK_AFTER_TICKS, TICK
+from kzfeed.daemon import POLL_JOB, STUCK_AFTER_TICKS, TICK
 from kzfeed.server.monitor import ANSWER_S, Monitor, Watched
 from kzfeed.store.engine import Database
 from tests.etiquette.program import within
@@ -40,8 +40,8 @@ def told(empty_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     database = Database(f"sqlite:///{shutil.copy(empty_archive, tmp_path_factory.mktemp('monitored'))}")
     with open_index(database) as index:
         catch_up(index)
-    monitor = Monitor(database, Watched(CLAIM_JOB, timedelta(minutes=2)))
-    monitor.on_job(CLAIM_JOB, False)
+    monitor = Monitor(database, Watched(POLL_JOB, timedelta(minutes=2)))
+    monitor.on_job(POLL_JOB, False)
     within(180, lambda: b"kzfeed_sources_due" in monitor.metrics().body)
     yield Told(200, {}, monitor.metrics().body.decode())
     database.close()

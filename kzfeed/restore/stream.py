@@ -15,7 +15,7 @@ from kzfeed.compressed import ENDING, open_regular_file
 from kzfeed.export_list import ListLine, lines_of
 from kzfeed.file_reader import EXPORT_LIST
 from kzfeed.model.articles import Article
-from kzfeed.restore_atom import read_entries
+from kzfeed.restore.atom import read_entries
 from kzfeed.store.record_json import article_of_json
 from kzfeed.store.records import ArticleRecord, Values
 

@@ -1,8 +1,6 @@
-"""Upkeep of the archive folder beside polls: files, lists, commits. A failure is a warning, and is tried again."""
+"""The archive folder as the configuration wants it: files, lists, commits. A failure is a warning."""
 
-import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -12,8 +10,6 @@ from kzfeed.sync.folder import Folder
 from kzfeed.sync.git import Git, GitError
 from kzfeed.sync.writing import Counts, catch_up, is_of_another_database, make_equal
 
-RETRY = timedelta(seconds=5)
-"""The time from a failure to the next try."""
 COMMIT_BATCHES = 50
 """The most batches in one commit."""
 _ANOTHER = "another database wrote it: `kzfeed sync {}` makes the folder follow this one"
@@ -108,25 +104,3 @@ def _at_most(times: int, go_on: Callable[[], bool]) -> Callable[[], bool]:
     """A function that answers as `go_on` so many times, and then no."""
     remaining = iter(range(times))
     return lambda: next(remaining, None) is not None and go_on()
-
-
-class FolderJob:
-    """The daemon's job that writes the archive folder, in a thread."""
-
-    def __init__(self, archive: ArchiveFolder) -> None:
-        self._archive = archive
-        self._stopping = False
-        self._failing_until = 0.0
-
-    async def run(self) -> None:
-        """Bring the folder up to date, unless it has failed a moment ago."""
-        clock = asyncio.get_running_loop().time
-        if self._stopping or clock() < self._failing_until:
-            return
-        if not await asyncio.to_thread(self._archive.write, wait=False, go_on=lambda: not self._stopping):
-            self._failing_until = clock() + RETRY.total_seconds()
-
-    def stop(self) -> None:
-        """Begin no further batch, and end git: if it were killed with this process, its lock would stay."""
-        self._stopping = True
-        self._archive.stop()

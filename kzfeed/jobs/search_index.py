@@ -25,7 +25,7 @@ _NICE = 10
 log = structlog.get_logger()
 
 
-class Indexing:
+class IndexJob:
     """Job that indexes new and changed articles. It logs errors of the index and never raises them: polls go on."""
 
     def __init__(self, url: str, index: Index) -> None:
@@ -80,7 +80,7 @@ class Indexing:
 
     async def _run_process(self) -> None:
         begin = asyncio.get_running_loop().time()
-        command = (sys.executable, "-m", "kzfeed.indexing", str(os.getpid()))
+        command = (sys.executable, "-m", "kzfeed.jobs.search_index", str(os.getpid()))
         pipe = asyncio.subprocess.PIPE
         self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stderr=pipe)
         assert self._process.stdin  # noqa: S101 - for the type checker

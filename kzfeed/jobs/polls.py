@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import structlog
 
-from kzfeed.clock_jumps import ClockJumps
-from kzfeed.connection import Connection
 from kzfeed.errors import ClaimExpired, DatabaseError
+from kzfeed.jobs.clock_jumps import ClockJumps
+from kzfeed.jobs.network_status import NetworkStatus
+from kzfeed.jobs.work_queue import WorkQueue
 from kzfeed.model.polls import Poll, Source
-from kzfeed.work_queue import WorkQueue
 
 CLAIM_PAUSE = timedelta(milliseconds=100)
 """The time between two claims while polls end: sources are claimed in batches, not one by one."""
@@ -31,7 +31,7 @@ class PollJob:
     """Called with each poll and its source before it; None if the poll could not be stored."""
     run_within: Callable[[timedelta], None] = lambda time: None
     """Called so that the job runs again after this time, or earlier."""
-    connection: Connection = field(init=False)
+    network: NetworkStatus = field(init=False)
     """Whether this machine has one."""
     clock_jumps: ClockJumps = field(init=False)
     _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -43,7 +43,7 @@ class PollJob:
 
     def __post_init__(self) -> None:
         poller = self.queue.poller
-        self.connection = Connection(poller)
+        self.network = NetworkStatus(poller)
         self.clock_jumps = ClockJumps(poller.database, poller.clock)
 
     @property
@@ -56,7 +56,7 @@ class PollJob:
         async with self._claiming:
             self._poll_ended = False
             await self.clock_jumps.follow()
-            free = self.connection.slots(self.slots - len(self._polls))
+            free = self.network.slots(self.slots - len(self._polls))
             for source in await self.queue.due(free) if free > 0 else ():
                 if self._stopping:
                     await self.queue.give_back(source, timedelta())
@@ -80,10 +80,8 @@ class PollJob:
         poller = self.queue.poller
         try:
             # A process that was stopped for longer than the lease goes on where others have taken over.
-            poll = await poller.poll(
-                source, is_claimed=lambda: self.queue.is_claimed(source), judge=self.connection.judge
-            )
-            await self.connection.after(poll)
+            poll = await poller.poll(source, is_claimed=lambda: self.queue.is_claimed(source), judge=self.network.judge)
+            await self.network.after(poll)
         except asyncio.CancelledError:
             await self.queue.give_back(source, timedelta())
             raise

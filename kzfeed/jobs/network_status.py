@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Connection:
+class NetworkStatus:
     """The connection of this machine, as the visits of one daemon show it."""
 
     poller: Poller

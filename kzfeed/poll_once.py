@@ -49,7 +49,7 @@ class PollReport:
     """What became of the pages of its articles, and how many wait; None where the text of the feed is archived."""
 
 
-async def poll_sources(
+async def poll_once(
     settings: Settings,
     database: Database,
     names: Sequence[str],
@@ -98,7 +98,7 @@ async def _with_pages(
     if not wanting:
         return {}
     # Imported late: most polls want no pages.
-    from kzfeed.page_job import PageJob
+    from kzfeed.jobs.article_pages import PageJob
 
     ids = {source.name: source.id for source in await asyncio.to_thread(sources.load, polls.database, wanting)}
     counts: dict[str, Counter[str]] = {name: Counter() for name in ids}

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Maintenance:
+class MaintenanceJobs:
     """The upkeep of one database. Polls are kept one by one for `keep_polls`; zero keeps them for ever."""
 
     database: Database

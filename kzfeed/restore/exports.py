@@ -20,7 +20,7 @@ from kzfeed.export_list import (
 )
 from kzfeed.file_reader import FileRead, FoundFile, read_files
 from kzfeed.model.articles import Tally
-from kzfeed.restore_stream import read_stream, streamed_article, with_texts
+from kzfeed.restore.stream import read_stream, streamed_article, with_texts
 from kzfeed.store.engine import Database
 from kzfeed.store.record_json import source_of_json
 from kzfeed.store.records import ArticleRecord, SourceRecord
