@@ -90,7 +90,7 @@ class Daemon:
     on_job: Callable[[str, bool], None] = lambda name, failed: None
     """Called with the name of each job that has run, and whether it failed."""
     service_manager: ServiceManager = field(default_factory=ServiceManager)
-    """Hears when the daemon is ready, makes progress, reloads and stops."""
+    """Is told when the daemon is ready, makes progress, reloads and stops."""
     described: Mapping[str, object] = field(default_factory=dict)
     """What the log line `running` says beside the owner."""
     tick: timedelta = TICK

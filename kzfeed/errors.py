@@ -60,7 +60,7 @@ class DatabaseFileReplaced(DatabaseError):  # noqa: N818 - it is an event, and t
 
 
 class ClaimExpired(KzfeedError):  # noqa: N818 - it is an event
-    """The claim on a source ended before its server was asked: another daemon may poll it."""
+    """The claim on a source or a page has expired: another daemon may have taken it over."""
 
 
 class ArchiveFileError(KzfeedError):

@@ -34,7 +34,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.windows import archived_keys
 
 Judge = Callable[[Source, VisitResult], VisitResult]
-"""Sees the result of each visit before it counts, and returns it as it counts."""
+"""Returns the result of a visit, in an outage of this machine with the failure as one of the kind `offline`."""
 
 READER_PLACES = 16
 """How many documents may wait for the reader. A worker takes longer to start than these take to be read."""
@@ -46,7 +46,8 @@ log = structlog.get_logger()
 class Poller:
     """What all polls of a process share.
 
-    `windows` reads the last windows of sources from the database, `commits` writes polls, both in batches. `reader` is
+    `windows` reads the last windows of sources (`store.windows.last_windows`), `commits` writes polls
+    (`store.commit.commit_polls`), both in batches. `reader` is
     the thread that reads plainly harmless documents while few wait for it; `reader_places` are free for them.
     """
 
@@ -70,11 +71,10 @@ class Poller:
         is_claimed: Callable[[], bool] = lambda: True,
         judge: Judge = lambda source, visit: visit,
     ) -> Poll:
-        """Visit the source and commit what the visit brought. Waits for a slot at its host. `judge` may change a
-        failure that is no fault of the source.
+        """Visit the source and commit what the visit brought. Waits for a slot at its host.
 
-        Raises ClaimExpired if the source is not claimed any more before a request, or before a commit that would store
-        no articles, and DatabaseError where the poll cannot be committed: then the source is unchanged.
+        Raises ClaimExpired if the claim has expired before a request, or before a commit without articles, and
+        DatabaseError if the poll cannot be committed: then the source is unchanged.
         """
         started, outcome = await self._fetch(source, is_claimed)
         visit, articles = await self._read(source, outcome)

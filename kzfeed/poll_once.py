@@ -20,12 +20,12 @@ from kzfeed.model.pages import DuePage, PageCounts, PageRecord
 from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
 from kzfeed.schedule.explain import moment
-from kzfeed.schedule.permission import pause_end, retirement
+from kzfeed.schedule.permission import pause_end, why_not_polled
 from kzfeed.source_names import unknown_source
 from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database
 from kzfeed.store.page_queue import count_pages
-from kzfeed.wiring import connections, page_fetcher, page_slots, poller
+from kzfeed.wiring import page_fetcher, page_slots, poller, usable_connections
 
 OnPage = Callable[[DuePage, PageRecord], None]
 
@@ -68,7 +68,8 @@ async def poll_once(
     name that no source has, and DatabaseError.
     """
     wanted = _wanted(settings, database, names)
-    slots = asyncio.Semaphore(connections(settings))
+    connections = usable_connections(settings)
+    slots = asyncio.Semaphore(connections)
     reports: dict[str, PollReport] = {}
 
     async with poller(settings, database) as polls, _current_sources(polls, force=force) as current:
@@ -86,14 +87,14 @@ async def poll_once(
                 queue = iter(list(of_host))
                 for _ in range(polls.host_queues.connections(host)):
                     group.create_task(poll_queue(queue))
-        reports |= await _with_pages(settings, polls, reports, on_page)
+        reports |= await _with_pages(settings, polls, reports, page_slots(connections), on_page)
     return [reports[name] for name in wanted]
 
 
 async def _with_pages(
-    settings: Settings, polls: Poller, reports: Mapping[str, PollReport], on_page: OnPage
+    settings: Settings, polls: Poller, reports: Mapping[str, PollReport], slots: int, on_page: OnPage
 ) -> dict[str, PollReport]:
-    """The reports of sources that want pages, after those that are due have been fetched."""
+    """The reports of sources that want pages, after those that are due have been fetched, `slots` at a time."""
     wanting = [name for name, report in reports.items() if report.pages is not None]
     if not wanting:
         return {}
@@ -109,7 +110,6 @@ async def _with_pages(
 
     async with page_fetcher(settings, polls) as pages:
         owner = f"poll:{os.getpid()}:{secrets.token_hex(4)}"
-        slots = page_slots(connections(settings))
         await PageJob(pages, owner, slots, source_ids=list(ids.values()), on_page=count).run_to_end()
     with_pages = {}
     for name, source_id in ids.items():
@@ -171,7 +171,7 @@ async def _poll_source(polls: Poller, name: str, current: Batcher[str, SourceOrR
 
 def _allowed(source: Source | None, paused: dict[str, datetime], now: datetime, *, force: bool) -> SourceOrReason:
     """The source, if it may be polled now. `force` overrules what its server asked for."""
-    if source is None or (retired := retirement(source)) == "removed":
+    if source is None or (retired := why_not_polled(source)) == "removed":
         return "no longer configured"
     if retired == "disabled":
         return "disabled in the configuration"

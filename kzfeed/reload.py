@@ -10,7 +10,7 @@ from kzfeed.config.settings import Settings
 from kzfeed.model.polls import Source, SourceConfig
 from kzfeed.schedule.interval import spread_start
 from kzfeed.schedule.policy import Circumstances, replanned
-from kzfeed.store import claims, sources
+from kzfeed.store import schedule_corrections, sources
 from kzfeed.store.engine import Database
 
 log = structlog.get_logger()
@@ -25,7 +25,7 @@ def apply(settings: Settings, database: Database, now: datetime) -> None:
         log.warning("outlines are no sources", number=len(settings.left_out), first=settings.left_out[:5])
     if not settings.names_sources:
         sources.add_first(database, settings.source_configs(), now)
-        claims.spread_due(database, spread_start, now)
+        schedule_corrections.spread_due(database, spread_start, now)
         return
     before = sources.load(database)
     sources.configure(database, settings.source_configs(), now, spread=spread_start)

@@ -10,7 +10,8 @@ from datetime import timedelta
 from kzfeed.batching import Batcher
 from kzfeed.errors import DatabaseError
 from kzfeed.store.engine import Database
-from kzfeed.store.host_locks import LEASE, HostLocks, LockRequest
+from kzfeed.store.host_locks import HostLocks, LockRequest
+from kzfeed.store.leases import LEASE
 
 LONGEST_END = timedelta(seconds=2)
 """How long a process that ends waits for the gaps of the hosts that it has asked."""

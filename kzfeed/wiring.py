@@ -113,7 +113,7 @@ async def _run(
             }
             with _indexing(settings, database) as indexing, _monitor(settings, database) as monitor:
                 async with page_fetcher(settings, polls) as pages, _work_queue(settings, polls) as queue:
-                    poll_job = PollJob(queue, connections(settings))
+                    poll_job = PollJob(queue, usable_connections(settings))
                     page_job = PageJob(pages, poll_job.queue.owner, page_slots(poll_job.slots))
                     daemon = Daemon(
                         poll_job,
@@ -214,7 +214,7 @@ def _folder_job(settings: Settings, database: Database) -> "FolderJob | None":
     return FolderJob(archive) if archive else None
 
 
-def connections(settings: Settings) -> int:
+def usable_connections(settings: Settings) -> int:
     """How many connections there may be at a time: as many as are configured, or fewer where open files are limited."""
     wanted = settings.http.max_connections
     allowed = allowed_connections(wanted)

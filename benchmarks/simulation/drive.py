@@ -127,4 +127,4 @@ def _window(source: Source, publisher: Publisher, end: int, now: float, record: 
     if source.window_at and not shared:
         gap = Gap(source.window_at, START + timedelta(seconds=now))
         record.gaps += 1
-    return Overlap(entries, shared, span, gap, is_next_window=True)
+    return Overlap(entries, shared, span, gap, becomes_reference=True)

@@ -31,7 +31,7 @@ from kzfeed.schedule.policy import Circumstances, VisitResult, next_state
 from kzfeed.store import claims, sources, tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
-from kzfeed.store.host_locks import LEASE
+from kzfeed.store.leases import LEASE
 from kzfeed.store.verify import verify
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -151,7 +151,7 @@ class Fleet:
             outcome, said = NotModified(source.url, headers), "not-modified"
         else:
             outcome, said = Fetched(source.url, 200, headers, b""), "unchanged"
-            feed, window = Feed("rss"), Overlap(len(published), known, None, None, is_next_window=True)
+            feed, window = Feed("rss"), Overlap(len(published), known, None, None, becomes_reference=True)
             articles = tuple(article(source.url, number, when) for number, when in enumerate(published))
         visit = VisitResult(outcome, feed, window, str(len(published)) if articles else None)
         after = next_state(source, visit, Circumstances(at, BOUNDS, self.chance.random())).source

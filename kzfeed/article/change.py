@@ -1,4 +1,4 @@
-"""Decision which articles are new, the same or revised. Nothing is stored here."""
+"""The decision whether articles are new, the same or revised. Nothing is stored here."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

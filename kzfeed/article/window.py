@@ -45,7 +45,7 @@ def overlap(
         span=dates[-1] - dates[0] if len(dates) > 1 else None,
         gap=gap,
         withdrawn=frozenset(withdrawn) if whole else frozenset(),
-        is_next_window=bool(articles) and (whole or bool(proof) or not before),
+        becomes_reference=bool(articles) and (whole or bool(proof) or not before),
     )
 
 
@@ -70,7 +70,7 @@ def filtered_entries(
 
 
 def _places(before: Sequence[WindowEntry], articles: Sequence[Article]) -> Mapping[str, int]:
-    """The places in the document of the entries of the window before that it still shows, by their url_hashes.
+    """The place in the document of each entry of the previous window that it still shows, by url_hash.
 
     An entry is known by any hash under which the archive may hold it, or, if its link or guid is another one, by its
     title and words, unless other entries have the same.

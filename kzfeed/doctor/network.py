@@ -16,7 +16,7 @@ from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.fetch.proxy import parse_proxy
 from kzfeed.hosts import host_of
 from kzfeed.model.polls import Source
-from kzfeed.schedule.permission import pause_end, retirement
+from kzfeed.schedule.permission import pause_end, why_not_polled
 from kzfeed.store import host_pauses, schema, sources
 from kzfeed.store.engine import Database
 from kzfeed.text import plural, redacted, without_address
@@ -31,7 +31,7 @@ async def examine_network(settings: Settings) -> list[Diagnosis]:
     now = utc_now()
     stored, paused = _state(settings, now)
     if stored and not settings.names_sources:
-        polled = {name: source for name, source in stored.items() if not retirement(source)}
+        polled = {name: source for name, source in stored.items() if not why_not_polled(source)}
         urls = {name: source.configured_url or source.url for name, source in polled.items()}
     else:
         urls = {source.name: source.url for source in settings.sources if source.enabled}
@@ -60,7 +60,7 @@ def sample(
         host, source = host_of(urls[name]), stored.get(name)
         if source:
             is_recent = source.last_polled_at is not None and now - source.last_polled_at < min_interval
-            if is_recent or retirement(source) or pause_end(source, paused.get(host), now):
+            if is_recent or why_not_polled(source) or pause_end(source, paused.get(host), now):
                 continue
         if not (paused.get(host) or now) > now:
             chosen.setdefault(host, name)

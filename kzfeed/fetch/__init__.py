@@ -1,1 +1,4 @@
-"""HTTP visits to feeds, bounded in time, bytes and addresses. Only this package imports httpx."""
+"""HTTP visits to feeds, article pages and robots.txt, bounded in time, bytes and addresses.
+
+Only this package imports httpx.
+"""

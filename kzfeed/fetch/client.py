@@ -1,8 +1,8 @@
 """HTTP client for feeds: one visit to a URL, with its redirects, within bounds of time, size and addresses.
 
-A visit ends in a value: the whole document, a 304, or a failure with a name. Nothing but CancelledError is raised,
-requests have no headers but those listed here and those configured for their source, and private addresses are dialled
-only for the host that the operator configured.
+A visit ends in a value: the whole document, a 304, or a failure with a name. Requests have no
+headers but those listed here and those configured for their source, and private addresses are dialled only for the host
+that the operator configured.
 """
 
 import asyncio
@@ -143,7 +143,8 @@ class Fetcher:
         self._transport.stop_requests()
 
     async def visit(self, visit: Visit, *, on_hop: OnHop = _do_nothing) -> Fetched | NotModified | Failed:
-        """Ask for the document once, following redirects. Never raises anything but CancelledError and ClaimExpired.
+        """Ask for the document once, following redirects. It raises only CancelledError, and ClaimExpired from
+        `on_hop`.
 
         Before each redirect is followed, `on_hop` is awaited; the time of the visit does not run meanwhile. It may end
         the visit by ClaimExpired.

@@ -83,7 +83,7 @@ class Leader:
         poller, hosts = self._queue.poller, await self._broker.hosts()
         slots = {host: 0 if host in hosts else most for host, most in poller.host_queues.wide_hosts.items()}
         due = await asyncio.to_thread(
-            claims.due_sources,
+            claims.unclaimed_due_sources,
             poller.database,
             now=poller.clock(),
             lease=self._queue.lease,

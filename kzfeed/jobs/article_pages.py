@@ -11,7 +11,7 @@ from kzfeed.errors import ClaimExpired, DatabaseError
 from kzfeed.hosts import host_of
 from kzfeed.model.pages import DuePage, PageRecord
 from kzfeed.pages import PageFetcher
-from kzfeed.store.host_locks import LEASE
+from kzfeed.store.leases import LEASE
 from kzfeed.store.page_queue import PageClaim, claim_pages, release_pages, renew_pages
 
 HOST_PAUSE = timedelta(minutes=1)
@@ -110,6 +110,6 @@ class PageJob:
         except Exception:
             # A fault of kzfeed in one page must not end the fetching of all others.
             log.exception("internal error, page not stored", source=page.source_name, article=page.article_id)
-        # The page stays due. No server must suffer for a fault of ours: its host is left alone for a while.
+        # The page stays due. Its host is left alone for a while, so that we do not repeat the request at once.
         until = asyncio.get_running_loop().time() + HOST_PAUSE.total_seconds()
         self._paused_hosts[host_of(page.url)] = until

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from kzfeed.schedule.interval import spread_start
-from kzfeed.store import claims
+from kzfeed.store import schedule_corrections
 from kzfeed.store.engine import Database
 
 SLACK = timedelta(seconds=5)
@@ -47,10 +47,10 @@ class ClockJumps:
             self._checks, self._next_check = CHECKS_AFTER_JUMP, steady
         if jump > SLACK:
             log.warning("clock jumped ahead", seconds=round(jump.total_seconds()))
-            await asyncio.to_thread(claims.spread_due, self.database, spread_start, now)
+            await asyncio.to_thread(schedule_corrections.spread_due, self.database, spread_start, now)
         if self._checks and steady >= self._next_check:
             self._next_check = steady + CHECK_EVERY
-            by = await asyncio.to_thread(claims.move_schedule_back, self.database, now, tolerance=SLACK)
+            by = await asyncio.to_thread(schedule_corrections.move_schedule_back, self.database, now, tolerance=SLACK)
             self._checks -= 1
             if by:
                 log.warning("clock went back, schedule moved back with it", seconds=round(by.total_seconds()))

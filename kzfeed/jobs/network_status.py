@@ -16,7 +16,7 @@ from kzfeed.poll import Poller
 from kzfeed.schedule.interval import spread_start
 from kzfeed.schedule.outage import TRY_EVERY, OutageWatch
 from kzfeed.schedule.policy import VisitResult
-from kzfeed.store import claims
+from kzfeed.store import schedule_corrections
 
 log = structlog.get_logger()
 
@@ -68,7 +68,7 @@ class NetworkStatus:
                 now, began = self.poller.clock(), self._said
                 self._said = None
                 log.warning("online again", since=began, seconds=round((now - began).total_seconds()))
-                await asyncio.to_thread(claims.spread_due, self.poller.database, spread_start, now)
+                await asyncio.to_thread(schedule_corrections.spread_due, self.poller.database, spread_start, now)
             if not since and poll.outcome != "failed" and self._failed_for_it:
                 self._failed_for_it = False  # at once, so that the next polls do not do the same
                 await self._bring_forward()
@@ -85,13 +85,13 @@ class NetworkStatus:
         if at and at == self._forgiven_at:
             forgiven &= {poll.source_id} if poll.started_at <= at else frozenset()
         if at and forgiven:
-            await asyncio.to_thread(claims.forgive, self.poller.database, forgiven)
+            await asyncio.to_thread(schedule_corrections.forgive, self.poller.database, forgiven)
         self._forgiven_at = at
 
     async def _bring_forward(self) -> None:
         """Poll soon what failed for lack of a connection."""
         await asyncio.to_thread(
-            claims.bring_forward,
+            schedule_corrections.bring_forward,
             self.poller.database,
             spread_start,
             self.poller.clock(),

@@ -99,7 +99,7 @@ class PollJob:
             self.on_poll(source, poll)
             self._claim_soon()
             return
-        # The source stays due. No server must suffer for a fault of ours: its host is left alone for a while.
+        # The source stays due. Its host is left alone for a while, so that we do not repeat the request at once.
         await self.queue.give_back(source, min(source.every, max(poller.bounds.min_interval, MIN_HOST_PAUSE)))
         self.on_poll(source, None)
 

@@ -16,7 +16,7 @@ from kzfeed.hosts import host_of
 from kzfeed.model.polls import Source
 from kzfeed.poll import Poller
 from kzfeed.store import claims
-from kzfeed.store.host_locks import LEASE
+from kzfeed.store.leases import LEASE
 
 
 def new_owner() -> str:

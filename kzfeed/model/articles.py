@@ -219,20 +219,20 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """A source's window compared with the one before it.
-
-    `entries` counts its articles without those that are pinned, `shared` those of them that the window before held too.
-    `span` is the time between its oldest and newest article, None if fewer than two have dates. `withdrawn` holds the
-    url_hashes of articles that vanished while older ones stayed. `is_next_window` says whether the next window is
-    compared with this one: a document without entries is none, nor is one that is cut off and shares nothing.
-    """
+    """Comparison of a source's window with the previous one."""
 
     entries: int = 0
+    """Its articles without those that are pinned."""
     shared: int = 0
+    """Those of them that the previous window held too."""
     span: timedelta | None = None
+    """The time between its oldest and newest article; None if fewer than two have dates."""
     gap: Gap | None = None
     withdrawn: frozenset[str] = frozenset()
-    is_next_window: bool = False
+    """The url_hashes of articles that vanished while older ones stayed."""
+    becomes_reference: bool = False
+    """Whether the next window is compared with this one: not with a document without entries, nor with one that is cut
+    off and shares nothing."""
 
 
 @dataclass(frozen=True, slots=True)

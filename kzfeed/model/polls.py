@@ -135,7 +135,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What to ask of a server: the URL, the validators to echo, and the host that may have a private address.
+    """A request for one URL: the URL, the validators to echo, and the host that may have a private address.
 
     `source_name` decides which proxy the visit uses. `accept` is the header of that name, None for that of feeds.
     """

@@ -11,7 +11,7 @@ from typing import Any
 from kzfeed.model.pages import PageCounts, PageProblem
 from kzfeed.model.polls import Source
 from kzfeed.schedule.page_tries import MOST_TRIES
-from kzfeed.schedule.permission import retirement
+from kzfeed.schedule.permission import why_not_polled
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
 from kzfeed.text import printable, redacted, without_address
 
@@ -121,7 +121,7 @@ def explain(source: Source, paused_until: datetime | None, now: datetime) -> lis
 
 
 def _next_visit(source: Source, paused_until: datetime | None, now: datetime) -> Statement:
-    retired = retirement(source)
+    retired = why_not_polled(source)
     if retired == "gone":
         return _statement("gone", at=source.gone_at) if source.gone_at else _statement("gone_long_ago")
     if retired:

@@ -153,7 +153,7 @@ def stable_offset(name: str) -> float:
 
 
 def spread_start(name: str, interval: timedelta, count: int, now: datetime) -> datetime:
-    """The time at which a source is polled that is due together with others, `count` in all.
+    """The poll time of one of `count` sources that are due at once.
 
     A few are polled at once. The more there are, the longer the time over which they are spread: 2 s for 50, 20 s for
     100, the whole interval of an hour for 600 and more. A restart gives the same times, so no source is put off twice.

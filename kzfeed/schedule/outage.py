@@ -14,10 +14,10 @@ from kzfeed.hosts import host_of
 from kzfeed.model.polls import Failed, FailureKind, ResponseHead, Source
 from kzfeed.schedule.policy import VisitResult
 
-WINDOW = timedelta(minutes=1)
+OBSERVED_TIME = timedelta(minutes=1)
 """Visits of this time decide, or the last one to each of `FEWEST_HOSTS` hosts, if it had fewer."""
 FEWEST_HOSTS = 5
-SHARE = 0.9
+BEGIN_SHARE = 0.9
 """An outage begins when this share of the hosts fail in ways that may be this machine's fault."""
 END_SHARE = 0.5
 """It ends when fewer do, or when a host that failed so answers again."""
@@ -45,12 +45,12 @@ _NO_CONNECTION = "this machine reaches no host"
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """The last visit to a host. `sign` is what speaks for an outage, None if nothing does; `blamed` has the ids of the
-    sources that were blamed for it. `retires` says that it retired a source.
+    """The last visit to a host. `symptom` is what suggests an outage, None if nothing does; `blamed` has the ids of
+    the sources that were blamed for it. `retires` says that it retired a source.
     """
 
     at: datetime
-    sign: str | None
+    symptom: str | None
     blamed: frozenset[int] = frozenset()
     retires: bool = False
 
@@ -68,70 +68,70 @@ class OutageWatch:
     """The ids of these sources."""
     _answers: dict[str, _Answer] = field(default_factory=dict)
     """The last visit to each host, the earliest first."""
-    _signs: Counter[str] = field(default_factory=Counter)
-    """How many of these hosts have each sign."""
+    _symptoms: Counter[str] = field(default_factory=Counter)
+    """How many of these hosts have each symptom."""
     _failed_hosts: set[str] = field(default_factory=set)
     """The hosts that have failed in this outage."""
 
     def judge(self, source: Source, visit: VisitResult, now: datetime) -> VisitResult:
-        """The visit as it counts: in an outage, a failure that may be this machine's fault is of the kind `offline`."""
-        host, sign = host_of(source.url), _sign_of(source, visit, is_offline=self.since is not None)
-        answer = self._record(host, sign, now)
+        """The visit, with its failure as one of the kind `offline` if an outage of this machine explains it."""
+        host, symptom = host_of(source.url), _symptom_of(source, visit, is_offline=self.since is not None)
+        answer = self._record(host, symptom, now)
         if self.since is None:
-            if sign and self._fails(self._latest(now), SHARE):
-                self._begin(sign, now)
-        elif (sign is None and host in self._failed_hosts) or not self._fails(self._latest(now), END_SHARE):
+            if symptom and self._fails(self._latest(now), BEGIN_SHARE):
+                self._begin(symptom, now)
+        elif (symptom is None and host in self._failed_hosts) or not self._fails(self._latest(now), END_SHARE):
             self._end()
         failed = visit.outcome
-        if not sign or not isinstance(failed, Failed) or failed.kind == "offline":
+        if not symptom or not isinstance(failed, Failed) or failed.kind == "offline":
             return visit
         # A 410 retires its source: in an outage it is not believed, even if it is the only one.
-        if self.since and (failed.kind == "gone" or self._speaks(sign)):
+        if self.since and (failed.kind == "gone" or self._suggests_outage(symptom)):
             self._failed_hosts.add(host)
             error = f"as all hosts do, for {self.reason}: {failed.kind}: {failed.error}"
             return VisitResult(Failed("offline", error, failed.status, url=failed.url, head=failed.head))
-        if failed.kind == "gone" and self._signs[sign] >= SAME_ANSWERS:
-            self._forgive([each for each in self._answers.values() if each.sign == sign and each.retires], now)
+        if failed.kind == "gone" and self._symptoms[symptom] >= SAME_ANSWERS:
+            self._forgive([each for each in self._answers.values() if each.symptom == symptom and each.retires], now)
             failed = replace(failed, kind="http-status", error=f"{failed.error}, like other hosts at the same time")
         blamed = answer.blamed | {source.id}
         self._answers[host] = replace(answer, blamed=blamed, retires=failed.kind == "gone")
         return replace(visit, outcome=failed)
 
-    def _record(self, host: str, sign: str | None, now: datetime) -> _Answer:
+    def _record(self, host: str, symptom: str | None, now: datetime) -> _Answer:
         before = self._answers.pop(host, None)
-        if before and before.sign:
-            self._signs[before.sign] -= 1
-        answer = _Answer(now, sign, before.blamed if before and sign else frozenset())
+        if before and before.symptom:
+            self._symptoms[before.symptom] -= 1
+        answer = _Answer(now, symptom, before.blamed if before and symptom else frozenset())
         self._answers[host] = answer
-        if sign:
-            self._signs[sign] += 1
+        if symptom:
+            self._symptoms[symptom] += 1
         return answer
 
     def _latest(self, now: datetime) -> int:
         """Forget the visits that decide nothing any more, and return how many are left."""
         while len(self._answers) > FEWEST_HOSTS:
             host = next(iter(self._answers))
-            if timedelta() <= now - self._answers[host].at < WINDOW:
+            if timedelta() <= now - self._answers[host].at < OBSERVED_TIME:
                 break
-            sign = self._answers.pop(host).sign
-            if sign:
-                self._signs[sign] -= 1
+            symptom = self._answers.pop(host).symptom
+            if symptom:
+                self._symptoms[symptom] -= 1
         return len(self._answers)
 
     def _fails(self, hosts: int, share: float) -> bool:
-        failing = sum(count for sign, count in self._signs.items() if self._speaks(sign))
+        failing = sum(count for symptom, count in self._symptoms.items() if self._suggests_outage(symptom))
         return hosts >= FEWEST_HOSTS and failing >= share * hosts
 
-    def _speaks(self, sign: str) -> bool:
+    def _suggests_outage(self, symptom: str) -> bool:
         # After the outage has begun there are few visits, and each may have another answer.
-        return sign == _NO_CONNECTION or sign == self.reason or self._signs[sign] >= SAME_ANSWERS
+        return symptom == _NO_CONNECTION or symptom == self.reason or self._symptoms[symptom] >= SAME_ANSWERS
 
-    def _begin(self, sign: str, now: datetime) -> None:
-        self.since, self.reason = now, max(self._signs, key=lambda each: (self._signs[each], each == sign))
+    def _begin(self, symptom: str, now: datetime) -> None:
+        self.since, self.reason = now, max(self._symptoms, key=lambda each: (self._symptoms[each], each == symptom))
         answers = {
             host: each
             for host, each in self._answers.items()
-            if each.sign and (each.retires or self._speaks(each.sign))
+            if each.symptom and (each.retires or self._suggests_outage(each.symptom))
         }
         self._failed_hosts = set(answers)
         self._forgive(answers.values(), now)
@@ -142,11 +142,11 @@ class OutageWatch:
     def _end(self) -> None:
         self.since, self.reason = None, ""
         self._answers.clear()
-        self._signs.clear()
+        self._symptoms.clear()
         self._failed_hosts.clear()
 
 
-def _sign_of(source: Source, visit: VisitResult, *, is_offline: bool) -> str | None:
+def _symptom_of(source: Source, visit: VisitResult, *, is_offline: bool) -> str | None:
     """What speaks for an outage of this machine's network in the visit: equal for all visits with the same cause."""
     failed = visit.outcome
     if not isinstance(failed, Failed):

@@ -11,7 +11,7 @@ from kzfeed.schedule.policy import CHALLENGE_BACK_OFF, asked_wait, back_off
 MOST_TRIES = 3
 LONGEST_CRAWL_DELAY = timedelta(hours=1)
 LONGEST_WAIT_FOR_ROBOTS = timedelta(days=7)
-"""How long after an article appeared no try of its page counts at which only robots.txt could not be read."""
+"""The age of an article until which a try does not count if only robots.txt could not be read."""
 _NO_TIME = timedelta()
 
 

@@ -6,8 +6,8 @@ from typing import Literal
 from kzfeed.model.polls import Source
 
 
-def retirement(source: Source) -> Literal["removed", "disabled", "gone"] | None:
-    """Why the source is not polled any more: the operator's wish, or its server said 410. None if it is polled."""
+def why_not_polled(source: Source) -> Literal["removed", "disabled", "gone"] | None:
+    """Why the source is not polled any more: the operator wants it so, or its server said 410. None if it is polled."""
     if source.status == "removed":
         return "removed"
     if not source.enabled:
@@ -16,6 +16,6 @@ def retirement(source: Source) -> Literal["removed", "disabled", "gone"] | None:
 
 
 def pause_end(source: Source, host_pause: datetime | None, now: datetime) -> datetime | None:
-    """Until when the server asked not to be visited, for this source or for the whole host; None if it may be."""
+    """The end of the pause that the server asked for, for this source or for the whole host; None if there is none."""
     pauses = [pause for pause in (source.not_before, host_pause) if pause and pause > now]
     return max(pauses, default=None)

@@ -52,7 +52,10 @@ class VisitResult:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What else decides: the time at the end of the visit, the operator's bounds, and a random number, 0 ≤ x < 1."""
+    """The other inputs of the decision.
+
+    `now` is the end of the visit, `bounds` are the operator's, `jitter` is a random number, 0 ≤ x < 1.
+    """
 
     now: datetime
     bounds: IntervalBounds
@@ -125,7 +128,8 @@ def next_state(source: Source, visit: VisitResult, at: Circumstances) -> NextSta
 
 
 def replanned(before: Source, after: Source, at: Circumstances) -> datetime | None:
-    """The time of the next poll after the operator changed the interval or the cron expression; None if he did not.
+    """The time of the next poll after the operator changed the interval or the cron expression; None if neither
+    changed.
 
     The new interval counts from the last poll. What else put the poll off, such as Retry-After or failures, still does.
     """
@@ -217,7 +221,7 @@ def _with_document(source: Source, visit: VisitResult, now: datetime) -> Source:
         skip_hours=feed.skip_hours,
         skip_days=feed.skip_days,
         last_document_at=now,
-        window_at=now if visit.window and visit.window.is_next_window else source.window_at,
+        window_at=now if visit.window and visit.window.becomes_reference else source.window_at,
         flaw=flaw_of(source, visit),
     )
 

@@ -181,7 +181,7 @@ def _record_windows(connection: sa.Connection, commits: Iterable[PollCommit]) ->
     windows.see_windows_again(connection, [(each.source, _now(each)) for each in unchanged])
     windows.see_articles_again(connection, [(each.source, _now(each)) for each in unchanged if _is_first_of_day(each)])
     windows.record_filtered_entries(
-        connection, {each.source.id: each.filtered for each in commits if each.overlap.is_next_window}
+        connection, {each.source.id: each.filtered for each in commits if each.overlap.becomes_reference}
     )
     gaps = [(commit.source.id, commit.overlap.gap, _now(commit)) for commit in commits if commit.overlap.gap]
     windows.record_gaps(connection, gaps)

@@ -2,20 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import groupby
 from typing import Literal
 
 import sqlalchemy as sa
 
 from kzfeed.store.engine import Database, driver_errors
+from kzfeed.store.leases import LEASE
 
 LOCK_SPACE = 50_217
 """The first number of these advisory locks. Other programs in the same database must not use it."""
-LEASE = timedelta(seconds=12)
-"""How long claims and locks last without renewal: those of a process that was killed or stopped, or whose machine
-vanished, pass to another one.
-"""
 
 
 @dataclass(frozen=True, slots=True)

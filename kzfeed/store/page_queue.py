@@ -17,12 +17,11 @@ from kzfeed.model.pages import DuePage, PageCounts, PageProblem
 from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.leases import LONGEST_LEASE
 from kzfeed.store.value_batches import in_batches
 
 REST = timedelta(days=1)
 """How long a page is left alone after it was fetched, though the feed's entry changes."""
-LONGEST_LEASE = timedelta(hours=1)
-"""The longest claim on a page. A later one was made before the clock went back."""
 MOST_PROBLEMS = 5
 
 _page, _article, _source = tables.page_fetches.c, tables.articles.c, tables.sources.c

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from kzfeed.hosts import host_of
 from kzfeed.model.polls import Source, SourceConfig
 from kzfeed.store import tables
-from kzfeed.store.claims import Spread, spread_due_sources
 from kzfeed.store.engine import Database
 from kzfeed.store.page_queue import fetch_refused_again
+from kzfeed.store.schedule_corrections import Spread, spread_due_in
 from kzfeed.store.source_rows import (
     SELECT_SOURCES,
     SELECT_WITHOUT_ADDRESSES,
@@ -54,7 +54,7 @@ def configure(
         if left_out:
             _remove(connection, _source.id.in_(left_out))
         if spread:
-            spread_due_sources(connection, spread, now)
+            spread_due_in(connection, spread, now)
 
 
 def add(database: Database, configs: Iterable[SourceConfig], now: datetime) -> None:

@@ -33,7 +33,7 @@ from kzfeed.reload import apply
 from kzfeed.server.monitor import Watched, monitoring
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
-from kzfeed.store.host_locks import LEASE
+from kzfeed.store.leases import LEASE
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from kzfeed.store import tables
-from kzfeed.store.claims import move_schedule_back
 from kzfeed.store.page_queue import PageClaim, claim_pages, release_pages, renew_pages
+from kzfeed.store.schedule_corrections import move_schedule_back
 from tests.etiquette.recording_server import Reply
 from tests.pages.conftest import ITEM, Archive, Item, feed, page
 

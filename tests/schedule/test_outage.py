@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kzfeed.model.polls import Failed, FailureKind, Fetched, ResponseHead, Source
-from kzfeed.schedule.outage import TRY_EVERY, WINDOW, OutageWatch
+from kzfeed.schedule.outage import OBSERVED_TIME, TRY_EVERY, OutageWatch
 from kzfeed.schedule.policy import VisitResult
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -94,7 +94,7 @@ def test_many_dead_sources_of_one_host_are_no_outage() -> None:
 
 def test_an_outage_of_a_small_fleet_shows_in_its_last_visits_however_far_apart() -> None:
     watch = OutageWatch()
-    kinds(watch, [failure("dns")] * 5, every=10 * WINDOW)
+    kinds(watch, [failure("dns")] * 5, every=10 * OBSERVED_TIME)
     assert watch.since
 
 
