@@ -37,7 +37,7 @@ from kzfeed.shared_hosts import shared_hosts
 from kzfeed.store import host_pauses, schema, sources
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
-from kzfeed.store.search.pages import open_index
+from kzfeed.store.search.opening import open_index
 from kzfeed.store.windows import last_windows
 
 if TYPE_CHECKING:

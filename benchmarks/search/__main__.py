@@ -25,7 +25,8 @@ from kzfeed.search.query import parse
 from kzfeed.store import schema, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index
-from kzfeed.store.search.pages import open_index, page
+from kzfeed.store.search.opening import open_index
+from kzfeed.store.search.results import newest_results
 from kzfeed.store.search.sqlite_schema import file_of
 from kzfeed.store.search.upkeep import catch_up
 from tests.databases import postgresql_server
@@ -137,7 +138,7 @@ def _ask(database: Database, index: Index, count: int) -> None:
 def _time(database: Database, index: Index, query: str) -> tuple[float, float]:
     """Milliseconds of wall time and of CPU time for the first page."""
     began, computed = time.perf_counter(), time.process_time()
-    page(database, index, parse(query), limit=20)
+    newest_results(database, index, parse(query), limit=20)
     return (time.perf_counter() - began) * 1000, (time.process_time() - computed) * 1000
 
 

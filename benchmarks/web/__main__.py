@@ -25,7 +25,7 @@ from benchmarks.web.pages import Kind, draw, kinds
 from benchmarks.web.server import Server, serving
 from kzfeed.store import schema, tables
 from kzfeed.store.engine import Database
-from kzfeed.store.search.pages import open_index
+from kzfeed.store.search.opening import open_index
 from tests.databases import postgresql_server
 
 HEAD = (

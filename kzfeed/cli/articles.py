@@ -46,8 +46,8 @@ def list_articles(
     """
     from kzfeed.search.hits import parse_key
     from kzfeed.search.query import parse
-    from kzfeed.store.article_list import Filter, listed, listed_hits, place
-    from kzfeed.store.search.pages import open_index
+    from kzfeed.store.article_list import Filter, listed, listed_hits, position_of
+    from kzfeed.store.search.opening import open_index
 
     if undated and (since or until):
         raise UsageError("give --undated, or --since and --until: an article without a date is in no period")
@@ -64,13 +64,13 @@ def list_articles(
                 articles = listed_hits(database, index, parsed, chosen, begin, wanted)
     shown = articles[:limit]
     if as_json:
-        print_json([{**article, "key": place(article).key} for article in shown])
+        print_json([{**article, "key": position_of(article).key} for article in shown])
         return
     print_articles(shown)
     if not shown:
         print("no article found", file=sys.stderr)
     elif len(articles) > limit:
-        print(f"\nthere are more: go on with --after {place(shown[-1]).key}", file=sys.stderr)
+        print(f"\nthere are more: go on with --after {position_of(shown[-1]).key}", file=sys.stderr)
 
 
 def show(
@@ -87,7 +87,7 @@ def show(
 
     Example: kzfeed show 42 --format text
     """
-    from kzfeed.export.files import archive_file
+    from kzfeed.export.files import archive_file_bytes
     from kzfeed.store.queries import article_rows, versions
 
     with ctx.obj.database(migrate=False) as database:
@@ -104,9 +104,9 @@ def show(
             return
     match form:
         case ShowFormat.FILE if sys.stdout.isatty():
-            print(printable_lines(archive_file(found).decode()), end="")
+            print(printable_lines(archive_file_bytes(found).decode()), end="")
         case ShowFormat.FILE:
-            sys.stdout.buffer.write(archive_file(found))
+            sys.stdout.buffer.write(archive_file_bytes(found))
         case ShowFormat.TEXT:
             print_text(found.title, found.text)
 

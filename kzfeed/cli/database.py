@@ -97,10 +97,10 @@ def grant(ctx: typer.Context, role: Role) -> None:
 
     Example: kzfeed db grant readers
     """
-    from kzfeed.store import grants
+    from kzfeed.store import database_roles
 
     with ctx.obj.database(migrate=False) as database:
-        for statement in grants.grant(database, role):
+        for statement in database_roles.grant(database, role):
             print(printable(statement))
     print(printable(f"{role} may read everything but the addresses of sources, which may hold secrets"))
 
@@ -110,10 +110,10 @@ def revoke(ctx: typer.Context, role: Role) -> None:
 
     Example: kzfeed db revoke readers
     """
-    from kzfeed.store import grants
+    from kzfeed.store import database_roles
 
     with ctx.obj.database(migrate=False) as database:
-        for statement in grants.revoke(database, role):
+        for statement in database_roles.revoke(database, role):
             print(printable(statement))
 
 

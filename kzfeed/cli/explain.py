@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from kzfeed.errors import UsageError
-from kzfeed.explanation import reasons
+from kzfeed.explanation import explanation_lines
 from kzfeed.model.polls import Source
 from kzfeed.schedule.explain import poll_line
 from kzfeed.source_names import unknown_source
@@ -16,7 +16,7 @@ from kzfeed.store.queries import last_polls, source_names
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The reasons as sentences, and the last polls both as rows of the table and as lines of text."""
+    """The lines of the explanation, and the last polls both as rows of the table and as lines of text."""
 
     source: Source
     why: list[str]
@@ -34,5 +34,5 @@ def explain_source(database: Database, name: str, now: datetime) -> Explanation:
             name, [source.name for source in sources.load(database)], "has an address in this database"
         )
     polls = last_polls(database, found[0].id)
-    why = list(map(str, reasons(database, found[0], now)))
+    why = list(map(str, explanation_lines(database, found[0], now)))
     return Explanation(found[0], why, polls, list(map(poll_line, polls)))

@@ -108,12 +108,13 @@ def _found(database: "Database", typed: str, selected: "Selection") -> "Selectio
     from kzfeed.cli.search import bring_up_to_date
     from kzfeed.search.query import narrowed, parse
     from kzfeed.store.queries import Selection
-    from kzfeed.store.search.pages import every_hit, open_index
+    from kzfeed.store.search.opening import open_index
+    from kzfeed.store.search.results import every_hit_id
 
     query = narrowed(parse(typed), selected.source, selected.since, selected.until)
     with open_index(database) as index:
         bring_up_to_date(index)
-        return Selection(ids=every_hit(database, index, query))
+        return Selection(ids=every_hit_id(database, index, query))
 
 
 def _stream_writer(form: Format, destination: Path, *, versions: bool) -> "Writer":

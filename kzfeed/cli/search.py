@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kzfeed.cli.progress import Advance
-    from kzfeed.search.hits import Found
+    from kzfeed.search.hits import SearchResult
     from kzfeed.search.snippet import Snippet
     from kzfeed.store.search.index import Index
 
@@ -48,26 +48,28 @@ def search(
     """
     from kzfeed.search.hits import parse_key
     from kzfeed.search.query import parse
-    from kzfeed.store.search.pages import best, open_index, page
+    from kzfeed.store.search.opening import open_index
+    from kzfeed.store.search.results import best_results, newest_results
 
     if relevance and after:
         raise UsageError("give --after or --relevance: only the order of time goes on")
     parsed = parse(" ".join(query or [])) if query or not rebuild else None
-    hit = parse_key(after) if after else None
+    begin = parse_key(after) if after else None
     with ctx.obj.database(migrate=False) as database, open_index(database) as index:
         bring_up_to_date(index, rebuild=rebuild)
         if parsed is None:
             return
         limit = min(limit, sys.maxsize)
-        found = (
-            best(database, index, parsed, limit=limit) if relevance else page(database, index, parsed, hit, limit=limit)
-        )
+        if relevance:
+            results = best_results(database, index, parsed, limit=limit)
+        else:
+            results = newest_results(database, index, parsed, begin, limit=limit)
     if as_json:
-        print_json([_as_json(each) for each in found])
+        print_json([_as_json(each) for each in results])
         return
-    for number, each in enumerate(found):
-        _print_found(each, is_first=number == 0)
-    _print_end(found, limit, relevance=relevance)
+    for number, each in enumerate(results):
+        _print_result(each, is_first=number == 0)
+    _print_end(results, limit, relevance=relevance)
 
 
 def bring_up_to_date(index: "Index", *, rebuild: bool = False) -> None:
@@ -92,31 +94,31 @@ def bring_up_to_date(index: "Index", *, rebuild: bool = False) -> None:
         print(f"the search index lags: {plural(lag.articles, 'article')} not indexed yet{since}", file=sys.stderr)
 
 
-def _as_json(found: "Found") -> dict[str, Any]:
+def _as_json(result: "SearchResult") -> dict[str, Any]:
     return {
-        "url": found.url,
-        "title": found.title.text,
-        "source": found.source,
-        "published_at": found.published_at,
-        "snippet": found.snippet.text,
-        "key": found.key,
+        "url": result.url,
+        "title": result.title.text,
+        "source": result.source,
+        "published_at": result.published_at,
+        "snippet": result.snippet.text,
+        "key": result.key,
     }
 
 
-def _print_end(found: "Sequence[Found]", limit: int, *, relevance: bool) -> None:
-    if not found:
+def _print_end(results: "Sequence[SearchResult]", limit: int, *, relevance: bool) -> None:
+    if not results:
         print("no article found", file=sys.stderr)
-    elif len(found) == limit and not relevance:
-        print(f"\nthere may be more: go on with --after {found[-1].key}", file=sys.stderr)
+    elif len(results) == limit and not relevance:
+        print(f"\nthere may be more: go on with --after {results[-1].key}", file=sys.stderr)
 
 
-def _print_found(found: "Found", *, is_first: bool) -> None:
+def _print_result(result: "SearchResult", *, is_first: bool) -> None:
     from rich.console import Console
     from rich.text import Text
 
     console = Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
-    heading = Text(f"{minute(found.published_at).strip()}  {printable(found.source)}", "dim")
-    lines = [heading, _text(found.title, "bold"), _text(found.snippet), Text(printable(found.url or ""), "dim")]
+    heading = Text(f"{minute(result.published_at).strip()}  {printable(result.source)}", "dim")
+    lines = [heading, _text(result.title, "bold"), _text(result.snippet), Text(printable(result.url or ""), "dim")]
     if not is_first:
         console.print()
     for number, line in enumerate(lines):

@@ -69,7 +69,7 @@ class FileTree:
                 listing.write(line)
 
     def _write(self, path: Path, version: StoredArticle) -> ExportedFile:
-        data = archive_file(version, front_matter=self._front_matter)
+        data = archive_file_bytes(version, front_matter=self._front_matter)
         if write_file(self._folder / path, data):
             self.written += 1
         else:
@@ -115,17 +115,17 @@ def _listed_before(folder: Path, names: NameSet) -> Iterator[bytes]:
             yield json_line(line.given).encode() + b"\n"
 
 
-def archive_file(article: StoredArticle, *, front_matter: bool = False) -> bytes:
+def archive_file_bytes(article: StoredArticle, *, front_matter: bool = False) -> bytes:
     """The article in the archive file format, with `front_matter` after that of its file, if there was any."""
     file = file_of_article(article)
     return render_with(article.front_matter or "", file) if front_matter else render(file)
 
 
 def _in_tree(_number: int, article: StoredArticle) -> Path:
-    return place(article.source, article.published_at, article.url_hash)
+    return tree_path(article.source, article.published_at, article.url_hash)
 
 
-def place(source: str, published_at: datetime | None, url_hash: str) -> Path:
+def tree_path(source: str, published_at: datetime | None, url_hash: str) -> Path:
     """The path of an article's file in the layout `tree`."""
     when = Path(f"{published_at.year:04}", f"{published_at.month:02}") if published_at else Path("undated")
     return Path(source, when, f"{url_hash[:16]}.txt")

@@ -15,7 +15,7 @@ from kzfeed.errors import DatabaseError, DatabaseFileReplaced
 from kzfeed.sandbox.process import end_with_parent
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index, IndexUnusable
-from kzfeed.store.search.pages import open_index
+from kzfeed.store.search.opening import open_index
 from kzfeed.store.search.upkeep import SMALL_LAG, catch_up
 
 RETRY = timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""Statements that say why the next poll of a source is when it is, and a poll as a line of text.
+"""Explanation of a source: lines that say why its next poll is when it is. Also a poll as a line of text.
 
 Nothing is decided here: `policy.next_state` has written its reason into the state of the source.
 """
@@ -67,7 +67,7 @@ TEXTS = {
     "pages_due_later": "Pages that wait are due from {at}, in {wait}.",
     "page_problem": "The page of article {id}, {title}, {outcome}: {error}.",
 }
-"""The texts of statements in English."""
+"""The lines in English, with places for values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,10 @@ class Weekdays:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """A statement about a source: the key of its text, and the values for the places of the text.
+class ExplanationLine:
+    """A sentence about a source: the key of its text, and the values for the places in the text.
 
-    A value is a number, a time, a length of time, days of the week, statements that are listed, or text in English.
+    A value is a number, a time, a length of time, days of the week, text in English, or a list of lines or texts.
     """
 
     key: str
@@ -104,12 +104,12 @@ def _in_english(value: object) -> str:
     return str(value)
 
 
-def _statement(key: str, **values: object) -> Statement:
-    return Statement(key, values)
+def _line(key: str, **values: object) -> ExplanationLine:
+    return ExplanationLine(key, values)
 
 
-def explain(source: Source, paused_until: datetime | None, now: datetime) -> list[Statement]:
-    """The statements, the most important first. `paused_until` is the end of a pause of the whole host."""
+def explain(source: Source, paused_until: datetime | None, now: datetime) -> list[ExplanationLine]:
+    """The lines, the most important first. `paused_until` is the end of a pause of the whole host."""
     return [
         _next_visit(source, paused_until, now),
         *_failures(source),
@@ -120,116 +120,118 @@ def explain(source: Source, paused_until: datetime | None, now: datetime) -> lis
     ]
 
 
-def _next_visit(source: Source, paused_until: datetime | None, now: datetime) -> Statement:
+def _next_visit(source: Source, paused_until: datetime | None, now: datetime) -> ExplanationLine:
     retired = why_not_polled(source)
     if retired == "gone":
-        return _statement("gone", at=source.gone_at) if source.gone_at else _statement("gone_long_ago")
+        return _line("gone", at=source.gone_at) if source.gone_at else _line("gone_long_ago")
     if retired:
-        return _statement(retired)
+        return _line(retired)
     when, reason = source.next_poll_at, source.next_poll_reason or "its configuration"
     if when is None:
-        return _statement("no_poll")
+        return _line("no_poll")
     if source.not_before and source.not_before > when:
         when, reason = source.not_before, "Retry-After"
     if paused_until and paused_until > max(when, now):
         when, reason = paused_until, "its whole host asked to be left alone"
     if when <= now:
-        return _statement("due", at=when, reason=reason)
-    return _statement("next", at=when, wait=when - now, reason=reason)
+        return _line("due", at=when, reason=reason)
+    return _line("next", at=when, wait=when - now, reason=reason)
 
 
-def _failures(source: Source) -> Iterator[Statement]:
+def _failures(source: Source) -> Iterator[ExplanationLine]:
     if source.failure_count and source.failing_since:
         key = "failed_once" if source.failure_count == 1 else "failed_often"
         error = _plain(source.last_error or "no reason given")
-        yield _statement(key, n=source.failure_count, since=source.failing_since, error=error)
+        yield _line(key, n=source.failure_count, since=source.failing_since, error=error)
     if source.last_success_at:
-        yield _statement("succeeded", at=source.last_success_at)
+        yield _line("succeeded", at=source.last_success_at)
     elif source.last_polled_at:
-        yield _statement("never_succeeded")
+        yield _line("never_succeeded")
     if source.flaw:
-        yield _statement("flaw", flaw=_plain(source.flaw))
+        yield _line("flaw", flaw=_plain(source.flaw))
 
 
-def _interval(source: Source) -> Iterator[Statement]:
+def _interval(source: Source) -> Iterator[ExplanationLine]:
     if source.cron:
-        yield _statement("cron", cron=source.cron, timezone=source.timezone or "UTC")
+        yield _line("cron", cron=source.cron, timezone=source.timezone or "UTC")
     elif source.auto:
-        yield _statement("auto", interval=source.auto_interval or source.every)
+        yield _line("auto", interval=source.auto_interval or source.every)
     else:
-        yield _statement("every", interval=source.every)
+        yield _line("every", interval=source.every)
     if source.hurried_interval:
-        yield _statement("hurried", interval=source.hurried_interval)
+        yield _line("hurried", interval=source.hurried_interval)
 
 
-def _requests(source: Source, paused_until: datetime | None, now: datetime) -> Iterator[Statement]:
+def _requests(source: Source, paused_until: datetime | None, now: datetime) -> Iterator[ExplanationLine]:
     if source.not_before and source.not_before > now:
-        yield _statement("left_alone", until=source.not_before)
+        yield _line("left_alone", until=source.not_before)
     if paused_until and paused_until > now:
-        yield _statement("host_left_alone", until=paused_until)
+        yield _line("host_left_alone", until=paused_until)
     if source.own_wait:
-        yield _statement("own_wait", interval=source.own_wait)
+        yield _line("own_wait", interval=source.own_wait)
     if source.skip_hours:
-        yield _statement("skip_hours", hours=tuple(sorted(source.skip_hours)))
+        yield _line("skip_hours", hours=tuple(sorted(source.skip_hours)))
     if source.skip_days:
-        yield _statement("skip_days", days=Weekdays(tuple(sorted(source.skip_days))))
+        yield _line("skip_days", days=Weekdays(tuple(sorted(source.skip_days))))
 
 
-def _validators(source: Source) -> Iterator[Statement]:
+def _validators(source: Source) -> Iterator[ExplanationLine]:
     if source.ask_in_full and not source.not_modified_since:
-        yield _statement("doubtful")
+        yield _line("doubtful")
     elif source.not_modified_since:
-        yield _statement("stuck_in_full" if source.ask_in_full else "stuck", since=source.not_modified_since)
+        yield _line("stuck_in_full" if source.ask_in_full else "stuck", since=source.not_modified_since)
     if source.refused_validators:
         key = "refused_but_others" if source.validators else "refused"
-        yield _statement(key, refused=_plain(source.refused_validators))
+        yield _line(key, refused=_plain(source.refused_validators))
     elif source.last_success_at and source.validators is None and not source.ask_in_full:
-        yield _statement("no_validators")
+        yield _line("no_validators")
 
 
-def _addresses(source: Source) -> Iterator[Statement]:
+def _addresses(source: Source) -> Iterator[ExplanationLine]:
     if source.configured_url and source.url != source.configured_url:
-        yield _statement("moved", before=_plain(source.configured_url), after=_plain(source.url))
+        yield _line("moved", before=_plain(source.configured_url), after=_plain(source.url))
     if source.moved_to and source.moved_since:
         seen = {"n": source.moved_polls, "since": source.moved_since, "polls": MOVED_POLLS, "time": MOVED_AFTER}
         key = "redirected_once" if source.moved_polls == 1 else "redirected"
-        yield _statement(key, address=_plain(source.moved_to), **seen)
+        yield _line(key, address=_plain(source.moved_to), **seen)
 
 
-def explain_outage(since: datetime) -> Statement:
-    """The statement for a time in which this machine has no connection."""
-    return _statement("outage", since=since)
+def explain_outage(since: datetime) -> ExplanationLine:
+    """The line for a time in which this machine has no connection."""
+    return _line("outage", since=since)
 
 
-def explain_pages(source: Source, pages: PageCounts, problems: Sequence[PageProblem], now: datetime) -> list[Statement]:
-    """The statements about the pages of the source's articles, which may be left from a time when it wanted them."""
+def explain_pages(
+    source: Source, pages: PageCounts, problems: Sequence[PageProblem], now: datetime
+) -> list[ExplanationLine]:
+    """The lines about the pages of the source's articles, which may be left from a time when it wanted them."""
     if source.full_text is None and pages == PageCounts():
         return []
-    counts = tuple(_page_counts(pages)) or (_statement("pages_none"),)
-    statements = [
-        _statement("pages", full_text=source.full_text, counts=counts)
+    counts = tuple(_page_counts(pages)) or (_line("pages_none"),)
+    lines = [
+        _line("pages", full_text=source.full_text, counts=counts)
         if source.full_text
-        else _statement("pages_no_more", counts=counts)
+        else _line("pages_no_more", counts=counts)
     ]
     if pages.next_try_at and source.full_text:
         due = pages.next_try_at
-        later = _statement("pages_due_later", at=due, wait=due - now)
-        statements.append(_statement("pages_due") if due <= now else later)
+        later = _line("pages_due_later", at=due, wait=due - now)
+        lines.append(_line("pages_due") if due <= now else later)
     problem_texts = ((each, _plain(each.title), _plain(each.error)) for each in problems)
     return [
-        *statements,
+        *lines,
         *(
-            _statement("page_problem", id=f"{each.article_id}", title=title, outcome=each.outcome, error=error)
+            _line("page_problem", id=f"{each.article_id}", title=title, outcome=each.outcome, error=error)
             for each, title, error in problem_texts
         ),
     ]
 
 
-def _page_counts(pages: PageCounts) -> Iterator[Statement]:
+def _page_counts(pages: PageCounts) -> Iterator[ExplanationLine]:
     numbers = {name: getattr(pages, name) for name in ("stored", "same", "refused", "failed", "waiting")}
     for name, number in numbers.items():
         if number:
-            yield _statement(f"pages_{name}", n=number, tries=MOST_TRIES)
+            yield _line(f"pages_{name}", n=number, tries=MOST_TRIES)
 
 
 def poll_line(poll: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Hits: the articles that a search found, in their order: the newest first, the undated last."""
+"""Positions of articles in lists and searches, the newest first, the undated last; and what a search gives."""
 
 import re
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from kzfeed.search.snippet import Snippet
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
-    """An article that matches. Its time and id give its place among all hits."""
+class ArticlePosition:
+    """The position of an article in a list or among the hits of a search, by its time and its id."""
 
     published_ms: int | None
     """Milliseconds since 1970 (UTC); None if the time of publication is unknown."""
@@ -19,35 +19,35 @@ class Hit:
 
     @property
     def key(self) -> str:
-        """The text that `--after` takes to go on after this hit."""
+        """The text that `--after` takes to go on after this article."""
         return f"{'undated' if self.published_ms is None else self.published_ms}:{self.article_id}"
 
-    def is_after(self, other: "Hit") -> bool:
-        """Whether this hit comes later in the list than the other one."""
+    def is_after(self, other: "ArticlePosition") -> bool:
+        """Whether this position is later in the list than the other one."""
         return rank(self) < rank(other)
 
 
-def rank(hit: Hit) -> tuple[bool, int, int]:
-    """The place of a hit among others: the greatest comes first."""
-    return hit.published_ms is not None, hit.published_ms or 0, hit.article_id
+def rank(position: ArticlePosition) -> tuple[bool, int, int]:
+    """A sort key for positions: the greatest comes first."""
+    return position.published_ms is not None, position.published_ms or 0, position.article_id
 
 
-def parse_key(key: str) -> Hit:
-    """The hit with this key. Raises UsageError if it is no key."""
+def parse_key(key: str) -> ArticlePosition:
+    """The position with this key. Raises UsageError if it is no key."""
     match = re.fullmatch(r"(undated|-?\d{1,15}):(\d{1,18})", key.strip(), re.ASCII)
     if not match:
         raise UsageError(f"{key!r} is not the key of an article: give one that `list` or `search` has printed")
-    hit = Hit(None if match[1] == "undated" else int(match[1]), int(match[2]))
+    position = ArticlePosition(None if match[1] == "undated" else int(match[1]), int(match[2]))
     try:
-        instant_of(hit.published_ms or 0)
+        instant_of(position.published_ms or 0)
     except OverflowError:
         raise UsageError(f"{key!r} is not the key of an article: no calendar has its date") from None
-    return hit
+    return position
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An article that was found, with the parts of it that are printed."""
+class SearchResult:
+    """An article that a search found, with the parts of it that are shown."""
 
     url: str | None
     title: Snippet

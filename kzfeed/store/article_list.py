@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from kzfeed.article import url
 from kzfeed.errors import StatementTimeout
 from kzfeed.instants import instant_of, milliseconds
-from kzfeed.search.hits import Hit
+from kzfeed.search.hits import ArticlePosition
 from kzfeed.search.match import matches
 from kzfeed.search.query import Query, narrowed
 from kzfeed.store import tables
@@ -23,7 +23,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.only_reading import TOO_LONG
 from kzfeed.store.queries import Selection
 from kzfeed.store.search.index import Index
-from kzfeed.store.search.pages import index_query
+from kzfeed.store.search.results import index_query
 from kzfeed.store.value_batches import BODY_BATCH
 
 _FEW = 10_000
@@ -34,8 +34,8 @@ _FIRST_HITS = 100
 _MOST_HITS = 2_000
 """How many hits of a search are filtered together, at first and at most."""
 
-_BEFORE_THE_UNDATED = Hit(None, 2**45 - 1)
-"""The place before the first undated article."""
+_BEFORE_THE_UNDATED = ArticlePosition(None, 2**45 - 1)
+"""The position before the first undated article."""
 
 _article, _source, _tag, _sighting = tables.articles.c, tables.sources.c, tables.tags.c, tables.sightings.c
 _LISTED = sa.select(
@@ -118,10 +118,10 @@ def languages(database: Database, most: int) -> list[str]:
         return list(connection.execute(sa.text(_LANGUAGES), {"most": most}).scalars())
 
 
-def place(article: dict[str, Any]) -> Hit:
-    """The place of an article in the list; its `key` is what a person gives to go on after it."""
+def position_of(article: dict[str, Any]) -> ArticlePosition:
+    """The position of an article in the list; its `key` is what a person gives to go on after it."""
     published_at = article["published_at"]
-    return Hit(None if published_at is None else milliseconds(published_at), article["id"])
+    return ArticlePosition(None if published_at is None else milliseconds(published_at), article["id"])
 
 
 def sharing_address(database: Database, reference: str) -> list[dict[str, Any]]:
@@ -134,7 +134,7 @@ def sharing_address(database: Database, reference: str) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in rows]
 
 
-def listed(database: Database, chosen: Filter, after: Hit | None, limit: int) -> list[dict[str, Any]]:
+def listed(database: Database, chosen: Filter, after: ArticlePosition | None, limit: int) -> list[dict[str, Any]]:
     """The first articles after a place that the filter selects, with the columns of `article_list`."""
     newest = _article.published_at.desc(), _article.id.desc()
     articles: list[dict[str, Any]] = []
@@ -166,7 +166,7 @@ def newest_dates(database: Database, chosen: Filter, limit: int) -> list[datetim
 
 
 def listed_hits(
-    database: Database, index: Index, query: Query, chosen: Filter, after: Hit | None, limit: int
+    database: Database, index: Index, query: Query, chosen: Filter, after: ArticlePosition | None, limit: int
 ) -> list[dict[str, Any]]:
     """What `listed` gives, but of the articles that a search finds.
 
@@ -198,7 +198,7 @@ def _has_properties(chosen: Filter) -> bool:
 
 
 def _hits(
-    database: Database, index: Index, query: Query, chosen: Filter, after: Hit | None, most: int
+    database: Database, index: Index, query: Query, chosen: Filter, after: ArticlePosition | None, most: int
 ) -> Iterator[dict[str, Any]]:
     sought = index_query(database, query)
     if _selects_few(database, chosen):
@@ -231,7 +231,9 @@ def _selects_few(database: Database, chosen: Filter) -> bool:
         return connection.execute(sa.select(sa.func.count()).select_from(ids)).scalar_one() <= _FEW_TEXTS
 
 
-def _hits_among_few(database: Database, query: Query, chosen: Filter, after: Hit | None) -> Iterator[dict[str, Any]]:
+def _hits_among_few(
+    database: Database, query: Query, chosen: Filter, after: ArticlePosition | None
+) -> Iterator[dict[str, Any]]:
     chosen = replace(chosen, selection=Selection(since=query.since, until=query.until))
     while rows := listed(database, chosen, after, BODY_BATCH):
         with database.read() as connection:
@@ -244,4 +246,4 @@ def _hits_among_few(database: Database, query: Query, chosen: Filter, after: Hit
                 yield row
         if len(rows) < BODY_BATCH:
             return
-        after = place(rows[-1])
+        after = position_of(rows[-1])

@@ -11,7 +11,7 @@ from kzfeed.store import tables
 from kzfeed.store.claims import is_not_paused, is_polled
 from kzfeed.store.engine import Database
 from kzfeed.store.heartbeats import heartbeats, offline_since
-from kzfeed.store.search.pages import open_index
+from kzfeed.store.search.opening import open_index
 
 LATE_AFTER = timedelta(minutes=15)
 """A source that has been due for longer is late."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from kzfeed.errors import UsageError
-from kzfeed.export.files import archive_file, place
+from kzfeed.export.files import archive_file_bytes, tree_path
 from kzfeed.export_list import NameSet, exported_file, read_lines
 from kzfeed.file_reader import EXPORT_LIST
 from kzfeed.model.articles import StoredArticle
@@ -78,9 +78,9 @@ def _archive_folder(database: Database, folder: Folder, on_file: Callable[[], No
     expected, made = NameSet(), NameSet()
     blocking: set[str] = set()
     for article in queries.stream(database):
-        path = place(article.source, article.published_at, article.url_hash).as_posix()
+        path = tree_path(article.source, article.published_at, article.url_hash).as_posix()
         expected.add(path)
-        yield from _file(folder, path, archive_file(article), f"article {article.id}", blocking)
+        yield from _file(folder, path, archive_file_bytes(article), f"article {article.id}", blocking)
         on_file()
     for path, data in _lists(database):
         expected.add(path)
@@ -153,7 +153,7 @@ def _fault(database: Database, file: Path, sha256: str, url_hash: str) -> str | 
     versions = _versions(database, url_hash)
     if not versions:
         return f"the database has no article with the url_hash {url_hash}"
-    written = (archive_file(each, front_matter=wanted) for each in versions for wanted in (False, True))
+    written = (archive_file_bytes(each, front_matter=wanted) for each in versions for wanted in (False, True))
     return None if data in written else f"no version of article {versions[0].id} in the database has these bytes"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from kzfeed.article.strings import one_line
-from kzfeed.export.files import place
+from kzfeed.export.files import tree_path
 from kzfeed.file_reader import LISTS
 from kzfeed.store.article_places import ArticleOfSource
 
@@ -26,7 +26,7 @@ def render(source: str, timezone: str | None, articles: Iterable[ArticleOfSource
 
 
 def _line(source: str, zone: tzinfo, article: ArticleOfSource) -> str:
-    path = Path("..", place(source, article.published_at, article.url_hash))
+    path = Path("..", tree_path(source, article.published_at, article.url_hash))
     return f"{_day(article.published_at, zone)}[{one_line(article.title)}]({path})"
 
 

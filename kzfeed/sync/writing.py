@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from kzfeed.export.files import archive_file, place, write_file
+from kzfeed.export.files import archive_file_bytes, tree_path, write_file
 from kzfeed.export_list import NameSet
 from kzfeed.file_reader import LISTS
 from kzfeed.model.articles import StoredArticle
@@ -160,10 +160,10 @@ def _write(folder: Folder, files: Sequence[_FolderFile], on_path: Callable[[str]
 
 
 def _file_of_article(folder: Folder, article: StoredArticle, former: FormerPlaces) -> _FolderFile:
-    path = place(article.source, article.published_at, article.url_hash)
-    data = archive_file(article)
+    path = tree_path(article.source, article.published_at, article.url_hash)
+    data = archive_file_bytes(article)
     places = {
-        place(source, published_at, article.url_hash)
+        tree_path(source, published_at, article.url_hash)
         for source in former.sources | {article.source}
         for published_at in former.dates | {article.published_at}
     }

@@ -12,7 +12,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
 from kzfeed.store.records import ArticleRecord, stream_records
 from kzfeed.store.search.index import Index
-from kzfeed.store.search.pages import open_index
+from kzfeed.store.search.opening import open_index
 
 STATEMENT_LIMIT = timedelta(seconds=2)
 """The longest time for one statement; a page that needs longer says so."""

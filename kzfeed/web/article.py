@@ -8,7 +8,7 @@ from markupsafe import Markup
 from starlette.responses import PlainTextResponse, Response
 
 from kzfeed.errors import UsageError
-from kzfeed.export.files import archive_file
+from kzfeed.export.files import archive_file_bytes
 from kzfeed.model.articles import StoredArticle, StoredVersion, VersionHead
 from kzfeed.store.queries import article_rows, find, version_heads, versions
 from kzfeed.web.body import clean_body
@@ -90,7 +90,7 @@ def file(request: PageRequest) -> Response:
     found = article_of(request)
     if "number" in request.path:
         found = version_of(request, found, request.path["number"]).of(found)
-    return PlainTextResponse(archive_file(found))
+    return PlainTextResponse(archive_file_bytes(found))
 
 
 def _title(article: StoredArticle) -> str:

@@ -5,11 +5,11 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from kzfeed.search.hits import Found
+from kzfeed.search.hits import SearchResult
 from kzfeed.search.query import Query
-from kzfeed.store.article_list import languages, place
+from kzfeed.store.article_list import languages, position_of
 from kzfeed.store.queries import source_names
-from kzfeed.store.search.pages import found
+from kzfeed.store.search.results import load_results
 from kzfeed.web.choice import CHOICES, FLAGS, choice
 from kzfeed.web.downloads import as_csv, as_json_lines
 from kzfeed.web.list_chart import list_chart
@@ -28,7 +28,7 @@ def articles(request: PageRequest) -> Page:
     rows = chosen.page(request, request.argument("after"), most + 1)
     shown, there_are_more = rows[:most], len(rows) > most
     hits = _hits(request, chosen.query, shown)
-    next_query = request.query(after=place(shown[-1]).key) if there_are_more else None
+    next_query = request.query(after=position_of(shown[-1]).key) if there_are_more else None
     return Page(
         title=_title(request),
         values={
@@ -47,22 +47,23 @@ def articles(request: PageRequest) -> Page:
     )
 
 
-def _hits(request: PageRequest, query: Query | None, rows: Sequence[Mapping[str, Any]]) -> dict[str, Found]:
+def _hits(request: PageRequest, query: Query | None, rows: Sequence[Mapping[str, Any]]) -> dict[str, SearchResult]:
     """The titles and snippets of the articles that a search found, with their hits, by key."""
     if query is None:
         return {}
-    return {each.key: each for each in found(request.archive.database, query, [place(dict(row)) for row in rows])}
+    results = load_results(request.archive.database, query, [position_of(dict(row)) for row in rows])
+    return {result.key: result for result in results}
 
 
 def _days(rows: Sequence[Mapping[str, Any]]) -> list[tuple[datetime | None, list[dict[str, Any]]]]:
     """The articles by the day of their publication (UTC); None for the undated."""
-    with_keys = [{**row, "key": place(dict(row)).key} for row in rows]
+    with_keys = [{**row, "key": position_of(dict(row)).key} for row in rows]
     days = groupby(with_keys, lambda row: row["published_at"] and row["published_at"].date())
     return [(day, list(of_day)) for day, of_day in days]
 
 
-def _as_json(row: Mapping[str, Any], hits: Mapping[str, Found]) -> dict[str, Any]:
-    key = place(dict(row)).key
+def _as_json(row: Mapping[str, Any], hits: Mapping[str, SearchResult]) -> dict[str, Any]:
+    key = position_of(dict(row)).key
     snippet = {"snippet": hits[key].snippet.text} if key in hits else {}
     return {**row, "key": key, **snippet}
 

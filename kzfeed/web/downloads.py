@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from kzfeed.export import csv_table, json_lines
 from kzfeed.export.run import Writer
-from kzfeed.store.article_list import place
+from kzfeed.store.article_list import position_of
 from kzfeed.web.choice import Choice, choice
 from kzfeed.web.page import PageRequest
 
@@ -33,7 +33,9 @@ def _stream(request: PageRequest, make_writer: MakeWriter, media_type: str, name
     chosen = choice(request)
     # The first page is read before the answer begins, so that an error still has a status of its own.
     first = chosen.page(request, None, BATCH)
-    parts = _parts(request, chosen, [row["id"] for row in first], place(first[-1]).key if first else "", make_writer)
+    parts = _parts(
+        request, chosen, [row["id"] for row in first], position_of(first[-1]).key if first else "", make_writer
+    )
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return StreamingResponse(parts, media_type=media_type, headers=headers)
 
@@ -54,5 +56,5 @@ def _parts(request: PageRequest, chosen: Choice, ids: list[int], last: str, make
                 write(article, record, [])
             yield written()
             rows = chosen.page(request, last, BATCH)
-            ids, last = [row["id"] for row in rows], place(rows[-1]).key if rows else ""
+            ids, last = [row["id"] for row in rows], position_of(rows[-1]).key if rows else ""
     yield written()

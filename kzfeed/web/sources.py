@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from kzfeed.errors import UsageError
-from kzfeed.explanation import reasons
+from kzfeed.explanation import explanation_lines
 from kzfeed.instants import RESOLUTION
 from kzfeed.model.polls import PollOutcome
 from kzfeed.store.day_figures import OUTCOMES, articles_by_day, last_day, polls_by_day
@@ -21,8 +21,8 @@ from kzfeed.web.article_chart import article_chart, day_after, days_to
 from kzfeed.web.atom import Notice
 from kzfeed.web.catalogue import Catalogue
 from kzfeed.web.charts import BandRow, Chart, Series, band_chart, heat_map, stacked_chart
+from kzfeed.web.explanations import reason, sentence
 from kzfeed.web.page import NotFound, Page, PageRequest, PageRoute
-from kzfeed.web.statements import reason, sentence
 from kzfeed.web.templates import source_address
 from kzfeed.web.withdrawals_and_gaps import gap_bands, gap_headings
 
@@ -126,7 +126,7 @@ def source_page(request: PageRequest) -> Page:
         month,
         polls_by_day(database, name, month),
     )
-    why = reasons(database, source, now) if line.host else []
+    why = explanation_lines(database, source, now) if line.host else []
     former = addresses(database, line.id)
     facts: dict[str, Any] = {
         "articles": article_count(database, line.id),

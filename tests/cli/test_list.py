@@ -9,13 +9,13 @@ import pytest
 import sqlalchemy as sa
 from rich.cells import cell_len
 
-from kzfeed.search.hits import Hit, parse_key
+from kzfeed.search.hits import ArticlePosition, parse_key
 from kzfeed.search.query import parse
 from kzfeed.store import tables
-from kzfeed.store.article_list import Filter, languages, listed, listed_hits, newest_dates, place
+from kzfeed.store.article_list import Filter, languages, listed, listed_hits, newest_dates, position_of
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
-from kzfeed.store.search.pages import open_index
+from kzfeed.store.search.opening import open_index
 from kzfeed.store.search.upkeep import catch_up
 from tests.cli.test_terminal import shown
 from tests.fork_server import clean_environment, fork_server
@@ -214,7 +214,7 @@ def test_what_cannot_be_listed_is_refused_in_a_sentence(listing: List, options: 
     ),
 )
 def test_no_page_reads_all_articles(archive: Database, chosen: Filter) -> None:
-    pages = (None, Hit(1714567200000, 5), parse_key("undated:21"))
+    pages = (None, ArticlePosition(1714567200000, 5), parse_key("undated:21"))
     plans = plans_of(archive, lambda: [listed(archive, chosen, after, 5) for after in pages])
     plans += plans_of(archive, lambda: newest_dates(archive, chosen, 5))
 
@@ -253,7 +253,7 @@ def test_a_search_among_few_and_among_many_articles_finds_the_same(database: Dat
     until = FIRST + timedelta(minutes=20)
     early = [each for each in expected if (date := dates[each - 1]) and date < until]
 
-    def found(typed: str, after: Hit | None = None, limit: int = 2_000, undated: bool = False) -> list[int]:
+    def found(typed: str, after: ArticlePosition | None = None, limit: int = 2_000, undated: bool = False) -> list[int]:
         chosen = Filter(Selection(), revised=True, undated=undated)
         return [row["id"] for row in listed_hits(database, index, parse(typed), chosen, after, limit)]
 
@@ -263,7 +263,7 @@ def test_a_search_among_few_and_among_many_articles_finds_the_same(database: Dat
         assert found("中亚 -source:b until:2024-05-01T12:20") == early
         assert found("中亚 -source:b", undated=True) == [each for each in expected if dates[each - 1] is None]
         half = listed_hits(database, index, parse("中亚 -source:b"), Filter(Selection(), revised=True), None, 10)
-        assert found("中亚 -source:b", place(half[-1]), 7) == expected[10:17]
+        assert found("中亚 -source:b", position_of(half[-1]), 7) == expected[10:17]
         assert found("nowhere") == []
 
 
@@ -277,7 +277,7 @@ def test_pages_of_a_tag_that_very_many_articles_have_follow_one_another(database
     chosen = Filter(Selection("b"), tag="中亚")
 
     first = listed(database, chosen, None, 110)
-    second = listed(database, chosen, place(first[-1]), 2)
+    second = listed(database, chosen, position_of(first[-1]), 2)
 
     assert [row["id"] for row in first + second] == [number for number in range(10_100, 9_900, -1) if number % 200][
         :112

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from kzfeed.store import schema, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index
-from kzfeed.store.search.pages import open_index
+from kzfeed.store.search.opening import open_index
 from tests.databases import Databases
 from tests.faults.kill_loops import KILLS_A_ROUND, Figures
 from tests.faults.processes import Launcher

@@ -9,7 +9,7 @@ import pytest
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import IndexUnusable
-from kzfeed.store.search.pages import open_index
+from kzfeed.store.search.opening import open_index
 from kzfeed.store.search.upkeep import SMALL_LAG
 from tests.conftest import ENGINES
 from tests.databases import Databases

@@ -34,7 +34,7 @@ Described = dict[str, tuple[str, set[str]]]
 @pytest.fixture(scope="module")
 def told(empty_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
     """All metrics of a daemon with an SQLite archive that has a search index."""
-    from kzfeed.store.search.pages import open_index
+    from kzfeed.store.search.opening import open_index
     from kzfeed.store.search.upkeep import catch_up
 
     database = Database(f"sqlite:///{shutil.copy(empty_archive, tmp_path_factory.mktemp('monitored'))}")

@@ -11,7 +11,7 @@ from kzfeed.search.query import parse
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index
-from kzfeed.store.search.pages import page
+from kzfeed.store.search.results import newest_results
 from tests.search.reference import Text, found
 
 SOURCES = ("a", "b", "c")
@@ -55,7 +55,7 @@ def search(database: Database, index: Index, typed: str, *, page_size: int = 100
     ids: list[int] = []
     after = None
     while True:
-        keys = [parse_key(each.key) for each in page(database, index, parse(typed), after, limit=page_size)]
+        keys = [parse_key(each.key) for each in newest_results(database, index, parse(typed), after, limit=page_size)]
         ids += [key.article_id for key in keys]
         if len(keys) < page_size:
             return ids

@@ -21,7 +21,8 @@ from kzfeed.search.query import parse
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index, IndexUnusable
-from kzfeed.store.search.pages import open_index, page
+from kzfeed.store.search.opening import open_index
+from kzfeed.store.search.results import newest_results
 from kzfeed.store.search.sqlite_index import SqliteIndex
 from kzfeed.store.search.upkeep import catch_up
 from tests.conftest import NewDatabase
@@ -201,11 +202,11 @@ def test_pages_go_on_where_the_last_one_ended_though_articles_came_meanwhile(arc
     texts = [Text(number, "中亚", "", published_at=DAY - timedelta(hours=5 * number)) for number in range(1, 41)]
     add_articles(archive, texts)
     catch_up(index)
-    first = page(archive, index, parse("中亚"), limit=20)
+    first = newest_results(archive, index, parse("中亚"), limit=20)
     add_articles(archive, [Text(100, "中亚", "", published_at=DAY + timedelta(days=1))])
     catch_up(index)
 
-    second = page(archive, index, parse("中亚"), parse_key(first[-1].key), limit=50)
+    second = newest_results(archive, index, parse("中亚"), parse_key(first[-1].key), limit=50)
 
     assert [parse_key(each.key).article_id for each in (*first, *second)] == list(range(1, 41))
 
@@ -214,7 +215,7 @@ def test_a_hit_has_title_source_date_and_snippet(archive: Database, index: Index
     add_articles(archive, [Text(1, "哈薩克斯坦", "他去了。哈萨克斯坦很大。", "b", DAY)])
     catch_up(index)
 
-    (hit,) = page(archive, index, parse("哈萨克"), limit=20)
+    (hit,) = newest_results(archive, index, parse("哈萨克"), limit=20)
 
     assert (hit.url, hit.source, hit.published_at) == ("https://e.example/1", "b", DAY)
     assert (hit.title.text, hit.title.hits) == ("哈薩克斯坦", ((0, 3),))

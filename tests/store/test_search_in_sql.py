@@ -18,10 +18,11 @@ from kzfeed.instants import milliseconds
 from kzfeed.search.folding import fold
 from kzfeed.search.query import parse
 from kzfeed.search.terms import terms
-from kzfeed.store import grants, tables
+from kzfeed.store import database_roles, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index
-from kzfeed.store.search.pages import open_index, page
+from kzfeed.store.search.opening import open_index
+from kzfeed.store.search.results import newest_results
 from kzfeed.store.search.upkeep import catch_up
 from tests.search.reference import Text
 from tests.store.search_archive import SOURCES, add_articles, add_sources, expected, search
@@ -261,7 +262,7 @@ def test_a_role_that_may_only_read_searches_also_after_a_rebuild(archive: Databa
     role = f"reader_{random.randrange(10**9)}"
     with archive.write() as connection:
         connection.exec_driver_sql(f"CREATE ROLE {role}")
-    grants.grant(archive, role)
+    database_roles.grant(archive, role)
 
     for _ in range(2):
         as_role = archive.engine.url.update_query_dict({"options": f"-crole={role}"})
@@ -273,7 +274,7 @@ def test_a_role_that_may_only_read_searches_also_after_a_rebuild(archive: Databa
         reader.close()
         index.rebuild(lambda done, total: None)
 
-    grants.revoke(archive, role)
+    database_roles.revoke(archive, role)
     with archive.write() as connection:
         connection.exec_driver_sql(f"DROP ROLE {role}")
 
@@ -309,7 +310,7 @@ def test_searches_go_on_while_the_index_is_built_again(archive: Database, index:
     with ThreadPoolExecutor(1) as pool:
         rebuilding = pool.submit(rebuild_three_times, index)
         while not rebuilding.done():
-            hits = len(page(archive, index, parse("五国"), limit=500))
+            hits = len(newest_results(archive, index, parse("五国"), limit=500))
             hits_in_sql = len(found_in_sql(archive, "五国"))
             wrong += [hits, hits_in_sql] if (hits, hits_in_sql) != (300, 300) else []
         rebuilding.result()

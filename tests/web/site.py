@@ -16,7 +16,7 @@ import uvicorn
 from selectolax.lexbor import LexborHTMLParser
 
 from kzfeed.store.engine import Database
-from kzfeed.store.search.pages import open_index
+from kzfeed.store.search.opening import open_index
 from kzfeed.store.search.upkeep import catch_up
 from kzfeed.web.app import ANYBODY, ReaderAccess, make_app
 from kzfeed.web.archive import open_archive

@@ -17,8 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.errors import UsageError
+from kzfeed.store.database_roles import grant, revoke
 from kzfeed.store.engine import Database
-from kzfeed.store.grants import grant, revoke
 from kzfeed.web.app import ReaderAccess
 from kzfeed.web.passwords import parse_passwords, password_line
 from tests.conftest import NewDatabase

@@ -1,4 +1,4 @@
-"""The interface of a search index, which SQLite and PostgreSQL implement. `pages.open_index` opens one."""
+"""The interface of a search index, which SQLite and PostgreSQL implement. `opening.open_index` opens one."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from kzfeed.errors import DatabaseError
-from kzfeed.search.hits import Hit, Lag
+from kzfeed.search.hits import ArticlePosition, Lag
 from kzfeed.search.query import Term
 
 BUILD_BATCH = 2_000
@@ -61,8 +61,8 @@ class Index(Protocol):
         Several processes may call it at the same time. An archive without an index gets one.
         """
 
-    def newest(self, wanted: IndexQuery, after: Hit | None, limit: int) -> Sequence[Hit]:
-        """The first matching articles after a hit, the newest first, the undated last."""
+    def newest(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> Sequence[ArticlePosition]:
+        """The positions of the first matching articles after one, the newest first, the undated last."""
 
     def rebuild(self, on_progress: OnProgress) -> None:
         """Build a new index while searches use the present one, and replace that in one transaction."""

@@ -15,8 +15,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from kzfeed.errors import DatabaseError
 from kzfeed.instants import DAY_MS, milliseconds
-from kzfeed.search.document import index_document
-from kzfeed.search.hits import Hit, Lag
+from kzfeed.search.hits import ArticlePosition, Lag
+from kzfeed.search.postgresql_text import postgresql_text
 from kzfeed.store.article_log import changes_after, has_mark, mark_at
 from kzfeed.store.engine import Database, driver_errors
 from kzfeed.store.log_end import log_end
@@ -169,13 +169,13 @@ class PostgresqlIndex:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def newest(self, wanted: IndexQuery, after: Hit | None, limit: int) -> Sequence[Hit]:
+    def newest(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> Sequence[ArticlePosition]:
         with self._read() as connection:
             _usable_state(connection, "search")
             place = (after.published_ms, after.article_id) if after else (None, None)
             rows = connection.exec_driver_sql(_HITS, (_as_json(wanted), *place, limit))
             return [
-                Hit(None if row.published_at is None else milliseconds(row.published_at), row.article_id)
+                ArticlePosition(None if row.published_at is None else milliseconds(row.published_at), row.article_id)
                 for row in rows
             ]
 
@@ -243,7 +243,7 @@ def _put(connection: sa.Connection, prefix: str, rows: Sequence[Any]) -> None:
 def _docs(rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:
     for row in rows:
         day = None if row.published_at is None else milliseconds(row.published_at) // DAY_MS
-        made = index_document(row.title, row.text)
+        made = postgresql_text(row.title, row.text)
         yield (
             *(row.id, row.published_at, row.source_id, day),
             *(made.is_large, made.title, made.body, made.mixed_pairs),

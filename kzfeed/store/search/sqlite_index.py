@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
 from kzfeed.instants import DAY_MS, milliseconds
-from kzfeed.search.hits import Hit, Lag, rank
+from kzfeed.search.hits import ArticlePosition, Lag, rank
 from kzfeed.search.match import matches
 from kzfeed.search.query import Query, Term
 from kzfeed.search.terms import VERSION, source_term, terms
@@ -141,7 +141,7 @@ class SqliteIndex:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def newest(self, wanted: IndexQuery, after: Hit | None, limit: int) -> Sequence[Hit]:
+    def newest(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> Sequence[ArticlePosition]:
         with self._read() as (index, archive):
             state = _usable_state(index, archive, "search")
             candidates = _candidates(index, wanted, after, state.day_bits)
@@ -281,7 +281,9 @@ ORDER BY search_index.rowid DESC
 """
 
 
-def _candidates(index: sa.Connection, wanted: IndexQuery, after: Hit | None, day_bits: int) -> Iterator[Hit]:
+def _candidates(
+    index: sa.Connection, wanted: IndexQuery, after: ArticlePosition | None, day_bits: int
+) -> Iterator[ArticlePosition]:
     """The articles that have the keys of the query, in the order of hits."""
     since, until = (None if each is None else milliseconds(each) for each in (wanted.since, wanted.until))
     lowest, highest = -(1 << 63), (1 << 63) - 1
@@ -302,7 +304,9 @@ def _candidates(index: sa.Connection, wanted: IndexQuery, after: Hit | None, day
 
     for _, of_day in groupby(rows, place):
         # The documents of a day are numbered in the order in which they were indexed.
-        for hit in sorted((Hit(row.published_ms, row.article_id) for row in of_day), key=rank, reverse=True):
+        for hit in sorted(
+            (ArticlePosition(row.published_ms, row.article_id) for row in of_day), key=rank, reverse=True
+        ):
             is_in_time = hit.published_ms is None or (
                 (since is None or hit.published_ms >= since) and (until is None or hit.published_ms < until)
             )
@@ -332,7 +336,9 @@ def _quoted_source(source_id: int) -> str:
     return f'"{source_term(source_id)}"'
 
 
-def _checked(archive: sa.Connection, candidates: Iterator[Hit], wanted: IndexQuery) -> Iterator[Hit]:
+def _checked(
+    archive: sa.Connection, candidates: Iterator[ArticlePosition], wanted: IndexQuery
+) -> Iterator[ArticlePosition]:
     """The candidates that match. Their texts are read from the archive, in growing parts."""
     query = Query(
         tuple(term for term in wanted.terms if not term.keys.suffice),

@@ -1,9 +1,9 @@
-"""Statements on when a source is polled and why, in the language of a page."""
+"""Explanations of when a source is polled and why, in the language of a page."""
 
 import re
 from datetime import datetime, timedelta
 
-from kzfeed.schedule.explain import Statement, Weekdays, length, moment
+from kzfeed.schedule.explain import ExplanationLine, Weekdays, length, moment
 from kzfeed.web.catalogue import Catalogue, load_catalogues
 
 _NAMES = {
@@ -16,13 +16,12 @@ _FAILURES = re.compile(r"back-off after (\d{1,9}) failures")
 _PUT_OFF = ", put off by the feed's skipHours or skipDays"
 
 
-def sentence(t: Catalogue, statement: Statement) -> str:
-    """The statement as a sentence. What servers said stays as they said it."""
+def sentence(t: Catalogue, line: ExplanationLine) -> str:
+    """The line as a sentence. What servers said is not translated."""
     values = {
-        name: reason(t, str(value)) if name == "reason" else _written(t, value)
-        for name, value in statement.values.items()
+        name: reason(t, str(value)) if name == "reason" else _written(t, value) for name, value in line.values.items()
     }
-    return t(f"why.{statement.key}", **values)
+    return t(f"why.{line.key}", **values)
 
 
 def reason(t: Catalogue, stored: str) -> str:
@@ -40,7 +39,7 @@ def _written(t: Catalogue, value: object) -> object:
             names = t("chart.weekdays").split()
             return ", ".join(names[day] for day in days)
         case tuple():
-            return ", ".join(sentence(t, each) if isinstance(each, Statement) else str(each) for each in value)
+            return ", ".join(sentence(t, each) if isinstance(each, ExplanationLine) else str(each) for each in value)
         case datetime():
             return moment(value)
         case timedelta():

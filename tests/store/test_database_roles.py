@@ -9,11 +9,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
-from kzfeed.explanation import reasons
+from kzfeed.explanation import explanation_lines
 from kzfeed.model.polls import SourceConfig
 from kzfeed.store import sources
+from kzfeed.store.database_roles import WITHHELD
 from kzfeed.store.engine import Database
-from kzfeed.store.grants import WITHHELD
 from kzfeed.store.source_list import addresses, source_list
 from kzfeed.store.statistics import Period
 from tests.databases import Databases, execute
@@ -98,7 +98,7 @@ def test_the_role_sees_sources_and_why_they_are_polled_when_they_are(url: str, t
         (line,) = source_list(read, Period(NOW.date(), NOW.date()), limit=5)
         source = sources.load_without_addresses(read, "voa")
         assert source
-        told = list(map(str, reasons(read, source, NOW)))
+        told = list(map(str, explanation_lines(read, source, NOW)))
         (address,) = addresses(read, source.id)
 
     assert (line.host, line.next_poll_at) == ("voa.example", NOW)

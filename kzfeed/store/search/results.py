@@ -1,39 +1,31 @@
-"""Pages of hits, the same on both engines: articles as people see them, with their snippets."""
+"""Results of searches, the same on both engines: the articles of the hits, with the snippets that people see."""
 
 from array import array
 from collections.abc import Sequence
-from contextlib import closing
 
 import sqlalchemy as sa
 
-from kzfeed.search.hits import Found, Hit
+from kzfeed.search.hits import ArticlePosition, SearchResult
 from kzfeed.search.query import Query, check_sources
 from kzfeed.search.relevance import relevance
 from kzfeed.search.snippet import marked, snippet
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index, IndexQuery
-from kzfeed.store.search.postgresql_index import PostgresqlIndex
-from kzfeed.store.search.sqlite_index import SqliteIndex
 from kzfeed.store.value_batches import BODY_BATCH, in_batches
 
 RANKED = 500
 """How many of the newest articles that match are ranked by relevance."""
-EVERY_HIT_PAGE = 1_000
-"""How many hits `every_hit` asks for at a time."""
+HITS_BATCH = 1_000
+"""How many hits `every_hit_id` asks for at a time."""
 
 _article, _source = tables.articles.c, tables.sources.c
-_PAGE = sa.select(
+_SHOWN = sa.select(
     *(_article.id, _article.url, _article.title, _article.text, _article.published_at),
     _source.name.label("source"),
 ).join_from(tables.articles, tables.sources, _article.source_id == _source.id)
 
 _TEXTS = sa.select(_article.id, _article.title, _article.text)
-
-
-def open_index(database: Database) -> closing[Index]:
-    """The search index of an archive, closed at the end of the block. Raises DatabaseError if it can have none."""
-    return closing(PostgresqlIndex(database) if database.dialect == "postgresql" else SqliteIndex(database))
 
 
 def index_query(database: Database, query: Query) -> IndexQuery:
@@ -53,29 +45,31 @@ def index_query(database: Database, query: Query) -> IndexQuery:
     )
 
 
-def page(database: Database, index: Index, query: Query, after: Hit | None = None, *, limit: int) -> list[Found]:
-    """The first articles after a hit that match the query, the newest first, the undated last."""
-    return found(database, query, index.newest(index_query(database, query), after, limit))
+def newest_results(
+    database: Database, index: Index, query: Query, after: ArticlePosition | None = None, *, limit: int
+) -> list[SearchResult]:
+    """The first articles after a position that match the query, the newest first, the undated last."""
+    return load_results(database, query, index.newest(index_query(database, query), after, limit))
 
 
-def best(database: Database, index: Index, query: Query, *, limit: int) -> list[Found]:
+def best_results(database: Database, index: Index, query: Query, *, limit: int) -> list[SearchResult]:
     """The articles that match best among the newest `RANKED` that match, the best first."""
     hits = index.newest(index_query(database, query), None, RANKED)
     with database.read() as connection:
         rows = connection.execute(_TEXTS.where(_article.id.in_([hit.article_id for hit in hits])))
         scores = {row.id: relevance(query, row.title, row.text) for row in rows}
     ranked = sorted(hits, key=lambda hit: scores.get(hit.article_id, 0.0), reverse=True)
-    return found(database, query, ranked[:limit])
+    return load_results(database, query, ranked[:limit])
 
 
-def found(database: Database, query: Query, hits: Sequence[Hit]) -> list[Found]:
+def load_results(database: Database, query: Query, hits: Sequence[ArticlePosition]) -> list[SearchResult]:
     """The articles of these hits, in this order."""
-    by_id: dict[int, Found] = {}
+    by_id: dict[int, SearchResult] = {}
     keys = {hit.article_id: hit.key for hit in hits}
     with database.read() as connection:
         for ids in in_batches(keys, BODY_BATCH):
-            for row in connection.execute(_PAGE.where(_article.id.in_(ids))):
-                by_id[row.id] = Found(
+            for row in connection.execute(_SHOWN.where(_article.id.in_(ids))):
+                by_id[row.id] = SearchResult(
                     url=row.url,
                     title=marked(query, row.title),
                     source=row.source,
@@ -86,12 +80,12 @@ def found(database: Database, query: Query, hits: Sequence[Hit]) -> list[Found]:
     return [by_id[hit.article_id] for hit in hits if hit.article_id in by_id]
 
 
-def every_hit(database: Database, index: Index, query: Query) -> Sequence[int]:
+def every_hit_id(database: Database, index: Index, query: Query) -> Sequence[int]:
     """The ids of all articles that match, the oldest first, the undated last. Eight bytes of memory each."""
     sought = index_query(database, query)
     dated, undated = array("q"), array("q")
-    after: Hit | None = None
-    while hits := index.newest(sought, after, EVERY_HIT_PAGE):
+    after: ArticlePosition | None = None
+    while hits := index.newest(sought, after, HITS_BATCH):
         for hit in hits:
             (undated if hit.published_ms is None else dated).append(hit.article_id)
         after = hits[-1]

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kzfeed.schedule import explain, interval, policy, response_headers
-from kzfeed.schedule.explain import TEXTS, Statement, Weekdays
+from kzfeed.schedule.explain import TEXTS, ExplanationLine, Weekdays
 from kzfeed.web.catalogue import load_catalogues
-from kzfeed.web.statements import reason, sentence
+from kzfeed.web.explanations import reason, sentence
 
 CATALOGUES = load_catalogues()
 NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
@@ -25,9 +25,9 @@ def test_the_english_texts_are_those_of_the_command_line() -> None:
     } == TEXTS
 
 
-def test_a_statement_is_a_sentence_of_the_page() -> None:
-    due = Statement("next", {"at": NOW, "wait": timedelta(minutes=90), "reason": "back-off after 3 failures"})
-    days = Statement("skip_days", {"days": Weekdays((0, 6))})
+def test_a_line_is_a_sentence_of_the_page() -> None:
+    due = ExplanationLine("next", {"at": NOW, "wait": timedelta(minutes=90), "reason": "back-off after 3 failures"})
+    days = ExplanationLine("skip_days", {"days": Weekdays((0, 6))})
 
     assert sentence(CATALOGUES["en"], due) == str(due)
     assert sentence(CATALOGUES["zh"], due) == "下次访问在 2022-01-11 18:00:00 UTC，还有 1 h 30 min：3 次失败后的退避。"

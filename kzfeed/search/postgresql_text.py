@@ -1,6 +1,6 @@
-"""Documents: the form of articles in the index of a PostgreSQL archive, in which SQL finds and checks them.
+"""Text of articles as the search index of a PostgreSQL archive holds it, so that SQL can find and check it.
 
-PostgreSQL's own notion of letters depends on the server's locale, so words are separated here and not in SQL.
+Which characters are letters depends in PostgreSQL on the server's locale, so words are separated here and not in SQL.
 """
 
 import re
@@ -10,11 +10,11 @@ from kzfeed.search.folding import fold
 from kzfeed.search.terms import RUN, WORD, terms
 
 LARGE = 400_000
-"""The most bytes of a document that PostgreSQL can index by its terms. Each search reads the larger ones."""
+"""The most bytes of a text that PostgreSQL can index by its terms. Each search reads the larger ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class IndexDocument:
+class PostgresqlText:
     """The title and the text of an article, each in two lines.
 
     The first line is the folded text, in which strings are found; it is empty if it has no character of an unspaced
@@ -29,14 +29,14 @@ class IndexDocument:
 
     @property
     def is_large(self) -> bool:
-        """Whether a search must read the document, because the index does not hold its terms."""
+        """Whether a search must read this text, because the index does not hold its terms."""
         return len(self.title.encode()) + len(self.body.encode()) > LARGE
 
 
-def index_document(title: str, text: str) -> IndexDocument:
-    """The document of an article."""
+def postgresql_text(title: str, text: str) -> PostgresqlText:
+    """The text of an article in the form that the index holds."""
     mixed = (term for term in terms(title, text, 0) if RUN.search(term) and not RUN.fullmatch(term))
-    return IndexDocument(_prepared(title), _prepared(text), " ".join(sorted(mixed)))
+    return PostgresqlText(_prepared(title), _prepared(text), " ".join(sorted(mixed)))
 
 
 def _prepared(text: str) -> str:
