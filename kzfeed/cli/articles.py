@@ -46,22 +46,22 @@ def list_articles(
     """
     from kzfeed.search.hits import parse_key
     from kzfeed.search.query import parse
-    from kzfeed.store.article_list import Filter, listed, listed_hits, position_of
+    from kzfeed.store.article_list import FilteredSearch, PropertyFilter, listed, listed_hits, position_of
     from kzfeed.store.search.opening import open_index
 
     if undated and (since or until):
         raise UsageError("give --undated, or --since and --until: an article without a date is in no period")
     begin = parse_key(after) if after else None
     parsed = None if query is None else parse(query)
-    wanted = min(limit, sys.maxsize - 1) + 1
+    most = min(limit, sys.maxsize - 1) + 1
     with ctx.obj.database(migrate=False) as database:
-        chosen = Filter(selection(database, source, since, until), revised, withdrawn, undated, tag)
+        wanted = PropertyFilter(selection(database, source, since, until), revised, withdrawn, undated, tag)
         if parsed is None:
-            articles = listed(database, chosen, begin, wanted)
+            articles = listed(database, wanted, begin, most)
         else:
             with open_index(database) as index:
                 bring_up_to_date(index)
-                articles = listed_hits(database, index, parsed, chosen, begin, wanted)
+                articles = listed_hits(database, index, FilteredSearch(parsed, wanted), begin, most)
     shown = articles[:limit]
     if as_json:
         print_json([{**article, "key": position_of(article).key} for article in shown])

@@ -45,8 +45,8 @@ _LISTED = sa.select(
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Articles of a selection that have each of these properties, where they are given.
+class PropertyFilter:
+    """Filter of articles: those of a selection that have each of the properties that are given.
 
     `revised`: there are older versions. `withdrawn`: a source no longer shows the article. `undated`: the time of
     publication is unknown. `tag`: a category, as the feed writes it. `language`: what the feed names, such as `zh-CN`.
@@ -61,10 +61,21 @@ class Filter:
 
     @property
     def may_be_undated(self) -> bool:
+        """Whether articles without a date pass the filter."""
         return self.selection.since is None and self.selection.until is None
 
-    def of(self, query: sa.Select[Any], connection: sa.Connection) -> sa.Select[Any]:
-        """The query, restricted to these articles."""
+    @property
+    def has_properties(self) -> bool:
+        """Whether the filter asks for more than its selection, which a search can do as well."""
+        return self.without_selection != PropertyFilter(Selection())
+
+    @property
+    def without_selection(self) -> "PropertyFilter":
+        """The filter for the same properties in the whole archive."""
+        return replace(self, selection=Selection())
+
+    def restrict(self, query: sa.Select[Any], connection: sa.Connection) -> sa.Select[Any]:
+        """The query, restricted to the articles that pass the filter."""
         selection = self.selection
         if selection.source:
             # Not by the name in the join: the engines then know that one source is meant, and use its index.
@@ -83,6 +94,20 @@ class Filter:
             tagged = sa.select(_tag.article_id).where(_tag.tag == self.tag)
             query = query.where(_is_among(tagged, connection))
         return query.where(_article.published_at.is_(None)) if self.undated else query
+
+
+@dataclass(frozen=True, slots=True)
+class FilteredSearch:
+    """A search for articles that also pass a filter."""
+
+    query: Query
+    filter: PropertyFilter
+
+    @property
+    def narrowed(self) -> Query:
+        """The query with the selection of the filter. Raises UsageError if the two ask for different sources."""
+        selection = self.filter.selection
+        return narrowed(self.query, selection.source, selection.since, selection.until)
 
 
 def _is_among(ids: sa.Select[int], connection: sa.Connection) -> sa.ColumnElement[bool]:
@@ -134,22 +159,24 @@ def sharing_address(database: Database, reference: str) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in rows]
 
 
-def listed(database: Database, chosen: Filter, after: ArticlePosition | None, limit: int) -> list[dict[str, Any]]:
-    """The first articles after a place that the filter selects, with the columns of `article_list`."""
+def listed(
+    database: Database, wanted: PropertyFilter, after: ArticlePosition | None, limit: int
+) -> list[dict[str, Any]]:
+    """The first articles after a position that the filter selects, with the columns of `article_list`."""
     newest = _article.published_at.desc(), _article.id.desc()
     articles: list[dict[str, Any]] = []
     with database.read() as connection:
         # Two queries, because the index on published_at gives this order.
-        if not chosen.undated and (after is None or after.published_ms is not None):
-            dated = chosen.of(_LISTED, connection).where(_article.published_at.is_not(None))
+        if not wanted.undated and (after is None or after.published_ms is not None):
+            dated = wanted.restrict(_LISTED, connection).where(_article.published_at.is_not(None))
             if after is not None and after.published_ms is not None:
                 when = instant_of(after.published_ms)
                 dated = dated.where(
                     _article.published_at <= when, sa.or_(_article.published_at < when, _article.id < after.article_id)
                 )
             articles += (dict(row._mapping) for row in connection.execute(dated.order_by(*newest).limit(limit)))
-        if chosen.may_be_undated and len(articles) < limit:
-            undated = replace(chosen, undated=True).of(_LISTED, connection)
+        if wanted.may_be_undated and len(articles) < limit:
+            undated = replace(wanted, undated=True).restrict(_LISTED, connection)
             if after is not None and after.published_ms is None:
                 undated = undated.where(_article.id < after.article_id)
             rest = connection.execute(undated.order_by(_article.id.desc()).limit(limit - len(articles)))
@@ -157,60 +184,51 @@ def listed(database: Database, chosen: Filter, after: ArticlePosition | None, li
     return articles
 
 
-def newest_dates(database: Database, chosen: Filter, limit: int) -> list[datetime]:
+def newest_dates(database: Database, wanted: PropertyFilter, limit: int) -> list[datetime]:
     """When the newest of the articles that the filter selects were published; those without a date are left out."""
     with database.read() as connection:
-        dates = chosen.of(sa.select(_article.published_at), connection).where(_article.published_at.is_not(None))
+        dates = wanted.restrict(sa.select(_article.published_at), connection).where(_article.published_at.is_not(None))
         newest = dates.order_by(_article.published_at.desc(), _article.id.desc()).limit(limit)
         return list(connection.execute(newest).scalars())
 
 
 def listed_hits(
-    database: Database, index: Index, query: Query, chosen: Filter, after: ArticlePosition | None, limit: int
+    database: Database, index: Index, search: FilteredSearch, after: ArticlePosition | None, limit: int
 ) -> list[dict[str, Any]]:
-    """What `listed` gives, but of the articles that a search finds.
+    """What `listed` gives, but only the articles that a search finds.
 
-    Raises UsageError where the search asks for other sources than the filter.
+    Raises UsageError if the search and its filter ask for different sources.
     """
-    selection = chosen.selection
-    query = narrowed(query, selection.source, selection.since, selection.until)
     # With nothing to filter, each hit is shown: no more are needed.
-    most = _FIRST_HITS if _has_properties(chosen) else limit
-    return list(islice(_hits(database, index, query, chosen, after, most), limit))
+    most = _FIRST_HITS if search.filter.has_properties else limit
+    return list(islice(_hits(database, index, search, after, most), limit))
 
 
-def newest_hit_dates(
-    database: Database, index: Index, query: Query, chosen: Filter, limit: int
-) -> list[datetime | None]:
-    """What `newest_dates` gives, but of the articles that a search finds; None for those without a date."""
-    if _has_properties(chosen):
-        return [row["published_at"] for row in listed_hits(database, index, query, chosen, None, limit)]
+def newest_hit_dates(database: Database, index: Index, search: FilteredSearch, limit: int) -> list[datetime | None]:
+    """What `newest_dates` gives, but only of the articles that a search finds; None for those without a date."""
+    if search.filter.has_properties:
+        return [row["published_at"] for row in listed_hits(database, index, search, None, limit)]
     # The hits have the dates themselves: no article need be read.
-    selection = chosen.selection
-    sought = index_query(database, narrowed(query, selection.source, selection.since, selection.until))
-    hits = index.newest(sought, None, limit)
+    hits = index.newest(index_query(database, search.narrowed), None, limit)
     return [None if hit.published_ms is None else instant_of(hit.published_ms) for hit in hits]
 
 
-def _has_properties(chosen: Filter) -> bool:
-    """Whether the filter asks for more than its selection, which a search knows too."""
-    return replace(chosen, selection=Selection()) != Filter(Selection())
-
-
 def _hits(
-    database: Database, index: Index, query: Query, chosen: Filter, after: ArticlePosition | None, most: int
+    database: Database, index: Index, search: FilteredSearch, after: ArticlePosition | None, most: int
 ) -> Iterator[dict[str, Any]]:
+    """All hits that pass the filter. The index is first asked for `most` of them, then for more at a time."""
+    wanted, query = search.filter, search.narrowed
     sought = index_query(database, query)
-    if _selects_few(database, chosen):
-        yield from _hits_among_few(database, query, chosen, after)
+    if _selects_few(database, wanted):
+        yield from _hits_among_few(database, query, wanted, after)
         return
-    if chosen.undated and after is None:
+    if wanted.undated and after is None:
         after = _BEFORE_THE_UNDATED
-    until = time.monotonic() + database.statement_limit.total_seconds() if database.statement_limit else float("inf")
+    until = time.monotonic() + database.query_time_limit.total_seconds() if database.query_time_limit else float("inf")
     while hits := index.newest(sought, after, most):
         with database.read() as connection:
             rows = connection.execute(
-                chosen.of(_LISTED, connection).where(_article.id.in_([hit.article_id for hit in hits]))
+                wanted.restrict(_LISTED, connection).where(_article.id.in_([hit.article_id for hit in hits]))
             )
             by_id = {row.id: dict(row._mapping) for row in rows}
         yield from (by_id[hit.article_id] for hit in hits if hit.article_id in by_id)
@@ -221,21 +239,21 @@ def _hits(
         after, most = hits[-1], min(2 * most, _MOST_HITS)
 
 
-def _selects_few(database: Database, chosen: Filter) -> bool:
-    """Whether the filter has properties that few articles have: most hits of a search would not be among them."""
-    if not _has_properties(chosen):
+def _selects_few(database: Database, wanted: PropertyFilter) -> bool:
+    """Whether few articles have the properties of the filter: most hits of a search would not pass it."""
+    if not wanted.has_properties:
         return False
-    properties = replace(chosen, selection=Selection())
     with database.read() as connection:
-        ids = properties.of(sa.select(_article.id), connection).limit(_FEW_TEXTS + 1).subquery()
+        ids = wanted.without_selection.restrict(sa.select(_article.id), connection).limit(_FEW_TEXTS + 1).subquery()
         return connection.execute(sa.select(sa.func.count()).select_from(ids)).scalar_one() <= _FEW_TEXTS
 
 
 def _hits_among_few(
-    database: Database, query: Query, chosen: Filter, after: ArticlePosition | None
+    database: Database, query: Query, wanted: PropertyFilter, after: ArticlePosition | None
 ) -> Iterator[dict[str, Any]]:
-    chosen = replace(chosen, selection=Selection(since=query.since, until=query.until))
-    while rows := listed(database, chosen, after, BODY_BATCH):
+    """The articles that pass the filter and match the query: each text is read, without the index."""
+    wanted = replace(wanted, selection=Selection(since=query.since, until=query.until))
+    while rows := listed(database, wanted, after, BODY_BATCH):
         with database.read() as connection:
             texts = sa.select(_article.id, _article.text).where(_article.id.in_([row["id"] for row in rows]))
             text_of = {row.id: row.text for row in connection.execute(texts)}

@@ -63,17 +63,17 @@ IDLE_WRITER_TIMEOUT_MS = 60_000
 class Database:
     """A database, reached through a pool of connections that all threads share."""
 
-    def __init__(self, url: str, *, create: bool = True, statement_limit: timedelta | None = None) -> None:
+    def __init__(self, url: str, *, create: bool = True, query_time_limit: timedelta | None = None) -> None:
         """Take a URL as operators write it: `sqlite:///kzfeed.db`, `postgresql://user@host/name`.
 
-        A missing SQLite file is created, or raises DatabaseError if `create` is False. With `statement_limit` the
+        A missing SQLite file is created, or raises DatabaseError if `create` is False. With `query_time_limit` the
         engine refuses to write, and a transaction whose statements take longer is stopped and raises StatementTimeout.
         """
-        self.statement_limit = statement_limit
+        self.query_time_limit = query_time_limit
         try:
             self.engine = _engine(url)
-            if statement_limit is not None:
-                restrict_to_reading(self.engine, statement_limit)
+            if query_time_limit is not None:
+                restrict_to_reading(self.engine, query_time_limit)
             self.file = _sqlite_file(self.engine.url)
             if self.file and not create and not self.file.is_file():
                 raise DatabaseMissing(f"there is no database {self.file}: `kzfeed backfill` and `kzfeed poll` make one")

@@ -29,8 +29,8 @@ _FORMER = tables.revisions.alias("former")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class VersionPlace:
-    """The place of a version in the list."""
+class VersionPosition:
+    """The position of a version in the list."""
 
     seen_at: datetime
     article_id: int
@@ -38,13 +38,13 @@ class VersionPlace:
 
     @property
     def key(self) -> str:
-        """The text from which `parse_place` makes this place again."""
+        """The text from which `parse_version_key` makes this position again."""
         return list_key(self.seen_at, self.article_id, self.revision)
 
 
-def parse_place(key: str) -> VersionPlace:
-    """The place with this key. Raises UsageError if it is no key."""
-    return VersionPlace(*parse_list_key(key, "version"))
+def parse_version_key(key: str) -> VersionPosition:
+    """The position with this key. Raises UsageError if it is no key."""
+    return VersionPosition(*parse_list_key(key, "version"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ListedChange:
     `size` is None if a text is longer than `LONGEST_COMPARED`, `former_title` if the archive lacks the version before.
     """
 
-    place: VersionPlace
+    position: VersionPosition
     url_hash: str
     url: str | None
     source: str
@@ -65,62 +65,64 @@ class ListedChange:
     size: ChangeSize | None
 
     @property
-    def is_of_headline(self) -> bool:
+    def is_title_changed(self) -> bool:
         return self.former_title is not None and self.title != self.former_title
 
 
 @dataclass(frozen=True, slots=True)
 class ChangePage:
-    """Some changes in their order, and the place after which the list goes on; None at its end.
+    """Some changes in their order, and the position after which the list goes on; None at its end.
 
     `examined_to` is the time of the last version that was looked at.
     """
 
     changes: Sequence[ListedChange]
-    after: VersionPlace | None
+    after: VersionPosition | None
     examined_to: datetime | None
 
 
-def changes(database: Database, after: VersionPlace | None, limit: int, least: int = 0) -> ChangePage:
-    """The next changes after a place, at most `limit`, of at least `least` characters; those of unknown size too.
+def changes(database: Database, after: VersionPosition | None, limit: int, least: int = 0) -> ChangePage:
+    """The next changes after a position, at most `limit`, of at least `least` characters; those of unknown size too.
 
     At most `MOST_EXAMINED` versions are looked at, so that a page may have fewer changes although more follow.
     """
     wanted = MOST_EXAMINED if least else limit
     found: list[ListedChange] = []
-    place: VersionPlace | None = None
+    position: VersionPosition | None = None
     with database.read() as connection:
         for change in islice(_changes(connection, after, wanted), wanted):
-            place = change.place
+            position = change.position
             if change.size is None or change.size.total >= least:
                 found.append(change)
             if len(found) == limit:
                 break
-        is_end = place is None or next(_places(connection, place, 1), None) is None
-    return ChangePage(found, None if is_end else place, None if place is None else place.seen_at)
+        is_end = position is None or next(_positions(connection, position, 1), None) is None
+    return ChangePage(found, None if is_end else position, None if position is None else position.seen_at)
 
 
-def _changes(connection: sa.Connection, after: VersionPlace | None, most: int) -> Iterator[ListedChange]:
-    places = _places(connection, after, most)
-    while part := list(islice(places, _TOGETHER)):
-        ids = {place.article_id for place in part}
+def _changes(connection: sa.Connection, after: VersionPosition | None, most: int) -> Iterator[ListedChange]:
+    positions = _positions(connection, after, most)
+    while part := list(islice(positions, _TOGETHER)):
+        ids = {position.article_id for position in part}
         read = {
-            VersionPlace(row.seen_at, row.article_id, row.revision): row
+            VersionPosition(row.seen_at, row.article_id, row.revision): row
             for query in (_NEWEST.where(_article.id.in_(ids)), _OLDER.where(_older.article_id.in_(ids)))
             for row in connection.execute(query)
         }
-        yield from (_change(place, read[place]) for place in part)
+        yield from (_change(position, read[position]) for position in part)
 
 
-def _places(connection: sa.Connection, after: VersionPlace | None, most: int) -> Iterator[VersionPlace]:
-    """The next places after this one, the newest first."""
+def _positions(connection: sa.Connection, after: VersionPosition | None, most: int) -> Iterator[VersionPosition]:
+    """The next positions after this one, the newest first."""
     newest = sa.select(_article.revision_seen_at, _article.id, _article.revision)
     older = sa.select(_older.seen_at, _older.article_id, _older.revision)
-    lists = [(VersionPlace(*row) for row in connection.execute(_next(query, after, most))) for query in (newest, older)]
+    lists = [
+        (VersionPosition(*row) for row in connection.execute(_next(query, after, most))) for query in (newest, older)
+    ]
     return heapq.merge(*lists, reverse=True)
 
 
-def _next(query: sa.Select[Any], after: VersionPlace | None, most: int) -> sa.Select[Any]:
+def _next(query: sa.Select[Any], after: VersionPosition | None, most: int) -> sa.Select[Any]:
     seen_at, article_id, revision = query.selected_columns
     # The number as text of the statement: a partial index does not fit a parameter.
     query = query.where(revision > sa.literal_column("1"))
@@ -164,10 +166,10 @@ _OLDER = (
 )
 
 
-def _change(place: VersionPlace, row: Any) -> ListedChange:
+def _change(position: VersionPosition, row: Any) -> ListedChange:
     is_known = row.text is not None and row.former_text is not None
     size = change_size(f"{row.former_title}\n{row.former_text}", f"{row.title}\n{row.text}") if is_known else None
     return ListedChange(
-        *(place, row.url_hash, row.url, row.source, row.title, row.former_title),
+        *(position, row.url_hash, row.url, row.source, row.title, row.former_title),
         *(row.language, row.published_at, size),
     )

@@ -113,13 +113,13 @@ def _internal_error(pages: Pages, request: Request, error: Exception) -> Respons
 
 def _error(pages: Pages, request: Request, status: int, kind: str, detail: str = "") -> Response:
     """The page that says what went wrong. `detail` is a sentence in English."""
-    text = pages.catalogue(request)
+    translate = pages.catalogue(request)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    title = text(f"error.{kind}")
+    title = translate(f"error.{kind}")
     if request.url.path.endswith((".json", ".atom")):
         response = error_json(detail or title, status)
     else:
-        help_text = text(f"error.{kind}_help")
+        help_text = translate(f"error.{kind}_help")
         html = pages.render(
             "error.html", request, title=title, help_text=help_text, detail=detail, has_script=False, json_address=None,
             atom_address=None,

@@ -14,8 +14,8 @@ from kzfeed.store.records import ArticleRecord, stream_records
 from kzfeed.store.search.index import Index
 from kzfeed.store.search.opening import open_index
 
-STATEMENT_LIMIT = timedelta(seconds=2)
-"""The longest time for one statement; a page that needs longer says so."""
+QUERY_TIME_LIMIT = timedelta(seconds=2)
+"""The longest time for one query; a page that needs longer says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +49,9 @@ def _raise(article_id: int) -> None:
 
 
 @contextmanager
-def open_archive(url: str, statement_limit: timedelta = STATEMENT_LIMIT) -> Iterator[Archive]:
+def open_archive(url: str, query_time_limit: timedelta = QUERY_TIME_LIMIT) -> Iterator[Archive]:
     """The archive at this URL, which must exist and have the current schema. Raises DatabaseError."""
-    database = Database(url, create=False, statement_limit=statement_limit)
+    database = Database(url, create=False, query_time_limit=query_time_limit)
     try:
         schema.require_current(database)
         with open_index(database) as index:

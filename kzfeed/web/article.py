@@ -99,7 +99,7 @@ def _title(article: StoredArticle) -> str:
 
 def _shown(request: PageRequest, article: StoredArticle) -> dict[str, Any]:
     """What both pages show of an article. `body` is None where the body is too large or too deep to be shown."""
-    body = clean_body(article.content, article.url, lambda kind: request.text(f"media.{kind}"))
+    body = clean_body(article.content, article.url, lambda kind: request.translate(f"media.{kind}"))
     return {
         "article": article,
         "body": None if body is None else Markup(body),  # noqa: S704 - cleaned

@@ -14,15 +14,15 @@ LinkOf = Callable[[Period], str]
 """The address of the list of the articles of a period."""
 
 
-def article_chart(t: Catalogue, counts: Mapping[date, int], period: Period, link_of: LinkOf) -> Chart | None:
+def article_chart(translate: Catalogue, counts: Mapping[date, int], period: Period, link_of: LinkOf) -> Chart | None:
     """The chart of the articles of a period; None if there are none."""
     if not any(counts.values()):
         return None
     unit, parts = columns(period)
     sums = [sum(counts.get(day, 0) for day in _days(part)) for part in parts]
     bars = [Bar(_label(unit, part), number, link_of(part)) for part, number in zip(parts, sums, strict=True)]
-    title = t(f"chart.articles_by_{unit}", n=sum(sums), first=f"{period.first}", last=f"{period.last}")
-    return bar_chart(title, (t(f"chart.unit_{unit}"), t("chart.articles")), bars, t.number)
+    title = translate(f"chart.articles_by_{unit}", n=sum(sums), first=f"{period.first}", last=f"{period.last}")
+    return bar_chart(title, (translate(f"chart.unit_{unit}"), translate("chart.articles")), bars, translate.number)
 
 
 def days_to(last: date, days: int) -> Period:

@@ -10,24 +10,24 @@ from kzfeed.search.query import Query
 from kzfeed.store.article_list import languages, position_of
 from kzfeed.store.queries import source_names
 from kzfeed.store.search.results import load_results
-from kzfeed.web.choice import CHOICES, FLAGS, choice
-from kzfeed.web.downloads import as_csv, as_json_lines
+from kzfeed.web.article_filter import FILTER_ARGUMENTS, FLAGS, parse_filter
+from kzfeed.web.exports import as_csv, as_json_lines
 from kzfeed.web.list_chart import list_chart
 from kzfeed.web.page import Page, PageRequest, PageRoute
 
-PAGE_SIZE, HITS = 50, 20
+PAGE_SIZE, SEARCH_PAGE_SIZE = 50, 20
 """How many articles a page has, and how many a page of a search, which shows a part of each text."""
-MOST_CHOICES = 100
+MOST_OFFERED = 100
 """The most sources that the form offers in a list; where there are more, the name is typed."""
 
 
 def articles(request: PageRequest) -> Page:
-    """The page of articles that the arguments choose."""
-    chosen = choice(request)
-    most = PAGE_SIZE if chosen.query is None else HITS
-    rows = chosen.page(request, request.argument("after"), most + 1)
+    """The page of the articles that pass the filter."""
+    wanted = parse_filter(request)
+    most = PAGE_SIZE if wanted.query is None else SEARCH_PAGE_SIZE
+    rows = wanted.first(request, request.argument("after"), most + 1)
     shown, there_are_more = rows[:most], len(rows) > most
-    hits = _hits(request, chosen.query, shown)
+    hits = _hits(request, wanted.query, shown)
     next_query = request.query(after=position_of(shown[-1]).key) if there_are_more else None
     return Page(
         title=_title(request),
@@ -39,8 +39,8 @@ def articles(request: PageRequest) -> Page:
             "form": _form(request),
             "in_force": _in_force(request),
             "export_query": request.query(after=None),
-            "chart": None if request.argument("after") else list_chart(request, chosen),
-            "unindexed": _unindexed(request, chosen.query),
+            "chart": None if request.argument("after") else list_chart(request, wanted),
+            "unindexed": _unindexed(request, wanted.query),
         },
         data={"articles": [_as_json(row, hits) for row in shown], "next": next_query and f"/articles.json{next_query}"},
         articles=[row["id"] for row in shown],
@@ -70,11 +70,11 @@ def _as_json(row: Mapping[str, Any], hits: Mapping[str, SearchResult]) -> dict[s
 
 def _form(request: PageRequest) -> dict[str, Any]:
     """What the form of filters offers, and what is in it."""
-    names = source_names(request.archive.database, MOST_CHOICES + 1)
+    names = source_names(request.archive.database, MOST_OFFERED + 1)
     return {
-        "values": {name: request.argument(name) or "" for name in CHOICES},
-        "sources": names if len(names) <= MOST_CHOICES else None,
-        "languages": languages(request.archive.database, MOST_CHOICES),
+        "values": {name: request.argument(name) or "" for name in FILTER_ARGUMENTS},
+        "sources": names if len(names) <= MOST_OFFERED else None,
+        "languages": languages(request.archive.database, MOST_OFFERED),
     }
 
 
@@ -82,18 +82,18 @@ def _in_force(request: PageRequest) -> list[tuple[str, str, str]]:
     """Each filter in force: its name, its value, and the query of the page without it."""
     return [
         (name, value, request.query(after=None, **{name: None}) or "/")
-        for name in CHOICES
+        for name in FILTER_ARGUMENTS
         if name != "q" and (value := request.argument(name)) is not None
     ]
 
 
 def _title(request: PageRequest) -> str:
     """The title of the page: what is searched for, and the filters in force."""
-    t = request.text
+    translate = request.translate
     parts = [f"“{typed}”"] if (typed := request.argument("q")) else []
     for name, value, _ in _in_force(request):
-        parts.append(t(f"filter.{name}") if name in FLAGS else f"{t(f'filter.{name}')} {value}")
-    return ", ".join(parts) or t("articles.title")
+        parts.append(translate(f"filter.{name}") if name in FLAGS else f"{translate(f'filter.{name}')} {value}")
+    return ", ".join(parts) or translate("articles.title")
 
 
 def _unindexed(request: PageRequest, query: Query | None) -> int:

@@ -39,7 +39,7 @@ HTML_LANGUAGE = {"zh": "zh-Hans", "en": "en", "ru": "ru", "kk": "kk"}
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The texts of one language, by dotted keys such as `article.title`."""
+    """The texts of one language, by dotted keys such as `article.title`. Called with a key it gives the text."""
 
     language: str
     texts: Mapping[str, Text]

@@ -5,29 +5,29 @@ from typing import Any
 
 from kzfeed.article.diff import MarkedText, diff_texts
 from kzfeed.errors import UsageError
-from kzfeed.store.version_list import ListedChange, changes, parse_place
+from kzfeed.store.version_list import ListedChange, changes, parse_version_key
 from kzfeed.web.atom import Notice
 from kzfeed.web.page import Page, PageRequest, PageRoute
 from kzfeed.web.templates import article_address
 
 PAGE_SIZE = 30
-LEAST = (0, 10, 50, 200, 1_000)
+LEAST_SIZES = (0, 10, 50, 200, 1_000)
 """The sizes of changes, in characters, from which a reader may choose to see them."""
 _LONGEST_MARKED = 300
-"""The length of a headline up to which the changed words in it are marked."""
+"""The length of a title up to which the changed words in it are marked."""
 
 
 def change_list(request: PageRequest) -> Page:
     """The page of changes that are large enough."""
     least, after = _least(request), request.argument("after")
-    page = changes(request.archive.database, parse_place(after) if after else None, PAGE_SIZE, least)
+    page = changes(request.archive.database, parse_version_key(after) if after else None, PAGE_SIZE, least)
     next_query = request.query(after=page.after.key) if page.after else None
     return Page(
-        title=request.text("changes.title"),
+        title=request.translate("changes.title"),
         values={
-            "changes": [(change, comparison_address(change), _headline(change)) for change in page.changes],
+            "changes": [(change, comparison_address(change), _marked_title(change)) for change in page.changes],
             "least": least,
-            "choices": LEAST,
+            "least_sizes": LEAST_SIZES,
             "is_first": after is None,
             "next_query": next_query,
             "first_query": request.query(after=None),
@@ -52,15 +52,15 @@ def _least(request: PageRequest) -> int:
 
 def comparison_address(change: ListedChange) -> str:
     """The address of the page that compares the version with the one before it, or shows it where that is missing."""
-    number = change.place.revision
+    number = change.position.revision
     if change.former_title is None:
         return f"{article_address(change.url_hash)}/v/{number}"
     return f"{article_address(change.url_hash)}/diff/{number - 1}..{number}"
 
 
-def _headline(change: ListedChange) -> MarkedText | None:
-    """The changed headline with its changes marked; None if it did not change."""
-    if not change.is_of_headline or change.former_title is None:
+def _marked_title(change: ListedChange) -> MarkedText | None:
+    """The title with its changes marked; None if it did not change."""
+    if not change.is_title_changed or change.former_title is None:
         return None
     before, after = change.former_title, change.title
     is_short = max(len(before), len(after)) <= _LONGEST_MARKED
@@ -73,26 +73,26 @@ def _cut(title: str) -> str:
 
 def _as_json(change: ListedChange) -> dict[str, Any]:
     values = asdict(change)
-    place = values.pop("place")
+    position = values.pop("position")
     return {
-        **place,
+        **position,
         **values,
-        "is_of_headline": change.is_of_headline,
-        "key": change.place.key,
+        "is_of_headline": change.is_title_changed,
+        "key": change.position.key,
         "address": f"{comparison_address(change)}.json",
     }
 
 
 def _notice(request: PageRequest, change: ListedChange) -> Notice:
-    t = request.text
-    about = [t("changes.seen", source=change.source)]
-    if change.is_of_headline:
-        about.append(t("changes.former_headline", title=change.former_title))
+    translate = request.translate
+    about = [translate("changes.seen", source=change.source)]
+    if change.is_title_changed:
+        about.append(translate("changes.former_title", title=change.former_title))
     about.append(size_text(request, change))
     return Notice(
-        key=f"{change.url_hash}/{change.place.revision}",
+        key=f"{change.url_hash}/{change.position.revision}",
         title=change.title or change.url or change.url_hash,
-        updated=change.place.seen_at,
+        updated=change.position.seen_at,
         address=comparison_address(change),
         author=change.source,
         text=" · ".join(about),
@@ -102,8 +102,8 @@ def _notice(request: PageRequest, change: ListedChange) -> Notice:
 def size_text(request: PageRequest, change: ListedChange) -> str:
     """How much changed, in words."""
     if change.size is None:
-        return request.text("changes.unknown_size")
-    return request.text("changes.size", new=change.size.new, gone=change.size.gone)
+        return request.translate("changes.unknown_size")
+    return request.translate("changes.size", new=change.size.new, gone=change.size.gone)
 
 
 PAGES = (PageRoute("/changes", change_list, "changes.html", has_feed=True),)

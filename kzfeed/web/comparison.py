@@ -47,7 +47,7 @@ def comparison(request: PageRequest) -> Page | Moved:
         return Moved(f"{address}/diff/{'..'.join(numbers)}")
     diff = _diff(older, newer)
     return Page(
-        title=request.text("diff.title", older=numbers[0], newer=numbers[1]),
+        title=request.translate("diff.title", older=numbers[0], newer=numbers[1]),
         values={
             "article": found,
             "address": address,

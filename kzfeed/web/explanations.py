@@ -16,30 +16,33 @@ _FAILURES = re.compile(r"back-off after (\d{1,9}) failures")
 _PUT_OFF = ", put off by the feed's skipHours or skipDays"
 
 
-def sentence(t: Catalogue, line: ExplanationLine) -> str:
+def sentence(translate: Catalogue, line: ExplanationLine) -> str:
     """The line as a sentence. What servers said is not translated."""
     values = {
-        name: reason(t, str(value)) if name == "reason" else _written(t, value) for name, value in line.values.items()
+        name: reason(translate, str(value)) if name == "reason" else _written(translate, value)
+        for name, value in line.values.items()
     }
-    return t(f"why.{line.key}", **values)
+    return translate(f"why.{line.key}", **values)
 
 
-def reason(t: Catalogue, stored: str) -> str:
+def reason(translate: Catalogue, stored: str) -> str:
     """A reason as the database holds it, translated; one of another version of kzfeed stays in English."""
     if stored.endswith(_PUT_OFF):
-        return t("reason.put_off", reason=reason(t, stored.removesuffix(_PUT_OFF)))
+        return translate("reason.put_off", reason=reason(translate, stored.removesuffix(_PUT_OFF)))
     if failures := _FAILURES.fullmatch(stored):
-        return t("reason.failures", n=int(failures[1]))
-    return t(f"reason.{_NAMES[stored]}") if stored in _NAMES else stored
+        return translate("reason.failures", n=int(failures[1]))
+    return translate(f"reason.{_NAMES[stored]}") if stored in _NAMES else stored
 
 
-def _written(t: Catalogue, value: object) -> object:
+def _written(translate: Catalogue, value: object) -> object:
     match value:
         case Weekdays(days):
-            names = t("chart.weekdays").split()
+            names = translate("chart.weekdays").split()
             return ", ".join(names[day] for day in days)
         case tuple():
-            return ", ".join(sentence(t, each) if isinstance(each, ExplanationLine) else str(each) for each in value)
+            return ", ".join(
+                sentence(translate, each) if isinstance(each, ExplanationLine) else str(each) for each in value
+            )
         case datetime():
             return moment(value)
         case timedelta():

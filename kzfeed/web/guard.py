@@ -56,18 +56,19 @@ class Guard:
         await answer(scope, receive, send_with_headers)
 
     async def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """The answer to a request that no page should see; None if it may pass."""
         headers = Headers(scope=scope)
         if scope["method"] not in ("GET", "HEAD"):
-            return _refusal(405, "this server only shows pages: GET and HEAD", Allow="GET, HEAD")
+            return _plain_text(405, "this server only shows pages: GET and HEAD", Allow="GET, HEAD")
         if _name_in(headers.get("host", "")) not in self.hosts:
-            return _refusal(421, "this server does not go by that name: add it to web.hosts in kzfeed.toml")
+            return _plain_text(421, "this server does not go by that name: add it to web.hosts in kzfeed.toml")
         if self.may_enter and not await self.may_enter(headers.get("authorization")):
             challenge = {"WWW-Authenticate": 'Basic realm="kzfeed", charset="UTF-8"'}
-            return _refusal(401, "this archive asks for a name and a password", **challenge)
+            return _plain_text(401, "this archive asks for a name and a password", **challenge)
         return None
 
 
-def _refusal(status: int, sentence: str, **headers: str) -> ASGIApp:
+def _plain_text(status: int, sentence: str, **headers: str) -> ASGIApp:
     return PlainTextResponse(f"{sentence}\n", status, headers)
 
 

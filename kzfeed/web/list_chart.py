@@ -4,27 +4,27 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 
-from kzfeed.store.article_list import Filter, newest_dates, newest_hit_dates
+from kzfeed.store.article_list import FilteredSearch, PropertyFilter, newest_dates, newest_hit_dates
 from kzfeed.store.day_figures import articles_by_day, last_day
 from kzfeed.store.statistics import Period
 from kzfeed.web.article_chart import article_chart, day_after, days_to
+from kzfeed.web.article_filter import ArticleFilter
 from kzfeed.web.charts import Chart
-from kzfeed.web.choice import Choice
 from kzfeed.web.page import PageRequest
 
 DAYS = 30
-"""How many days the chart has if the filters name no first day."""
+"""How many days the chart has if the filter has no first day."""
 MOST_DAYS = 4 * 365
 MOST_INDEXED, MOST_CHECKED, MOST_HITS = 2_000, 150, 100
-"""The most articles that are counted for filters without kept counts: those that an index has in order, those of which
-each is checked, and hits of a search."""
+"""The most articles that are counted where no counts are kept: those that an index holds in order, those that are
+checked one by one, and hits of a search."""
 
 
-def list_chart(request: PageRequest, chosen: Choice) -> Chart | None:
-    """The chart of the chosen articles; None if none of them has a date."""
-    if chosen.filter.undated:
+def list_chart(request: PageRequest, wanted: ArticleFilter) -> Chart | None:
+    """The chart of the articles that pass the filter; None if none of them has a date."""
+    if wanted.properties.undated:
         return None
-    found = _kept_counts(request, chosen) if _has_kept_counts(chosen) else _counted(request, chosen)
+    found = _kept_counts(request, wanted) if _has_kept_counts(wanted) else _counted(request, wanted)
     if found is None:
         return None
     counts, period = found
@@ -33,23 +33,23 @@ def list_chart(request: PageRequest, chosen: Choice) -> Chart | None:
         until = day_after(part.last)
         return f"/{request.query(after=None, since=f'{part.first}', until=f'{until}')}"
 
-    return article_chart(request.text, counts, period, link_of)
+    return article_chart(request.translate, counts, period, link_of)
 
 
-def _has_kept_counts(chosen: Choice) -> bool:
-    """Whether the archive keeps counts for these filters: it does by day and source."""
-    filters = chosen.filter
-    ends = (filters.selection.since, filters.selection.until)
+def _has_kept_counts(wanted: ArticleFilter) -> bool:
+    """Whether the archive keeps counts of the articles that pass the filter: it keeps them by day and source."""
+    properties = wanted.properties
+    ends = (properties.selection.since, properties.selection.until)
     return (
-        chosen.query is None
-        and not (filters.revised or filters.withdrawn or filters.tag or filters.language)
+        wanted.query is None
+        and not (properties.revised or properties.withdrawn or properties.tag or properties.language)
         and all(end is None or end.astimezone(UTC).time() == time() for end in ends)
     )
 
 
-def _kept_counts(request: PageRequest, chosen: Choice) -> tuple[Mapping[date, int], Period] | None:
-    """The counts of the days between the dates of the filters, and the period that they cover."""
-    database, selection = request.archive.database, chosen.filter.selection
+def _kept_counts(request: PageRequest, wanted: ArticleFilter) -> tuple[Mapping[date, int], Period] | None:
+    """The counts of the days between the dates of the filter, and the period that they cover."""
+    database, selection = request.archive.database, wanted.properties.selection
     last = request.now.date()
     if selection.until:
         days_before = _day(selection.until).toordinal() - 1
@@ -68,23 +68,27 @@ def _day(instant: datetime) -> date:
     return instant.astimezone(UTC).date()
 
 
-def _counted(request: PageRequest, chosen: Choice) -> tuple[Mapping[date, int], Period] | None:
+def _counted(request: PageRequest, wanted: ArticleFilter) -> tuple[Mapping[date, int], Period] | None:
     """The newest of the articles, counted, and the days of which all are among them."""
-    if chosen.query is None:
-        most = MOST_INDEXED if _is_in_an_index(chosen.filter) else MOST_CHECKED
-        dates = newest_dates(request.archive.database, chosen.filter, most)
+    if wanted.query is None:
+        most = MOST_INDEXED if _is_in_an_index(wanted.properties) else MOST_CHECKED
+        dates = newest_dates(request.archive.database, wanted.properties, most)
     else:
         archive, most = request.archive, MOST_HITS
-        found = newest_hit_dates(archive.database, archive.index, chosen.query, chosen.filter, most)
+        search = FilteredSearch(wanted.query, wanted.properties)
+        found = newest_hit_dates(archive.database, archive.index, search, most)
         dates = [each for each in found if each]
     counts = counted_days(list(map(_day, dates)), most, request.now.date())
     return (counts, Period(min(counts), max(counts))) if counts else None
 
 
-def _is_in_an_index(filters: Filter) -> bool:
-    """Whether an index has the chosen articles alone, in the order of their dates."""
-    is_one = filters.revised != (filters.language is not None)
-    return is_one and not (filters.selection.source or filters.withdrawn or filters.tag)
+def _is_in_an_index(properties: PropertyFilter) -> bool:
+    """Whether an index holds just the articles that pass the filter, in the order of their dates.
+
+    One holds the revised articles, another one the articles of each language.
+    """
+    has_one_index = sum((properties.revised, properties.language is not None)) == 1
+    return has_one_index and not (properties.selection.source or properties.withdrawn or properties.tag)
 
 
 def counted_days(days: Sequence[date], most: int, today: date) -> Mapping[date, int]:

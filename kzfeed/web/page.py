@@ -43,7 +43,7 @@ class PageRequest:
     archive: Archive
     path: Mapping[str, str]
     arguments: Mapping[str, str]
-    text: Catalogue
+    translate: Catalogue
     now: datetime
 
     def argument(self, name: str) -> str | None:
@@ -131,12 +131,17 @@ class Pages:
         return self.catalogues[preferred(request.headers.get("accept-language", ""))]
 
     def render(self, template: str, request: Request, **values: Any) -> str:
-        """The HTML of a template. Every template has the texts as `t`, and the address of this page."""
-        text = self.catalogue(request)
+        """The HTML of a template. Every template may call `translate`, and has the address of this page as `here`."""
+        translate = self.catalogue(request)
         arguments = {name: value for name, value in request.query_params.items() if name != "lang"}
         others = [(name, f"?{urlencode({**arguments, 'lang': name})}") for name in LANGUAGES]
         here = f"{request.url.path}?{urlencode(arguments)}" if arguments else request.url.path
-        common = {"here": here, "t": text, "html_language": HTML_LANGUAGE[text.language], "languages": others}
+        common = {
+            "here": here,
+            "translate": translate,
+            "html_language": HTML_LANGUAGE[translate.language],
+            "languages": others,
+        }
         return self.templates.get_template(template).render(path=request.url.path, **common, **values)
 
     def _asked(self, request: Request) -> PageRequest:
@@ -172,9 +177,9 @@ class Pages:
         response.headers["Vary"] = "Accept-Language, Cookie"
         if page.has_script:
             response.headers["Content-Security-Policy"] = WITH_SCRIPT
-        if request.query_params.get("lang") == asked.text.language:
+        if request.query_params.get("lang") == asked.translate.language:
             response.set_cookie(
-                LANGUAGE_COOKIE, asked.text.language, max_age=_YEAR_S, httponly=True, samesite="lax", secure=False
+                LANGUAGE_COOKIE, asked.translate.language, max_age=_YEAR_S, httponly=True, samesite="lax", secure=False
             )
         return response
 

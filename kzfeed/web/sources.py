@@ -42,7 +42,7 @@ def list_of_sources(request: PageRequest) -> Page:
     shown = [_safe(line) for line in found[:PAGE_SIZE]]
     next_query = request.query(after=shown[-1].name) if len(found) > PAGE_SIZE else None
     return Page(
-        title=request.text("sources.title"),
+        title=request.translate("sources.title"),
         values={
             "sources": shown,
             "period": period,
@@ -57,7 +57,7 @@ def list_of_sources(request: PageRequest) -> Page:
             "sources": list(map(asdict, shown)),
             "next": next_query and f"/sources.json{next_query}",
         },
-        notices=[_notice(request.text, line, period) for line in shown],
+        notices=[_notice(request.translate, line, period) for line in shown],
     )
 
 
@@ -75,15 +75,15 @@ def _plain(text: str | None) -> str | None:
     return None if text is None else printable(redacted(without_address(text)))
 
 
-def _notice(t: Catalogue, line: SourceLine, period: Period) -> Notice:
-    number = t("sources.in_period", n=line.articles_in_period, first=f"{period.first}", last=f"{period.last}")
+def _notice(translate: Catalogue, line: SourceLine, period: Period) -> Notice:
+    number = translate("sources.in_period", n=line.articles_in_period, first=f"{period.first}", last=f"{period.last}")
     return Notice(
         key=line.name,
         title=line.title or line.name,
         updated=line.last_article_at,
         address=source_address(line.name),
         author=line.name,
-        text=f"{t(f'status.{line.status}')} · {number}",
+        text=f"{translate(f'status.{line.status}')} · {number}",
     )
 
 
@@ -112,7 +112,7 @@ class _Figures:
 
 def source_page(request: PageRequest) -> Page:
     """The page of one source."""
-    database, now, t = request.archive.database, request.now, request.text
+    database, now, translate = request.archive.database, request.now, request.translate
     name = request.path["name"].removesuffix("/")
     month = days_to(now.date(), MONTH)
     line, source = source_line(database, name, month), load_without_addresses(database, name)
@@ -135,12 +135,12 @@ def source_page(request: PageRequest) -> Page:
     }
     said = {
         "source": _safe(line),
-        "why": [sentence(t, each) for each in why],
-        "addresses": [(each, reason(t, each.reason)) for each in former],
+        "why": [sentence(translate, each) for each in why],
+        "addresses": [(each, reason(translate, each.reason)) for each in former],
     }
     return Page(
         title=line.title or line.name,
-        values={**facts, **said, "charts": _charts(t, figures, name)},
+        values={**facts, **said, "charts": _charts(translate, figures, name)},
         data={
             "source": asdict(_safe(line)),
             **facts,
@@ -167,54 +167,58 @@ def _published(counts: Mapping[date, int], period: Period) -> dict[str, Any]:
 # --- charts ----------------------------------------------------------------------------------------------------------
 
 
-def _charts(t: Catalogue, figures: _Figures, name: str) -> list[Chart]:
+def _charts(translate: Catalogue, figures: _Figures, name: str) -> list[Chart]:
     charts = (
-        _articles_chart(t, figures.articles, days_to(figures.year.last, BARS), name),
-        _year_chart(t, figures.articles, figures.year),
-        _polls_chart(t, figures.polls, figures.month),
-        _gaps_chart(t, figures.gaps, figures.year, name),
+        _articles_chart(translate, figures.articles, days_to(figures.year.last, BARS), name),
+        _year_chart(translate, figures.articles, figures.year),
+        _polls_chart(translate, figures.polls, figures.month),
+        _gaps_chart(translate, figures.gaps, figures.year, name),
     )
     return [chart for chart in charts if chart]
 
 
-def _articles_chart(t: Catalogue, counts: Mapping[date, int], period: Period, name: str) -> Chart | None:
+def _articles_chart(translate: Catalogue, counts: Mapping[date, int], period: Period, name: str) -> Chart | None:
     def link_of(part: Period) -> str:
         until = day_after(part.last)
         return f"/?{urlencode({'source': name, 'since': f'{part.first}', 'until': f'{until}'})}"
 
     shown = {day: number for day, number in counts.items() if day >= period.first}
-    return article_chart(t, shown, period, link_of)
+    return article_chart(translate, shown, period, link_of)
 
 
-def _year_chart(t: Catalogue, counts: Mapping[date, int], year: Period) -> Chart | None:
+def _year_chart(translate: Catalogue, counts: Mapping[date, int], year: Period) -> Chart | None:
     if not counts:
         return None
-    title = t("chart.heat", n=sum(counts.values()), first=f"{year.first}", last=f"{year.last}")
-    weekdays = t("chart.weekdays").split()
-    return heat_map(title, t("chart.week_from"), counts, (year.first, year.last), weekdays, t.number)
+    title = translate("chart.heat", n=sum(counts.values()), first=f"{year.first}", last=f"{year.last}")
+    weekdays = translate("chart.weekdays").split()
+    return heat_map(title, translate("chart.week_from"), counts, (year.first, year.last), weekdays, translate.number)
 
 
-def _polls_chart(t: Catalogue, by_outcome: Mapping[date, Mapping[PollOutcome, int]], month: Period) -> Chart | None:
+def _polls_chart(
+    translate: Catalogue, by_outcome: Mapping[date, Mapping[PollOutcome, int]], month: Period
+) -> Chart | None:
     if not by_outcome:
         return None
     days = [month.first + timedelta(days=number) for number in range(month.days)]
     series = [
-        Series(f"poll-{outcome}", t(f"poll.{outcome}"), [by_outcome.get(day, {}).get(outcome, 0) for day in days])
+        Series(
+            f"poll-{outcome}", translate(f"poll.{outcome}"), [by_outcome.get(day, {}).get(outcome, 0) for day in days]
+        )
         for outcome in OUTCOMES
     ]
     number = sum(sum(each.numbers) for each in series)
-    title = t("chart.polls", n=number, first=f"{month.first}", last=f"{month.last}")
-    return stacked_chart(title, (t("chart.unit_day"),), [f"{day}" for day in days], series, t.number)
+    title = translate("chart.polls", n=number, first=f"{month.first}", last=f"{month.last}")
+    return stacked_chart(title, (translate("chart.unit_day"),), [f"{day}" for day in days], series, translate.number)
 
 
-def _gaps_chart(t: Catalogue, gaps: Sequence[NoticedGap], year: Period, name: str) -> Chart | None:
+def _gaps_chart(translate: Catalogue, gaps: Sequence[NoticedGap], year: Period, name: str) -> Chart | None:
     end = year.begin + timedelta(days=year.days) - RESOLUTION
     found = [gap for gap in gaps if gap.from_at <= end]
     if not found:
         return None
-    title = t("chart.gaps", n=len(found), first=f"{year.first}", last=f"{year.last}")
+    title = translate("chart.gaps", n=len(found), first=f"{year.first}", last=f"{year.last}")
     row = BandRow(name, source_address(name), gap_bands(found, name))
-    return band_chart("gaps", title, gap_headings(t), (year.begin, end), [row])
+    return band_chart("gaps", title, gap_headings(translate), (year.begin, end), [row])
 
 
 PAGES = (

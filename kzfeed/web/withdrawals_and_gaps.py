@@ -23,17 +23,17 @@ def withdrawal_list(request: PageRequest) -> Page:
     shown = found[:PAGE_SIZE]
     next_query = request.query(after=shown[-1].key) if len(found) > PAGE_SIZE else None
     return Page(
-        title=request.text("withdrawn.title"),
+        title=request.translate("withdrawn.title"),
         values={"withdrawals": shown, "next_query": next_query, "is_first": after is None},
         data={
             "withdrawals": [{**asdict(each), "key": each.key} for each in shown],
             "next": next_query and f"/withdrawn.json{next_query}",
         },
-        notices=[_withdrawal_notice(request.text, each) for each in shown],
+        notices=[_withdrawal_notice(request.translate, each) for each in shown],
     )
 
 
-def _withdrawal_notice(t: Catalogue, withdrawal: Withdrawal) -> Notice:
+def _withdrawal_notice(translate: Catalogue, withdrawal: Withdrawal) -> Notice:
     end = withdrawal.to_at
     return Notice(
         key=withdrawal.key,
@@ -41,9 +41,9 @@ def _withdrawal_notice(t: Catalogue, withdrawal: Withdrawal) -> Notice:
         updated=end or withdrawal.from_at,
         address=article_address(withdrawal.url_hash),
         author=withdrawal.source,
-        text=t("withdrawn.back", source=withdrawal.source, time=iso_text(end))
+        text=translate("withdrawn.back", source=withdrawal.source, time=iso_text(end))
         if end
-        else t("withdrawn.gone", source=withdrawal.source, time=iso_text(withdrawal.from_at)),
+        else translate("withdrawn.gone", source=withdrawal.source, time=iso_text(withdrawal.from_at)),
     )
 
 
@@ -54,28 +54,28 @@ def gap_list(request: PageRequest) -> Page:
     shown = found[:PAGE_SIZE]
     next_query = request.query(after=shown[-1].key) if len(found) > PAGE_SIZE else None
     return Page(
-        title=request.text("gaps.title"),
+        title=request.translate("gaps.title"),
         values={
             "gaps": shown,
             "next_query": next_query,
             "is_first": after is None,
-            "chart": _chart(request.text, shown) if shown else None,
+            "chart": _chart(request.translate, shown) if shown else None,
         },
         data={
             "gaps": [{**asdict(each), "key": each.key} for each in shown],
             "next": next_query and f"/gaps.json{next_query}",
         },
-        notices=[_gap_notice(request.text, each) for each in shown],
+        notices=[_gap_notice(request.translate, each) for each in shown],
     )
 
 
-def _chart(t: Catalogue, shown: Sequence[NoticedGap]) -> Chart:
+def _chart(translate: Catalogue, shown: Sequence[NoticedGap]) -> Chart:
     names = list(dict.fromkeys(gap.source for gap in shown))[:_MOST_ROWS]
     charted = [gap for gap in shown if gap.source in names]
     span = min(gap.from_at for gap in charted), max(gap.to_at for gap in charted)
-    title = t("gaps.chart", first=f"{span[0]:%Y-%m-%d}", last=f"{span[1]:%Y-%m-%d}")
+    title = translate("gaps.chart", first=f"{span[0]:%Y-%m-%d}", last=f"{span[1]:%Y-%m-%d}")
     rows = [BandRow(name, source_address(name), gap_bands(charted, name)) for name in names]
-    return band_chart("gaps", title, gap_headings(t), span, rows)
+    return band_chart("gaps", title, gap_headings(translate), span, rows)
 
 
 def gap_bands(found: Sequence[NoticedGap], source: str) -> list[Band]:
@@ -87,15 +87,15 @@ def gap_bands(found: Sequence[NoticedGap], source: str) -> list[Band]:
     ]
 
 
-def gap_headings(t: Catalogue) -> tuple[str, str, str]:
+def gap_headings(translate: Catalogue) -> tuple[str, str, str]:
     """The headings of the table of a chart of gaps."""
-    return t("filter.source"), t("gaps.from"), t("gaps.to")
+    return translate("filter.source"), translate("gaps.from"), translate("gaps.to")
 
 
-def _gap_notice(t: Catalogue, gap: NoticedGap) -> Notice:
+def _gap_notice(translate: Catalogue, gap: NoticedGap) -> Notice:
     return Notice(
         key=gap.key,
-        title=t("gaps.notice", source=gap.source),
+        title=translate("gaps.notice", source=gap.source),
         updated=gap.noticed_at,
         address=source_address(gap.source),
         author=gap.source,

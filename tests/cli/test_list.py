@@ -12,7 +12,15 @@ from rich.cells import cell_len
 from kzfeed.search.hits import ArticlePosition, parse_key
 from kzfeed.search.query import parse
 from kzfeed.store import tables
-from kzfeed.store.article_list import Filter, languages, listed, listed_hits, newest_dates, position_of
+from kzfeed.store.article_list import (
+    FilteredSearch,
+    PropertyFilter,
+    languages,
+    listed,
+    listed_hits,
+    newest_dates,
+    position_of,
+)
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
 from kzfeed.store.search.opening import open_index
@@ -194,29 +202,29 @@ def test_what_cannot_be_listed_is_refused_in_a_sentence(listing: List, options: 
 
 
 @pytest.mark.parametrize(
-    "chosen",
+    "wanted",
     [
-        Filter(Selection()),
-        Filter(Selection("a")),
-        Filter(Selection("a", FIRST, FIRST + timedelta(days=1))),
-        Filter(Selection(), revised=True),
-        Filter(Selection("a"), revised=True),
-        Filter(Selection(), withdrawn=True),
-        Filter(Selection(), undated=True),
-        Filter(Selection("a"), undated=True),
-        Filter(Selection(), tag="中亚"),
-        Filter(Selection("a"), tag="中亚", withdrawn=True),
-        Filter(Selection(), language="zh-CN"),
-        Filter(Selection("a"), language="zh-CN", undated=True),
+        PropertyFilter(Selection()),
+        PropertyFilter(Selection("a")),
+        PropertyFilter(Selection("a", FIRST, FIRST + timedelta(days=1))),
+        PropertyFilter(Selection(), revised=True),
+        PropertyFilter(Selection("a"), revised=True),
+        PropertyFilter(Selection(), withdrawn=True),
+        PropertyFilter(Selection(), undated=True),
+        PropertyFilter(Selection("a"), undated=True),
+        PropertyFilter(Selection(), tag="中亚"),
+        PropertyFilter(Selection("a"), tag="中亚", withdrawn=True),
+        PropertyFilter(Selection(), language="zh-CN"),
+        PropertyFilter(Selection("a"), language="zh-CN", undated=True),
     ],
-    ids=lambda chosen: "-".join(
-        each for each in ("revised", "withdrawn", "undated", "tag", "language") if getattr(chosen, each)
+    ids=lambda wanted: "-".join(
+        each for each in ("revised", "withdrawn", "undated", "tag", "language") if getattr(wanted, each)
     ),
 )
-def test_no_page_reads_all_articles(archive: Database, chosen: Filter) -> None:
+def test_no_page_reads_all_articles(archive: Database, wanted: PropertyFilter) -> None:
     pages = (None, ArticlePosition(1714567200000, 5), parse_key("undated:21"))
-    plans = plans_of(archive, lambda: [listed(archive, chosen, after, 5) for after in pages])
-    plans += plans_of(archive, lambda: newest_dates(archive, chosen, 5))
+    plans = plans_of(archive, lambda: [listed(archive, wanted, after, 5) for after in pages])
+    plans += plans_of(archive, lambda: newest_dates(archive, wanted, 5))
 
     assert plans
     for statement, plan in plans:
@@ -232,9 +240,9 @@ def test_articles_are_chosen_by_the_language_of_their_feed(database: Database) -
 
     assert languages(database, 10) == ["kk", "zh-CN"]
     assert languages(database, 1) == ["kk"]
-    kazakh = [row["id"] for row in listed(database, Filter(Selection(), language="kk"), None, 50)]
+    kazakh = [row["id"] for row in listed(database, PropertyFilter(Selection(), language="kk"), None, 50)]
     assert kazakh == [number for number in ORDER if number % 4 == 1]
-    assert listed(database, Filter(Selection(), language=too_long), None, 50) == []
+    assert listed(database, PropertyFilter(Selection(), language=too_long), None, 50) == []
 
 
 @pytest.mark.parametrize("number", [60, 1_300], ids=["few", "many"])
@@ -254,15 +262,21 @@ def test_a_search_among_few_and_among_many_articles_finds_the_same(database: Dat
     early = [each for each in expected if (date := dates[each - 1]) and date < until]
 
     def found(typed: str, after: ArticlePosition | None = None, limit: int = 2_000, undated: bool = False) -> list[int]:
-        chosen = Filter(Selection(), revised=True, undated=undated)
-        return [row["id"] for row in listed_hits(database, index, parse(typed), chosen, after, limit)]
+        wanted = PropertyFilter(Selection(), revised=True, undated=undated)
+        return [row["id"] for row in listed_hits(database, index, FilteredSearch(parse(typed), wanted), after, limit)]
 
     with open_index(database) as index:
         catch_up(index)
         assert found("中亚 -source:b") == found("中亚 source:a source:c") == expected
         assert found("中亚 -source:b until:2024-05-01T12:20") == early
         assert found("中亚 -source:b", undated=True) == [each for each in expected if dates[each - 1] is None]
-        half = listed_hits(database, index, parse("中亚 -source:b"), Filter(Selection(), revised=True), None, 10)
+        half = listed_hits(
+            database,
+            index,
+            FilteredSearch(parse("中亚 -source:b"), PropertyFilter(Selection(), revised=True)),
+            None,
+            10,
+        )
         assert found("中亚 -source:b", position_of(half[-1]), 7) == expected[10:17]
         assert found("nowhere") == []
 
@@ -274,15 +288,15 @@ def test_pages_of_a_tag_that_very_many_articles_have_follow_one_another(database
     with database.write() as connection:
         rows = [{"article_id": text.id, "tag": "中亚"} for text in many if text.id % 200]
         connection.execute(sa.insert(tables.tags), rows)
-    chosen = Filter(Selection("b"), tag="中亚")
+    wanted = PropertyFilter(Selection("b"), tag="中亚")
 
-    first = listed(database, chosen, None, 110)
-    second = listed(database, chosen, position_of(first[-1]), 2)
+    first = listed(database, wanted, None, 110)
+    second = listed(database, wanted, position_of(first[-1]), 2)
 
     assert [row["id"] for row in first + second] == [number for number in range(10_100, 9_900, -1) if number % 200][
         :112
     ]
-    plans = plans_of(database, lambda: listed(database, chosen, None, 110))
+    plans = plans_of(database, lambda: listed(database, wanted, None, 110))
     assert plans
     # PostgreSQL may sort what it has found by the tag: it knows how few that are.
     assert database.dialect != "sqlite" or not any("TEMP B-TREE" in plan for _, plan in plans)

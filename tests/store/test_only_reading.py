@@ -20,7 +20,7 @@ ENDLESS = {
 
 @pytest.fixture
 def reader(database: Database) -> Iterator[Database]:
-    with closing(Database(url_of(database), create=False, statement_limit=timedelta(seconds=0.2))) as reader:
+    with closing(Database(url_of(database), create=False, query_time_limit=timedelta(seconds=0.2))) as reader:
         yield reader
 
 

@@ -8,7 +8,7 @@ import pytest
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.store import queries as reading
-from kzfeed.store.article_list import Filter, listed, newest_dates, sharing_address
+from kzfeed.store.article_list import PropertyFilter, listed, newest_dates, sharing_address
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection
@@ -59,15 +59,15 @@ def test_a_selection_narrows_the_stream_the_count_and_the_list(archive: Database
 
     assert sorted(titles) == sorted(f"第{number}篇" for number in range(240, 360) if number % 2)
     assert reading.count(archive, selection) == len(titles) == 60
-    assert {row["title"] for row in listed(archive, Filter(selection), None, 100)} == set(titles)
+    assert {row["title"] for row in listed(archive, PropertyFilter(selection), None, 100)} == set(titles)
 
 
 def test_the_newest_dates_are_those_of_the_list(archive: Database) -> None:
-    chosen = Filter(Selection(source="s1"))
+    wanted = PropertyFilter(Selection(source="s1"))
 
-    dates = [row["published_at"] for row in listed(archive, chosen, None, 40)]
-    assert newest_dates(archive, chosen, 40) == dates
-    assert len(newest_dates(archive, chosen, 1_000)) == 300
+    dates = [row["published_at"] for row in listed(archive, wanted, None, 40)]
+    assert newest_dates(archive, wanted, 40) == dates
+    assert len(newest_dates(archive, wanted, 1_000)) == 300
 
 
 def test_articles_that_share_an_address_of_any_length_are_found_by_an_index(database: Database) -> None:

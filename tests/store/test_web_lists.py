@@ -20,7 +20,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.poll_days import sum_up
 from kzfeed.store.source_list import addresses, article_count, source_line, source_list, status_counts
 from kzfeed.store.statistics import Period
-from kzfeed.store.version_list import LONGEST_COMPARED, MOST_EXAMINED, VersionPlace, changes, parse_place
+from kzfeed.store.version_list import LONGEST_COMPARED, MOST_EXAMINED, VersionPosition, changes, parse_version_key
 from kzfeed.store.withdrawals_and_gaps import gaps, gaps_of_source, withdrawals
 from tests.search.reference import Text
 from tests.store.plans import plans_of
@@ -89,26 +89,26 @@ def pages(read: Callable[[Any], Any]) -> list[Any]:
 
 
 def test_versions_come_in_the_order_in_which_they_were_seen_page_by_page(archive: Database) -> None:
-    places: list[VersionPlace] = []
-    after: VersionPlace | None = None
+    positions: list[VersionPosition] = []
+    after: VersionPosition | None = None
     while True:
         page = changes(archive, after, 1)
-        places += [change.place for change in page.changes]
+        positions += [change.position for change in page.changes]
         if page.after is None:
             break
-        after = parse_place(page.after.key)
+        after = parse_version_key(page.after.key)
 
     expected = {(n, revision) for n in range(1, ARTICLES + 1) for revision in range(2, 2 + n % 4)}
-    assert places == sorted(places, reverse=True)
-    assert len(places) == len(expected)
-    assert {(place.article_id, place.revision) for place in places} == expected
+    assert positions == sorted(positions, reverse=True)
+    assert len(positions) == len(expected)
+    assert {(position.article_id, position.revision) for position in positions} == expected
 
 
 def test_a_change_has_the_title_before_and_the_characters_that_changed(archive: Database) -> None:
-    found = {(each.place.article_id, each.place.revision): each for each in changes(archive, None, 100).changes}
+    found = {(each.position.article_id, each.position.revision): each for each in changes(archive, None, 100).changes}
 
     of_older, of_newest = found[7, 3], found[7, 4]
-    assert (of_older.former_title, of_older.title, of_older.is_of_headline) == ("标题7之2", "标题7之3", True)
+    assert (of_older.former_title, of_older.title, of_older.is_title_changed) == ("标题7之2", "标题7之3", True)
     assert of_older.source == "b"
     # The titles differ in a digit, which is part of a number, and the newest text lacks seven characters.
     assert of_older.size == ChangeSize(1, 1)
@@ -124,7 +124,7 @@ def test_small_changes_can_be_left_out_and_those_of_unknown_size_stay(archive: D
 
     assert page.after is None
     assert {each.size is None or each.size.total >= 20 for each in page.changes} == {True}
-    assert {each.place.article_id for each in page.changes if each.size is None} == {2}
+    assert {each.position.article_id for each in page.changes if each.size is None} == {2}
     assert 0 < len(page.changes) < len(changes(archive, None, 100).changes)
 
 
@@ -148,13 +148,13 @@ def test_a_page_looks_at_so_many_versions_and_says_where_to_go_on(archive: Datab
 
     assert all(change.size is None for change in page.changes)
     assert page.after is not None
-    assert changes(archive, page.after, 1).changes[0].place < page.after <= VersionPlace(FIRST, 1, 10)
+    assert changes(archive, page.after, 1).changes[0].position < page.after <= VersionPosition(FIRST, 1, 10)
 
 
 @pytest.mark.parametrize("key", ["", "1:2", "1:2:3:4", "x:1:1", "１:1:1", "999999999999999:1:1", f"0:1:{10**17}"])
 def test_what_is_no_key_of_a_version_is_refused(key: str) -> None:
     with pytest.raises(UsageError, match="is not the key of a version"):
-        parse_place(key)
+        parse_version_key(key)
 
 
 # --- withdrawals and gaps --------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def test_a_key_beyond_the_ends_of_a_list_is_answered(archive: Database) -> None:
     beyond = f"999999999:{10**18 - 1}:999999999"
 
     assert withdrawals(archive, beyond, 3) == []
-    assert changes(archive, parse_place(beyond), 3).changes == []
+    assert changes(archive, parse_version_key(beyond), 3).changes == []
 
 
 # --- sources ---------------------------------------------------------------------------------------------------------
@@ -273,11 +273,11 @@ def test_polls_by_day_are_the_same_after_they_were_summed_up(archive: Database) 
 
 
 def test_no_page_reads_a_whole_table(archive: Database) -> None:
-    place = VersionPlace(FIRST + timedelta(days=2), 8, 3)
+    position = VersionPosition(FIRST + timedelta(days=2), 8, 3)
     key = f"{1714567200000}:8:1"
 
     def read() -> None:
-        for after in (None, place):
+        for after in (None, position):
             changes(archive, after, 5, least=3)
         for start in (None, key):
             withdrawals(archive, start, 5)

@@ -39,10 +39,13 @@ def index_all(database: Database) -> None:
 
 @contextmanager
 def serving(
-    database: Database, access: ReaderAccess = ANYBODY, statement_limit: timedelta = LONG_ENOUGH
+    database: Database, access: ReaderAccess = ANYBODY, query_time_limit: timedelta = LONG_ENOUGH
 ) -> Iterator[str]:
     """The address at which the pages of this database are served."""
-    with open_archive(url_of(database), statement_limit) as archive, socket.create_server(("127.0.0.1", 0)) as listener:
+    with (
+        open_archive(url_of(database), query_time_limit) as archive,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
         config = uvicorn.Config(
             make_app(archive, access), log_config=None, access_log=False, timeout_graceful_shutdown=5
         )

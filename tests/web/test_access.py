@@ -138,7 +138,7 @@ def test_both_engines_show_the_same_pages_and_a_slow_query_is_a_page_that_says_s
         article = site.get(f"/a/{listed[0]['url_hash'][:16]}")
     assert (len(listed), found.text.count("<mark>"), article.status) == (4, 9, 200)
     if database.dialect == "postgresql":
-        with serving(database, statement_limit=timedelta(seconds=0.5)) as address:
+        with serving(database, query_time_limit=timedelta(seconds=0.5)) as address:
             site = Site(database, address)
             with database.engine.begin() as connection:
                 connection.execute(sa.text("LOCK TABLE articles IN ACCESS EXCLUSIVE MODE"))

@@ -60,7 +60,7 @@ class SqliteIndex:
             raise DatabaseError("a database in memory has no search index: search needs a database in a file")
         self._archive = archive
         self.file = layout.file_of(archive.file)
-        self._index = Database(f"sqlite:///{self.file}", statement_limit=archive.statement_limit)
+        self._index = Database(f"sqlite:///{self.file}", query_time_limit=archive.query_time_limit)
 
     def close(self) -> None:
         self._index.close()

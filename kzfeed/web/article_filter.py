@@ -1,4 +1,4 @@
-"""The choice of articles that the arguments of a page make, for the list, its feed and its exports."""
+"""Filter of articles that the arguments of an address ask for, for the list, its feed and its exports."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,32 +8,33 @@ from kzfeed.errors import UsageError
 from kzfeed.instants import typed_instant
 from kzfeed.search.hits import parse_key
 from kzfeed.search.query import Query, check_sources, parse
-from kzfeed.store.article_list import Filter, listed, listed_hits
+from kzfeed.store.article_list import FilteredSearch, PropertyFilter, listed, listed_hits
 from kzfeed.store.queries import Selection, has_source, source_names
 from kzfeed.web.page import PageRequest
 
 FLAGS = ("changed", "withdrawn", "undated")
-CHOICES = ("q", "source", "since", "until", "language", "tag", *FLAGS)
-"""The arguments that choose articles."""
+FILTER_ARGUMENTS = ("q", "source", "since", "until", "language", "tag", *FLAGS)
+"""The arguments that filter articles."""
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """The articles that the arguments of a page choose: a filter, and a search within it."""
+class ArticleFilter:
+    """Filter of articles by their properties, and by a search where `query` is given."""
 
-    filter: Filter
+    properties: PropertyFilter
     query: Query | None
 
-    def page(self, request: PageRequest, after: str | None, limit: int) -> list[dict[str, Any]]:
-        """The first of these articles after a key, with the columns of the view `article_list`."""
+    def first(self, request: PageRequest, after: str | None, limit: int) -> list[dict[str, Any]]:
+        """The first articles after a key that pass the filter, with the columns of the view `article_list`."""
         archive, begin = request.archive, parse_key(after) if after else None
         if self.query is None:
-            return listed(archive.database, self.filter, begin, limit)
-        return listed_hits(archive.database, archive.index, self.query, self.filter, begin, limit)
+            return listed(archive.database, self.properties, begin, limit)
+        search = FilteredSearch(self.query, self.properties)
+        return listed_hits(archive.database, archive.index, search, begin, limit)
 
 
-def choice(request: PageRequest) -> Choice:
-    """What the arguments of the page choose. Raises UsageError."""
+def parse_filter(request: PageRequest) -> ArticleFilter:
+    """The filter that the arguments of the request ask for. Raises UsageError."""
     source, typed = request.argument("source"), request.argument("q")
     if source and not has_source(request.archive.database, source):
         check_sources((source,), source_names(request.archive.database))
@@ -41,8 +42,9 @@ def choice(request: PageRequest) -> Choice:
     changed, withdrawn, undated = (request.argument(name) is not None for name in FLAGS)
     if undated and (selection.since or selection.until):
         raise UsageError("an article without a date is in no period: leave out the dates, or `undated`")
-    chosen = Filter(selection, changed, withdrawn, undated, request.argument("tag"), request.argument("language"))
-    return Choice(chosen, parse(typed) if typed else None)
+    tag, language = request.argument("tag"), request.argument("language")
+    properties = PropertyFilter(selection, changed, withdrawn, undated, tag, language)
+    return ArticleFilter(properties, parse(typed) if typed else None)
 
 
 def _instant(request: PageRequest, name: str) -> datetime | None:
