@@ -4,7 +4,7 @@ Every filter has an index, so that a page of a million articles takes as long as
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -143,7 +143,7 @@ def languages(database: Database, most: int) -> list[str]:
         return list(connection.execute(sa.text(_LANGUAGES), {"most": most}).scalars())
 
 
-def position_of(article: dict[str, Any]) -> ArticlePosition:
+def position_of(article: Mapping[str, Any]) -> ArticlePosition:
     """The position of an article in the list; its `key` is what a person gives to go on after it."""
     published_at = article["published_at"]
     return ArticlePosition(None if published_at is None else milliseconds(published_at), article["id"])

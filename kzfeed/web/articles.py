@@ -26,9 +26,8 @@ def articles(request: PageRequest) -> Page:
     wanted = parse_filter(request)
     most = PAGE_SIZE if wanted.query is None else SEARCH_PAGE_SIZE
     rows = wanted.first(request, request.argument("after"), most + 1)
-    shown, there_are_more = rows[:most], len(rows) > most
+    shown, next_query = request.one_page(rows, most, lambda row: position_of(row).key)
     hits = _hits(request, wanted.query, shown)
-    next_query = request.query(after=position_of(shown[-1]).key) if there_are_more else None
     return Page(
         title=_title(request),
         values={
@@ -51,19 +50,19 @@ def _hits(request: PageRequest, query: Query | None, rows: Sequence[Mapping[str,
     """The titles and snippets of the articles that a search found, with their hits, by key."""
     if query is None:
         return {}
-    results = load_results(request.archive.database, query, [position_of(dict(row)) for row in rows])
+    results = load_results(request.archive.database, query, [position_of(row) for row in rows])
     return {result.key: result for result in results}
 
 
 def _days(rows: Sequence[Mapping[str, Any]]) -> list[tuple[datetime | None, list[dict[str, Any]]]]:
     """The articles by the day of their publication (UTC); None for the undated."""
-    with_keys = [{**row, "key": position_of(dict(row)).key} for row in rows]
+    with_keys = [{**row, "key": position_of(row).key} for row in rows]
     days = groupby(with_keys, lambda row: row["published_at"] and row["published_at"].date())
     return [(day, list(of_day)) for day, of_day in days]
 
 
 def _as_json(row: Mapping[str, Any], hits: Mapping[str, SearchResult]) -> dict[str, Any]:
-    key = position_of(dict(row)).key
+    key = position_of(row).key
     snippet = {"snippet": hits[key].snippet.text} if key in hits else {}
     return {**row, "key": key, **snippet}
 

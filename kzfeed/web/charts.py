@@ -15,16 +15,19 @@ from kzfeed.text import printable
 
 PLOT_HEIGHT = 100
 _LABELS_HEIGHT = 18
-_LEAST_WIDTH = 0.4
-"""Percent of the width that the shortest band has, so that it can be seen."""
 _GREATEST_WIDTH = 6
 """Percent of the width that a column has where there are few."""
-_LONGEST_LABEL = 60
+_BAND_ROW_HEIGHT, _BAND_HEIGHT = 38, 16
+_BAND_TOP, _BAND_NAME_BASELINE = 18, 13
+"""Where the bands of a row begin below its top, and the baseline of the name above them."""
+_LEAST_BAND_WIDTH = 0.4
+"""Percent of the width that the shortest band has, so that it can be seen."""
+_LONGEST_BAND_NAME = 60
 _CELL, _CELL_DISTANCE = 11, 13
 _HEAT_LEFT, _HEAT_TOP = 30, 16
 _HEAT_LEVELS = 4
 
-Number = Callable[[int], str]
+FormatNumber = Callable[[int], str]
 """Writes a number as a language writes it."""
 
 
@@ -93,31 +96,43 @@ class BandRow:
 # --- bars ------------------------------------------------------------------------------------------------------------
 
 
-def bar_chart(title: str, head: Sequence[str], bars: Sequence[Bar], number: Number) -> Chart:
+def bar_chart(title: str, head: Sequence[str], bars: Sequence[Bar], format_number: FormatNumber) -> Chart:
     """Bars in proportion to their numbers, each a link. There must be one at least."""
     most = max(bar.number for bar in bars)
-    width = _column_width(len(bars))
-    places = zip(_column_places(len(bars)), bars, strict=True)
-    drawn = Markup().join(_bar(bar, left, width, most, number) for left, bar in places if bar.number)
-    rows = [(Cell(bar.label, bar.address), Cell(number(bar.number))) for bar in bars if bar.number]
-    picture = _plot(title, drawn, number(most), [bar.label for bar in bars])
+    columns = zip(_columns(len(bars), most), bars, strict=True)
+    drawn = Markup().join(_bar(bar, column, format_number) for column, bar in columns if bar.number)
+    rows = [(Cell(bar.label, bar.address), Cell(format_number(bar.number))) for bar in bars if bar.number]
+    picture = _plot(title, drawn, format_number(most), [bar.label for bar in bars])
     return Chart(title, picture, Table(head, rows))
 
 
-def _column_width(count: int) -> float:
-    """Percent of the width that each of so many columns has."""
-    return min(100 / count, _GREATEST_WIDTH)
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of a plot: its left side and width in percent, and the number that would fill it."""
+
+    left: float
+    width: float
+    most: int
+
+    def rectangle(self, css_class: str, below: int, number: int) -> Markup:
+        """A part of the column that is as high as `number`, above other parts as high as `below`."""
+        height = max(100 * (number / self.most), 1)
+        gap = min(1.0, self.width * 0.15)
+        return Markup('<rect class="{}" x="{:.1f}%" y="{:.1f}%" width="{:.1f}%" height="{:.1f}%"/>').format(
+            css_class, self.left + gap / 2, 100 - 100 * (below / self.most) - height, self.width - gap, height
+        )
 
 
-def _column_places(count: int) -> Iterator[float]:
-    """Where each column begins, in percent: the first and the last one at the edges, above their labels."""
-    step = (100 - _column_width(count)) / max(count - 1, 1)
-    return (number * step for number in range(count))
+def _columns(count: int, most: int) -> Iterator[_Column]:
+    """So many columns of a plot: the first and the last one at its edges, above their labels."""
+    width = min(100 / count, _GREATEST_WIDTH)
+    step = (100 - width) / max(count - 1, 1)
+    return (_Column(number * step, width, most) for number in range(count))
 
 
-def _bar(bar: Bar, left: float, width: float, most: int, number: Number) -> Markup:
-    label = f"{bar.label}: {number(bar.number)}"
-    drawn = _rectangle("bar", left, width, 0, bar.number / most)
+def _bar(bar: Bar, column: _Column, format_number: FormatNumber) -> Markup:
+    label = f"{bar.label}: {format_number(bar.number)}"
+    drawn = column.rectangle("bar", 0, bar.number)
     if bar.address is None:
         return Markup("<g><title>{}</title>{}</g>").format(_text(label), drawn)
     # Not in the order of the tabulator key: the table has the same links.
@@ -125,43 +140,32 @@ def _bar(bar: Bar, left: float, width: float, most: int, number: Number) -> Mark
 
 
 def stacked_chart(
-    title: str, head: Sequence[str], labels: Sequence[str], series: Sequence[Series], number: Number
+    title: str, head: Sequence[str], labels: Sequence[str], series: Sequence[Series], format_number: FormatNumber
 ) -> Chart:
     """Columns of several colours. There must be one at least."""
-    columns = list(zip(labels, zip(*(each.numbers for each in series), strict=True), strict=True))
-    most = max(1, *(sum(numbers) for _, numbers in columns))
-    width = _column_width(len(columns))
+    stacks = list(zip(labels, zip(*(each.numbers for each in series), strict=True), strict=True))
+    most = max(1, *(sum(numbers) for _, numbers in stacks))
     drawn = Markup().join(
-        _stack(label, numbers, series, (left, width, most), number)
-        for left, (label, numbers) in zip(_column_places(len(columns)), columns, strict=True)
+        _stack(label, list(zip(series, numbers, strict=True)), column, format_number)
+        for column, (label, numbers) in zip(_columns(len(stacks), most), stacks, strict=True)
         if any(numbers)
     )
-    rows = [(Cell(label), *(Cell(number(each)) for each in numbers)) for label, numbers in columns if any(numbers)]
+    rows = [
+        (Cell(label), *(Cell(format_number(each)) for each in numbers)) for label, numbers in stacks if any(numbers)
+    ]
     legend = [(each.css_class, each.name) for each in series]
     names = [each.name for each in series]
-    return Chart(title, _plot(title, drawn, number(most), labels), Table([*head, *names], rows), legend)
+    return Chart(title, _plot(title, drawn, format_number(most), labels), Table([*head, *names], rows), legend)
 
 
-def _stack(
-    label: str, numbers: Sequence[int], series: Sequence[Series], place: tuple[float, float, int], number: Number
-) -> Markup:
-    left, width, most = place
+def _stack(label: str, numbers: Sequence[tuple[Series, int]], column: _Column, format_number: FormatNumber) -> Markup:
     parts, below = [], 0
-    for each, count in zip(series, numbers, strict=True):
-        if count:
-            parts.append(_rectangle(each.css_class, left, width, below / most, count / most))
-        below += count
-    named = ", ".join(f"{each.name} {number(count)}" for each, count in zip(series, numbers, strict=True) if count)
+    for series, number in numbers:
+        if number:
+            parts.append(column.rectangle(series.css_class, below, number))
+        below += number
+    named = ", ".join(f"{series.name} {format_number(number)}" for series, number in numbers if number)
     return Markup("<g><title>{}</title>{}</g>").format(_text(f"{label}: {named}"), Markup().join(parts))
-
-
-def _rectangle(css_class: str, left: float, width: float, below: float, share: float) -> Markup:
-    """A part of a column: `below` and `share` are parts of the greatest number."""
-    height = max(100 * share, 1)
-    gap = min(1.0, width * 0.15)
-    return Markup('<rect class="{}" x="{:.1f}%" y="{:.1f}%" width="{:.1f}%" height="{:.1f}%"/>').format(
-        css_class, left + gap / 2, 100 - 100 * below - height, width - gap, height
-    )
 
 
 def _plot(title: str, drawn: Markup, most: str, labels: Sequence[str]) -> Markup:
@@ -188,13 +192,13 @@ def band_chart(
     name: str, title: str, head: Sequence[str], span: tuple[datetime, datetime], rows: Sequence[BandRow]
 ) -> Chart:
     """A row for each source with hatched bands within a span of time. `name` must be unique on its page."""
-    height = 38 * len(rows) + _LABELS_HEIGHT
+    height = _BAND_ROW_HEIGHT * len(rows) + _LABELS_HEIGHT
     first, last = span
     hatching = Markup(
         '<defs><pattern id="{}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
         '<rect class="hatch" width="3" height="6"/></pattern></defs>'
     ).format(f"hatch-{name}")
-    drawn = Markup().join(_band_row(name, row, span, 38 * place) for place, row in enumerate(rows))
+    drawn = Markup().join(_band_row(name, row, span, _BAND_ROW_HEIGHT * place) for place, row in enumerate(rows))
     labels = Markup('<text x="0" y="{}">{}</text><text x="100%" y="{}" text-anchor="end">{}</text>').format(
         height - 4, f"{first:%Y-%m-%d}", height - 4, f"{last:%Y-%m-%d}"
     )
@@ -215,36 +219,43 @@ def _band_row(name: str, row: BandRow, span: tuple[datetime, datetime], top: int
             100 * ((min(max(when, first), last) - first) / timedelta(seconds=1)) / length
             for when in (band.first, band.last)
         )
-        width = max(end - begin, _LEAST_WIDTH)
+        width = max(end - begin, _LEAST_BAND_WIDTH)
         bands += Markup(
             "<g><title>{}</title>"
-            '<rect class="band" fill="url(#{})" x="{:.2f}%" y="{}" width="{:.2f}%" height="16"/></g>'
-        ).format(_text(band.label), f"hatch-{name}", min(begin, 100 - width), top + 18, width)
-    return Markup('<text x="0" y="{}">{}</text><rect class="lane" x="0" y="{}" width="100%" height="16"/>{}').format(
-        top + 13, _text(_shortened(row.name)), top + 18, bands
+            '<rect class="band" fill="url(#{})" x="{:.2f}%" y="{}" width="{:.2f}%" height="{}"/></g>'
+        ).format(_text(band.label), f"hatch-{name}", min(begin, 100 - width), top + _BAND_TOP, width, _BAND_HEIGHT)
+    return Markup('<text x="0" y="{}">{}</text><rect class="lane" x="0" y="{}" width="100%" height="{}"/>{}').format(
+        top + _BAND_NAME_BASELINE, _text(_shortened(row.name)), top + _BAND_TOP, _BAND_HEIGHT, bands
     )
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
+    return text if len(text) <= _LONGEST_BAND_NAME else f"{text[: _LONGEST_BAND_NAME - 1]}…"
 
 
 # --- heat map --------------------------------------------------------------------------------------------------------
 
 
 def heat_map(
-    title: str, head: str, counts: Mapping[date, int], days: tuple[date, date], weekdays: Sequence[str], number: Number
+    title: str,
+    head: Sequence[str],
+    counts: Mapping[date, int],
+    days: tuple[date, date],
+    format_number: FormatNumber,
 ) -> Chart:
-    """A square for each of the days, a column for each week (Monday first), darker for more.
+    """A square for each day from the first to the last of `days`, darker for more; a column for each week.
 
-    `weekdays` are the short names of the seven days, `head` heads the column of the table with the first day of a week.
+    `head` has the heading for the first day of a week, and the short names of the seven days, Monday first.
     """
     first, last = days
+    weekdays = head[1:]
     shown = [first + timedelta(days=place) for place in range((last - first).days + 1)]
     weeks = [list(week) for _, week in groupby(shown, _monday)]
     limits = _limits([counts[day] for day in shown if counts.get(day)])
     squares = "".join(
-        _square(day, counts.get(day, 0), limits, column, number) for column, week in enumerate(weeks) for day in week
+        _square(day, counts.get(day, 0), limits, column, format_number)
+        for column, week in enumerate(weeks)
+        for day in week
     )
     names = Markup().join(
         Markup('<text x="0" y="{}">{}</text>').format(_HEAT_TOP + _CELL_DISTANCE * row + 10, _text(weekdays[row]))
@@ -253,12 +264,15 @@ def heat_map(
     months = Markup().join(_month_names(weeks))
     width = _HEAT_LEFT + _CELL_DISTANCE * len(weeks)
     rows = [
-        (Cell(f"{_monday(week[0])}"), *(Cell(_of_weekday(week, place, counts, number)) for place in range(7)))
+        (
+            Cell(f"{_monday(week[0])}"),
+            *(Cell(_of_weekday(week, weekday, counts, format_number)) for weekday in range(7)),
+        )
         for week in weeks
         if any(counts.get(day) for day in week)
     ]
     picture = _svg(title, _HEAT_TOP + 7 * _CELL_DISTANCE, months + names + Markup(squares), width)  # noqa: S704 - numbers and escaped text
-    return Chart(title, picture, Table([head, *weekdays], rows))
+    return Chart(title, picture, Table(head, rows))
 
 
 def _monday(day: date) -> date:
@@ -271,12 +285,12 @@ def _limits(numbers: Sequence[int]) -> list[int]:
     return [ordered[len(ordered) * level // _HEAT_LEVELS] for level in range(1, _HEAT_LEVELS)] if ordered else []
 
 
-def _square(day: date, count: int, limits: Sequence[int], column: int, number: Number) -> str:
+def _square(day: date, count: int, limits: Sequence[int], column: int, format_number: FormatNumber) -> str:
     # Not by Markup.format, which takes as long for a year as all queries of a page.
     x, y = _HEAT_LEFT + _CELL_DISTANCE * column, _HEAT_TOP + _CELL_DISTANCE * day.weekday()
     level = 1 + sum(count >= limit for limit in limits) if count else 0
     square = f'<rect class="heat{level}" x="{x}" y="{y}" width="{_CELL}" height="{_CELL}"'
-    return f"{square}><title>{day}: {escape(number(count))}</title></rect>" if count else f"{square}/>"
+    return f"{square}><title>{day}: {escape(format_number(count))}</title></rect>" if count else f"{square}/>"
 
 
 def _month_names(weeks: Sequence[Sequence[date]]) -> Iterator[Markup]:
@@ -288,16 +302,16 @@ def _month_names(weeks: Sequence[Sequence[date]]) -> Iterator[Markup]:
             yield Markup('<text x="{}" y="11">{}</text>').format(_HEAT_LEFT + _CELL_DISTANCE * column, label)
 
 
-def _of_weekday(week: Sequence[date], place: int, counts: Mapping[date, int], number: Number) -> str:
-    day = next((day for day in week if day.weekday() == place), None)
-    return "" if day is None else number(counts.get(day, 0))
+def _of_weekday(week: Sequence[date], weekday: int, counts: Mapping[date, int], format_number: FormatNumber) -> str:
+    day = next((day for day in week if day.weekday() == weekday), None)
+    return "" if day is None else format_number(counts.get(day, 0))
 
 
 # --- SVG -------------------------------------------------------------------------------------------------------------
 
 
 def _svg(title: str, height: int, inner: Markup, width: int | None = None) -> Markup:
-    """The picture. Of links within it, a role of an image would hide the names."""
+    """The picture. It has the role of a group if it holds links, whose names the role of an image would hide."""
     role = "group" if "<a " in inner else "img"
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="{}" aria-label="{}" width="{}" height="{}">'
@@ -306,5 +320,5 @@ def _svg(title: str, height: int, inner: Markup, width: int | None = None) -> Ma
 
 
 def _text(text: str) -> str:
-    """The text with nothing that XML cannot have."""
+    """The text without the characters that XML forbids."""
     return printable(text).replace("\ufffe", "\ufffd").replace("\uffff", "\ufffd")

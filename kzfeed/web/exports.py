@@ -1,16 +1,18 @@
 """Exports of the articles that pass a filter, as JSON Lines or CSV: streamed, without a limit on their number.
 
-Articles come page by page, the newest first, so that no statement lasts long. Records of sources are left out.
+Articles are read in batches, the newest first, so that no query takes long. Records of sources are left out.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from io import BytesIO
+from itertools import chain, islice
 
 from starlette.responses import Response, StreamingResponse
 
 from kzfeed.export import csv_table, json_lines
 from kzfeed.export.run import Writer
 from kzfeed.store.article_list import position_of
+from kzfeed.web.archive import Archive
 from kzfeed.web.article_filter import ArticleFilter, parse_filter
 from kzfeed.web.page import PageRequest
 
@@ -30,20 +32,24 @@ def as_csv(request: PageRequest) -> Response:
 
 
 def _stream(request: PageRequest, make_writer: MakeWriter, media_type: str, name: str) -> Response:
-    wanted = parse_filter(request)
-    # The first page is read before the answer begins, so that an error still has a status of its own.
-    first = wanted.first(request, None, BATCH)
-    parts = _parts(
-        request, wanted, [row["id"] for row in first], position_of(first[-1]).key if first else "", make_writer
-    )
+    batches = _batches(request, parse_filter(request))
+    # The first batch is read before the answer begins, so that an error still has a status of its own.
+    first = list(islice(batches, 1))
+    parts = _parts(request.archive, chain(first, batches), make_writer)
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return StreamingResponse(parts, media_type=media_type, headers=headers)
 
 
-def _parts(
-    request: PageRequest, wanted: ArticleFilter, ids: list[int], last: str, make_writer: MakeWriter
-) -> Iterator[bytes]:
-    """The export in pieces, each of one page of articles."""
+def _batches(request: PageRequest, wanted: ArticleFilter) -> Iterator[list[int]]:
+    """The ids of the articles, some at a time."""
+    after = None
+    while rows := wanted.first(request, after, BATCH):
+        yield [row["id"] for row in rows]
+        after = position_of(rows[-1]).key
+
+
+def _parts(archive: Archive, batches: Iterable[list[int]], make_writer: MakeWriter) -> Iterator[bytes]:
+    """The export in pieces, each of one batch of articles."""
     stream = BytesIO()
 
     def written() -> bytes:
@@ -53,10 +59,8 @@ def _parts(
         return data
 
     with make_writer(stream) as write:
-        while ids:
-            for article, record in request.archive.records(ids):
+        for ids in batches:
+            for article, record in archive.records(ids):
                 write(article, record, [])
             yield written()
-            rows = wanted.first(request, last, BATCH)
-            ids, last = [row["id"] for row in rows], position_of(rows[-1]).key if rows else ""
     yield written()

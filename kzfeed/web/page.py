@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from jinja2 import Environment
@@ -34,10 +34,13 @@ class NotFound(UsageError):  # noqa: N818 - it is an answer
     """There is no page at this address."""
 
 
+_Row = TypeVar("_Row")
+
+
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What a view may use: the archive, the variable parts of the path, the arguments of the query, the language, and
-    the time.
+    """What a view may use: the archive, the variable parts of the path, the arguments of the query, the texts in the
+    language of the reader, and the time.
     """
 
     archive: Archive
@@ -55,6 +58,13 @@ class PageRequest:
         kept = {name: value for name, value in self.arguments.items() if name != "lang" and value.strip()}
         arguments = {name: value for name, value in {**kept, **changes}.items() if value is not None}
         return f"?{urlencode(arguments)}" if arguments else ""
+
+    def one_page(
+        self, rows: Sequence[_Row], most: int, key_of: Callable[[_Row], str]
+    ) -> tuple[Sequence[_Row], str | None]:
+        """The first rows, `most` of them, and the query of the next page if there are more: read one row more."""
+        shown = rows[:most]
+        return shown, self.query(after=key_of(shown[-1])) if len(rows) > most else None
 
 
 @dataclass(frozen=True, slots=True)

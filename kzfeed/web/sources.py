@@ -38,9 +38,8 @@ def list_of_sources(request: PageRequest) -> Page:
     counts = status_counts(database)
     if status is not None and status not in counts:
         raise UsageError(f"no source has the status {status!r}: there are {', '.join(sorted(counts)) or 'no sources'}")
-    found = source_list(database, period, after=after, status=status, limit=PAGE_SIZE + 1)
-    shown = [_safe(line) for line in found[:PAGE_SIZE]]
-    next_query = request.query(after=shown[-1].name) if len(found) > PAGE_SIZE else None
+    found = list(map(_safe, source_list(database, period, after=after, status=status, limit=PAGE_SIZE + 1)))
+    shown, next_query = request.one_page(found, PAGE_SIZE, lambda line: line.name)
     return Page(
         title=request.translate("sources.title"),
         values={
@@ -190,8 +189,8 @@ def _year_chart(translate: Catalogue, counts: Mapping[date, int], year: Period) 
     if not counts:
         return None
     title = translate("chart.heat", n=sum(counts.values()), first=f"{year.first}", last=f"{year.last}")
-    weekdays = translate("chart.weekdays").split()
-    return heat_map(title, translate("chart.week_from"), counts, (year.first, year.last), weekdays, translate.number)
+    head = [translate("chart.week_from"), *translate("chart.weekdays").split()]
+    return heat_map(title, head, counts, (year.first, year.last), translate.number)
 
 
 def _polls_chart(

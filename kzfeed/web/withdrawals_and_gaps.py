@@ -20,8 +20,7 @@ def withdrawal_list(request: PageRequest) -> Page:
     """The page of withdrawals."""
     after = request.argument("after")
     found = withdrawals(request.archive.database, after, PAGE_SIZE + 1)
-    shown = found[:PAGE_SIZE]
-    next_query = request.query(after=shown[-1].key) if len(found) > PAGE_SIZE else None
+    shown, next_query = request.one_page(found, PAGE_SIZE, lambda each: each.key)
     return Page(
         title=request.translate("withdrawn.title"),
         values={"withdrawals": shown, "next_query": next_query, "is_first": after is None},
@@ -51,8 +50,7 @@ def gap_list(request: PageRequest) -> Page:
     """The page of gaps, in the order in which they were noticed."""
     after = request.argument("after")
     found = gaps(request.archive.database, after, PAGE_SIZE + 1)
-    shown = found[:PAGE_SIZE]
-    next_query = request.query(after=shown[-1].key) if len(found) > PAGE_SIZE else None
+    shown, next_query = request.one_page(found, PAGE_SIZE, lambda each: each.key)
     return Page(
         title=request.translate("gaps.title"),
         values={

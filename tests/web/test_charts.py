@@ -66,7 +66,7 @@ def test_bands_are_valid_xml_wherever_they_lie(name: str, times: Sequence[tuple[
 @settings(max_examples=30)
 @given(counts=st.dictionaries(st.dates(DAY, DAY + timedelta(days=370)), numbers, max_size=30))
 def test_a_heat_map_has_a_square_for_each_day(counts: dict[date, int]) -> None:
-    chart = heat_map(HOSTILE, "w", counts, (DAY, DAY + timedelta(days=364)), WEEKDAYS, str)
+    chart = heat_map(HOSTILE, ["w", *WEEKDAYS], counts, (DAY, DAY + timedelta(days=364)), str)
 
     squares = [each for each in root(chart).iter(f"{SVG}rect") if each.attrib["class"].startswith("heat")]
     shown = {day: count for day, count in counts.items() if count and day <= DAY + timedelta(days=364)}
@@ -98,7 +98,7 @@ def test_the_least_number_and_the_shortest_gap_can_be_seen() -> None:
 def test_a_quarter_of_the_days_of_a_heat_map_has_each_colour() -> None:
     counts = {DAY + timedelta(days=number): 10**number for number in range(8)}
 
-    chart = heat_map("t", "w", counts, (DAY, DAY + timedelta(days=9)), WEEKDAYS, str)
+    chart = heat_map("t", ["w", *WEEKDAYS], counts, (DAY, DAY + timedelta(days=9)), str)
 
     levels = [each.attrib["class"] for each in root(chart).iter(f"{SVG}rect")]
     assert levels == [f"heat{level}" for level in (1, 1, 2, 2, 3, 3, 4, 4, 0, 0)]
