@@ -78,12 +78,12 @@ class PropertyFilter:
         """The query, restricted to the articles that pass the filter."""
         selection = self.selection
         if selection.source:
-            # Not by the name in the join: the engines then know that one source is meant, and use its index.
+            # A subquery, not the name in the join: so the engines know that it is one source, and use its index.
             named = sa.select(_source.id).where(_source.name == selection.source).scalar_subquery()
             query = query.where(_article.source_id == named)
         query = replace(selection, source=None).of(query)
         if self.revised:
-            # The number as text of the statement: a partial index does not fit a parameter.
+            # Written into the statement: for a parameter, the engines would not use the partial index.
             query = query.where(_article.revision > sa.literal_column("1"))
         if self.withdrawn:
             withdrawn = sa.select(_sighting.article_id).where(_sighting.withdrawn_at.is_not(None))
@@ -113,8 +113,8 @@ class FilteredSearch:
 def _is_among(ids: sa.Select[int], connection: sa.Connection) -> sa.ColumnElement[bool]:
     """Whether the query `ids` has the id of the article.
 
-    A few ids are looked up and then sorted. Of many ids a page needs only the newest: SQLite would sort all of them, so
-    the articles are read in their order and each one is checked.
+    A few ids are looked up, and their articles sorted. If there are many, SQLite would sort all of them for each page:
+    then the articles are read in their order, and each one is checked.
     """
     counted = sa.select(sa.func.count()).select_from(ids.limit(_FEW + 1).subquery())
     if connection.execute(counted).scalar_one() <= _FEW:
@@ -122,7 +122,7 @@ def _is_among(ids: sa.Select[int], connection: sa.Connection) -> sa.ColumnElemen
     return ids.where(ids.selected_columns.article_id == _article.id).exists()
 
 
-# The condition of the index as text: a partial index does not fit a parameter.
+# The condition of the partial index, word for word: otherwise the engines would not use it.
 _INDEXED = f"length(articles.language) <= {tables.LONGEST_LANGUAGE}"
 _IS_INDEXED_LANGUAGE = sa.text(_INDEXED)
 _LANGUAGES = f"""
@@ -138,7 +138,7 @@ SELECT language FROM languages WHERE language IS NOT NULL LIMIT :most
 
 def languages(database: Database, most: int) -> list[str]:
     """The first languages that articles have, in order."""
-    # Neither engine jumps from value to value in an index by itself.
+    # DISTINCT would read the whole index: neither engine jumps from value to value by itself.
     with database.read() as connection:
         return list(connection.execute(sa.text(_LANGUAGES), {"most": most}).scalars())
 

@@ -1,4 +1,4 @@
-"""Pages of the list of changes: later versions of articles, those that kzfeed saw last before the others.
+"""Pages of the list of changes: later versions of articles, those that kzfeed saw last first.
 
 Indexes of both tables that hold versions give the order, so that a page costs the same in any archive.
 """
@@ -124,7 +124,7 @@ def _positions(connection: sa.Connection, after: VersionPosition | None, most: i
 
 def _next(query: sa.Select[Any], after: VersionPosition | None, most: int) -> sa.Select[Any]:
     seen_at, article_id, revision = query.selected_columns
-    # The number as text of the statement: a partial index does not fit a parameter.
+    # Written into the statement: for a parameter, the engines would not use the partial index.
     query = query.where(revision > sa.literal_column("1"))
     if after is not None:
         is_later_id = sa.or_(

@@ -27,7 +27,7 @@ def article_of(request: PageRequest) -> StoredArticle:
         found = find(request.archive.database, digits)
     except UsageError as error:
         raise NotFound(str(error)) from error
-    if not found.url_hash.startswith(digits):  # digits alone may also be the id of another article
+    if not found.url_hash.startswith(digits):  # `find` takes digits for an id as well
         raise NotFound(f"no article begins with {digits}")
     return found
 
@@ -71,17 +71,17 @@ def version(request: PageRequest) -> Page | Moved:
     """The page of one version of an article."""
     found = article_of(request)
     number = request.path["number"]
-    chosen = version_of(request, found, number)
+    held = version_of(request, found, number)
     address = article_address(found.url_hash)
     if len(request.path["hash"]) != HASH_DIGITS:
         return Moved(f"{address}/v/{number}")
-    then = chosen.of(found)
+    then = held.of(found)
     return Page(
         title=_title(then),
-        values={**_shown(request, then), "version": chosen, "article_page": address},
-        data={"url_hash": found.url_hash, "url": found.url, **asdict(chosen)},
+        values={**_shown(request, then), "version": held, "article_page": address},
+        data={"url_hash": found.url_hash, "url": found.url, **asdict(held)},
         # The date of the newest version may still be corrected.
-        is_immutable=chosen.revision < found.revision,
+        is_immutable=held.revision < found.revision,
     )
 
 
@@ -98,7 +98,7 @@ def _title(article: StoredArticle) -> str:
 
 
 def _shown(request: PageRequest, article: StoredArticle) -> dict[str, Any]:
-    """What both pages show of an article. `body` is None where the body is too large or too deep to be shown."""
+    """Values for the templates of both pages. `body` is None where the body is too large or too deep to be shown."""
     body = clean_body(article.content, article.url, lambda kind: request.translate(f"media.{kind}"))
     return {
         "article": article,

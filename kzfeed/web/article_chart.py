@@ -37,7 +37,7 @@ def day_after(last: date) -> date:
 
 def columns(period: Period) -> tuple[str, list[Period]]:
     """The period in at most `MOST_BARS` parts, each of a `day`, `week`, `month` or `year`; a longer one in one part."""
-    # A long period has thousands of days: it is seen early that they are too many.
+    # Parts are made one by one, so that this ends early for a period of thousands of days.
     parts_by_unit = (
         (unit, list(islice(_parts(period, beginning), MOST_BARS + 1))) for unit, beginning in _BEGINNINGS.items()
     )

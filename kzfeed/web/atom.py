@@ -13,7 +13,7 @@ from kzfeed.web.archive import Archive
 
 
 @dataclass(frozen=True, slots=True)
-class FeedPlace:
+class FeedAddresses:
     """The title of a feed, its own address, and that of its page."""
 
     title: str
@@ -40,28 +40,28 @@ class Notice:
     text: str
 
 
-def atom_feed(archive: Archive, article_ids: Sequence[int], place: FeedPlace) -> bytes:
+def atom_feed(archive: Archive, article_ids: Sequence[int], addresses: FeedAddresses) -> bytes:
     """The feed of these articles, in this order, in their newest versions; `kzfeed backfill` can restore from it."""
     entries = archive.records(article_ids)
     changed: list[datetime] = [record.article["revision_seen_at"] for _, record in entries]
     stream = BytesIO()
-    with atom.writer(stream, place.head(max(changed, default=EPOCH))) as write:
+    with atom.writer(stream, addresses.head(max(changed, default=EPOCH))) as write:
         for article, record in entries:
             write(article, record, [])
     return stream.getvalue()
 
 
-def notice_feed(place: FeedPlace, notices: Sequence[Notice]) -> bytes:
+def notice_feed(addresses: FeedAddresses, notices: Sequence[Notice]) -> bytes:
     """The feed of these notices."""
     written = [
         atom.NoticeEntry(
-            id=uuid5(NAMESPACE_URL, f"{urljoin(place.page, '?')}#{notice.key}").urn,
+            id=uuid5(NAMESPACE_URL, f"{urljoin(addresses.page, '?')}#{notice.key}").urn,
             title=notice.title,
             updated=notice.updated or EPOCH,
-            address=urljoin(place.page, notice.address),
+            address=urljoin(addresses.page, notice.address),
             author=notice.author,
             text=notice.text,
         )
         for notice in notices
     ]
-    return atom.notices(place.head(max((each.updated for each in written), default=EPOCH)), written)
+    return atom.notices(addresses.head(max((each.updated for each in written), default=EPOCH)), written)

@@ -66,7 +66,7 @@ _SMALL_NUMBER = re.compile(r"[1-9]\d{0,2}")
 _CLEAN_TAG = re.compile(r'<(/?)([a-z][a-z0-9]*)((?: [a-z-]+="[^"]*")*)>')
 _CLEAN_ATTRIBUTE = re.compile(r' ([a-z-]+)="([^"]*)"')
 _VOID = {"br", "hr", "img", "wbr", "col", "source", "embed", "input", "meta", "link", "area", "base", "param", "track"}
-# The end tag of these may be left out: an open one says nothing about depth.
+# The end tag of these may be left out, so their start tags do not count as depth.
 _END_IS_OPTIONAL = {
     *("p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option", "colgroup", "rp", "rt")
 }

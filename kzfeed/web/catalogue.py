@@ -78,7 +78,7 @@ def preferred(accept_language: str) -> str:
         tag, _, parameter = part.strip().partition(";")
         quality = re.fullmatch(r"\s*q=([01](?:\.\d{0,3})?)\s*", parameter)
         asked.append((-float(quality[1]) if quality else -1.0, tag.partition("-")[0].strip()))
-    # Python sorts stably: of equal ones the first is preferred.
+    # Python sorts stably: of languages with the same quality the first is preferred.
     for quality_below_zero, language in sorted(asked, key=lambda each: each[0]):
         if language in LANGUAGES and quality_below_zero < 0:
             return language

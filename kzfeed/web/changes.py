@@ -1,4 +1,4 @@
-"""The list of changes: later versions of articles, those that kzfeed saw last before the others."""
+"""The list of changes: later versions of articles, those that kzfeed saw last first."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,13 +12,13 @@ from kzfeed.web.templates import article_address
 
 PAGE_SIZE = 30
 LEAST_SIZES = (0, 10, 50, 200, 1_000)
-"""The sizes of changes, in characters, from which a reader may choose to see them."""
+"""The least sizes of changes, in characters, that the form offers."""
 _LONGEST_MARKED = 300
 """The length of a title up to which the changed words in it are marked."""
 
 
 def change_list(request: PageRequest) -> Page:
-    """The page of changes that are large enough."""
+    """The page of changes that have at least the size that the reader asks for."""
     least, after = _least(request), request.argument("after")
     page = changes(request.archive.database, parse_version_key(after) if after else None, PAGE_SIZE, least)
     next_query = request.query(after=page.after.key) if page.after else None

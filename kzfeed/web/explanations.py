@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from kzfeed.schedule.explain import ExplanationLine, Weekdays, length, moment
 from kzfeed.web.catalogue import Catalogue, load_catalogues
 
-_NAMES = {
+_REASON_KEYS = {
     str(text): key.removeprefix("reason.")
     for key, text in load_catalogues()["en"].texts.items()
     if key.startswith("reason.")
 }
-"""The reasons of polls and addresses that the database holds, in English, with the names of their texts."""
+"""The keys of the translations, by the English reasons that the database holds of polls and addresses."""
 _FAILURES = re.compile(r"back-off after (\d{1,9}) failures")
 _PUT_OFF = ", put off by the feed's skipHours or skipDays"
 
@@ -31,7 +31,7 @@ def reason(translate: Catalogue, stored: str) -> str:
         return translate("reason.put_off", reason=reason(translate, stored.removesuffix(_PUT_OFF)))
     if failures := _FAILURES.fullmatch(stored):
         return translate("reason.failures", n=int(failures[1]))
-    return translate(f"reason.{_NAMES[stored]}") if stored in _NAMES else stored
+    return translate(f"reason.{_REASON_KEYS[stored]}") if stored in _REASON_KEYS else stored
 
 
 def _written(translate: Catalogue, value: object) -> object:

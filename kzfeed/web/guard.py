@@ -1,7 +1,8 @@
 """ASGI middleware in front of all pages: it refuses requests that no page should see, and adds the security headers.
 
-Only GET and HEAD are answered. The Host header must be a name that the operator knows: otherwise a page of another
-site could point its own name at this server, and read the archive with its visitor's browser (DNS rebinding).
+Only GET and HEAD are answered. The Host header must name this machine, or be a name that the operator has configured:
+otherwise another site could point a name of its own at this server, and read the archive with its visitor's browser
+(DNS rebinding).
 """
 
 from collections.abc import Awaitable, Callable, Collection

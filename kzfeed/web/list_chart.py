@@ -69,7 +69,7 @@ def _day(instant: datetime) -> date:
 
 
 def _counted(request: PageRequest, wanted: ArticleFilter) -> tuple[Mapping[date, int], Period] | None:
-    """The newest of the articles, counted, and the days of which all are among them."""
+    """The counts of the newest articles by day, and the period of the days whose articles are all among them."""
     if wanted.query is None:
         most = MOST_INDEXED if _is_in_an_index(wanted.properties) else MOST_CHECKED
         dates = newest_dates(request.archive.database, wanted.properties, most)
@@ -92,9 +92,9 @@ def _is_in_an_index(properties: PropertyFilter) -> bool:
 
 
 def counted_days(days: Sequence[date], most: int, today: date) -> Mapping[date, int]:
-    """How often each day occurs among at most `most` days, the latest first; none after today.
+    """How often each day occurs among at most `most` days, the latest first. Days after today are not counted.
 
-    If there are as many, the earliest is left out, because there may be more of it.
+    If there are `most` days, the earliest one is not counted either, because more articles may have it.
     """
     counts = Counter(day for day in days if day <= today)
     if len(days) == most:

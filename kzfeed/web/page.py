@@ -1,4 +1,4 @@
-"""Pages: a view makes a Page of a PageRequest, and PageRoute answers with it as HTML, as JSON or as an Atom feed.
+"""Pages of the archive: a view makes a Page from a PageRequest, and Pages answers with it as HTML, JSON or Atom feed.
 
 To add a page, write a view and a template, and put a PageRoute into the `PAGES` of its module, which `app` collects.
 """
@@ -22,7 +22,7 @@ from kzfeed.errors import UsageError
 from kzfeed.instants import json_text
 from kzfeed.text import json_line
 from kzfeed.web.archive import Archive
-from kzfeed.web.atom import FeedPlace, Notice, atom_feed, notice_feed
+from kzfeed.web.atom import FeedAddresses, Notice, atom_feed, notice_feed
 from kzfeed.web.catalogue import HTML_LANGUAGE, LANGUAGES, Catalogue, preferred
 from kzfeed.web.guard import WITH_SCRIPT
 
@@ -71,8 +71,8 @@ class PageRequest:
 class Page:
     """What a page shows: its title, the values for its template, and the same as JSON.
 
-    The Atom feed has `articles`, their ids in order, or else `notices`. `is_immutable` says that the page will
-    never show anything else.
+    The entries of its Atom feed are `notices`, or else the articles with the ids `articles`, in this order.
+    `is_immutable` says that the page will never show anything else.
     """
 
     title: str
@@ -116,28 +116,28 @@ class PageRoute:
 
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Maker of all pages: it calls their views, and answers with HTML, JSON, a feed or a file."""
+    """All pages: calls their views, and answers with HTML, JSON, a feed or a file."""
 
     archive: Archive
     templates: Environment
     catalogues: Mapping[str, Catalogue] = field(repr=False)
 
-    def routes(self, page: PageRoute) -> Iterator[BaseRoute]:
+    def routes(self, route: PageRoute) -> Iterator[BaseRoute]:
         """The routes of one page."""
-        stem = page.stem or page.path
-        # Those with an ending first: a variable part of a path would take the ending for its own.
-        yield Route(f"{stem}.json", partial(self._json, page))
-        if page.has_feed:
-            yield Route(f"{stem}.atom", partial(self._atom, page))
-        for ending, view in page.files.items():
+        stem = route.stem or route.path
+        # Routes with an ending come first: a variable part of a path would match the ending too.
+        yield Route(f"{stem}.json", partial(self._json, route))
+        if route.has_feed:
+            yield Route(f"{stem}.atom", partial(self._atom, route))
+        for ending, view in route.files.items():
             yield Route(f"{stem}.{ending}", partial(self._file, view))
-        yield Route(page.path, partial(self._html, page))
+        yield Route(route.path, partial(self._html, route))
 
     def catalogue(self, request: Request) -> Catalogue:
         """The texts in the language that the address, the cookie or the browser asks for."""
-        for asked in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
-            if asked and asked in self.catalogues:
-                return self.catalogues[asked]
+        for language in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+            if language and language in self.catalogues:
+                return self.catalogues[language]
         return self.catalogues[preferred(request.headers.get("accept-language", ""))]
 
     def render(self, template: str, request: Request, **values: Any) -> str:
@@ -154,66 +154,73 @@ class Pages:
         }
         return self.templates.get_template(template).render(path=request.url.path, **common, **values)
 
-    def _asked(self, request: Request) -> PageRequest:
+    def _page_request(self, request: Request) -> PageRequest:
         arguments = dict(request.query_params)
         if any("\0" in value for value in (*arguments.values(), *request.path_params.values())):
             raise UsageError("the address holds a character NUL, which no text of the archive holds")
         return PageRequest(self.archive, request.path_params, arguments, self.catalogue(request), utc_now())
 
-    def _view(self, page: PageRoute, request: Request, ending: str) -> tuple[PageRequest, Page | Response]:
-        """What the view makes of a request for the page with this ending: a page, or a redirection."""
-        asked = self._asked(request)
+    def _view(self, route: PageRoute, request: Request, ending: str) -> tuple[PageRequest, Page | Response]:
+        """What the view answers to a request whose path has this ending: a page, or a redirection."""
+        page_request = self._page_request(request)
         with self.archive.reopened_if_replaced():
-            made = page.view(asked)
-        if isinstance(made, Moved):
-            return asked, RedirectResponse(f"{made.path}{ending}{asked.query()}", HTTPStatus.MOVED_PERMANENTLY)
-        return asked, made
+            result = route.view(page_request)
+        if isinstance(result, Moved):
+            address = f"{result.path}{ending}{page_request.query()}"
+            return page_request, RedirectResponse(address, HTTPStatus.MOVED_PERMANENTLY)
+        return page_request, result
 
-    def _html(self, page: PageRoute, request: Request) -> Response:
-        asked, made = self._view(page, request, "")
-        if isinstance(made, Response):
-            return made
-        stem, query = page.stem or request.url.path, asked.query()
+    def _html(self, route: PageRoute, request: Request) -> Response:
+        page_request, page = self._view(route, request, "")
+        if isinstance(page, Response):
+            return page
+        stem, query = route.stem or request.url.path, page_request.query()
         html = self.render(
-            page.template,
+            route.template,
             request,
-            title=made.title,
-            has_script=page.has_script,
+            title=page.title,
+            has_script=route.has_script,
             json_address=f"{stem}.json{query}",
-            atom_address=f"{stem}.atom{asked.query(after=None)}" if page.has_feed else None,
-            **made.values,
+            atom_address=f"{stem}.atom{page_request.query(after=None)}" if route.has_feed else None,
+            **page.values,
         )
-        response = cached(request, html.encode(), "text/html; charset=utf-8", is_immutable=made.is_immutable)
+        response = cached(request, html.encode(), "text/html; charset=utf-8", is_immutable=page.is_immutable)
         response.headers["Vary"] = "Accept-Language, Cookie"
-        if page.has_script:
+        if route.has_script:
             response.headers["Content-Security-Policy"] = WITH_SCRIPT
-        if request.query_params.get("lang") == asked.translate.language:
+        translate = page_request.translate
+        if request.query_params.get("lang") == translate.language:
             response.set_cookie(
-                LANGUAGE_COOKIE, asked.translate.language, max_age=_YEAR_S, httponly=True, samesite="lax", secure=False
+                LANGUAGE_COOKIE, translate.language, max_age=_YEAR_S, httponly=True, samesite="lax", secure=False
             )
         return response
 
-    def _json(self, page: PageRoute, request: Request) -> Response:
-        _, made = self._view(page, request, ".json")
-        if isinstance(made, Response):
-            return made
-        return cached(request, json_bytes(made.data), "application/json", is_immutable=made.is_immutable)
+    def _json(self, route: PageRoute, request: Request) -> Response:
+        _, page = self._view(route, request, ".json")
+        if isinstance(page, Response):
+            return page
+        return cached(request, json_bytes(page.data), "application/json", is_immutable=page.is_immutable)
 
     def _file(self, view: FileView, request: Request) -> Response:
-        asked = self._asked(request)
+        page_request = self._page_request(request)
         with self.archive.reopened_if_replaced():
-            made = view(asked)
-        # An export reads the whole archive: not for its headers alone.
-        return made if request.method == "GET" else Response(status_code=made.status_code, headers=made.headers)
+            response = view(page_request)
+        # A request for the headers alone must not read the whole archive for an export.
+        if request.method == "HEAD":
+            return Response(status_code=response.status_code, headers=response.headers)
+        return response
 
-    def _atom(self, page: PageRoute, request: Request) -> Response:
-        asked, made = self._view(page, request, ".atom")
-        if isinstance(made, Response):
-            return made
+    def _atom(self, route: PageRoute, request: Request) -> Response:
+        page_request, page = self._view(route, request, ".atom")
+        if isinstance(page, Response):
+            return page
         address = str(request.url)
-        html = str(request.url.replace(path=page.path if page.stem else request.url.path.removesuffix(".atom")))
-        place = FeedPlace(made.title, address, html)
-        feed = notice_feed(place, made.notices) if made.notices else atom_feed(asked.archive, made.articles, place)
+        html = str(request.url.replace(path=route.path if route.stem else request.url.path.removesuffix(".atom")))
+        addresses = FeedAddresses(page.title, address, html)
+        if page.notices:
+            feed = notice_feed(addresses, page.notices)
+        else:
+            feed = atom_feed(page_request.archive, page.articles, addresses)
         response = cached(request, feed, "application/atom+xml")
         response.headers["Vary"] = "Accept-Language, Cookie"
         return response
@@ -237,5 +244,5 @@ def cached(request: Request, body: bytes, media_type: str, *, is_immutable: bool
 
 
 def error_json(sentence: str, status: int) -> Response:
-    """The answer to a request for JSON that cannot be answered."""
+    """The answer that says as JSON why there is no page or feed."""
     return JSONResponse({"error": sentence}, status)

@@ -132,14 +132,14 @@ def source_page(request: PageRequest) -> Page:
         "published": [_published(figures.articles, days_to(year.last, days)) for days in (MONTH, YEAR)],
         "polls": [_safe_poll(poll) for poll in last_polls(database, line.id)],
     }
-    said = {
+    translated = {
         "source": _safe(line),
         "why": [sentence(translate, each) for each in why],
         "addresses": [(each, reason(translate, each.reason)) for each in former],
     }
     return Page(
         title=line.title or line.name,
-        values={**facts, **said, "charts": _charts(translate, figures, name)},
+        values={**facts, **translated, "charts": _charts(translate, figures, name)},
         data={
             "source": asdict(_safe(line)),
             **facts,

@@ -1,4 +1,4 @@
-"""Jinja environment of the pages. Every value is escaped; the filters are what templates may call."""
+"""Jinja environment of the pages. Every value is escaped. The filters are the functions that templates may call."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
@@ -69,15 +69,15 @@ def _time(instant: datetime, shown: str) -> Markup:
 
 
 def bdi(text: str, language: str | None = None) -> Markup:
-    """A text of strangers, kept from changing the direction of the text around it, with its language.
+    """A publisher's text, isolated so that it cannot change the direction of the text around it, with its language.
 
-    `language` is what the feed names, if anything.
+    `language` is the one that the feed names, if it names one.
     """
     return Markup('<bdi lang="{}">{}</bdi>').format(language_of(text, language), text)
 
 
 def marked(snippet: Snippet) -> Markup:
-    """A text of strangers in which the hits of a search are marked."""
+    """A publisher's text in which the hits of a search are marked."""
     parts = Markup().join(_marked_parts(snippet))
     return Markup('<bdi lang="{}">{}</bdi>').format(language_of(snippet.text), parts)
 
@@ -97,6 +97,6 @@ def article_address(url_hash: str) -> str:
 
 
 def source_address(name: str) -> str:
-    """The address of the page of a source. A name may end like the address of another form of a page."""
+    """The address of the page of a source. A slash tells a name such as `a.json` from the JSON of `a`."""
     end = "/" if name.endswith((".json", ".atom")) else ""
     return f"/sources/{quote(name, safe='')}{end}"
