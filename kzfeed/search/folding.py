@@ -66,7 +66,7 @@ def fold_with_origins(text: str) -> tuple[str, list[int]]:
 
 
 def _joins_the_one_before(character: str) -> bool:
-    """Whether the character may join the one before it, or vanish, after which the next one may join that one."""
+    """Whether folding may join the character with the one before it, or remove it, so that its neighbours may join."""
     is_inside_hangul_syllable = "\u1161" <= character < "\u1200"
     is_mark = unicodedata.category(character)[0] == "M" or character in VOICING
     return is_mark or is_inside_hangul_syllable or character in REMOVED

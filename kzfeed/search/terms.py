@@ -16,7 +16,7 @@ LONGEST_WORD = 64
 """Words are cut at this many characters in the index."""
 
 MARK = "§"
-"""Character in terms that are neither words nor strings of a text. No word has it, and FTS5 keeps it in a term."""
+"""A character of terms that stand for more than their text, such as a source. No word has it, and FTS5 keeps it."""
 
 VERSION = f"1.{folding.VERSION}"
 """Version of the terms. An index with another one must be built again."""

@@ -66,7 +66,7 @@ class PropertyFilter:
 
     @property
     def has_properties(self) -> bool:
-        """Whether the filter asks for more than its selection, which a search can do as well."""
+        """Whether the filter asks for properties, which no query of a search can do."""
         return self.without_selection != PropertyFilter(Selection())
 
     @property
@@ -104,7 +104,7 @@ class FilteredSearch:
     filter: PropertyFilter
 
     @property
-    def narrowed(self) -> Query:
+    def narrowed_query(self) -> Query:
         """The query with the selection of the filter. Raises UsageError if the two ask for different sources."""
         selection = self.filter.selection
         return narrowed(self.query, selection.source, selection.since, selection.until)
@@ -166,7 +166,7 @@ def listed(
     newest = _article.published_at.desc(), _article.id.desc()
     articles: list[dict[str, Any]] = []
     with database.read() as connection:
-        # Two queries, because the index on published_at gives this order.
+        # Two queries, so that the index on published_at gives the order of the dated articles.
         if not wanted.undated and (after is None or after.published_ms is not None):
             dated = wanted.restrict(_LISTED, connection).where(_article.published_at.is_not(None))
             if after is not None and after.published_ms is not None:
@@ -209,7 +209,7 @@ def newest_hit_dates(database: Database, index: Index, search: FilteredSearch, l
     if search.filter.has_properties:
         return [row["published_at"] for row in listed_hits(database, index, search, None, limit)]
     # The hits have the dates themselves: no article need be read.
-    hits = index.newest(index_query(database, search.narrowed), None, limit)
+    hits = index.newest(index_query(database, search.narrowed_query), None, limit)
     return [None if hit.published_ms is None else instant_of(hit.published_ms) for hit in hits]
 
 
@@ -217,7 +217,7 @@ def _hits(
     database: Database, index: Index, search: FilteredSearch, after: ArticlePosition | None, most: int
 ) -> Iterator[dict[str, Any]]:
     """All hits that pass the filter. The index is first asked for `most` of them, then for more at a time."""
-    wanted, query = search.filter, search.narrowed
+    wanted, query = search.filter, search.narrowed_query
     sought = index_query(database, query)
     if _selects_few(database, wanted):
         yield from _hits_among_few(database, query, wanted, after)
@@ -259,8 +259,8 @@ def _hits_among_few(
             text_of = {row.id: row.text for row in connection.execute(texts)}
         for row in rows:
             is_of_source = not query.sources or row["source"] in query.sources
-            is_excluded = not is_of_source or row["source"] in query.excluded_sources
-            if not is_excluded and matches(query, row["title"], text_of[row["id"]]):
+            is_excluded = row["source"] in query.excluded_sources
+            if is_of_source and not is_excluded and matches(query, row["title"], text_of[row["id"]]):
                 yield row
         if len(rows) < BODY_BATCH:
             return

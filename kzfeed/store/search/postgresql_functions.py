@@ -98,7 +98,7 @@ BEGIN
   suffices := suffices AND NOT (term->>'in_title')::boolean;
 END
 $$"""
-# The index finds the documents that fit `match`; unless that suffices, a document must also hold the string `needle`.
+# The index finds the rows that fit `match`. Unless that suffices, the text of a row must also hold the string `needle`.
 
 FUNCTIONS["search_instant"] = """(ms bigint) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$
 SELECT timestamptz '1970-01-01 00:00:00+00'

@@ -76,7 +76,7 @@ CREATE INDEX {{prefix}}_docs_terms ON {{prefix}}_docs
   WITH (fastupdate = on, gin_pending_list_limit = {PENDING_KB});
 ALTER INDEX {{prefix}}_docs_terms ALTER COLUMN 1 SET STATISTICS 0
 """
-# Without statistics of the terms: ANALYZE would compute those of 30,000 documents.
+# Without statistics of the terms: ANALYZE would compute the terms of 30,000 rows.
 
 _COPY_RIGHTS = """
 SELECT format('GRANT %s ON {by}_docs, {by}_state, {by}_folding TO %s', privilege_type,

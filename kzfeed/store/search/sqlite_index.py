@@ -49,7 +49,7 @@ _IS_RECENT = "SELECT julianday('now') - julianday(?) < ? / 86400.0"
 
 
 class DayIsFull(IndexUnusable):
-    """All numbers of a day belong to documents: an index with more numbers must be built."""
+    """All numbers of a day are taken: an index with more numbers must be built."""
 
 
 class SqliteIndex:
@@ -298,11 +298,11 @@ def _candidates(
         highest = min(highest, undated if after.published_ms is None else _day_numbers(after.published_ms, day_bits)[1])
     rows = index.exec_driver_sql(_CANDIDATES, (_match_expression(wanted), lowest, highest))
 
-    def place(row: sa.Row[Any]) -> int:
+    def day_or_number(row: sa.Row[Any]) -> int:
         """The day of a document, or the number of an undated one."""
         return int(row.docid) if row.published_ms is None else int(row.docid) >> day_bits
 
-    for _, of_day in groupby(rows, place):
+    for _, of_day in groupby(rows, day_or_number):
         # The documents of a day are numbered in the order in which they were indexed.
         for hit in sorted(
             (ArticlePosition(row.published_ms, row.article_id) for row in of_day), key=rank, reverse=True
@@ -347,7 +347,7 @@ def _checked(
     if not query.terms and not query.excluded:
         yield from candidates
         return
-    # Titles lie before the long columns of a row, which need not be read then.
+    # A row begins with the title: if that is enough, the long text after it is not read.
     only_titles = all(term.in_title for term in (*query.terms, *query.excluded))
     columns = _TITLES if only_titles else _TEXTS
     size = _FIRST_CHECK

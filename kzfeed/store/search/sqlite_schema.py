@@ -5,8 +5,8 @@
 changes, it gets a new document, and the old one belongs to no article any more: SQLite before 3.43 cannot delete from a
 contentless FTS5 table.
 
-The number of a document gives its place among all hits: day of publication, then a number within the day. Documents of
-undated articles have negative numbers by the articles' ids.
+The number of a document gives its position among all hits: day of publication, then a number within the day. Documents
+of undated articles have negative numbers by the articles' ids.
 """
 
 import sqlite3
