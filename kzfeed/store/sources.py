@@ -21,6 +21,7 @@ from kzfeed.store.source_rows import (
     filters_text,
     reading_values,
     source_from_row,
+    state_values,
 )
 from kzfeed.store.value_batches import in_batches
 from kzfeed.text import without_userinfo
@@ -29,6 +30,14 @@ _source = tables.sources.c
 _OF_READING = ("filters", "link_from", "content_from", "encoding")
 """The columns that say what is made of a document."""
 _NEW_SOURCE: dict[str, Any] = {"status": "active", "failure_count": 0, "moved_polls": 0, "ask_in_full": False}
+_STATE_AFRESH: dict[str, Any] = {
+    name: value
+    for name, value in state_values(Source(0, "", "")).items()
+    if name not in {"title", "next_poll_at", "next_poll_reason", "last_polled_at"}
+} | {"status": "active"}
+"""The state of a source whose address the operator changed: its window, validators, failures and what the server asked
+for belong to another document. When it was polled last remains, for the pauses between polls.
+"""
 _CONFIGURATION = sa.select(
     *(_source[name] for name in ("id", "name", "title", "url", "host", "configured_url", "enabled", "status")),
     *(_source[name] for name in ("next_poll_at", "every_seconds", "auto", "cron", "timezone", "full_text")),
@@ -143,14 +152,11 @@ def _reconfigure(connection: sa.Connection, row: Any, config: SourceConfig, now:
         changed |= {"ask_in_full": True, "body_hash": None}
     if changed.get("full_text"):
         fetch_refused_again(connection, row.id, now)
-    if "configured_url" in changed:
-        # Another document: the validators, the failures and what the server asked for belong to the old one.
-        changed |= {"url": config.url, "host": host_of(config.url), "body_hash": None, "not_before": None}
-        changed |= {"moved_to": None, "moved_since": None, "moved_polls": 0}
-        changed |= dict.fromkeys(("validators_url", "etag", "last_modified", "not_modified_since", "own_wait_seconds"))
-        changed |= dict.fromkeys(("failing_since", "last_error", "gone_at", "skip_hours", "skip_days"))
-        changed |= {"status": "active", "failure_count": 0, "ask_in_full": False}
+    if "configured_url" in changed and config.url != row.url:
+        changed |= _STATE_AFRESH | {"url": config.url, "host": host_of(config.url)}
         changed |= {"next_poll_at": now, "next_poll_reason": "a new address"}
+        if not config.title and row.url:
+            changed["title"] = None
         record_address(connection, row.id, config.url, now, "configured")
     elif row.status == "removed":
         changed |= {"status": "active", "gone_at": None, "next_poll_at": row.next_poll_at or now}

@@ -1,6 +1,7 @@
 """Windows from poll to poll: gaps, withdrawals, pinned articles, and when an article was last seen."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -180,3 +181,36 @@ def test_an_empty_document_that_comes_again_shows_nothing_again(world: World, se
     shown(world, server, feed(1, 0), feed(), feed())
 
     assert set(last_seen(world).values()) == {0 * HOUR}
+
+
+# --- another address -------------------------------------------------------------------------------------------------
+
+
+def test_another_address_of_the_operators_begins_neither_a_gap_nor_withdrawals(
+    world_on_each_engine: World, server: RecordingServer
+) -> None:
+    world = shown(world_on_each_engine, server, feed(*RECENT))
+    for path, hours in (("/unrelated", LATER), ("/of-the-first-again", (4, *LATER[3:], -5))):
+        world.add_source(server.page(path, Reply(200, [], feed(*hours))))
+        fresh = world.source()
+        assert (fresh.window_at, fresh.last_document_at, fresh.last_success_at, fresh.title) == (None,) * 4
+        world.poll()
+        world.clock.now += HOUR
+
+    assert (gaps(world), withdrawn(world)) == (0, [])
+    assert world.source().title == "t"
+    assert world.titles() == {str(hour) for hour in (*RECENT, *LATER, 4)}
+
+
+def test_the_address_that_a_source_has_moved_to_is_no_other_address(world: World, server: RecordingServer) -> None:
+    target = server.page("/target", Reply(200, [("ETag", '"1"')], feed(*RECENT)))
+    world.add_source(server.page("/feed", Reply(301, [("Location", target.url)])))
+    for _ in range(3):
+        world.poll()
+        world.clock.now += 2 * DAY
+    before = world.source()
+    assert before.url == target.url
+
+    world.add_source(target)
+
+    assert replace(before, configured_url=target.url) == world.source()
