@@ -61,8 +61,14 @@ def has_mark(connection: sa.Connection, mark: Mark) -> bool:
     return mark_at(connection, mark.article_id, mark.change_id) == mark
 
 
+def archive_id(database: Database) -> str | None:
+    """The identity of the archive, which its backups and rescues share; None if its row is lost."""
+    with database.read() as connection:
+        return connection.execute(sa.select(tables.archive_identity.c.id)).scalar()
+
+
 def first_article(database: Database) -> str | None:
-    """The url_hash of the archive's first article, by which one archive is told from another; None if it is empty."""
+    """The url_hash of the archive's first article; None if it is empty."""
     with database.read() as connection:
         return connection.execute(sa.select(_article.url_hash).order_by(_article.id).limit(1)).scalar()
 

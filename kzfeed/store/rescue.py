@@ -6,7 +6,7 @@ named too, except those of a lost source, which gets a placeholder.
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,15 @@ import sqlalchemy as sa
 from kzfeed.atomic_file import atomic_file
 from kzfeed.errors import DatabaseError, UsageError
 from kzfeed.store import schema, tables
+from kzfeed.store.article_log import archive_id
 from kzfeed.store.backup import refuse_target, remove_sqlite_companions
 from kzfeed.store.damage import ranges, read_around, row_ids
 from kzfeed.store.day_counts import rebuild_statement
 from kzfeed.store.engine import Database
 
 BATCH = 200
-_NOT_COPIED = ("row_counts", "day_counts", "host_queue", "claims", "daemons")
-"""Tables that follow from what was copied, or hold for running daemons only."""
+_NOT_COPIED = ("row_counts", "day_counts", "host_queue", "claims", "daemons", "archive_identity")
+"""Tables that follow from what was copied, hold for running daemons only, or have their row from the beginning."""
 
 
 def rescue(database: Database, file: Path, report: Callable[[str], None]) -> dict[str, int]:
@@ -63,6 +64,7 @@ def _write(database: Database, file: Path, report: Callable[[str], None]) -> dic
     schema.upgrade(rescued)
     rescued.close()
     with closing(sqlite3.connect(file)) as copy:
+        _copy_identity(database, copy)
         counts = _set_counts(copy)
         copy.execute("PRAGMA journal_mode = DELETE")
     return counts
@@ -160,6 +162,13 @@ def _references(copy: sqlite3.Connection) -> list[tuple[str, str, str]]:
         for table in tables.metadata.sorted_tables
         for row in copy.execute(f'PRAGMA foreign_key_list("{table.name}")')
     ]
+
+
+def _copy_identity(database: Database, copy: sqlite3.Connection) -> None:
+    """Give the copy the identity of the damaged database. Where that has none that can be read, it keeps its own."""
+    with suppress(DatabaseError):
+        if identity := archive_id(database):
+            copy.execute("UPDATE archive_identity SET id = ?", (identity,))
 
 
 def _set_counts(copy: sqlite3.Connection) -> dict[str, int]:

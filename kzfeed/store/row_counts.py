@@ -16,6 +16,7 @@ from kzfeed.store import tables
 
 _NOT_COUNTED = (
     *(tables.hosts, tables.host_queue, tables.claims, tables.daemons, tables.row_counts, tables.day_counts),
+    tables.archive_identity,
     tables.filtered_entries,
     tables.robots_txt,
 )

@@ -124,6 +124,9 @@ sources = sa.Table(
     sa.Index(None, "enabled", "host", "next_poll_at"),
 )
 
+archive_identity = sa.Table("archive_identity", metadata, sa.Column("id", sa.Text, primary_key=True))
+"""One row, made with the schema: by its random id a folder of archive files knows the database that wrote it."""
+
 source_addresses = sa.Table(
     "source_addresses",
     metadata,

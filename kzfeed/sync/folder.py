@@ -45,12 +45,14 @@ class Change:
 class State:
     """What the folder holds: the articles up to `mark`. With `lists_due` some lists may be old.
 
-    `first_article` is the url_hash of the first article of the database that wrote the folder; None if it is unknown.
+    `archive_id` is the identity of the database that wrote the folder. A kzfeed before schema 0023 noted the url_hash
+    of its first article instead.
     """
 
     mark: Mark
     lists_due: bool
-    first_article: str | None
+    archive_id: str | None
+    first_article: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,8 @@ class Folder:
         """The state as it was written; None if there is none that can be read."""
         try:
             given = json.loads((self._hidden / "state.json").read_bytes())
-            return State(Mark(**given["mark"]), bool(given["lists_due"]), given.get("first_article"))
+            identity = given.get("archive_id"), given.get("first_article")
+            return State(Mark(**given["mark"]), bool(given["lists_due"]), *identity)
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 

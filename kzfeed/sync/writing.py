@@ -52,7 +52,7 @@ def catch_up(
     of each file that was looked at. Raises DatabaseError, OSError.
     """
     counts: Counts = Counter()
-    state = _state(database, folder)
+    state, archive_id = _state(database, folder), article_log.archive_id(database)
     while go_on():
         batch = article_log.batch_after(database, state.mark, BATCH)
         if batch is None:
@@ -64,7 +64,7 @@ def catch_up(
             sources = {name for each in batch.former.values() for name in each.sources}
             files += _files_of_lists(database, folder, sources)
         counts += _write(folder, files, on_path)
-        state = State(batch.mark, lists_due, article_log.first_article(database))
+        state = State(batch.mark, lists_due, archive_id)
         folder.set_state(state)
     if state.lists_due and go_on():
         for name in sources_with_articles(database):
@@ -74,10 +74,13 @@ def catch_up(
 
 
 def is_of_another_database(database: Database, folder: Folder) -> bool:
-    """Whether another database wrote the folder, which has another first article than this one."""
+    """Whether another database wrote the folder."""
     state = folder.state()
-    first = state.first_article if state else None
-    return first is not None and first != article_log.first_article(database)
+    if state is None:
+        return False
+    if state.archive_id is not None:
+        return state.archive_id != article_log.archive_id(database)
+    return state.first_article is not None and state.first_article != article_log.first_article(database)
 
 
 def make_equal(database: Database, folder: Folder, *, on_path: Callable[[str], None]) -> tuple[Counts, int]:
@@ -89,9 +92,7 @@ def make_equal(database: Database, folder: Folder, *, on_path: Callable[[str], N
     """
     made, expected = NameSet(), NameSet()
     state = folder.state()
-    is_ours = state is None or (
-        not is_of_another_database(database, folder) and article_log.is_known(database, state.mark)
-    )
+    is_ours = state is None or _is_written_from(database, folder, state)
     for name in folder.made():
         made.add(name)
     folder.set_state(_before_all(database))
@@ -116,17 +117,21 @@ def make_equal(database: Database, folder: Folder, *, on_path: Callable[[str], N
 
 def _state(database: Database, folder: Folder) -> State:
     state = folder.state()
-    if state and article_log.is_known(database, state.mark):
+    if state and _is_written_from(database, folder, state):
         return state
     reason = "it was written from another database, or from a later state of this one" if state else "it is new"
     log.info("comparing all articles with the archive folder", folder=str(folder.root), reason=reason)
     return _before_all(database)
 
 
+def _is_written_from(database: Database, folder: Folder, state: State) -> bool:
+    """Whether this database wrote the folder, in a state from which it has only gone on."""
+    return not is_of_another_database(database, folder) and article_log.is_known(database, state.mark)
+
+
 def _before_all(database: Database) -> State:
     """The state of a folder in which nothing is known to be as in the database."""
-    first = article_log.first_article(database)
-    return State(article_log.mark_before_all(database), lists_due=True, first_article=first)
+    return State(article_log.mark_before_all(database), lists_due=True, archive_id=article_log.archive_id(database))
 
 
 def _removed(name: str) -> _FolderFile:

@@ -4,6 +4,12 @@ import os
 import subprocess
 from pathlib import Path
 
+import sqlalchemy as sa
+
+from kzfeed.store import tables
+from kzfeed.store.engine import Database
+from tests.export.archives import Archive, archive_on
+
 HEADER = "<!--{stamp}-->\n[{title}](https://e.example/{number})\n------\n\n"
 
 
@@ -19,6 +25,13 @@ def names(folder: Path) -> list[str]:
     """The paths of the files that are not hidden."""
     paths = [path.relative_to(folder) for path in folder.rglob("[!.]*") if path.is_file()]
     return sorted(str(path) for path in paths if path.parts[0] not in (".kzfeed", ".git"))
+
+
+def another_archive(database: Database, folder: Path, identity: str | None = "another") -> Archive:
+    """A database with an identity of its own, at the command line. Those of fixtures are copies with one."""
+    with database.write() as connection:
+        connection.execute(sa.update(tables.archive_identity).values(id=identity))
+    return archive_on(database, folder)
 
 
 def articles(folder: Path) -> dict[str, bytes]:

@@ -10,11 +10,12 @@ import pytest
 from kzfeed.article.archive_file import parse
 from kzfeed.model.polls import SourceConfig
 from kzfeed.store import sources
+from kzfeed.store.article_log import archive_id
 from kzfeed.store.engine import Database
 from tests.conftest import NewDatabase
 from tests.export.archives import Archive, archive_on
 from tests.export.test_restore import NOW, fill, news, rss, show
-from tests.sync.folders import articles, git, times, tree, write_file
+from tests.sync.folders import another_archive, articles, git, times, tree, write_file
 
 
 def test_a_folder_has_the_files_of_an_export_and_a_list_for_each_source(archive: Archive) -> None:
@@ -150,7 +151,7 @@ def test_a_folder_comes_back_by_backfill_and_its_lists_are_no_articles(
         write_file(archive.folder / "in", number)
     archive.kzfeed("backfill", "in", "--source-from", "folder")
     archive.kzfeed("sync", "articles")
-    other = archive_on(new_database("sqlite"), archive.folder)
+    other = another_archive(new_database("sqlite"), archive.folder)
 
     done = other.kzfeed("backfill", "articles", "--source", "in")
 
@@ -198,21 +199,21 @@ def test_a_folder_that_was_emptied_or_is_new_is_filled_again(archive: Archive) -
     assert tree(archive.folder / "articles") == expected
 
 
-def test_a_folder_of_another_database_is_compared_whole_and_what_is_newer_in_it_stays(
+def test_a_folder_of_a_later_state_is_compared_whole_and_what_is_newer_in_it_stays(
     archive: Archive, new_database: NewDatabase
 ) -> None:
-    """As after a restore of an older backup: only `sync` removes what the database lacks."""
+    """As after a restore of an older backup, which has the same identity: only `sync` removes what it lacks."""
     for number in range(4):
         write_file(archive.folder / "in", number)
     archive.kzfeed("backfill", "in", "--source", "s")
     archive.kzfeed("sync", "articles")
     held = articles(archive.folder / "articles")
-    other = archive_on(new_database("sqlite"), archive.folder)
+    other = another_archive(new_database("sqlite"), archive.folder, identity=archive_id(archive.database))
     (archive.folder / "kzfeed.toml").write_text('sources = []\n[archive]\ndirectory = "articles"\n')
 
     done = other.kzfeed("backfill", "in/0.txt", write_file(archive.folder / "more", 9), "--source", "s")
 
-    assert "another database" in done.stderr
+    assert "comparing all articles with the archive folder" in done.stderr
     after = articles(archive.folder / "articles")
     assert held.items() < after.items()
     assert len(after) == 5
@@ -222,7 +223,7 @@ def test_a_folder_of_another_database_is_compared_whole_and_what_is_newer_in_it_
 def test_the_first_sync_with_another_database_removes_nothing(archive: Archive, new_database: NewDatabase) -> None:
     archive.kzfeed("backfill", write_file(archive.folder / "in", 1), write_file(archive.folder / "in", 2))
     archive.kzfeed("sync", "articles")
-    other = archive_on(new_database("sqlite"), archive.folder)
+    other = another_archive(new_database("sqlite"), archive.folder)
     other.kzfeed("backfill", archive.folder / "in/2.txt")
 
     done = [other.kzfeed("sync", "articles").stdout for _ in range(2)]
@@ -241,7 +242,7 @@ def test_another_database_does_not_write_the_configured_folder_until_it_is_synce
     archive.kzfeed("backfill", write_file(archive.folder / "in", 1))
     folder = archive.folder / "articles"
     before = tree(folder), git(folder, "rev-parse", "HEAD")
-    other = archive_on(new_database("sqlite"), archive.folder)
+    other = another_archive(new_database("sqlite"), archive.folder)
 
     done = other.kzfeed("backfill", write_file(archive.folder / "in", 2))
 
@@ -252,6 +253,44 @@ def test_another_database_does_not_write_the_configured_folder_until_it_is_synce
     other.kzfeed("backfill", write_file(archive.folder / "in", 3))
     assert len(articles(folder)) == 3
     assert git(folder, "rev-list", "--count", "HEAD") == "3\n"
+
+
+def test_another_database_with_the_same_articles_does_not_write_the_folder(
+    archive: Archive, new_database: NewDatabase
+) -> None:
+    (archive.folder / "kzfeed.toml").write_text('sources = []\n[archive]\ndirectory = "articles"\ngit = true\n')
+    files = [write_file(archive.folder / "in", number) for number in (1, 2)]
+    archive.kzfeed("backfill", *files)
+    folder = archive.folder / "articles"
+    before = tree(folder), git(folder, "rev-parse", "HEAD")
+    other = another_archive(new_database("sqlite"), archive.folder)
+
+    done = [other.kzfeed("backfill", *files), other.kzfeed("backfill", write_file(archive.folder / "in", 1, "其他"))]
+
+    for each in done:
+        assert "another database wrote it: `kzfeed sync articles`" in each.stderr
+    assert (tree(folder), git(folder, "rev-parse", "HEAD")) == before
+
+
+def test_a_folder_of_an_older_kzfeed_belongs_to_the_database_with_its_first_article(
+    archive: Archive, new_database: NewDatabase
+) -> None:
+    (archive.folder / "kzfeed.toml").write_text('sources = []\n[archive]\ndirectory = "articles"\n')
+    archive.kzfeed("backfill", first := write_file(archive.folder / "in", 1))
+    file = archive.folder / "articles/.kzfeed/state.json"
+    state = json.loads(file.read_bytes())
+    older = {name: state[name] for name in ("mark", "lists_due")} | {"first_article": state["mark"]["url_hash"]}
+    file.write_text(json.dumps(older))
+    other = another_archive(new_database("sqlite"), archive.folder)
+
+    done = [
+        other.kzfeed("backfill", write_file(archive.folder / "in", 2)),
+        archive.kzfeed("backfill", write_file(archive.folder / "in", 3)),
+        other.kzfeed("backfill", first),
+    ]
+
+    assert ["another database wrote it" in each.stderr for each in done] == [True, False, True]
+    assert len(articles(archive.folder / "articles")) == 2
 
 
 def test_an_older_backup_of_the_database_writes_its_folder_on(sqlite_database: Database, tmp_path: Path) -> None:
@@ -265,6 +304,18 @@ def test_an_older_backup_of_the_database_writes_its_folder_on(sqlite_database: D
 
     assert "comparing all articles with the archive folder" in done.stderr
     assert len(articles(archive.folder / "articles")) == 3
+
+
+def test_a_rescue_of_the_database_writes_its_folder_on(sqlite_database: Database, tmp_path: Path) -> None:
+    archive = another_archive(sqlite_database, tmp_path)
+    (archive.folder / "kzfeed.toml").write_text('sources = []\n[archive]\ndirectory = "articles"\n')
+    archive.kzfeed("backfill", write_file(archive.folder / "in", 1))
+    archive.kzfeed("db", "rescue", "rescued.db")
+
+    done = archive.kzfeed("--database", "sqlite:///rescued.db", "backfill", write_file(archive.folder / "in", 2))
+
+    assert "archive folder" not in done.stderr
+    assert len(articles(archive.folder / "articles")) == 2
 
 
 @pytest.mark.parametrize("obstacle", ["link", "file", "folder"])
