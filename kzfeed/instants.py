@@ -1,6 +1,9 @@
 """Instants as kzfeed stores and writes them: in UTC, in whole milliseconds."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
+
+from kzfeed.errors import UsageError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 RESOLUTION = timedelta(milliseconds=1)
@@ -8,19 +11,43 @@ RESOLUTION = timedelta(milliseconds=1)
 DAY_MS = 86_400_000
 """Milliseconds of a day."""
 
+_TYPED = re.compile(
+    r"(\d{4})(?:[-/](\d{1,2})(?:[-/](\d{1,2})"
+    r"(?:[T ](\d{1,2})(:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[-+]\d{2}:\d{2})?))?)?)?",
+    re.ASCII,
+)
+
 
 def typed_instant(text: str) -> datetime:
-    """The instant that a person typed: ISO 8601, also a year or a month alone. Without an offset it is in UTC.
+    """The instant that a person typed: a year, month, day, or time of a day (ISO 8601). Without an offset it is in UTC.
 
-    Raises ValueError.
+    Every option, query and address has this form of times. Raises ValueError.
     """
+    match = _TYPED.fullmatch(text)
     try:
-        written = datetime.fromisoformat(text + {4: "-01-01", 7: "-01"}.get(len(text), ""))
+        if not match:
+            raise ValueError
+        year, month, day, hour, rest = match.groups()
+        written = datetime.fromisoformat(f"{year}-{month or 1:0>2}-{day or 1:0>2}T{hour or 0:0>2}{rest or ':00'}")
         return written.astimezone(UTC) if written.tzinfo else written.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise ValueError(
-            "expected a time such as 2024, 2024-05-31 or 2024-05-31T18:00 in UTC, or 2024-05-31T18:00+08:00"
+            f"{text!r}: expected a time such as 2024, 2024-05, 2024-05-31 or 2024-05-31T18:00 in UTC, "
+            "or 2024-05-31T18:00+08:00"
         ) from None
+
+
+def check_period(since: datetime | None, until: datetime | None) -> None:
+    """Raise UsageError if no time is both at `since` or later and before `until`."""
+    if since and until and since >= until:
+        raise UsageError(
+            f"no time is since {_short(since)} and before {_short(until)}: give an until that is later than since"
+        )
+
+
+def _short(instant: datetime) -> str:
+    """The instant without its time of day where that is midnight."""
+    return iso_text(instant).removesuffix("T00:00:00.000Z")
 
 
 def in_milliseconds(instant: datetime) -> datetime:

@@ -79,11 +79,10 @@ def instant(text: str) -> datetime:
         raise typer.BadParameter(str(error)) from None
 
 
-_INSTANT = {"parser": instant, "metavar": "TIME"}
-Since = Annotated[
-    datetime | None, typer.Option(help="Only articles published at this time (UTC) or later.", **_INSTANT)
-]
-Until = Annotated[datetime | None, typer.Option(help="Only articles published before this time (UTC).", **_INSTANT)]
+INSTANT = {"parser": instant, "metavar": "TIME"}
+"""What makes an option one of a time."""
+Since = Annotated[datetime | None, typer.Option(help="Only articles published at this time (UTC) or later.", **INSTANT)]
+Until = Annotated[datetime | None, typer.Option(help="Only articles published before this time (UTC).", **INSTANT)]
 
 
 def folder_or_file(text: str) -> Path:

@@ -1,10 +1,13 @@
 """The command `search`: full-text search in the archive."""
 
 import sys
+from collections.abc import Collection
 from contextlib import ExitStack
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from kzfeed.cli.options import AsJson
 from kzfeed.cli.output import minute, print_json
@@ -20,7 +23,47 @@ if TYPE_CHECKING:
     from kzfeed.store.search.index import Index
 
 _PIPE_WIDTH = 80
+_FIELDS = {
+    "--source": "source:voa in the query",
+    "--since": "since:2024-05 in the query",
+    "--until": "until:2024-05 in the query",
+    "--title": "title:选举 in the query",
+    **dict.fromkeys(("--undated", "--revised", "--withdrawn", "--tag"), "`kzfeed list --query QUERY` with it"),
+}
+"""What to write instead of options that `search` does not have and `list` has, or that look like fields."""
 _INDENT = "  "
+
+
+class SearchCommand(TyperCommand):
+    """The command `search`, in which a word may begin with a hyphen: -北京, -shanghai.
+
+    Options are what begins with two hyphens, and -n and -h. All after `--` are words.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments. Raises UsageError for options that must be written otherwise here."""
+        with_value = {name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts}
+        return super().parse_args(ctx, _options_first(args, with_value))
+
+
+def _options_first(arguments: "Sequence[str]", with_value: Collection[str]) -> list[str]:
+    """The options, then `--`, then the words of the query; `with_value` are the options that a value follows."""
+    options: list[str] = []
+    words: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        name, has_value, _ = argument.partition("=")
+        if argument == "--":
+            words.extend(remaining)
+        elif argument not in ("-n", "-h") and not argument.startswith("--"):
+            words.append(argument)
+        elif name in _FIELDS:
+            raise UsageError(f"`kzfeed search` has no option {name}: write {_FIELDS[name]}")
+        else:
+            options.append(argument)
+            if name in with_value and not has_value:
+                options.extend(islice(remaining, 1))
+    return [*options, "--", *words]
 
 
 def search(
@@ -32,7 +75,7 @@ def search(
             help='Words and "phrases" that must all occur; -not, word*, title:, source:, since:, until:.',
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="The greatest number of articles.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="The greatest number of articles.")] = 20,
     after: Annotated[str | None, typer.Option(metavar="KEY", help="Go on after the article with this key.")] = None,
     relevance: Annotated[
         bool, typer.Option("--relevance", help="The best of the newest 500 first, instead of the newest first.")

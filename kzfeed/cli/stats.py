@@ -2,14 +2,14 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kzfeed.cli import terminal
 from kzfeed.cli.column_chart import column_chart, columns
-from kzfeed.cli.options import AsJson
+from kzfeed.cli.options import INSTANT, AsJson
 from kzfeed.cli.output import LABEL, print_json, print_labelled, print_line, print_sentence
 from kzfeed.cli.table import chart_lines, sized
 from kzfeed.errors import UsageError
@@ -26,9 +26,8 @@ _TOP_SOURCES = 6
 _TOP_FAILURES = 4
 _WIDEST_NAME = 24
 
-_DAY = {"metavar": "YYYY-MM-DD", "formats": ["%Y-%m-%d"]}
-Day = Annotated[datetime | None, typer.Option(help="The first day (UTC) of the period.", **_DAY)]
-DayAfter = Annotated[datetime | None, typer.Option(help="The day after the last one.", **_DAY)]
+Day = Annotated[datetime | None, typer.Option(help="The first day (UTC) of the period.", **INSTANT)]
+DayAfter = Annotated[datetime | None, typer.Option(help="The day after the last one.", **INSTANT)]
 
 
 def stats(
@@ -70,6 +69,9 @@ def _period(days: int | None, since: datetime | None, until: datetime | None, to
 
     if days is not None and since is not None:
         raise UsageError("give --days or --since: each of them says when the period begins")
+    for option, instant in (("--since", since), ("--until", until)):
+        if instant and instant.time() != time():
+            raise UsageError(f"{option}: the period has whole days (UTC): give a day, such as {instant.date()}")
     try:
         last = until.date() - timedelta(days=1) if until else today
         first = since.date() if since else last - timedelta(days=(days or DAYS) - 1)

@@ -9,14 +9,18 @@ A query is a list of items with spaces between them; an article must match all o
     -普京           not: any of the items above, and `source:`, may be excluded
     source:bbc      the source that showed the article first; several: any of them
     since:2024-05   published then or later            until:2024   published before
+
+A word that begins with two hyphens is refused, because it is an option that somebody expected, and so is a word before
+a colon that is a field but for one letter. In quotation marks both can be found.
 """
 
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 from kzfeed.errors import UsageError
+from kzfeed.instants import check_period, typed_instant
 from kzfeed.search.folding import fold
 from kzfeed.search.terms import WORD, Keys, has_unspaced, keys
 from kzfeed.source_names import unknown_source
@@ -54,6 +58,27 @@ class Query:
     since: datetime | None = None
     until: datetime | None = None
 
+    def __post_init__(self) -> None:
+        check_period(self.since, self.until)
+
+
+FIELDS = ("title", "source", "since", "until")
+
+
+def _misspelt(field: str) -> str:
+    """A regular expression for the field with one letter missing, too many or wrong, or with two letters exchanged."""
+    places = range(len(field))
+    return "|".join(
+        [
+            *(f"{field[:place]}[a-z]?{field[place + 1 :]}" for place in places),
+            *(f"{field[:place]}[a-z]{field[place:]}" for place in (*places, len(field))),
+            *(f"{field[:place]}{field[place + 1]}{field[place]}{field[place + 2 :]}" for place in places[:-1]),
+        ]
+    )
+
+
+MISSPELT = {field: f"^({_misspelt(field)})[:：]" for field in FIELDS}
+"""For each field, a regular expression for what is probably meant to be it; in the syntax of PostgreSQL too."""
 
 _QUOTES = {'"': '"', "“": "”", "”": "”", "„": "”", "＂": "＂", "「": "」", "『": "』"}
 _ITEM = re.compile(
@@ -62,12 +87,13 @@ _ITEM = re.compile(
     (?:(?P<quote>["“”„＂「『])|(?P<bare>\S*))""",
     re.VERBOSE | re.IGNORECASE,
 )
-_DATE = re.compile(r"(\d{4})(?:[-/](\d{1,2})(?:[-/](\d{1,2})(?:T(\d{1,2}):(\d{2})(?::(\d{2}))?Z?)?)?)?", re.ASCII)
 
 
 def parse(typed: str) -> Query:
     """The query that a person typed. Raises UsageError with a sentence that says what is wrong."""
     items = list(_items(typed))
+    since = max((_date(item) for item in items if item.field == "since"), default=None)
+    until = min((_date(item) for item in items if item.field == "until"), default=None)
     terms = [_term(item) for item in items if item.field in ("", "title")]
     wanted = [term for item, term in terms if not item.excluded]
     if not wanted:
@@ -78,8 +104,8 @@ def parse(typed: str) -> Query:
         tuple(dict.fromkeys(term for item, term in terms if item.excluded)),
         tuple(dict.fromkeys(item.value for item in sources if not item.excluded)),
         tuple(dict.fromkeys(item.value for item in sources if item.excluded)),
-        since=max((_date(item) for item in items if item.field == "since"), default=None),
-        until=min((_date(item) for item in items if item.field == "until"), default=None),
+        since=since,
+        until=until,
     )
 
 
@@ -120,6 +146,8 @@ def _items(typed: str) -> Iterator[_Item]:
         assert match  # noqa: S101 - every part of the pattern may be empty
         position = match.end()
         value = match["bare"]
+        if value and not match["field"]:
+            _check_bare(value, is_excluded=bool(match["excluded"]))
         if match["quote"]:
             end = typed.find(_QUOTES[match["quote"]], position)
             if end < 0:
@@ -128,6 +156,17 @@ def _items(typed: str) -> Iterator[_Item]:
             if typed[position : position + 1] == "*":
                 value, position = f"{value}*", position + 1
         yield _Item((match["field"] or "").lower(), value, bool(match["excluded"]), bool(match["quote"]))
+
+
+def _check_bare(word: str, *, is_excluded: bool) -> None:
+    if is_excluded and word[0] in "-－":
+        raise UsageError(
+            f"-{word}: a query has no options, and one hyphen excludes a word: -{word.lstrip('-－') or '普京'}; "
+            "source:voa, since:2024 and until:2025 restrict it"
+        )
+    for field, misspelt in MISSPELT.items():
+        if found := re.match(misspelt, word, re.IGNORECASE | re.ASCII):
+            raise UsageError(f'{word}: no field is called {found[1]}: write {field}:…, or "{word}" for the text')
 
 
 def _term(item: _Item) -> tuple[_Item, Term]:
@@ -144,13 +183,10 @@ def _term(item: _Item) -> tuple[_Item, Term]:
 
 
 def _date(item: _Item) -> datetime:
-    match = _DATE.fullmatch(item.value)
     try:
-        if item.excluded or not match:
+        if item.excluded:
             raise ValueError
-        year, month, day, *time = (int(part) if part else None for part in match.groups())
-        hour, minute, second = (part or 0 for part in time)
-        return datetime(year or 0, month or 1, day or 1, hour, minute, second, tzinfo=UTC)
+        return typed_instant(item.value)
     except ValueError:
         sign = "-" if item.excluded else ""
         raise UsageError(

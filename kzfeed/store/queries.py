@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from kzfeed.article import url
 from kzfeed.errors import UsageError
+from kzfeed.instants import check_period
 from kzfeed.model.articles import StoredArticle, StoredVersion, VersionHead
 from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
@@ -42,6 +43,9 @@ class Selection:
     since: datetime | None = None
     until: datetime | None = None
     ids: Sequence[int] | None = None
+
+    def __post_init__(self) -> None:
+        check_period(self.since, self.until)
 
     def of(self, query: sa.Select[Any]) -> sa.Select[Any]:
         """The query, restricted to the selection."""

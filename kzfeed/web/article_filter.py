@@ -52,4 +52,4 @@ def _instant(request: PageRequest, name: str) -> datetime | None:
     try:
         return typed_instant(typed) if typed else None
     except ValueError as error:
-        raise UsageError(f"{name}={typed}: {error}") from None
+        raise UsageError(f"{name}: {error}") from None

@@ -189,6 +189,9 @@ def test_a_query_selects_what_search_finds_beside_the_other_filters(listing: Lis
         (["--query", "中亚 source:a", "--source", "b"], "no article has both the source b and one of source:a"),
         (["--source", "nope"], "no source 'nope' in this database: `kzfeed sources list` shows their names"),
         (["--since", "1714521600"], "expected a time such as 2024"),
+        (["--since", "2022-02-30"], "'2022-02-30': expected a time"),
+        (["--since", "2024-07", "--until", "2024-05"], "no time is since 2024-07-01 and before 2024-05-01"),
+        (["--query", "中亚 since:2024-07", "--until", "2024-05"], "no time is since 2024-07-01 and before 2024-05-01"),
     ],
 )
 def test_what_cannot_be_listed_is_refused_in_a_sentence(listing: List, options: list[str], said: str) -> None:

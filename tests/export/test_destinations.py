@@ -111,3 +111,14 @@ def test_a_query_chooses_what_a_search_finds(archive: Archive) -> None:
     assert all(str(line["published_at"]) >= "2022-01-11T03" for line in lines("one.jsonl"))
     other = archive.kzfeed("export", "none.jsonl", "--query", "灯塔 source:pod", "--source", "news")
     assert "no article has both the source news and one of source:pod" in other.stderr
+
+
+def test_a_reversed_period_is_refused_and_the_earlier_file_stays(archive: Archive) -> None:
+    kept = archive.folder / "kept.jsonl"
+    kept.write_text("earlier")
+
+    for more in ([], ["--query", "正文"]):
+        done = archive.kzfeed("export", "kept.jsonl", "--since", "2024-07", "--until", "2024-05", *more)
+
+        assert (done.returncode, kept.read_text()) == (2, "earlier")
+        assert "no time is since 2024-07-01 and before 2024-05-01" in done.stderr

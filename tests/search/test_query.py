@@ -28,6 +28,12 @@ from kzfeed.search.query import Query, Term, check_sources, parse
         ("https://example.com", [Term("https://example.com")]),
         ("中亚 中亞", [Term("中亚")]),
         ("说：“好", [Term("说:“好")]),
+        ('"--since"', [Term("--since")]),
+        ('"sorce:voa"', [Term("sorce:voa")]),
+        (
+            "science:ai 12:30 目标:中亚 http://e.example",
+            [Term(each) for each in ("science:ai", "12:30", "目标:中亚", "http://e.example")],
+        ),
     ],
 )
 def test_what_is_typed_becomes_terms(typed: str, terms: list[Term]) -> None:
@@ -64,6 +70,14 @@ def test_sources_and_times_restrict_the_articles() -> None:
         ("中亚 since:yesterday", "expected a date in UTC such as since:2024"),
         ("中亚 until:2024-13", "expected a date in UTC"),
         ("中亚 -since:2024", "-since:2024: expected a date"),
+        ("since:2024-13", "since:2024-13: expected a date"),
+        ("中亚 --since 2024", "--since: a query has no options, and one hyphen excludes a word: -since"),
+        ("sorce:voa", 'sorce:voa: no field is called sorce: write source:…, or "sorce:voa" for the text'),
+        ("中亚 -Titel：选举", "no field is called Titel: write title:…"),
+        ("中亚 sicne:2024", "no field is called sicne: write since:…"),
+        ("中亚 untill:2024", "no field is called untill: write until:…"),
+        ("中亚 since:2024-07 until:2024-05", "no time is since 2024-07-01 and before 2024-05-01"),
+        ("中亚 since:2024 until:2024", "give an until that is later than since"),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(typed: str, message: str) -> None:

@@ -68,7 +68,7 @@ TYPED = [
     *(
         "㍿ ½ ﬁn ǅ İ ẞ",
         "각 한국 ㄱ",
-        "-中 亚 --x",
+        "-中 亚",
         "title:“普京”",
         "中-亚",
         "🙂中",
@@ -77,6 +77,16 @@ TYPED = [
         "５Ｇ網絡",
     ),
     *("", "-中", "title:", "。", "a*b", '"open', "source:d 中", "since:2024-13 x", "since:soon x", "-since:2024 x"),
+    *("中 --x", "中 -－x", '中 -"-x"', "-title:-x 中", "--since 2024", "sorce:voa", "-Titel：选举", "untill: 中"),
+    *('"sorce:voa"', "unit:12", "https://e.example", "中sorce:voa", "science:中"),
+    *("x since:2024-05-31T18:00+08:00", "x since:2024-05-31T18:00:01.5-03:30", "x since:2024-05T18:00"),
+    *(
+        "x since:0001-01-01T00:00+08:00",
+        "x until:9999-12-31T23:00-08:00",
+        "x since:2024-00",
+        "x since:2024-1-1T1:00+24:00",
+    ),
+    *("x since:2024-07 until:2024-05", "x since:2024 until:2024", "x until:2024 since:2024-05"),
     *("until:2024-02-30 x", "since:0000 x", "since:2024-01-01T24:00 x", "* 中", "--", "title:-"),
 ]
 

@@ -5,6 +5,8 @@ They do in SQL what `kzfeed.search` does in Python: `search_query` understands a
 stand for the characters of unspaced scripts, of words, and for the marks in words.
 """
 
+from kzfeed.search.query import MISSPELT
+
 FUNCTIONS: dict[str, str] = {}
 """The definition of each function by its name; each follows those that it calls."""
 
@@ -225,14 +227,20 @@ $$"""
 FUNCTIONS["search_date"] = """(field text, typed text) RETURNS timestamptz LANGUAGE plpgsql STABLE AS $$
 DECLARE
   part text[] := regexp_match(
-    typed, '^([0-9]{4})(?:[-/]([0-9]{1,2})(?:[-/]([0-9]{1,2})(?:T([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?Z?)?)?)?$');
+    typed, '^([0-9]{4})(?:[-/]([0-9]{1,2})(?:[-/]([0-9]{1,2})(?:[T ]([0-9]{1,2}):([0-9]{2})'
+    '(?::([0-9]{2}(?:[.][0-9]{1,6})?))?(?:Z|([-+])([0-9]{2}):([0-9]{2}))?)?)?)?$');
+  ahead interval := make_interval(hours => coalesce(part[8], '0')::integer, mins => coalesce(part[9], '0')::integer);
+  instant timestamptz;
 BEGIN
   IF part[1] >= '0001' AND coalesce(part[4], '0')::integer < 24 AND coalesce(part[5], '0')::integer < 60
-    AND coalesce(part[6], '0')::integer < 60
+    AND coalesce(part[6], '0')::double precision < 60 AND ahead < '24 hours' AND coalesce(part[9], '0')::integer < 60
   THEN
-    RETURN make_timestamptz(part[1]::integer, coalesce(nullif(part[2]::integer, 0), 1),
-      coalesce(nullif(part[3]::integer, 0), 1), coalesce(part[4]::integer, 0), coalesce(part[5]::integer, 0),
-      coalesce(part[6]::integer, 0), 'UTC');
+    instant := make_timestamptz(part[1]::integer, coalesce(part[2]::integer, 1), coalesce(part[3]::integer, 1),
+      coalesce(part[4]::integer, 0), coalesce(part[5]::integer, 0), coalesce(part[6]::double precision, 0), 'UTC')
+      - CASE WHEN part[7] = '-' THEN -ahead ELSE ahead END;
+    IF instant >= '0001-01-01 00:00+00' AND instant < '10000-01-01 00:00+00' THEN
+      RETURN instant;
+    END IF;
   END IF;
   RAISE datetime_field_overflow;
 EXCEPTION WHEN datetime_field_overflow THEN
@@ -296,6 +304,11 @@ BEGIN
       WHEN '「' THEN '」' WHEN '『' THEN '』' END;
     IF closing IS NULL THEN
       typed := substring(rest FROM '^[^ ]*');
+      IF field IS NULL AND is_excluded AND typed ~ '^[-－]' THEN
+        RAISE EXCEPTION '-%: a query has no options, and one hyphen excludes a word', typed;
+      ELSIF field IS NULL AND typed ~* '{MISSPELT}' THEN
+        RAISE EXCEPTION '%: no field has this name; title:, source:, since: and until: are fields', typed;
+      END IF;
       rest := substr(rest, length(typed) + 1);
     ELSE
       rest := substr(rest, 2);
@@ -336,7 +349,9 @@ BEGIN
       terms := terms || term;
     END IF;
   END LOOP;
-  IF terms = '{}' THEN
+  IF since_at >= until_at THEN
+    RAISE EXCEPTION 'no time is since % and before %: give an until that is later than since', since_at, until_at;
+  ELSIF terms = '{}' THEN
     RAISE EXCEPTION 'nothing to search for: give at least one word or string that the articles must contain';
   END IF;
   RETURN jsonb_build_object(
@@ -344,7 +359,7 @@ BEGIN
     'source_ids', to_jsonb(sources), 'excluded_source_ids', to_jsonb(excluded_sources),
     'since', search_ms(since_at), 'until', search_ms(until_at));
 END
-$$"""
+$$""".replace("{MISSPELT}", "|".join(MISSPELT.values()))
 
 FUNCTIONS["search"] = """(query text, most bigint DEFAULT 20, after text DEFAULT NULL)
 RETURNS TABLE (article_id bigint, published_at timestamptz, source text, title text, url text, key text)
