@@ -10,6 +10,7 @@ from kzfeed.search.hits import parse_key
 from kzfeed.search.query import Query, check_sources, parse
 from kzfeed.store.article_list import FilteredSearch, PropertyFilter, listed, listed_hits
 from kzfeed.store.queries import Selection, has_source, source_names
+from kzfeed.web.archive import Archive
 from kzfeed.web.page import PageRequest
 
 FLAGS = ("changed", "withdrawn", "undated")
@@ -31,6 +32,15 @@ class ArticleFilter:
             return listed(archive.database, self.properties, begin, limit)
         search = FilteredSearch(self.query, self.properties)
         return listed_hits(archive.database, archive.index, search, begin, limit)
+
+    def unindexed(self, archive: Archive) -> int:
+        """How many articles the search does not know yet; 0 without a search. Raises IndexUnusable."""
+        return 0 if self.query is None else archive.index.lag().articles
+
+
+def unindexed_header(unindexed: int) -> dict[str, str]:
+    """The header that tells every reader, also of an export, that the search may have missed articles."""
+    return {"Kzfeed-Unindexed": str(unindexed)} if unindexed else {}
 
 
 def parse_filter(request: PageRequest) -> ArticleFilter:

@@ -10,7 +10,7 @@ from kzfeed.search.query import Query
 from kzfeed.store.article_list import languages, position_of
 from kzfeed.store.queries import source_names
 from kzfeed.store.search.results import load_results
-from kzfeed.web.article_filter import FILTER_ARGUMENTS, FLAGS, parse_filter
+from kzfeed.web.article_filter import FILTER_ARGUMENTS, FLAGS, parse_filter, unindexed_header
 from kzfeed.web.exports import as_csv, as_json_lines
 from kzfeed.web.list_chart import list_chart
 from kzfeed.web.page import Page, PageRequest, PageRoute
@@ -24,6 +24,8 @@ MOST_OFFERED = 100
 def articles(request: PageRequest) -> Page:
     """The page of the articles that pass the filter."""
     wanted = parse_filter(request)
+    # Before the search: an article that is indexed meanwhile may be missing from it.
+    unindexed = wanted.unindexed(request.archive)
     most = PAGE_SIZE if wanted.query is None else SEARCH_PAGE_SIZE
     rows = wanted.first(request, request.argument("after"), most + 1)
     shown, next_query = request.one_page(rows, most, lambda row: position_of(row).key)
@@ -39,10 +41,15 @@ def articles(request: PageRequest) -> Page:
             "in_force": _in_force(request),
             "export_query": request.query(after=None),
             "chart": None if request.argument("after") else list_chart(request, wanted),
-            "unindexed": _unindexed(request, wanted.query),
+            "unindexed": unindexed,
         },
-        data={"articles": [_as_json(row, hits) for row in shown], "next": next_query and f"/articles.json{next_query}"},
+        data={
+            "articles": [_as_json(row, hits) for row in shown],
+            "next": next_query and f"/articles.json{next_query}",
+            "unindexed": unindexed,
+        },
         articles=[row["id"] for row in shown],
+        headers=unindexed_header(unindexed),
     )
 
 
@@ -93,11 +100,6 @@ def _title(request: PageRequest) -> str:
     for name, value, _ in _in_force(request):
         parts.append(translate(f"filter.{name}") if name in FLAGS else f"{translate(f'filter.{name}')} {value}")
     return ", ".join(parts) or translate("articles.title")
-
-
-def _unindexed(request: PageRequest, query: Query | None) -> int:
-    """How many articles the search cannot find yet. Raises IndexUnusable."""
-    return 0 if query is None else request.archive.index.lag().articles
 
 
 EXPORTS = {"jsonl": as_json_lines, "csv": as_csv}

@@ -13,7 +13,7 @@ from kzfeed.export import csv_table, json_lines
 from kzfeed.export.run import Writer
 from kzfeed.store.article_list import position_of
 from kzfeed.web.archive import Archive
-from kzfeed.web.article_filter import ArticleFilter, parse_filter
+from kzfeed.web.article_filter import ArticleFilter, parse_filter, unindexed_header
 from kzfeed.web.page import PageRequest
 
 BATCH = 100
@@ -32,12 +32,14 @@ def as_csv(request: PageRequest) -> Response:
 
 
 def _stream(request: PageRequest, make_writer: MakeWriter, media_type: str, name: str) -> Response:
-    batches = _batches(request, parse_filter(request))
+    wanted = parse_filter(request)
+    unindexed = unindexed_header(wanted.unindexed(request.archive))
+    batches = _batches(request, wanted)
     # The first batch is read before the answer begins, so that an error still has a status of its own.
     first = list(islice(batches, 1))
     parts = _parts(request.archive, chain(first, batches), make_writer)
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
-    return StreamingResponse(parts, media_type=media_type, headers=headers)
+    return StreamingResponse(parts, media_type=media_type, headers=headers | unindexed)
 
 
 def _batches(request: PageRequest, wanted: ArticleFilter) -> Iterator[list[int]]:

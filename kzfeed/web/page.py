@@ -72,7 +72,8 @@ class Page:
     """What a page shows: its title, the values for its template, and the same as JSON.
 
     The entries of its Atom feed are `notices`, or else the articles with the ids `articles`, in this order.
-    `is_immutable` says that the page will never show anything else.
+    `is_immutable` says that the page will never show anything else. Every response with it has
+    `headers`.
     """
 
     title: str
@@ -81,6 +82,7 @@ class Page:
     articles: Sequence[int] = ()
     notices: Sequence[Notice] = ()
     is_immutable: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ class Pages:
             **page.values,
         )
         response = cached(request, html.encode(), "text/html; charset=utf-8", is_immutable=page.is_immutable)
+        response.headers.update(page.headers)
         response.headers["Vary"] = "Accept-Language, Cookie"
         if route.has_script:
             response.headers["Content-Security-Policy"] = WITH_SCRIPT
@@ -199,7 +202,9 @@ class Pages:
         _, page = self._view(route, request, ".json")
         if isinstance(page, Response):
             return page
-        return cached(request, json_bytes(page.data), "application/json", is_immutable=page.is_immutable)
+        response = cached(request, json_bytes(page.data), "application/json", is_immutable=page.is_immutable)
+        response.headers.update(page.headers)
+        return response
 
     def _file(self, view: FileView, request: Request) -> Response:
         page_request = self._page_request(request)
@@ -222,6 +227,7 @@ class Pages:
         else:
             feed = atom_feed(page_request.archive, page.articles, addresses)
         response = cached(request, feed, "application/atom+xml")
+        response.headers.update(page.headers)
         response.headers["Vary"] = "Accept-Language, Cookie"
         return response
 

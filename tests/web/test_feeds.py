@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from kzfeed.article.archive_file import ArchiveFile
+from kzfeed.article.build import article_of_file
 from kzfeed.backfill import backfill, by_host
 from kzfeed.file_reader import find_files
 from kzfeed.store import tables
+from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import Selection, count
 from tests.export.atom_rules import breaches
 from tests.export.test_restore import NOW
-from tests.web.site import Site
+from tests.web.site import Site, index_all, serving
 
 
 def stored(database: Database, source: str) -> set[tuple[str, str, str]]:
@@ -53,6 +56,26 @@ def test_a_feed_is_valid_and_stays_the_same_until_something_changes(site: Site, 
         assert breaches(file) == []
         assert feed.body == again.body
         assert site.get(f"/articles.atom{query}", If_None_Match=feed.headers["etag"]).status == 304
+
+
+def test_a_search_of_an_index_that_is_behind_says_so_in_every_format(empty_archive: Path, tmp_path: Path) -> None:
+    with closing(Database(f"sqlite:///{shutil.copy(empty_archive, tmp_path)}")) as database:
+        index_all(database)
+        article = article_of_file(ArchiveFile(None, "第91篇", "https://e.example/91", "<p>正文</p>"))
+        store_files(database, [("a", article)], NOW)
+        with serving(database) as address:
+            site = Site(database, address)
+            answers = {ending: site.get(f"/articles.{ending}?q=91") for ending in ("json", "atom", "csv", "jsonl")}
+
+            assert answers["json"].json == {"articles": [], "next": None, "unindexed": 1}
+            assert {answer.headers.get("kzfeed-unindexed") for answer in answers.values()} == {"1"}
+            assert "does not know 1 new" in site.get("/?q=91").visible
+            assert site.get("/articles.json").json["unindexed"] == 0
+
+            index_all(database)
+            again = site.get("/articles.json?q=91")
+            assert (len(again.json["articles"]), again.json["unindexed"]) == (1, 0)
+            assert "kzfeed-unindexed" not in again.headers
 
 
 def test_no_address_of_a_feed_leaves_the_archive(site: Site) -> None:
