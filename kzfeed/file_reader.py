@@ -239,8 +239,12 @@ def read_file(found: FoundFile) -> FileRead:
         file = parse(data, found.path)
     except ArchiveFileError as refusal:
         return FileRead(None, refusal=str(refusal))
-    leniencies = file.warnings if keeps_every_character(file) else (*file.warnings, "U+0000 replaced by U+FFFD")
-    return FileRead(article_of_file(file), leniencies)
+    article, leniencies = article_of_file(file), file.warnings
+    if not keeps_every_character(file):
+        leniencies += ("U+0000 replaced by U+FFFD",)
+    if article.published_at is None and file.stamp is not None:
+        leniencies += ("a date outside the years 1 to 9999, which makes the article undated",)
+    return FileRead(article, leniencies)
 
 
 def _bytes(path: Path) -> bytes:

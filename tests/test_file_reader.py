@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kzfeed import file_reader
-from kzfeed.file_reader import find_files, read_file, read_files
+from kzfeed.file_reader import FoundFile, find_files, read_file, read_files
 
 MANY = file_reader.READ_WITHOUT_PROCESSES + 12 * file_reader.CHUNK_FILES
 
@@ -40,6 +40,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text = f"{stamp}\n[题目 {number}](https://example.org/{number})\n------\n\n<p>正文 {number}</p>{end}"
         (folder / f"{number:05}.txt").write_text(text, "utf-8")
     return folder
+
+
+def test_a_date_that_no_calendar_has_is_counted_as_a_leniency_and_kept_as_written(tmp_path: Path) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("<!--99999999999999999-->\n[题目](https://example.org/1)\n------\n\n<p>正文</p>\n", "utf-8")
+
+    read = read_file(FoundFile(file))
+
+    assert read.leniencies == ("a date outside the years 1 to 9999, which makes the article undated",)
+    assert read.article
+    assert (read.article.published_at, read.article.published_raw) == (None, "<!--99999999999999999-->")
 
 
 def test_files_read_ahead_are_those_read_one_by_one_in_the_same_order(folder: Path) -> None:

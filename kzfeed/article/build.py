@@ -5,9 +5,9 @@ Every entry becomes an article that both engines can store; what it lacks is Non
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from kzfeed.article import url
 from kzfeed.article.archive_file import LINK_START, STAMP, ArchiveFile
@@ -16,9 +16,10 @@ from kzfeed.article.html.line_breaks import trim_lines
 from kzfeed.article.html.media import enclosure_media, merged_media
 from kzfeed.article.html.visible_text import words_alone
 from kzfeed.article.strings import is_storable, storable, trim
-from kzfeed.feed.dates.parse import instant
+from kzfeed.feed.dates.parse import AHEAD, END_OF_TIME, instant
 from kzfeed.instants import EPOCH, RESOLUTION, milliseconds
 from kzfeed.model.articles import Article, Entry, Feed, Media, StoredArticle
+from kzfeed.text import plural
 
 DERIVATION_VERSION = 2
 """The version of `html.derive`. Raise it with any change of its results: otherwise `verify` reports damage."""
@@ -135,6 +136,23 @@ def own_keys(title: str, enclosures: Iterable[str], words: str) -> list[str]:
 def _published(dates: Iterable[str], context: FeedContext) -> datetime | None:
     understood = (instant(raw, zone=context.zone, now=context.now) for raw in dates)
     return next((when for when in understood if when), None)
+
+
+def flaw_of_dates(articles: Sequence[Article], context: FeedContext) -> str | None:
+    """How many of the articles have a date that is left out because it cannot be right; None if there are none."""
+    left_out = [article.published_raw for article in articles if article.published_raw and not article.published_at]
+    if not left_out:
+        return None
+    ahead = sum(instant(raw, zone=context.zone, now=END_OF_TIME) is not None for raw in left_out)
+    reasons = {
+        f"lies more than {AHEAD // timedelta(hours=1)} hours ahead": ahead,
+        "cannot be read": len(left_out) - ahead,
+    }
+    return "; ".join(
+        f"the date of {count} of {plural(len(articles), 'article')} {reason} and is left out"
+        for reason, count in reasons.items()
+        if count
+    )
 
 
 def article_of_file(file: ArchiveFile) -> Article:

@@ -2,13 +2,9 @@
 
 import heapq
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
-from kzfeed.feed.dates.parse import AHEAD, instant
+from kzfeed.feed.dates.parse import END_OF_TIME, instant
 from kzfeed.model.articles import Entry
-
-# Which dates lie in the future does not matter here.
-_END_OF_TIME = datetime(9999, 12, 31, tzinfo=UTC) - AHEAD - timedelta(days=1)
 
 _Rank = tuple[bool, float, int]
 
@@ -58,5 +54,6 @@ class NewestEntries:
 
 
 def _rank(number: int, dates: tuple[str, ...], *, is_new: bool) -> _Rank:
-    understood = (instant(raw, now=_END_OF_TIME) for raw in dates)
+    # Which dates lie in the future does not matter here.
+    understood = (instant(raw, now=END_OF_TIME) for raw in dates)
     return is_new, next((date.timestamp() for date in understood if date), 0.0), -number

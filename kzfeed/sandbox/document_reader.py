@@ -6,7 +6,7 @@ It is pure, so that it can run in any process; the document carries everything t
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from kzfeed.article.build import FeedContext, articles_of_feed, key_of_entry
+from kzfeed.article.build import FeedContext, articles_of_feed, flaw_of_dates, key_of_entry
 from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import decode, decode_as, decode_utf8
 from kzfeed.feed.parse import parse, parse_well_formed
@@ -65,7 +65,10 @@ def _context(document: Document) -> FeedContext:
 
 
 def _articles(feed: Feed, document: Document) -> ParsedDocument:
-    articles = articles_of_feed(feed, _context(document))
+    context = _context(document)
+    articles = articles_of_feed(feed, context)
+    flaw = "; ".join(filter(None, (feed.flaw, flaw_of_dates(articles, context)))) or None
     if sum(len(article.media) + len(article.tags) for article in articles) > MOST_MEDIA_AND_TAGS:
         raise DocumentError("parse", f"it has more than {MOST_MEDIA_AND_TAGS:,} images, enclosures and tags")
-    return ParsedDocument(replace(feed, entries=tuple(Entry(dates=entry.dates) for entry in feed.entries)), articles)
+    entries = tuple(Entry(dates=entry.dates) for entry in feed.entries)
+    return ParsedDocument(replace(feed, entries=entries, flaw=flaw), articles)

@@ -17,7 +17,7 @@ from kzfeed.article.build import file_of_article
 from kzfeed.feed.decode import clean
 from kzfeed.instants import EPOCH
 from kzfeed.model.articles import Document
-from kzfeed.sandbox.document_reader import read
+from kzfeed.sandbox.document_reader import read, read_harmless
 
 ALL_SAMPLES = [parse(file.read_bytes(), file) for file in sorted((Path(__file__).parents[2] / "seeds").iterdir())]
 # What a feed can carry: RSS dates have no milliseconds, and bodies lose their line ends outside <pre>.
@@ -201,3 +201,23 @@ def test_no_forbidden_character_is_overlooked(text: str) -> None:
 
 def test_a_control_may_hide_an_impossible_reference() -> None:
     assert clean("a&\x01#0;b&\x00#xD800;c") == "ab\ufffdc"
+
+
+def test_dates_that_are_left_out_are_a_flaw_and_stay_as_they_were_written() -> None:
+    written = ["2026-11-20T00:00:00Z", "2026-11-23T00:00:00Z", "2027-11-20T00:00:00Z", "46 分钟前", None]
+    items = [
+        f"<item><guid>{number}</guid>{f'<pubDate>{date}</pubDate>' if date else ''}</item>"
+        for number, date in enumerate(written)
+    ]
+    body = f'<rss version="2.0"><channel><title>t</title>{"".join(items)}</channel></rss>'.encode()
+    document = Document(body=body, content_type=None, url="https://e.example/", timezone=None, now=NOW, max_entries=9)
+
+    for reader in (read, read_harmless):
+        parsed = reader(document)
+        assert parsed
+        assert parsed.feed.flaw == (
+            "the date of 2 of 5 articles lies more than 48 hours ahead and is left out; "
+            "the date of 1 of 5 articles cannot be read and is left out"
+        )
+        assert [article.published_raw for article in parsed.articles] == written
+        assert [article.published_at for article in parsed.articles] == [NOW, None, None, None, None]

@@ -22,6 +22,9 @@ EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 AHEAD: Final = timedelta(hours=48)
 """How far after now a date may lie: wrong time zones and wrong clocks shift dates that much."""
 
+END_OF_TIME: Final = datetime(MAXYEAR, 12, 31, tzinfo=UTC) - AHEAD - timedelta(days=1)
+"""The `now` for which no date lies too far ahead."""
+
 _LONGEST: Final = 120
 
 
