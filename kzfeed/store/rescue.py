@@ -4,10 +4,13 @@ The new file has the current schema. Rows that cannot be read are named; rows th
 named too, except those of a lost source, which gets a placeholder.
 """
 
+import os
+import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,7 +20,7 @@ from kzfeed.errors import DatabaseError, UsageError
 from kzfeed.store import schema, tables
 from kzfeed.store.article_log import archive_id
 from kzfeed.store.backup import refuse_target, remove_sqlite_companions
-from kzfeed.store.damage import ranges, read_around, row_ids
+from kzfeed.store.damage import is_damage, ranges, read_around, row_ids
 from kzfeed.store.day_counts import rebuild_statement
 from kzfeed.store.engine import Database
 
@@ -38,6 +41,10 @@ def rescue(database: Database, file: Path, report: Callable[[str], None]) -> dic
     with atomic_file(file, mode=0o600) as temporary:
         try:
             return _write(database, temporary, report)
+        except DatabaseError as error:
+            if isinstance(error.__cause__, sa.exc.DBAPIError) and is_damage(error.__cause__):
+                raise DatabaseError(f"not even the schema of {database.file} can be read: restore a backup") from error
+            raise
         finally:
             remove_sqlite_companions(temporary)
 
@@ -50,24 +57,54 @@ def _write(database: Database, file: Path, report: Callable[[str], None]) -> dic
         losses.append(sentence)
         report(sentence)
 
-    schema.create(rescued, _revision(database))
-    rescued.close()
-    with closing(sqlite3.connect(file)) as copy:  # SQLite does not enforce foreign keys unless told to
-        _copy_tables(database, copy, lose)
-        _repair_references(copy, lose)
-        if losses:
-            # Validators must not vouch for a document whose articles are lost: the next poll reads it again.
-            copy.execute(
-                "UPDATE sources SET validators_url = NULL, etag = NULL, last_modified = NULL, body_hash = NULL"
-            )
-        copy.commit()
-    schema.upgrade(rescued)
-    rescued.close()
-    with closing(sqlite3.connect(file)) as copy:
-        _copy_identity(database, copy)
-        counts = _set_counts(copy)
-        copy.execute("PRAGMA journal_mode = DELETE")
+    with _of_full_length(database, file.parent, lose) as damaged:
+        schema.create(rescued, _revision(damaged))
+        rescued.close()
+        with closing(sqlite3.connect(file)) as copy:  # SQLite does not enforce foreign keys unless told to
+            _copy_tables(damaged, copy, lose)
+            _repair_references(copy, lose)
+            if losses:
+                # Validators must not vouch for a document whose articles are lost: the next poll reads it again.
+                copy.execute(
+                    "UPDATE sources SET validators_url = NULL, etag = NULL, last_modified = NULL, body_hash = NULL"
+                )
+            copy.commit()
+        schema.upgrade(rescued)
+        rescued.close()
+        with closing(sqlite3.connect(file)) as copy:
+            _copy_identity(damaged, copy)
+            counts = _set_counts(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
     return counts
+
+
+@contextmanager
+def _of_full_length(database: Database, folder: Path, lose: Callable[[str], None]) -> Iterator[Database]:
+    """The database, or a copy in `folder` with zeros at the end if its file is cut short: SQLite does not read that."""
+    file = database.file
+    assert file is not None  # noqa: S101 - for the type checker
+    full_length = _length_in_header(file)
+    if file.stat().st_size >= full_length:
+        yield database
+        return
+    lose(f"{file} lacks its last {full_length - file.stat().st_size:,} bytes")
+    with TemporaryDirectory(prefix=".kzfeed-rescue-", dir=folder) as place:
+        copy = Path(place) / "database"
+        shutil.copyfile(file, copy)
+        with suppress(FileNotFoundError):
+            shutil.copyfile(f"{file}-wal", f"{copy}-wal")
+        os.truncate(copy, full_length)
+        with closing(Database(sa.URL.create("sqlite", database=str(copy)).render_as_string())) as padded:
+            yield padded
+
+
+def _length_in_header(file: Path) -> int:
+    """The length that a file must have by its header; 0 if that does not say it (https://sqlite.org/fileformat2.html)."""
+    with file.open("rb") as raw:
+        header = raw.read(100)
+    page_bytes, pages = int.from_bytes(header[16:18]), int.from_bytes(header[28:32])
+    is_valid = header.startswith(b"SQLite format 3\0") and header[24:28] == header[92:96]
+    return (65_536 if page_bytes == 1 else page_bytes) * pages if is_valid else 0
 
 
 def _revision(database: Database) -> str:

@@ -81,8 +81,16 @@ def empty_wal(file: Path) -> None:
 
 
 def refusal(error: object, file: Path) -> str | None:
-    """A sentence for an error that says that this user may not read or write the file; None for any other error."""
+    """A sentence for an error that says that the file is damaged, or that this user may not read or write it.
+
+    None for any other error.
+    """
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_CORRUPT:
+        return (
+            f"{file} is damaged ({error}): restore a backup, or let `kzfeed db rescue FILE` write a new database with "
+            "all that can be read (docs/backup.md)"
+        )
     if code == sqlite3.SQLITE_READONLY:
         return read_only(file)
     if code == sqlite3.SQLITE_CANTOPEN and os.path.exists(file):  # noqa: PTH110 - Path.exists raises PermissionError

@@ -1,5 +1,6 @@
 """A damaged SQLite file: `export` goes around what cannot be read, and `db rescue` makes a new database of the rest."""
 
+import os
 import re
 import shutil
 import sqlite3
@@ -147,6 +148,35 @@ def test_articles_of_lost_sources_are_kept(file: Path, tmp_path: Path, kzfeed: R
     assert archive_files(tmp_path / "out") == ARTICLES
     assert "kept under the name rescued-source-1" in rescued.stderr
     assert count(tmp_path / "rescued.db", "articles") == ARTICLES
+
+
+def test_a_file_that_was_cut_short_is_named_damaged_and_rescued(file: Path, tmp_path: Path, kzfeed: Run) -> None:
+    os.truncate(file, file.stat().st_size - 30_000)
+    before = file.read_bytes()
+
+    said = [kzfeed(file, *command) for command in (("list",), ("status",), ("db", "backup", "copy.db"))]
+    rescued = kzfeed(file, "db", "rescue", tmp_path / "rescued.db")
+
+    for done in said:
+        assert done.returncode == 3
+        assert re.search(r"damaged.*`kzfeed db rescue.*docs/backup.md|damaged.*docs/backup.md.*db rescue", done.stderr)
+    assert rescued.returncode == 1
+    assert f"{file} lacks its last 30,000 bytes" in rescued.stderr
+    assert ARTICLES - 10 < count(tmp_path / "rescued.db", "articles") <= ARTICLES
+    assert file.read_bytes() == before
+    assert not list(tmp_path.glob(".kzfeed-rescue-*"))
+
+
+def test_a_file_without_a_schema_that_can_be_read_is_refused(file: Path, tmp_path: Path, kzfeed: Run) -> None:
+    with file.open("r+b") as raw:
+        raw.seek(100)
+        raw.write(b"\xff" * 4000)
+
+    done = kzfeed(file, "db", "rescue", tmp_path / "rescued.db")
+
+    assert done.returncode == 3
+    assert f"not even the schema of {file} can be read: restore a backup" in done.stderr
+    assert not (tmp_path / "rescued.db").exists()
 
 
 def test_a_damaged_index_costs_nothing(file: Path, tmp_path: Path, kzfeed: Run) -> None:
