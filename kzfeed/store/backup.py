@@ -96,7 +96,7 @@ def _copy_sqlite(database: Database, file: Path, on_progress: OnProgress) -> Non
     if said != ["ok"]:
         raise BackupError(
             f"no backup was written, the database is damaged: SQLite finds: {'; '.join(said)}; "
-            "keep the backups that there are, and see docs/backup.md (`kzfeed db rescue`)"
+            "run `kzfeed verify`, keep the backups that there are, and see docs/backup.md for `kzfeed db rescue`"
         )
 
 

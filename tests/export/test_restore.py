@@ -40,7 +40,7 @@ NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
 COLUMNS_OF_SOURCES = ("name", "title", "url", "site_url", "configured_url")
 """The others are configuration and bookkeeping of polls."""
 NOTHING_SHARED = Overlap()
-NOT_COMPARED = ("polls", "hosts", "host_queue", "claims", "row_counts", "article_changes")
+NOT_COMPARED = ("polls", "hosts", "host_queue", "claims", "row_counts", "article_changes", "archive_identity")
 COMPARED = [table for table in tables.metadata.sorted_tables if table.name not in NOT_COMPARED]
 
 Rows = dict[str, Counter[tuple[Any, ...]]]
