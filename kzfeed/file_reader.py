@@ -25,6 +25,7 @@ from kzfeed.model.articles import Article
 from kzfeed.sandbox.process import end_with_parent
 
 SUFFIXES = (".txt", ".md")
+_NOT_RESTORED = (".csv", ".csv.zst", ".parquet")
 EXPORT_LIST = "kzfeed-export.jsonl"
 """The name of the list that an export writes of its files."""
 LISTS = "lists"
@@ -88,6 +89,10 @@ def find_files(
     for root in roots:
         if not _exists(root):
             raise UsageError(f"{root}: no such file or folder")
+        if root.name.lower().endswith(_NOT_RESTORED) and root.is_file():
+            raise UsageError(
+                f"{root}: CSV and Parquet cannot be restored: give archive files, JSON Lines (.jsonl) or Atom (.atom)"
+            )
     visited = {_identity(excluded)} if excluded and excluded.is_dir() else set()
     allowed = None if follow_links else [os.path.realpath(root) for root in roots]
     return chain.from_iterable(

@@ -50,15 +50,18 @@ def without_address(error: str) -> str:
 
 # --- secrets ---------------------------------------------------------------------------------------------------------
 
+# What messages of kzfeed give as examples.
+_EXAMPLES = r"(?!(?:USER@HOST/NAME|NAME:PASSWORD@HOST:1080)\")"
+
 # Everything between `//` and the last `@` of the authority (WHATWG URL: the last one delimits, `/ \ ? #` end it). After
 # a password the path is searched too, because people paste passwords that hold both `@` and `/`.
 _USERINFO = re.compile(
-    r"//(?:[^\s/\\?#\"<>@:]*:[^\s/\\?#\"<>]*@(?:[^\s\"<>?#]*[^\s\"<>/@?#]@)?|[^\s/\\?#\"<>]*@)",
+    rf"//{_EXAMPLES}(?:[^\s/\\?#\"<>@:]*:[^\s/\\?#\"<>]*@(?:[^\s\"<>?#]*[^\s\"<>/@?#]@)?|[^\s/\\?#\"<>]*@)",
 )
 
 # A password with a slash in it before the first `@`: `//name:pass/word@host`. A port is not a password.
 _SPLIT_PASSWORD = re.compile(
-    r"//[^\s/\\?#@:\"<>\[\]]{0,200}:(?!\d{0,5}(?:[/?#\s]|$))(?:[^\s\"<>]{0,200}[^\s\"<>/])?@",
+    rf"//{_EXAMPLES}[^\s/\\?#@:\"<>\[\]]{{0,200}}:(?!\d{{0,5}}(?:[/?#\s]|$))(?:[^\s\"<>]{{0,200}}[^\s\"<>/])?@",
 )
 
 # libpq's `password=secret`, quoted or not, and the same words as parameters of a query.

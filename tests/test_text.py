@@ -96,6 +96,7 @@ def test_a_url_without_secrets_stays_as_it_is(url: str) -> None:
         (r"password='it\'s' dbname=x", "password=*** dbname=x"),
         ("sslpassword=one PGPASSWORD=two", "sslpassword=*** PGPASSWORD=***"),
         ("api_key=1 api-key=2 access_token=3", "api_key=*** api-key=*** access_token=***"),
+        *((f'expected "{each}"',) * 2 for each in ("postgresql://USER@HOST/NAME", "socks5h://NAME:PASSWORD@HOST:1080")),
         ("two lines\nhttps://u:p@h/x\n", "two lines\nhttps://***@h/x\n"),
         ("write to a@b.example about 5 = 5", "write to a@b.example about 5 = 5"),
     ],

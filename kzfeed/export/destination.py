@@ -17,7 +17,13 @@ _BY_ENDING = {
     ".atom": Format.ATOM,
     ".xml": Format.ATOM,
 }
-_NO_FOLDERS = frozenset({".bz2", ".db", ".gz", ".json", ".ndjson", ".rss", ".tsv", ".txt", ".xlsx", ".xz", ".zip"})
+_NO_FOLDERS = frozenset(
+    {
+        *(".7z", ".bz2", ".gz", ".tar", ".tgz", ".xz", ".zip"),
+        *(".db", ".json", ".ndjson", ".ods", ".rss", ".sql", ".sqlite", ".tsv", ".xlsx", ".yaml"),
+        *(".doc", ".docx", ".epub", ".htm", ".html", ".md", ".mobi", ".odt", ".pdf", ".txt"),
+    }
+)
 """Endings of files that kzfeed does not write: a folder with such a name is probably not wanted."""
 
 

@@ -75,6 +75,9 @@ class Database:
             if query_time_limit is not None:
                 restrict_to_reading(self.engine, query_time_limit)
             self.file = _sqlite_file(self.engine.url)
+            if self.file and self.file.is_dir():
+                example = f"sqlite:///{self.file / 'kzfeed.db'}"
+                raise DatabaseError(f"{self.file} is a folder: name a file for the database, such as {example}")
             if self.file and not create and not self.file.is_file():
                 raise DatabaseMissing(f"there is no database {self.file}: `kzfeed backfill` and `kzfeed poll` make one")
         except OSError as error:

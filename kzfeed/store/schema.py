@@ -65,12 +65,16 @@ def create(database: Database, revision: str) -> None:
 
 def require_current(database: Database) -> None:
     """Raise DatabaseError unless the schema is up to date."""
-    if not _is_up_to_date(database):
-        revision = current(database)
-        raise (DatabaseError if revision else DatabaseMissing)(
-            f"the database's schema is {revision or 'missing'}, this kzfeed needs {HEAD}: "
-            "run `kzfeed db upgrade`, or leave --no-migrate out"
+    if _is_up_to_date(database):
+        return
+    if revision := current(database):
+        raise DatabaseError(
+            f"the database's schema is {revision}, this kzfeed needs {HEAD}: `kzfeed db upgrade` brings it up to date"
         )
+    place = database.file or f"the database {database.engine.url.database}"
+    raise DatabaseMissing(
+        f"{place} holds no archive of kzfeed: name another database, or run `kzfeed db upgrade`, which makes one there"
+    )
 
 
 def open_replacement(database: Database, *, wait: timedelta) -> None:

@@ -324,7 +324,12 @@ def test_the_daemon_polls_what_is_due_until_a_signal_and_exits_0(
         (["list"], 3, "database"),
         (["backfill", ".", "--no-migrate"], 3, "database"),
         (["stats", "--database", "postgresql://user:secret@127.0.0.1:9/x"], 3, "database"),
-        (["stats", "--database", "mysql://x"], 2, "postgresql://"),
+        (["stats", "--database", "mysql://x"], 2, 'expected "sqlite:///FILE" or "postgresql://USER@HOST/NAME"'),
+        *(
+            ([command, "--database", "sqlite:////usr"], 3, "/usr is a folder: name a file for the database")
+            for command in ("list", "poll")
+        ),
+        (["verify", "--database", "sqlite:////dev/null"], 3, "there is no database /dev/null"),
     ],
 )
 def test_what_cannot_work_says_why_with_its_exit_status(
@@ -336,6 +341,22 @@ def test_what_cannot_work_says_why_with_its_exit_status(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("empty.db", ["list", "--database", "sqlite:///{file}"], "{file} holds no archive of kzfeed: name another"),
+        ("all.csv", ["backfill", "{file}"], "{file}: CSV and Parquet cannot be restored: give archive files"),
+    ],
+)
+def test_a_file_of_another_kind_is_told_by_its_name(
+    kzfeed_of_new_user: Run, tmp_path: Path, name: str, arguments: list[str], said: str
+) -> None:
+    (file := tmp_path / name).touch()
+    done = kzfeed_of_new_user(*(each.format(file=file) for each in arguments))
+
+    assert said.format(file=file) in done.stderr
 
 
 def test_options_of_all_commands_may_stand_anywhere(kzfeed: Run, tmp_path: Path) -> None:

@@ -263,7 +263,7 @@ def test_an_upgrade_says_where_a_text_is_from_if_the_rows_tell(database_url: str
 def test_without_migrating_an_old_schema_is_refused(database_url: str) -> None:
     database = Database(database_url)
 
-    with pytest.raises(DatabaseError, match=r"schema is missing.*kzfeed db upgrade"):
+    with pytest.raises(DatabaseError, match=r"holds no archive of kzfeed: .*kzfeed db upgrade"):
         schema.require_current(database)
     database.close()
 
