@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 from ssl import SSLContext, SSLError
@@ -56,6 +57,14 @@ REPLACEMENT_WAIT = timedelta(seconds=10)
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Reloading:
+    """How the configuration is read again, and whether its files have changed."""
+
+    load: Callable[[], Settings]
+    is_wanted: Callable[[], bool]
+
+
 async def run(
     settings: Settings,
     database: Database,
@@ -69,25 +78,28 @@ async def run(
     If the database's file was deleted, moved or replaced, the daemon begins anew with the file in its place. Raises
     DatabaseError if there is none with the current schema, and if another daemon uses the same SQLite database.
     """
-    while True:
-        try:
-            await _run(settings, database, load, config_changed, service_manager)
-            return
-        except DatabaseFileReplaced as error:
-            log.error("database file taken away, nothing is stored in it any more", error=str(error))
-            await asyncio.to_thread(schema.open_replacement, database, wait=REPLACEMENT_WAIT)
-            log.warning("database file replaced, beginning anew with the new one")
-            with suppress(ConfigError):  # a mistake made since the start must not end the daemon
-                fresh = load()
-                access_of(fresh)
-                settings = fresh
+    with ExitStack() as whole_run:
+        # Monitors are answered while there is no database, too. Before the first run another daemon may be in the way.
+        monitor = cache(partial(whole_run.enter_context, _monitor(settings, database)))
+        while True:
+            try:
+                await _run(settings, database, monitor, Reloading(load, config_changed), service_manager)
+                return
+            except DatabaseFileReplaced as error:
+                log.error("database file taken away, nothing is stored in it any more", error=str(error))
+                await asyncio.to_thread(schema.open_replacement, database, wait=REPLACEMENT_WAIT)
+                log.warning("database file replaced, beginning anew with the new one")
+                with suppress(ConfigError):  # a mistake made since the start must not end the daemon
+                    fresh = load()
+                    access_of(fresh)
+                    settings = fresh
 
 
 async def _run(
     settings: Settings,
     database: Database,
-    load: Callable[[], Settings],
-    config_changed: Callable[[], bool],
+    get_monitor: "Callable[[], Monitor | None]",
+    reloading: Reloading,
     service_manager: ServiceManager,
 ) -> None:
     # Imported late: its scheduler takes a while, and `kzfeed poll` does not need it.
@@ -104,21 +116,22 @@ async def _run(
                 # What sources have of their own changes at once, the proxy of [http] at a restart.
                 polls.fetcher.access_of = access_of(fresh.model_copy(update={"http": settings.http}))
 
-            reload = reloader(settings, database, load, use_access_of)
+            reload = reloader(settings, database, reloading.load, use_access_of)
             described = {
                 "version": __version__,
                 "configuration": settings.origin,
                 "database": settings.database.url,
                 "sources": sources.count_enabled(database),
             }
-            with _indexing(settings, database) as indexing, _monitor(settings, database) as monitor:
+            monitor = get_monitor()
+            with _indexing(settings, database) as indexing:
                 async with page_fetcher(settings, polls) as pages, _work_queue(settings, polls) as queue:
                     poll_job = PollJob(queue, usable_connections(settings))
                     page_job = PageJob(pages, poll_job.queue.owner, page_slots(poll_job.slots))
                     daemon = Daemon(
                         poll_job,
                         reload=reload,
-                        config_changed=config_changed,
+                        config_changed=reloading.is_wanted,
                         indexing=indexing,
                         folder=_folder_job(settings, database),
                         pages=page_job,
@@ -127,7 +140,7 @@ async def _run(
                         described=described,
                     )
                     if monitor:
-                        monitor.add_gauges(queue.gauges)
+                        monitor.read_gauges(queue.gauges)
                         daemon.on_job, poll_job.on_poll, page_job.on_page = (
                             monitor.on_job,
                             monitor.on_poll,

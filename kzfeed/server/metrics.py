@@ -74,6 +74,8 @@ class Metrics:
             "kzfeed_network_up", "Whether visits show that this machine has a connection", registry=registry
         )
         self._network.set(1)
+        self.gauges = GaugeCollector()
+        registry.register(self.gauges)
         # A rate needs the value before the first event, too.
         for outcome in get_args(PollOutcome):
             self._polls.labels(outcome)
@@ -112,23 +114,19 @@ class Metrics:
         """Ask this function at each request whether the machine has a connection."""
         self._network.set_function(is_up)
 
-    def add_gauges(self, read: Callable[[], Mapping[str, tuple[str, float]]]) -> None:
-        """Add gauges that are read at each request: the name of each, its explanation and its value."""
-        self._registry.register(_GaugeCollector(read))
-
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 
-class _GaugeCollector(Collector):
-    """Collector of gauges of this process."""
+class GaugeCollector(Collector):
+    """Collector of gauges of this process, which `read` gives: the name of each, its explanation and its value."""
 
-    def __init__(self, read: Callable[[], Mapping[str, tuple[str, float]]]) -> None:
-        self._read = read
+    def __init__(self) -> None:
+        self.read: Callable[[], Mapping[str, tuple[str, float]]] = dict
 
     def collect(self) -> Iterator[Metric]:
-        for name, (help_text, value) in self._read().items():
+        for name, (help_text, value) in self.read().items():
             yield GaugeMetricFamily(name, help_text, value)
 
 

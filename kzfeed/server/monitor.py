@@ -91,9 +91,9 @@ class Monitor:
         """Ask this function at each request whether the machine has a connection."""
         self._metrics.watch_network(is_up)
 
-    def add_gauges(self, read: Callable[[], Mapping[str, tuple[str, float]]]) -> None:
-        """Add gauges to the metrics: the name of each, its explanation and its value."""
-        self._metrics.add_gauges(read)
+    def read_gauges(self, read: Callable[[], Mapping[str, tuple[str, float]]]) -> None:
+        """Read further gauges with this function: the name of each, its explanation and its value."""
+        self._metrics.gauges.read = read
 
     def health(self) -> Answer:
         """Whether the scheduler makes progress."""

@@ -91,6 +91,7 @@ class Database:
         self._writer = threading.Lock()
         self._file_id: tuple[int, int] | None = None
         self._has_written = False
+        self._was_opened = False
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -182,9 +183,13 @@ class Database:
 
     def _connect(self) -> sa.Connection:
         self.check_file()
+        if self.file and self._was_opened and not self.file.is_file():
+            # SQLite would create an empty one.
+            raise DatabaseMissing(f"there is no database {self.file} any more: put it back, or restore a backup")
         connection = self.engine.connect()
         if self.file and self._file_id is None:
             self._file_id = sqlite.file_id(self.file)
+            self._was_opened = True
         return connection
 
     @contextmanager

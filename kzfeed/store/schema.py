@@ -86,8 +86,6 @@ def open_replacement(database: Database, *, wait: timedelta) -> None:
     until = time.monotonic() + wait.total_seconds()
     while True:
         try:
-            if database.file and not database.file.is_file():
-                raise DatabaseError(f"there is no database {database.file} any more: put it back, or restore a backup")
             require_current(database)
         except DatabaseError:
             database.close()

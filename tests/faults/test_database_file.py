@@ -12,6 +12,7 @@ from tests.etiquette.program import within
 from tests.faults.growing_feeds import document
 from tests.faults.processes import Running, configure
 from tests.faults.web_server import FeedServer, Reply
+from tests.server.client import ask
 
 HOST = "127.0.11.7"
 
@@ -41,14 +42,18 @@ def replaced(daemon: Running, file: Path) -> bool:
 
 
 @pytest.mark.slow
-def test_a_daemon_ends_with_3_if_its_file_is_deleted(url: str, tmp_path: Path) -> None:
-    configure(tmp_path, {"a": url}, every="1h")
+def test_a_daemon_ends_with_3_if_its_file_is_deleted_and_answers_monitors_until_then(url: str, tmp_path: Path) -> None:
+    listen = tmp_path / "monitors.sock"
+    configure(tmp_path, {"a": url}, every="1h", more=f'[server]\nlisten = "unix:{listen}"')
     with Running(tmp_path, f"sqlite:///{tmp_path}/kzfeed.db", "run") as daemon:
         daemon.wait_for("poll", source="a")
 
         (tmp_path / "kzfeed.db").unlink()
         number = daemon.wait_for("database file taken away, nothing is stored in it any more")
 
+        assert ask(listen, "/healthz").status == 200
+        within(5, lambda: ask(listen, "/readyz").status == 503)
+        assert ask(listen, "/metrics").status == 200
         assert daemon.process.wait(120) == 3
         assert not [event for event in daemon.events[number:] if event["event"] == "poll"]
         assert not (tmp_path / "kzfeed.db").exists()
@@ -56,8 +61,8 @@ def test_a_daemon_ends_with_3_if_its_file_is_deleted(url: str, tmp_path: Path) -
 
 @pytest.mark.slow
 def test_a_daemon_goes_on_with_the_file_that_replaces_its_own(url: str, tmp_path: Path) -> None:
-    file = tmp_path / "kzfeed.db"
-    configure(tmp_path, {"a": url}, every="1h")
+    file, listen = tmp_path / "kzfeed.db", tmp_path / "monitors.sock"
+    configure(tmp_path, {"a": url}, every="1h", more=f'[server]\nlisten = "unix:{listen}"')
     with Running(tmp_path, f"sqlite:///{file}", "run") as daemon:
         daemon.wait_for("poll", source="a")
 
@@ -68,3 +73,5 @@ def test_a_daemon_goes_on_with_the_file_that_replaces_its_own(url: str, tmp_path
 
         with closing(sqlite3.connect(file)) as connection:
             assert connection.execute("SELECT count(*) FROM polls").fetchone() == (2,)
+        within(30, lambda: ask(listen, "/readyz").status == 200)
+        assert ask(listen, "/metrics").value("kzfeed_polls_total", outcome="new") == 1
