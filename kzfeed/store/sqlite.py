@@ -167,19 +167,21 @@ def _begin(connection: sa.Connection) -> None:
         return
     # Only a writer sets it, so that a reader needs no permission to write.
     if _IN_WAL_MODE not in connection.info:
-        _set_wal_mode(connection.connection.driver_connection)
+        _set_wal_mode(connection)
         connection.info[_IN_WAL_MODE] = True
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _set_wal_mode(connection: Any) -> None:
+def _set_wal_mode(connection: sa.Connection) -> None:
     # Setting WAL mode upgrades a read lock to a write lock, for which SQLite does not wait.
     until = time.monotonic() + BUSY_TIMEOUT_S
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+            # Not through the driver itself: SQLAlchemy's errors are those that become sentences.
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        except sa.exc.OperationalError as error:
+            code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+            if code != sqlite3.SQLITE_BUSY or time.monotonic() > until:
                 raise
             time.sleep(0.01)
         else:

@@ -195,6 +195,20 @@ def test_a_command_that_writes_tells_a_reader_who_may(archive: Archive, command:
 
 
 @needs_root
+def test_a_command_that_writes_into_a_backup_that_nobody_has_opened_tells_a_reader_so(archive: Archive) -> None:
+    """A backup is not in WAL mode yet, and the first writer sets that."""
+    archive.kzfeed(OWNER, "db", "backup", "copy.db")
+    backup = archive.folder / "copy.db"
+    backup.chmod(0o644)
+    (archive.reader / "2.txt").write_text(FILE.format(2))
+
+    for command in (["db", "recount"], ["backfill", "2.txt"]):
+        done = archive.kzfeed(READER, "--database", f"sqlite:///{backup}", *command)
+        assert done.returncode == 3
+        assert done.stderr.startswith(f"kzfeed: this user may only read {backup}, and the command has to write"), done
+
+
+@needs_root
 def test_who_may_not_read_is_told_so(archive: Archive) -> None:
     archive.database.chmod(0o600)
     done = archive.kzfeed(READER, "stats")
