@@ -70,6 +70,7 @@ def add(database: Database, configs: Iterable[SourceConfig], now: datetime) -> N
     """Add or change these sources as `configure` does, and leave all others unchanged."""
     wanted = {config.name: config for config in configs}
     with database.write() as connection:
+        _require_right_to_write(connection)
         _remove_passwords(connection)
         _add_or_change(connection, wanted, _configurations(connection, wanted), now)
 
@@ -84,8 +85,14 @@ def remove(database: Database, names: Collection[str]) -> None:
 def add_first(database: Database, configs: Iterable[SourceConfig], now: datetime) -> None:
     """Add these sources to a database that has no source at all; leave any other database unchanged."""
     with database.write() as connection:
+        _require_right_to_write(connection)
         if connection.execute(sa.select(_source.id).limit(1)).first() is None:
             _add(connection, list(configs), now)
+
+
+def _require_right_to_write(connection: sa.Connection) -> None:
+    """Change no row: the engine refuses that too. Where all sources are known, a poll would notice after its visits."""
+    connection.execute(sa.update(tables.sources).where(sa.false()).values(name=_source.name))
 
 
 def _configurations(connection: sa.Connection, names: Iterable[str]) -> list[Any]:

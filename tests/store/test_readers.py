@@ -195,6 +195,20 @@ def test_a_command_that_writes_tells_a_reader_who_may(archive: Archive, command:
 
 
 @needs_root
+def test_a_poll_tells_a_reader_so_before_it_visits_a_server(archive: Archive) -> None:
+    """Also where nothing of the configuration is new, so that the poll itself is the first to be stored."""
+    toml = '[[sources]]\nname = "s"\nurl = "http://127.0.0.1:1/"\n'
+    environment = clean_environment(KZFEED_DATABASE_URL=f"sqlite:///{archive.database}")
+    for folder, user, status in ((archive.folder, OWNER, 1), (archive.reader, READER, 3)):
+        (folder / "kzfeed.toml").write_text(toml)
+        done = fork_server().run(["poll"], folder, environment, user=user)
+        assert done.returncode == status
+
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"kzfeed: this user may only read {archive.database}")
+
+
+@needs_root
 def test_a_command_that_writes_into_a_backup_that_nobody_has_opened_tells_a_reader_so(archive: Archive) -> None:
     """A backup is not in WAL mode yet, and the first writer sets that."""
     archive.kzfeed(OWNER, "db", "backup", "copy.db")
