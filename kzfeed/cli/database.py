@@ -120,7 +120,8 @@ def revoke(ctx: typer.Context, role: Role) -> None:
 def recount(ctx: typer.Context) -> None:
     """Count the articles by day and source anew.
 
-    It is for a database in which `verify` finds these counts (table day_counts) wrong.
+    It is for a database in which `verify` finds these counts (table day_counts) wrong and the articles are right:
+    a date that another program changed is no longer found afterwards.
 
     Example: kzfeed db recount
     """

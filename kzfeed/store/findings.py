@@ -23,7 +23,8 @@ _DAMAGE = {
     "sightings": _RESTORE,
     "polls": "the poll's record is wrong, its articles need not be: " + _RESTORE,
     "rows": "another program deleted or added rows: compare with a backup (docs/backup.md)",
-    "day-counts": "the articles are not affected: `kzfeed db recount` counts them by day anew",
+    "day-counts": "the counts were changed, or dates of articles of that day: compare them with a backup "
+    "(docs/backup.md); only if the articles are right, `kzfeed db recount` counts them anew",
     "counts": "rows are missing: compare with a backup (docs/backup.md)",
     "validators": "set etag, last_modified and body_hash of this source to NULL: the next poll reads it anew",
 }

@@ -42,10 +42,11 @@ def upgrade(database: Database, on_begin: Callable[[str | None], None] = lambda 
     """Upgrade the schema to HEAD in one transaction, and return whether that was necessary.
 
     `on_begin` is called before, if it is necessary, with the revision of the database, None for a new one. Raises
-    DatabaseError if a newer kzfeed made the database.
+    DatabaseError if a newer kzfeed made the database, or another program the SQLite file.
     """
     if _is_up_to_date(database):
         return False
+    _refuse_file_of_another_program(database)
     on_begin(current(database))
     create(database, HEAD)
     return True
@@ -164,6 +165,20 @@ def _is_up_to_date(database: Database) -> bool:
             f"the database's schema is {revision}, which this kzfeed does not know: a newer one made it, use that"
         )
     return revision == HEAD
+
+
+def _refuse_file_of_another_program(database: Database) -> None:
+    """Raise DatabaseError if an SQLite file has tables, and no revision of our schema."""
+    if database.dialect != "sqlite":
+        return  # a PostgreSQL database may hold the tables of several programs
+    with database.read() as connection:
+        names = sorted(sa.inspect(connection).get_table_names())
+    if names and _VERSION.name not in names:
+        others = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+        raise DatabaseError(
+            f"{database.file} belongs to another program, for it has tables and no schema of kzfeed's "
+            f"({', '.join(names[:3])}{others}): give kzfeed a file of its own"
+        )
 
 
 def _known_revisions() -> set[str]:

@@ -134,6 +134,22 @@ def test_a_file_for_another_encoding_is_refused_and_not_filled_with_broken_text(
     database.close()
 
 
+def test_a_file_of_another_program_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "contacts.db"
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("CREATE TABLE people (name TEXT)")
+    before = file.read_bytes()
+
+    database = Database(f"sqlite:///{file}")
+    with pytest.raises(
+        DatabaseError, match=r"contacts.db belongs to another program, .*\(people\): give kzfeed a file"
+    ):
+        schema.upgrade(database)
+    database.close()
+
+    assert file.read_bytes() == before
+
+
 def test_a_database_of_a_newer_kzfeed_is_refused(database: Database) -> None:
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")

@@ -249,6 +249,15 @@ def test_damage_is_found_and_named(archive: Database, damages: list[tuple[str, s
     assert all(each.found and each.advice for each in found)
 
 
+def test_a_date_that_was_changed_to_another_day_is_not_called_a_wrong_count(archive: Database) -> None:
+    by_hand(archive, f"UPDATE articles SET published_at = '2001-02-03 00:00:00.000' WHERE id = {OLD}")
+
+    _, found = findings(archive)
+
+    assert {each.kind for each in found} == {"day-counts"}
+    assert all("the counts were changed, or dates of articles" in each.advice for each in found)
+
+
 @only_on_sqlite
 @pytest.mark.parametrize("damages", SQLITE_DAMAGE)
 def test_what_only_sqlite_lets_in_is_found_and_stops_nothing(
