@@ -91,6 +91,8 @@ class _Outlines(ContentHandler):
         self._has_root = False
         self._folders: list[str] = []
         """The names of the outlines around this place, empty for those that are no folder."""
+        self._without_address: LeftOut | None = None
+        """The outline that has just begun, if it has no address: a feed that lacks it, unless outlines are in it."""
 
     def setDocumentLocator(self, locator: Any) -> None:  # noqa: N802 - the interface of SAX
         self._locator = locator
@@ -107,12 +109,18 @@ class _Outlines(ContentHandler):
         title = found.get("text") or found.get("title") or ""
         is_folder = not (found.get("xmlurl") or found.get("url"))
         self._folders.append(title if is_folder else "")
+        self._without_address = None
         if not is_folder:
             self._add(line, title, found)
+        elif "xmlurl" in found or found.get("type", "folder").lower() != "folder":
+            self._without_address = LeftOut(line, f"{redacted(title) or 'an outline'}: it has no address in xmlUrl")
 
     def endElement(self, name: str) -> None:  # noqa: N802 - the same
         if name.lower() == "outline":
             self._folders.pop()
+            if self._without_address:
+                self.left_out.append(self._without_address)
+                self._without_address = None
 
     def _add(self, line: int, title: str, found: Mapping[str, str]) -> None:
         url = found.get("xmlurl", "")

@@ -91,6 +91,14 @@ def test_folders_in_folders_are_one_tag_with_slashes() -> None:
     ]
 
 
+def test_an_outline_with_outlines_in_it_is_a_folder_whatever_its_type() -> None:
+    inner = '<outline text="a" xmlUrl="https://a.example/"/><outline text="empty"/><outline type="rss" text="b"/>'
+    found = read_opml(outlines(f'<outline text="News" type="rss" xmlUrl="">{inner}</outline>'))
+
+    assert facts(found) == [("a", "https://a.example/", ("News",))]
+    assert [each.reason for each in found.left_out] == ["b: it has no address in xmlUrl"]
+
+
 @pytest.mark.parametrize(
     ("outline", "reason"),
     [
@@ -100,6 +108,8 @@ def test_folders_in_folders_are_one_tag_with_slashes() -> None:
             '<outline text="a" xmlUrl="https://a.example/" xmlns:kzfeed="urn:kzfeed:opml" kzfeed:link_from="x"/>',
             "a: kzfeed:link_from = 'x': expected one of 'link' or 'guid'",
         ),
+        ('<outline type="rss" text="x"/>', "x: it has no address in xmlUrl"),
+        ('<outline text="x" xmlUrl=" "></outline>', "x: it has no address in xmlUrl"),
         ('<outline text="" xmlUrl="feed:x:secret@a"/>', "feed:x:secret@a: expected an http or https URL with a host"),
     ],
 )
