@@ -186,11 +186,34 @@ class Session:
     def _database(self, *, create: bool) -> Iterator["Database"]:
         from kzfeed.store.engine import Database
 
-        database = Database(self.settings.database.url, create=create)
+        database = Database(self.settings.database.url if create else self._url_to_read(), create=create)
         try:
             yield database
         finally:
             database.close()
+
+    def _url_to_read(self) -> str:
+        """The URL of the database for a command that may need nothing else of the configuration.
+
+        A mistake elsewhere in it is a warning then: the daemon works on, too. Raises ConfigError where the URL is
+        not known.
+        """
+        from kzfeed.errors import ConfigError
+
+        try:
+            return self.settings.database.url
+        except ConfigError as error:
+            import structlog
+
+            from kzfeed.cli import log
+            from kzfeed.config.load import database_url
+
+            url = database_url(self.config, self.database_url)
+            if url is None:
+                raise
+            log.configure(format=self.log_format.value if self.log_format else "auto", level="info", left_out=())
+            structlog.get_logger().warning("mistakes in the configuration, only its database is used", error=str(error))
+            return url
 
 
 def global_options_first(arguments: Sequence[str]) -> list[str]:

@@ -89,6 +89,12 @@ def read_files(where: Location, edited: Mapping[Path, bytes] = _NOTHING) -> Conf
     return ConfigFiles(main, document, tuple(reader.places), reader.contents, tuple(reader.left_out))
 
 
+def main_document(where: Location) -> dict[str, Any]:
+    """What kzfeed.toml says, without the files that it includes; empty if there is none. Raises ConfigFileError."""
+    main, content = _read_main(where, _NOTHING)
+    return _parsed(main, content) if main else {}
+
+
 def include_patterns(value: object, main: Path) -> Sequence[str]:
     """The patterns that `include` of this file has. Raises ConfigError."""
     if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value):

@@ -16,11 +16,11 @@ from typing import Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from kzfeed.config import values
-from kzfeed.config.files import FILE_VARIABLE, Location, location, read_files
+from kzfeed.config.files import FILE_VARIABLE, Location, location, main_document, read_files
 from kzfeed.config.mistakes import SECTIONS, Mistake, SourceTables, contradictions, explained, may_be_secret
 from kzfeed.config.proxies import proxies_of_environment
 from kzfeed.config.secrets import Secret
-from kzfeed.config.settings import BUILT_IN, Provenance, Settings
+from kzfeed.config.settings import BUILT_IN, DatabaseSettings, Provenance, Settings
 from kzfeed.errors import ConfigError
 
 # Kubernetes sets these for a service called kzfeed or kzfeed-NAME.
@@ -122,6 +122,25 @@ def load(
             place_of=partial(sources.place_of, main=given["sources",].origin if ("sources",) in given else origin),
         )
     )
+
+
+def database_url(config: Path | None, database: str | None) -> str | None:
+    """The URL of the database of this run, also if the rest of the configuration has mistakes.
+
+    None if it is in what cannot be read.
+    """
+    place: Final = ("database", "url")
+    given, unreadable = _given(os.environ, database)
+    try:
+        if place in given:
+            section: object = {"url": given[place].value}
+        elif any(each.key.startswith("KZFEED_DATABASE_URL") for each in unreadable):
+            return None
+        else:
+            section = main_document(config_location(config)).get("database", {})
+        return DatabaseSettings.model_validate(section).url
+    except (ConfigError, ValidationError):
+        return None
 
 
 def load_with_sources(config: Path | None, database: str | None, tables: Sequence[Mapping[str, Any]]) -> Settings:

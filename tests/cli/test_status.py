@@ -164,6 +164,23 @@ def test_search_that_lags_or_is_missing_is_said(
     assert said.startswith("search      1 article not indexed yet, the first of them stored at")
 
 
+def test_a_mistake_in_the_configuration_hides_neither_the_status_nor_the_articles(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{sqlite_database.file}"
+    with_url = f'evry = 1\n[database]\nurl = "{url}"'
+
+    def run(text: str, *arguments: str) -> tuple[int, bool]:
+        (tmp_path / "kzfeed.toml").write_text(text)
+        done = fork_server().run(arguments, tmp_path, clean_environment())
+        return done.returncode, "mistakes in the configuration, only its database is used" in done.stderr
+
+    without_daemon = (1, True)
+    assert run(with_url, "status") == run("not TOML", "status", "--database", url) == without_daemon
+    assert run(with_url, "list") == (0, True)
+    assert run("not TOML", "status") == run("[database]\nurl = 1", "status") == (2, False)
+
+
 def test_without_a_database_the_status_is_3(tmp_path: Path) -> None:
     done = fork_server().run(["status"], tmp_path, clean_environment())
 
