@@ -25,7 +25,7 @@ _DAMAGE = {
     "rows": "another program deleted or added rows: compare with a backup (docs/backup.md)",
     "day-counts": "the counts were changed, or dates of articles of that day: compare them with a backup "
     "(docs/backup.md); only if the articles are right, `kzfeed db recount` counts them anew",
-    "counts": "rows are missing: compare with a backup (docs/backup.md)",
+    "counts": "rows are missing: compare with a backup; after a `db rescue` that lost some this stays (docs/backup.md)",
     "validators": "set etag, last_modified and body_hash of this source to NULL: the next poll reads it anew",
 }
 _NOTES = {

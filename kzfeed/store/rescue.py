@@ -84,7 +84,8 @@ def _of_full_length(database: Database, folder: Path, lose: Callable[[str], None
     file = database.file
     assert file is not None  # noqa: S101 - for the type checker
     full_length = _length_in_header(file)
-    if file.stat().st_size >= full_length:
+    # After a crash the end of a short file may be in its WAL: then SQLite reads it.
+    if file.stat().st_size >= full_length or _can_be_read(database):
         yield database
         return
     lose(f"{file} lacks its last {full_length - file.stat().st_size:,} bytes")
@@ -105,6 +106,14 @@ def _length_in_header(file: Path) -> int:
     page_bytes, pages = int.from_bytes(header[16:18]), int.from_bytes(header[28:32])
     is_valid = header.startswith(b"SQLite format 3\0") and header[24:28] == header[92:96]
     return (65_536 if page_bytes == 1 else page_bytes) * pages if is_valid else 0
+
+
+def _can_be_read(database: Database) -> bool:
+    try:
+        schema.current(database)
+    except DatabaseError:
+        return False
+    return True
 
 
 def _revision(database: Database) -> str:
