@@ -71,6 +71,11 @@ def iso_text(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat("T", "milliseconds").replace("+00:00", "Z")
 
 
+def time_text(instant: datetime, smallest: str = "minutes") -> str:
+    """The instant for people: `2022-01-11 17:39`. Not by strftime, which writes the year 1 as `1`."""
+    return instant.replace(tzinfo=None).isoformat(" ", smallest)
+
+
 def json_text(value: object) -> str:
     """The text of an instant or of a day in JSON (ISO 8601). Raises TypeError for other values."""
     if isinstance(value, datetime):

@@ -27,6 +27,11 @@ def source_name_from(text: str) -> str:
     return name if is_source_name(name) else ""
 
 
+def not_polled_yet(name: str) -> UsageError:
+    """The error that the configuration names this source, and the database does not hold it yet."""
+    return UsageError(f"the source {name!r} has not been polled yet: `kzfeed poll {name}` does it")
+
+
 def unknown_source(name: str, known: Collection[str], where: str) -> UsageError:
     """The error that no source has this name, with the nearest of the known names if one is near.
 
@@ -34,7 +39,9 @@ def unknown_source(name: str, known: Collection[str], where: str) -> UsageError:
     """
     import difflib  # imported late: only mistakes need it
 
-    if near := difflib.get_close_matches(name.lower(), known, n=1):
+    small = name.lower()
+    longer = sorted(each for each in known if small and small in each)
+    if near := difflib.get_close_matches(small, known, n=1) or longer:
         hint = f"the nearest is {near[0]}"
     elif known:
         hint = "`kzfeed sources list` shows their names"

@@ -33,6 +33,8 @@ async def check_feed(
         own_zone = (source and source.timezone) or settings.defaults.timezone
         zone = values.timezone(timezone) if timezone else own_zone
     except ValueError as error:
+        if named := next((each for each in settings.sources if each.name == url), None):
+            raise UsageError(f"{url!r} is the name of a source: give its address, {redacted(named.url)}") from None
         raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}") from None
     # The secrets of other sources need not be there.
     settings = settings.model_copy(update={"sources": (source,) if source else ()})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kzfeed.cli.options import AsJson, ShowFormat, Since, SourceName, Until, selection
+from kzfeed.cli.options import AsJson, ShowFormat, Since, SourceName, Until
 from kzfeed.cli.output import print_articles, print_json, print_text
 from kzfeed.cli.search import bring_up_to_date
 from kzfeed.errors import UsageError
@@ -55,7 +55,7 @@ def list_articles(
     parsed = None if query is None else parse(query)
     most = min(limit, sys.maxsize - 1) + 1
     with ctx.obj.database(migrate=False) as database:
-        wanted = PropertyFilter(selection(database, source, since, until), revised, withdrawn, undated, tag)
+        wanted = PropertyFilter(ctx.obj.selection(database, source, since, until), revised, withdrawn, undated, tag)
         if parsed is None:
             articles = listed(database, wanted, begin, most)
         else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kzfeed.cli.options import Since, SourceName, Until, folder_or_file, selection
+from kzfeed.cli.options import Since, SourceName, Until, folder_or_file
 from kzfeed.errors import UsageError
 from kzfeed.export.formats import STANDARD_OUTPUT, Format, Layout
 from kzfeed.text import plural
@@ -71,7 +71,7 @@ def export(
             f"standard output is a terminal, which texts in {form} could control: name a file, or use a pipe"
         )
     with ctx.obj.database(migrate=False) as database:
-        selected = selection(database, source, since, until)
+        selected = ctx.obj.selection(database, source, since, until)
         if query is not None:
             selected = _found(database, query, selected)
         total = count(database, selected)

@@ -1,15 +1,17 @@
 """Options that several commands share, and the Session that gives a command its settings and its database."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperCommand
 
 from kzfeed.errors import UsageError
 from kzfeed.instants import typed_instant
@@ -92,16 +94,6 @@ def folder_or_file(text: str) -> Path:
     return Path(text)
 
 
-def selection(database: "Database", source: str | None, since: datetime | None, until: datetime | None) -> "Selection":
-    """The articles that --source, --since and --until select. Raises UsageError where there is no such source."""
-    from kzfeed.search.query import check_sources
-    from kzfeed.store.queries import Selection, source_names
-
-    if source is not None:
-        check_sources((source,), source_names(database))
-    return Selection(source, since, until)
-
-
 @dataclass(frozen=True)
 class Session:
     """The global options. Settings are read when a command first asks for them."""
@@ -173,6 +165,21 @@ class Session:
         with self._database(create=False) as database:
             yield database
 
+    def selection(
+        self, database: "Database", source: str | None, since: datetime | None, until: datetime | None
+    ) -> "Selection":
+        """The articles that --source, --since and --until select. Raises UsageError where there is no such source."""
+        from kzfeed.search.query import check_sources
+        from kzfeed.source_names import not_polled_yet
+        from kzfeed.store.queries import Selection, source_names
+
+        if source is not None and source not in (known := source_names(database)):
+            configured = {each.name for each in self.settings.sources}
+            if source in configured:
+                raise not_polled_yet(source)
+            check_sources((source,), {*known, *configured})
+        return Selection(source, since, until)
+
     def write_archive_folder(self, database: "Database") -> None:
         """Bring the archive folder up to date, if the configuration names one. A failure is a warning in the log."""
         if self.settings.archive.directory is not None:
@@ -231,6 +238,25 @@ def global_options_first(arguments: Sequence[str]) -> list[str]:
             if not has_value:
                 first.extend(value for value in [next(remaining, None)] if value is not None)
     return [*first, *others, *arguments[end:]]
+
+
+def words_last(command: TyperCommand, arguments: Sequence[str], is_option: Callable[[str], bool]) -> list[str]:
+    """The options of a command with their values, then `--`, then the other words, also those with hyphens in front."""
+    with_value = {name for each in command.params if not getattr(each, "is_flag", True) for name in each.opts}
+    options: list[str] = []
+    words: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        name, has_value, _ = argument.partition("=")
+        if argument == "--":
+            words.extend(remaining)
+        elif not is_option(argument):
+            words.append(argument)
+        else:
+            options.append(argument)
+            if name in with_value and not has_value:
+                options.extend(islice(remaining, 1))
+    return [*options, "--", *words]
 
 
 def _log_upgrade(revision: str | None) -> None:

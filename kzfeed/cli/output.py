@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kzfeed.cli import terminal
-from kzfeed.instants import json_text
+from kzfeed.instants import json_text, time_text
 from kzfeed.text import json_line, plural, printable, printable_lines, without_address
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def poll_line(report: "PollReport") -> str:
     if report.outcome in ("failed", "skipped"):
         kind = f" {report.error_kind}" if report.error_kind else ""
         return f"{report.source}: {report.outcome}{status}{kind}: {without_address(report.error or '')}"
+    if report.outcome == "not-modified":
+        return f"{report.source}: {report.outcome}{status} ({report.duration_ms} ms)"
     entries = plural(report.entries, "entry", "entries")
     counts = f"{entries}, {report.new} new, {report.revised} revised"
     if report.filtered:
@@ -157,4 +159,4 @@ def print_verified(checked: "Checked", folder: Path | None = None) -> None:
 
 def minute(when: datetime | None) -> str:
     """A time to the minute, or a dash in as many characters if there is none."""
-    return f"{when:%Y-%m-%d %H:%M}" if when else "-               "
+    return time_text(when) if when else "-               "

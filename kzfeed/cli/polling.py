@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kzfeed.cli.options import AsJson, Migrate, Session, configured_names
-from kzfeed.cli.output import page_line, page_summary, poll_line, poll_summary, print_json, print_line
+from kzfeed.cli.output import page_line, page_summary, poll_line, poll_summary, print_json, print_sentence
 from kzfeed.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -56,9 +56,9 @@ def poll(
     if as_json:
         print_json([asdict(report) for report in reports])
     else:
-        print_line(poll_summary(reports))
+        print_sentence(poll_summary(reports))
         if pages := page_summary(reports):
-            print_line(pages)
+            print_sentence(pages)
     if any(report.error_kind == "database" for report in reports):
         raise typer.Exit(DatabaseError.exit_code)
     raise typer.Exit(1 if any(report.outcome == "failed" for report in reports) else 0)
@@ -84,7 +84,7 @@ class _Printer:
     def _print(self, line: str) -> None:
         if self._is_open:
             try:
-                print_line(line)
+                print_sentence(line)
             except BrokenPipeError:
                 self._is_open = False
 

@@ -1,5 +1,6 @@
 """Command `query`: SQL of the user's own, which can only read."""
 
+import contextlib
 import csv
 import math
 import sys
@@ -9,11 +10,38 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from kzfeed.cli.options import AsJson
+from kzfeed.cli.options import AsJson, words_last
 from kzfeed.cli.table import print_chart, print_table, value_text
 from kzfeed.errors import UsageError
 from kzfeed.text import json_line, printable
+
+
+class QueryCommand(TyperCommand):
+    """The command `query`, in which a query may begin with a comment: `-- SQLite`, and a line break or space in it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments."""
+        return super().parse_args(ctx, words_last(self, args, _is_option))
+
+
+def _is_option(argument: str) -> bool:
+    name = argument.partition("=")[0]
+    return argument.startswith("-") and argument != "-" and not any(map(str.isspace, name))
+
+
+def seconds(text: str) -> float:
+    """The seconds that an option names: `5`, `0.5`, or a length of time as in kzfeed.toml, `5m`."""
+    from kzfeed.config.values import duration
+
+    try:
+        with contextlib.suppress(ValueError):
+            text = f"{round(float(text) * 1000)}ms"
+        return duration(text).total_seconds()
+    except (ValueError, OverflowError):
+        expected = "expected seconds, such as 5 or 0.5, or a length of time, such as 5m"
+        raise typer.BadParameter(f"{text!r}: {expected}") from None
 
 
 def query(
@@ -26,7 +54,10 @@ def query(
     as_chart: Annotated[
         bool, typer.Option("--chart", help="Print bars: the first column labels, the last number is the length.")
     ] = False,
-    timeout: Annotated[float, typer.Option(min=0.001, help="The most seconds that the database may take.")] = 30,
+    timeout: Annotated[
+        float,
+        typer.Option(parser=seconds, metavar="SECONDS", help="The most time that the database may take."),
+    ] = 30.0,
 ) -> None:
     """Ask the database in SQL, and print a table.
 

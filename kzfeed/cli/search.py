@@ -1,15 +1,13 @@
 """The command `search`: full-text search in the archive."""
 
 import sys
-from collections.abc import Collection
 from contextlib import ExitStack
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from kzfeed.cli.options import AsJson
+from kzfeed.cli.options import AsJson, words_last
 from kzfeed.cli.output import minute, print_json
 from kzfeed.errors import UsageError
 from kzfeed.text import plural, printable
@@ -42,28 +40,14 @@ class SearchCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments. Raises UsageError for options that must be written otherwise here."""
-        with_value = {name for each in self.params if not getattr(each, "is_flag", True) for name in each.opts}
-        return super().parse_args(ctx, _options_first(args, with_value))
+        return super().parse_args(ctx, words_last(self, args, _is_option))
 
 
-def _options_first(arguments: "Sequence[str]", with_value: Collection[str]) -> list[str]:
-    """The options, then `--`, then the words of the query; `with_value` are the options that a value follows."""
-    options: list[str] = []
-    words: list[str] = []
-    remaining = iter(arguments)
-    for argument in remaining:
-        name, has_value, _ = argument.partition("=")
-        if argument == "--":
-            words.extend(remaining)
-        elif argument not in ("-n", "-h") and not argument.startswith("--"):
-            words.append(argument)
-        elif name in _FIELDS:
-            raise UsageError(f"`kzfeed search` has no option {name}: write {_FIELDS[name]}")
-        else:
-            options.append(argument)
-            if name in with_value and not has_value:
-                options.extend(islice(remaining, 1))
-    return [*options, "--", *words]
+def _is_option(argument: str) -> bool:
+    name = argument.partition("=")[0]
+    if name in _FIELDS:
+        raise UsageError(f"`kzfeed search` has no option {name}: write {_FIELDS[name]}")
+    return argument in ("-n", "-h") or argument.startswith("--")
 
 
 def search(

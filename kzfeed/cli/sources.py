@@ -79,7 +79,8 @@ def explain(
     from kzfeed.clock import utc_now
 
     with ctx.obj.database(migrate=False) as database:
-        told = explain_source(database, name, utc_now())
+        configured = [source.name for source in ctx.obj.settings.sources]
+        told = explain_source(database, name, utc_now(), configured)
     if as_json:
         next_poll_at = told.source.next_poll_at
         print_json(

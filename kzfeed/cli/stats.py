@@ -105,7 +105,7 @@ def _print_totals(figures: Mapping[str, Any]) -> None:
     print_labelled("sources", f"{figures['sources']:,}{': ' if statuses else ''}{statuses}")
     held = f"{plural(figures['articles'], 'article')}, {plural(figures['revisions'], 'older version')}"
     if first := figures["first_published_at"]:
-        held += f", published {first:%Y-%m-%d} to {figures['last_published_at']:%Y-%m-%d}"
+        held += f", published {first.date()} to {figures['last_published_at'].date()}"
     print_labelled("archive", held + (f", {figures['undated']:,} undated" if figures["undated"] else ""))
     size = f"database {_bytes(figures['database_bytes'])}"
     if figures["search_index_bytes"] is not None:
@@ -133,7 +133,7 @@ def _print_articles(figures: Mapping[str, Any], period: "Period", width: int) ->
     )
     if not counted["articles"]:
         if newest := figures["last_published_at"]:
-            print_sentence(f"The newest article is of {newest:%Y-%m-%d}: {_until(newest)}", indent=LABEL)
+            print_sentence(f"The newest article is of {newest.date()}: {_until(newest)}", indent=LABEL)
         return
     by_day = {day["day"]: day["articles"] for day in figures["by_day"]}
     step, shown = columns(by_day, period.first, period.last, width - 12)

@@ -17,6 +17,8 @@ PART = 100
 """The number of rows that are measured and printed together; later rows may widen the columns."""
 NARROWEST = 8
 """The narrowest column to which a table is shrunk; a table that needs narrower ones is printed value by value."""
+WIDEST_WHOLE = 60
+"""The widest column of a table in a file or a pipe. Longer values stay whole and move what follows them."""
 MOST_BARS = 1_000
 _TIME_WIDTH = len("2022-01-11 17:39:03.000")
 _GUTTER = "  "
@@ -76,12 +78,12 @@ def _numeric_columns(rows: Sequence[Row], count: int) -> list[bool]:
 
 
 def fitted_widths(natural: Sequence[int], room: int | None) -> list[int] | None:
-    """Widths of columns that fit into `room`; None if they would become too narrow.
+    """Widths of columns that fit into `room`; None if they would become too narrow. Without a room: up to WIDEST_WHOLE.
 
     The widest columns are shrunk. A column just wide enough for a time is shrunk only if the others do not suffice.
     """
     if room is None:
-        return list(natural)
+        return [min(width, WIDEST_WHOLE) for width in natural]
     for kept in (_TIME_WIDTH, 0):
         for limit in range(room, NARROWEST - 1, -1):
             widths = [width if width <= kept else min(width, limit) for width in natural]
@@ -104,11 +106,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Row]) -> None:
         return
     numeric = _numeric_columns(part, len(names))
     for line in (names, ["─" * each for each in widths]):
-        _print_cells(line, widths, numeric)
+        _print_cells(line, widths, numeric, whole=room is None)
     count = 0
     while part:
         for line in cells:
-            _print_cells(line, widths, numeric)
+            _print_cells(line, widths, numeric, whole=room is None)
         count += len(part)
         part = list(islice(iterator, PART))
         cells = _cells(part, width)
@@ -133,7 +135,9 @@ def _widest(widths: Iterable[int], rows: Iterable[Sequence[str]]) -> list[int]:
     return wide
 
 
-def _print_cells(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool]) -> None:
+def _print_cells(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool], *, whole: bool) -> None:
+    if whole:
+        widths = _widest(widths, [cells])
     cells_as_wide = (
         sized(cell, width, to_the_right=right) for cell, width, right in zip(cells, widths, numeric, strict=True)
     )

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from kzfeed.instants import time_text
 from kzfeed.model.pages import PageCounts, PageProblem
 from kzfeed.model.polls import Source
 from kzfeed.schedule.page_tries import MOST_TRIES
 from kzfeed.schedule.permission import why_not_polled
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
-from kzfeed.text import printable, redacted, without_address
+from kzfeed.text import plural, printable, redacted, without_address
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -245,7 +246,8 @@ def poll_line(poll: Mapping[str, Any]) -> str:
     brought = f"{poll['new_articles']} new, {poll['revised_articles']} revised"
     filtered = f", {poll['filtered']} filtered out" if poll["filtered"] else ""
     flaw = f", flaw: {_plain(poll['flaw'])}" if poll["flaw"] else ""
-    return f"{line}, {poll['entries']} entries, {brought}{filtered}{flaw} ({poll['duration_ms']} ms)"
+    entries = plural(poll["entries"], "entry", "entries")
+    return f"{line}, {entries}, {brought}{filtered}{flaw} ({poll['duration_ms']} ms)"
 
 
 def _plain(text: str) -> str:
@@ -255,7 +257,7 @@ def _plain(text: str) -> str:
 
 def moment(when: datetime | None) -> str:
     """A time for people, to the second."""
-    return f"{when:%Y-%m-%d %H:%M:%S} UTC" if when else "an unknown time"
+    return f"{time_text(when, 'seconds')} UTC" if when else "an unknown time"
 
 
 def length(time: timedelta) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
+from kzfeed.instants import time_text
 from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
 from kzfeed.store.claims import is_not_paused, is_polled
@@ -50,7 +51,7 @@ def _problems(found: dict[str, Any], now: datetime) -> list[str]:
     if not found["daemons"]:
         problems.append("no daemon runs on this database: start `kzfeed run`")
     if found["offline_since"]:
-        since = f"{found['offline_since']:%Y-%m-%d %H:%M} UTC"
+        since = f"{time_text(found['offline_since'])} UTC"
         problems.append(f"no connection since {since}: only a few sources are tried, none is blamed")
     elif found["due_since"] and now - found["due_since"] > LATE_AFTER:
         minutes = round(LATE_AFTER.total_seconds() / 60)

@@ -74,5 +74,5 @@ def _label(unit: str, part: Period) -> str:
         case "week":
             return f"{part.first} – {part.last}"
         case "month":
-            return f"{part.first:%Y-%m}"
-    return f"{part.first:%Y}"
+            return f"{part.first}"[:7]
+    return f"{part.first}"[:4]

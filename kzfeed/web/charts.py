@@ -11,6 +11,7 @@ from itertools import groupby
 
 from markupsafe import Markup, escape
 
+from kzfeed.instants import time_text
 from kzfeed.text import printable
 
 PLOT_HEIGHT = 100
@@ -200,10 +201,10 @@ def band_chart(
     ).format(f"hatch-{name}")
     drawn = Markup().join(_band_row(name, row, span, _BAND_ROW_HEIGHT * place) for place, row in enumerate(rows))
     labels = Markup('<text x="0" y="{}">{}</text><text x="100%" y="{}" text-anchor="end">{}</text>').format(
-        height - 4, f"{first:%Y-%m-%d}", height - 4, f"{last:%Y-%m-%d}"
+        height - 4, f"{first.date()}", height - 4, f"{last.date()}"
     )
     cells = [
-        (Cell(row.name, row.address), Cell(f"{band.first:%Y-%m-%d %H:%M}"), Cell(f"{band.last:%Y-%m-%d %H:%M}"))
+        (Cell(row.name, row.address), Cell(time_text(band.first)), Cell(time_text(band.last)))
         for row in rows
         for band in row.bands
     ]
@@ -298,7 +299,7 @@ def _month_names(weeks: Sequence[Sequence[date]]) -> Iterator[Markup]:
     for column, week in enumerate(weeks):
         begins = next((day for day in week if day.day == 1), None)
         if begins and column + 3 <= len(weeks):
-            label = f"{begins:%Y-%m}" if begins.month == 1 else f"{begins:%m}"
+            label = f"{begins}"[:7] if begins.month == 1 else f"{begins:%m}"
             yield Markup('<text x="{}" y="11">{}</text>').format(_HEAT_LEFT + _CELL_DISTANCE * column, label)
 
 

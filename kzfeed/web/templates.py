@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from kzfeed.article.url import href
-from kzfeed.instants import iso_text
+from kzfeed.instants import iso_text, time_text
 from kzfeed.search.snippet import Snippet
 from kzfeed.web.catalogue import LANGUAGE_NAMES
 from kzfeed.web.languages import language_of
@@ -51,7 +51,7 @@ def environment(navigation: Sequence[tuple[str, str]]) -> Environment:
 
 def minute(instant: datetime) -> Markup:
     """The instant to the minute, in UTC."""
-    return _time(instant, f"{instant:%Y-%m-%d %H:%M}")
+    return _time(instant, time_text(instant))
 
 
 def clock(instant: datetime) -> Markup:
@@ -61,7 +61,7 @@ def clock(instant: datetime) -> Markup:
 
 def day(value: date) -> Markup:
     """The day, in UTC."""
-    return Markup('<time datetime="{0}">{0}</time>').format(f"{value:%Y-%m-%d}")
+    return Markup('<time datetime="{0}">{0}</time>').format(f"{value.year:04}-{value:%m-%d}")
 
 
 def _time(instant: datetime, shown: str) -> Markup:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from kzfeed.instants import iso_text
+from kzfeed.instants import iso_text, time_text
 from kzfeed.store.withdrawals_and_gaps import NoticedGap, Withdrawal, gaps, withdrawals
 from kzfeed.web.atom import Notice
 from kzfeed.web.catalogue import Catalogue
@@ -71,7 +71,7 @@ def _chart(translate: Catalogue, shown: Sequence[NoticedGap]) -> Chart:
     names = list(dict.fromkeys(gap.source for gap in shown))[:_MOST_ROWS]
     charted = [gap for gap in shown if gap.source in names]
     span = min(gap.from_at for gap in charted), max(gap.to_at for gap in charted)
-    title = translate("gaps.chart", first=f"{span[0]:%Y-%m-%d}", last=f"{span[1]:%Y-%m-%d}")
+    title = translate("gaps.chart", first=f"{span[0].date()}", last=f"{span[1].date()}")
     rows = [BandRow(name, source_address(name), gap_bands(charted, name)) for name in names]
     return band_chart("gaps", title, gap_headings(translate), span, rows)
 
@@ -79,7 +79,7 @@ def _chart(translate: Catalogue, shown: Sequence[NoticedGap]) -> Chart:
 def gap_bands(found: Sequence[NoticedGap], source: str) -> list[Band]:
     """The gaps of one source as bands of a chart."""
     return [
-        Band(gap.from_at, gap.to_at, f"{gap.from_at:%Y-%m-%d %H:%M} – {gap.to_at:%Y-%m-%d %H:%M}")
+        Band(gap.from_at, gap.to_at, f"{time_text(gap.from_at)} – {time_text(gap.to_at)}")
         for gap in found
         if gap.source == source
     ]

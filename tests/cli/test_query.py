@@ -250,6 +250,20 @@ def test_a_query_that_takes_too_long_is_stopped(query: Query) -> None:
     assert time.monotonic() - began < 30
 
 
+def test_a_query_may_begin_with_a_comment_and_have_a_time_with_a_unit(query: Query) -> None:
+    assert query("-- SQLite\nSELECT 1 AS n", "--timeout", "5s", "--csv").stdout == "n\n1\n"
+    assert query("--json", "--timeout=0.5", "--a\nSELECT 1 AS n").stdout == '[{"n": 1}]\n'
+    assert "No such option: --cvs" in query("--cvs", "SELECT 1").stderr
+    assert "'5x': expected seconds, such as 5 or 0.5" in query("--timeout", "5x", "SELECT 1").stderr
+
+
+def test_a_long_value_in_a_pipe_is_whole_and_does_not_widen_the_other_lines(query: Query) -> None:
+    lines = query("SELECT title, text, id FROM articles ORDER BY id").stdout.splitlines()
+
+    assert [cell_len(line) < 100 for line in lines] == [True, True, True, True, False, True]
+    assert "长" * 500 in lines[4]
+
+
 def test_ctrl_c_stops_a_query(query: Query) -> None:
     rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
     # Without an end: the rows that were asked for come, and then the engine looks for more.

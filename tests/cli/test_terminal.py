@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from kzfeed.cli.output import poll_line
+from kzfeed.poll_once import PollReport
 from tests.fork_server import clean_environment, fork_server
 from tests.terminal import at_terminal
 
@@ -130,6 +132,10 @@ def test_a_poll_at_a_terminal_is_one_line_for_each_source_and_a_summary(
     )
     assert {line.partition(":")[0] for line in lines[:2]} == {"good", "missing"}
     assert all(cell_len(line) <= 80 for line in lines)
+
+
+def test_a_304_is_told_without_numbers_of_entries() -> None:
+    assert poll_line(PollReport("voa", "not-modified", 304, duration_ms=4)) == "voa: not-modified 304 (4 ms)"
 
 
 def test_lists_fit_80_columns(tmp_path: Path) -> None:

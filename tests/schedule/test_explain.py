@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from kzfeed.cli.explain import explain_source
+from kzfeed.errors import UsageError
 from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
-from kzfeed.schedule.explain import explain, length, poll_line
+from kzfeed.schedule.explain import explain, length, moment, poll_line
 from kzfeed.store import sources
 from kzfeed.store.engine import Database
 from tests.fork_server import clean_environment, fork_server
@@ -164,6 +166,24 @@ def test_the_command_gives_the_same_as_json(kzfeed_explain: Explain) -> None:
     assert len(told["why"]) >= 2
     assert [poll["outcome"] for poll in told["polls"]] == ["failed"] + ["not-modified"] * 9
     assert told["polls"][1]["started_at"] == "2022-01-12T04:00:00.000Z"
+
+
+def test_a_poll_of_one_entry_is_told_in_the_singular(database: Database) -> None:
+    sources.configure(database, [SourceConfig("voa", URL)], NOW)
+    voa = sources.load(database, ["voa"])[0]
+    commit_poll(database, voa, Poll(voa.id, NOW, timedelta(milliseconds=42), "unchanged", 200, entries=1))
+
+    told = explain_source(database, "voa", NOW)
+
+    assert told.poll_lines == ["2022-01-11 18:00:00 UTC  unchanged 200, 1 entry, 0 new, 0 revised (42 ms)"]
+    assert moment(NOW.replace(year=1)) == "0001-01-11 18:00:00 UTC"
+
+
+def test_a_configured_source_that_the_database_lacks_is_to_be_polled_first(database: Database) -> None:
+    with pytest.raises(UsageError, match="the source 'voa' has not been polled yet: `kzfeed poll voa` does it"):
+        explain_source(database, "voa", NOW, ["voa"])
+    with pytest.raises(UsageError, match="the nearest is voa"):
+        explain_source(database, "vao", NOW, ["voa"])
 
 
 def test_a_source_that_was_never_polled_has_no_polls_to_tell_of(kzfeed_explain: Explain) -> None:
