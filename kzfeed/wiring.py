@@ -19,6 +19,7 @@ from kzfeed.batching import Batcher
 from kzfeed.clock import utc_now
 from kzfeed.config import values
 from kzfeed.config.access import AccessSettings, access_settings
+from kzfeed.config.load import ConfigErrors
 from kzfeed.config.proxies import ProxyUrls
 from kzfeed.config.secrets import Secret
 from kzfeed.config.settings import HostSettings, Settings
@@ -321,11 +322,17 @@ def fetcher(settings: Settings, lookup: Lookup = system_lookup) -> Fetcher:
 def access_of(settings: Settings) -> AccessOf:
     """The access of each source by its name; it comes from the settings at every start and is never stored.
 
-    Raises ConfigError for a secret or a file of authorities that cannot be read.
+    Raises ConfigErrors for all secrets and files of authorities together that cannot be read.
     """
+    authorities, mistakes = _authorities(settings)
+    try:
+        found = access_settings(settings)
+    except ConfigErrors as error:
+        raise ConfigErrors((*error.mistakes, *mistakes)) from None
+    if mistakes:
+        raise ConfigErrors(mistakes)
     general = Access(_proxy_rules(settings.proxies()))
-    found, passwords = access_settings(settings), settings.urls_with_passwords()
-    authorities = _authorities(settings, found)
+    passwords = settings.urls_with_passwords()
     own: dict[str, Access] = {}
     for source in settings.sources:
         if source.name in found or source.name in passwords or source.proxy is not None:
@@ -340,19 +347,20 @@ def access_of(settings: Settings) -> AccessOf:
     return lambda name: own.get(name, general)
 
 
-def _authorities(settings: Settings, access: Mapping[str, AccessSettings]) -> dict[Path, SSLContext]:
-    """The certificate authorities in each file that sources name. Raises ConfigError."""
+def _authorities(settings: Settings) -> tuple[dict[Path, SSLContext], list[ConfigError]]:
+    """The certificate authorities in each file that sources name, and the files that cannot be read."""
     found: dict[Path, SSLContext] = {}
-    for name, given in access.items():
-        path = given.authorities
+    mistakes: list[ConfigError] = []
+    for source in settings.sources:
+        path = settings.folder / source.tls_ca if source.tls_ca else None
         if path and path not in found:
             try:
                 found[path] = authorities_of(str(path))
             except OSError as error:
                 problem = "it has none" if isinstance(error, SSLError) else error.strerror
                 expected = f"a file with certificates in PEM ({problem})"
-                raise settings.mistake(name, "tls_ca", values.shown(str(path)), expected) from None
-    return found
+                mistakes.append(settings.mistake(source.name, "tls_ca", values.shown(str(path)), expected))
+    return found, mistakes
 
 
 def _proxy_rules(urls: ProxyUrls) -> ProxyRules:

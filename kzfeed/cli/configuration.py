@@ -68,7 +68,7 @@ def check(ctx: typer.Context, file: File = None) -> None:
 
     Example: kzfeed config check
     """
-    from kzfeed.config.access import other_mistakes
+    from kzfeed.config.access import right_sources
     from kzfeed.config.load import ConfigErrors
     from kzfeed.config.warnings import warnings, with_line
     from kzfeed.errors import ConfigError
@@ -82,7 +82,10 @@ def check(ctx: typer.Context, file: File = None) -> None:
     except ConfigError as error:
         mistakes = error.mistakes if isinstance(error, ConfigErrors) else (error,)
         if settings is None and isinstance(error, ConfigErrors):
-            mistakes += other_mistakes(session.config_location)
+            try:
+                access_of(right_sources(session.config_location))
+            except ConfigErrors as more:
+                mistakes += more.mistakes
         for each in mistakes:
             print_sentence(f"mistake: {with_line(each)}")
         print(f"{plural(len(mistakes), 'mistake')}: kzfeed does not start with this configuration")

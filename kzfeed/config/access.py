@@ -46,8 +46,8 @@ def access_settings(settings: Settings) -> dict[str, AccessSettings]:
     return found
 
 
-def other_mistakes(where: Location) -> tuple[ConfigError, ...]:
-    """The secrets that cannot be read or sent of those sources that are right, in files with other mistakes."""
+def right_sources(where: Location) -> Settings:
+    """The settings with those sources alone that are right, in files with mistakes elsewhere."""
     files = read_files(where)
     tables = SourceTables(files.document.get("sources", []), files)
     right = []
@@ -56,11 +56,7 @@ def other_mistakes(where: Location) -> tuple[ConfigError, ...]:
             right.append(SourceSettings.model_validate(table))
     origin = str(files.main)
     provenance = Provenance(origin=origin, environ=os.environ, place_of=partial(tables.place_of, main=origin))
-    try:
-        access_settings(Settings(sources=tuple(right)).with_provenance(provenance))
-    except ConfigErrors as error:
-        return error.mistakes
-    return ()
+    return Settings(sources=tuple(right)).with_provenance(provenance)
 
 
 def _read(source: SourceSettings, settings: Settings, mistakes: list[ConfigError]) -> AccessSettings:

@@ -95,23 +95,24 @@ def test_all_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
         tmp_path,
         '[http]\ntimout = "3s"\n\n'
         + SOURCE
-        + 'bearer = { file = "nowhere" }\n[[sources]]\nname = "bbc"\nurl = "https://E.EXAMPLE/feed"\n'
+        + 'bearer = { file = "nowhere" }\ntls_ca = "no.pem"\n[[sources]]\nname = "bbc"\nurl = "https://E.EXAMPLE/feed"\n'
         + 'cron = "0 0 30 2 *"\nevry = "1h"\n',
     )
 
     assert status == 2
     assert lines[0] == "mistake: FILE, line 2: http.timout = …: expected a known key (did you mean timeout?)"
-    assert any(each.startswith("mistake: FILE, line 8: sources.bbc.cron = '0 0 30 2 *': expected ") for each in lines)
+    assert any(each.startswith("mistake: FILE, line 9: sources.bbc.cron = '0 0 30 2 *': expected ") for each in lines)
     assert any("sources.bbc.evry" in each and "did you mean every?" in each for each in lines)
-    assert any("line 8: sources.bbc.url" in each and "sources[1] has this one (FILE, line 4)" in each for each in lines)
+    assert any("line 9: sources.bbc.url" in each and "sources[1] has this one (FILE, line 4)" in each for each in lines)
     assert any(each.startswith("mistake: FILE, line 4: sources.voa.bearer = …: expected a secret") for each in lines)
-    assert lines[-1] == "5 mistakes: kzfeed does not start with this configuration"
+    assert any("sources.voa.tls_ca" in each and "certificates in PEM (No such file" in each for each in lines)
+    assert lines[-1] == "6 mistakes: kzfeed does not start with this configuration"
 
 
 def test_secrets_that_are_missing_are_mistakes(tmp_path: Path) -> None:
-    status, lines = check(tmp_path, CONTACT + SOURCE + 'bearer = { file = "secret" }\n')
+    status, lines = check(tmp_path, CONTACT + SOURCE + 'bearer = { file = "secret" }\ntls_ca = "no.pem"\n')
 
-    assert status == 2
+    assert (status, lines[-1][:10]) == (2, "2 mistakes")
     assert lines[0].startswith("mistake: FILE, line 5: sources.voa.bearer = …: expected a secret in the file ")
 
 
