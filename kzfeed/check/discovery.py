@@ -12,11 +12,12 @@ from kzfeed.text import without_address
 
 @dataclass(frozen=True, slots=True)
 class FoundFeed:
-    """A feed that was visited: its address, its title, and the flaws of its document."""
+    """A feed that was visited: its address, its title, the flaws of its document, and where it was redirected to."""
 
     url: str
     title: str | None
     flaws: tuple[str, ...] = ()
+    leads_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +54,4 @@ def _feed(url: str, report: FeedReport) -> FoundFeed | NoFeed:
     if report.error or report.document is None:
         return NoFeed(url, f"{report.error_kind}: {without_address(report.error or 'no feed')}")
     title = " ".join((report.document.title or "").split())
-    return FoundFeed(url, title or None, report.document.flaws)
+    return FoundFeed(url, title or None, report.document.flaws, report.final_url if report.redirects else None)

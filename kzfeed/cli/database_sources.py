@@ -34,25 +34,18 @@ def add(session: Session, listed: "Sequence[ListedSource]", name: str | None = N
     Their folders are left out. Raises UsageError if `name`, which the user gave, is that of another source.
     """
     from kzfeed.clock import utc_now
-    from kzfeed.config.edit import Added
+    from kzfeed.config.edit import Added, new_and_present
     from kzfeed.reload import change
 
     with session.database(migrate=True) as database:
         by_address = _names_by_address(database, listed)
-        new: dict[object, ListedSource] = {}
-        others: list[ListedSource] = []
-        for source in listed:
-            address = _address(source.url)
-            if address in by_address or address in new:
-                others.append(source)
-            else:
-                new[address] = source
+        new, others = new_and_present(listed, by_address)
         names = _free_names(database, list(new.values()), name)
         added = dict(zip(names, new.values(), strict=True))
         tables = [replace(each, tags=()).table(given) for given, each in added.items()]
         change(session.settings, database, _configs(session, tables), utc_now())
     by_address |= dict(zip(new, names, strict=True))
-    return Added(added, [(by_address[_address(each.url)], each) for each in others])
+    return Added(added, [(by_address[address], each) for address, each in others])
 
 
 def set_values(session: Session, names: Sequence[str], changes: Mapping[str, Any]) -> dict[str, None]:
@@ -93,7 +86,9 @@ def _names_by_address(database: "Database", listed: "Sequence[ListedSource]") ->
     """The names of stored sources on the hosts of these, by address."""
     from kzfeed.store import sources
 
-    found = sources.load_of_hosts(database, {host_of(source.url) for source in listed})
+    found = sources.load_of_hosts(
+        database, {host_of(url) for source in listed for url in (source.url, source.leads_to) if url}
+    )
     return {_address(source.configured_url or source.url): source.name for source in found}
 
 

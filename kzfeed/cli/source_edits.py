@@ -191,7 +191,11 @@ def _add(session: Session, found: "Sequence[FoundFeed | NoFeed]", name: str | No
     from kzfeed.config import edit as editing
     from kzfeed.config.source_lists import ListedSource
 
-    listed = [ListedSource(0, each.url, each.title, name=name) for each in found if isinstance(each, FoundFeed)]
+    listed = [
+        ListedSource(0, each.url, each.title, name=name, leads_to=each.leads_to)
+        for each in found
+        if isinstance(each, FoundFeed)
+    ]
 
     def change(files: "ConfigFiles") -> "tuple[Contents, editing.Added]":
         if name in (table["name"] for table in files.document.get("sources", [])):

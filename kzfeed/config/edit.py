@@ -77,18 +77,11 @@ def with_added(files: ConfigFiles, listed: Sequence[ListedSource], main: Path) -
     """
     tables = files.document.get("sources", [])
     by_address: dict[object, str] = {addresses.address(table["url"]): table["name"] for table in tables}
-    new: dict[object, ListedSource] = {}
-    others: list[ListedSource] = []
-    for source in listed:
-        address = addresses.address(source.url)
-        if address in by_address or address in new:
-            others.append(source)
-        else:
-            new[address] = source
+    new, others = new_and_present(listed, by_address)
     names = names_for(list(new.values()), [table["name"] for table in tables])
     by_address |= zip(new, names, strict=True)
     added = dict(zip(names, new.values(), strict=True))
-    present = [(by_address[addresses.address(source.url)], source) for source in others]
+    present = [(by_address[address], source) for address, source in others]
     rows = [source.table(name) for name, source in added.items()]
     contents: dict[Path, bytes] = {}
     if rows:
@@ -97,6 +90,25 @@ def with_added(files: ConfigFiles, listed: Sequence[ListedSource], main: Path) -
             files, path, lambda text: toml_text.with_sources(text, rows), lambda sources: sources + rows
         )
     return contents, Added(added, present)
+
+
+def new_and_present(
+    listed: Sequence[ListedSource], known: Collection[object]
+) -> tuple[dict[object, ListedSource], list[tuple[object, ListedSource]]]:
+    """The sources that are new, by address, and the others, each with the address that is known or was listed before.
+
+    A source that leads to such an address is the same feed.
+    """
+    new: dict[object, ListedSource] = {}
+    present: list[tuple[object, ListedSource]] = []
+    for source in listed:
+        places = [addresses.address(url) for url in (source.url, source.leads_to) if url]
+        same = next((place for place in places if place in known or place in new), None)
+        if same is None:
+            new[places[0]] = source
+        else:
+            present.append((same, source))
+    return new, present
 
 
 def with_changes(files: ConfigFiles, changes: Mapping[str, Mapping[str, Any]]) -> tuple[Contents, dict[str, Path]]:

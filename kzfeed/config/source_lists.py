@@ -18,7 +18,7 @@ _SUFFIX = 7
 class ListedSource:
     """A source in a list: the line, the address, the title, the folders.
 
-    `name` and `settings` are what an export of kzfeed says beside them.
+    `name` and `settings` are what an export of kzfeed says beside them. `leads_to` is where a visit was redirected to.
     """
 
     line: int
@@ -27,6 +27,7 @@ class ListedSource:
     tags: tuple[str, ...] = ()
     name: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    leads_to: str | None = None
 
     def table(self, name: str) -> dict[str, Any]:
         """The source as a table of kzfeed.toml."""

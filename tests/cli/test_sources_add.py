@@ -113,6 +113,17 @@ def test_an_address_that_is_there_already_is_told_by_name(add: Add, site: str, t
     assert len(sources(tmp_path)) == 2
 
 
+def test_a_redirect_to_a_feed_that_is_there_is_that_feed(add: Add, site: str, tmp_path: Path) -> None:
+    (tmp_path / "served" / "feed").mkdir()
+    (tmp_path / "served" / "posts.xml").rename(tmp_path / "served" / "feed" / "index.html")
+    add(f"{site}/feed/", "--name", "beidi")  # the server redirects /feed to it
+
+    done = add(f"{site}/feed")
+
+    assert (done.returncode, done.stdout) == (0, f"there already as beidi: {site}/feed\n")
+    assert len(sources(tmp_path)) == 1
+
+
 def test_the_result_is_also_json(add: Add, site: str) -> None:
     done = add("--json", f"{site}/posts.xml", f"{site}/none.xml")
     added, failed = json.loads(done.stdout)
