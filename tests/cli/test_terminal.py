@@ -155,9 +155,11 @@ def test_sentences_are_wrapped_and_keep_addresses_whole(tmp_path: Path, served: 
     long = f"{address}/{'x' * 100}"
     name = "好的中文名称来源" * 3
     configure(tmp_path, (name, f"{address}/feed.xml"), ("missing", long))
-    kzfeed(tmp_path, "poll")
+    polled = ANSI.sub("", shown(tmp_path, "poll"))
+    assert re.search(r"revised \(\d+ ms\)", polled), polled
 
     for arguments in (
+        ["poll"],
         ["sources", "list"],
         ["sources", "check", f"{address}/feed.xml"],
         ["sources", "check", long],

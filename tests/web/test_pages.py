@@ -62,7 +62,17 @@ def test_filters_choose_articles(site: Site, query: str, number: int) -> None:
 
 
 def test_a_mistake_in_a_filter_is_a_page_that_helps(site: Site) -> None:
-    for query in ("?source=newz", "?since=yesterday", "?after=x", '?q="open', "?undated=1&since=2022", "?tag=%00"):
+    for query in (
+        "?source=newz",
+        "?since=yesterday",
+        "?after=x",
+        '?q="open',
+        "?undated=1&since=2022",
+        "?tag=%00",
+        "?since=2024-07&until=2024-05",
+        "?q=x+--since+2024",
+        "?q=sorce:voa",
+    ):
         answer = site.get(f"/{query}")
 
         assert answer.status == 400, query
