@@ -32,7 +32,15 @@ def not_polled_yet(name: str) -> UsageError:
     return UsageError(f"the source {name!r} has not been polled yet: `kzfeed poll {name}` does it")
 
 
-def unknown_source(name: str, known: Collection[str], where: str) -> UsageError:
+class UnknownSource(UsageError):  # noqa: N818 - it is an answer
+    """No source has this name; `nearest` is a known name like it. The message is for people at a command line."""
+
+    def __init__(self, name: str, nearest: str | None, message: str) -> None:
+        super().__init__(message)
+        self.name, self.nearest = name, nearest
+
+
+def unknown_source(name: str, known: Collection[str], where: str) -> UnknownSource:
     """The error that no source has this name, with the nearest of the known names if one is near.
 
     `where` completes "no source 'vao' …", for example with "in this database".
@@ -47,4 +55,4 @@ def unknown_source(name: str, known: Collection[str], where: str) -> UsageError:
         hint = "`kzfeed sources list` shows their names"
     else:
         hint = "there are no sources yet, and `kzfeed sources add URL` adds one"
-    return UsageError(f"no source {name!r} {where}: {hint}")
+    return UnknownSource(name, near[0] if near else None, f"no source {name!r} {where}: {hint}")

@@ -15,10 +15,12 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
 from kzfeed.errors import DatabaseError, StatementTimeout, UsageError
+from kzfeed.source_names import UnknownSource
 from kzfeed.store.search.index import IndexUnusable
+from kzfeed.text import printable
 from kzfeed.web import article, articles, changes, comparison, sources, withdrawals_and_gaps
 from kzfeed.web.archive import Archive
-from kzfeed.web.catalogue import load_catalogues
+from kzfeed.web.catalogue import HTML_LANGUAGE, load_catalogues
 from kzfeed.web.guard import LOOPBACK, Guard, MayEnter
 from kzfeed.web.page import NotFound, PageRoute, Pages, error_json
 from kzfeed.web.static import static_routes
@@ -89,7 +91,13 @@ def _not_found(pages: Pages, request: Request, error: Exception) -> Response:
 
 
 def _wrong_request(pages: Pages, request: Request, error: Exception) -> Response:
-    return _error(pages, request, HTTPStatus.BAD_REQUEST, "wrong_request", str(error))
+    if not isinstance(error, UnknownSource):
+        return _error(pages, request, HTTPStatus.BAD_REQUEST, "wrong_request", str(error))
+    translate, name = pages.catalogue(request), printable(error.name)
+    detail = translate("error.no_source", source=name)
+    if error.nearest:
+        detail = translate("error.no_source_but", source=name, nearest=error.nearest)
+    return _error(pages, request, HTTPStatus.BAD_REQUEST, "wrong_request", detail, translate.language)
 
 
 def _too_slow(pages: Pages, request: Request, error: Exception) -> Response:
@@ -111,8 +119,8 @@ def _internal_error(pages: Pages, request: Request, error: Exception) -> Respons
     return _error(pages, request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal")
 
 
-def _error(pages: Pages, request: Request, status: int, kind: str, detail: str = "") -> Response:
-    """The page that says what went wrong. `detail` is a sentence in English."""
+def _error(pages: Pages, request: Request, status: int, kind: str, detail: str = "", language: str = "en") -> Response:
+    """The page that says what went wrong. `detail` is a sentence in this language."""
     translate = pages.catalogue(request)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     title = translate(f"error.{kind}")
@@ -121,8 +129,8 @@ def _error(pages: Pages, request: Request, status: int, kind: str, detail: str =
     else:
         help_text = translate(f"error.{kind}_help")
         html = pages.render(
-            "error.html", request, title=title, help_text=help_text, detail=detail, has_script=False, json_address=None,
-            atom_address=None,
+            "error.html", request, title=title, help_text=help_text, detail=detail,
+            detail_language=HTML_LANGUAGE[language], has_script=False, json_address=None, atom_address=None,
         )  # fmt: skip
         response = HTMLResponse(html, status)
     response.headers.update(headers)

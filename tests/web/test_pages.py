@@ -80,6 +80,16 @@ def test_a_mistake_in_a_filter_is_a_page_that_helps(site: Site) -> None:
     assert "the nearest is news" in site.get("/?source=newz").visible
 
 
+def test_a_source_that_is_not_there_is_told_in_the_language_of_the_page(site: Site) -> None:
+    for query in ("?source=gone&lang=zh", "?q=a+source:gone&lang=zh"):
+        page = site.get(f"/{query}")
+        assert (page.status, "没有名为 gone 的来源：“来源”页面列出全部来源。" in page.visible) == (400, True), (
+            page.visible
+        )
+    assert "the nearest is news." in site.get("/?source=newz&lang=en").visible
+    assert site.get("/articles.json?source=gone").json["error"].startswith("No source is called gone")
+
+
 def test_an_article_has_one_address(site: Site) -> None:
     url_hash = hashes(site, "?changed=1")[0]
 
