@@ -33,9 +33,9 @@ async def check_feed(
         own_zone = (source and source.timezone) or settings.defaults.timezone
         zone = values.timezone(timezone) if timezone else own_zone
     except ValueError as error:
-        if named := next((each for each in settings.sources if each.name == url), None):
-            raise UsageError(f"{url!r} is the name of a source: give its address, {redacted(named.url)}") from None
-        raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}") from None
+        named = next((each for each in settings.sources if each.name == url), None)
+        hint = f", the name of a source: its address is {redacted(named.url)}" if named else ""
+        raise UsageError(f"expected {error}, found {redacted(timezone or url)!r}{hint}") from None
     # The secrets of other sources need not be there.
     settings = settings.model_copy(update={"sources": (source,) if source else ()})
     visit = Visit(url, trusted_host=host_of(url), source_name=source.name if source else "")
