@@ -329,7 +329,11 @@ def test_the_daemon_polls_what_is_due_until_a_signal_and_exits_0(
             ([command, "--database", "sqlite:////usr"], 3, "/usr is a folder: name a file for the database")
             for command in ("list", "poll")
         ),
-        (["sources", "check", "voa"], 2, "expected an http or https URL with a host, found 'voa'"),
+        (
+            ["sources", "check", "voa"],
+            2,
+            "expected an http or https URL with a host, found 'voa', the name of a source: its address",
+        ),
         (["verify", "--database", "sqlite:////dev/null"], 3, "there is no database /dev/null"),
     ],
 )
