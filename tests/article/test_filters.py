@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import count
+from time import thread_time
 
 import pytest
 
@@ -77,6 +78,17 @@ def test_all_searches_of_a_document_share_one_time_limit() -> None:
 
     assert len(result.filtered) == 9
     assert "91 of 100 articles" in (result.flaw or "")
+
+
+def test_the_time_to_compile_an_expression_is_not_that_of_its_searches() -> None:
+    patterns = ["|".join(f"name {number}" for number in range(first, first + 900)) for first in range(0, 3600, 900)]
+    rules = [FilterRule(any=pattern) for pattern in (*patterns, "哈萨克")]
+
+    began = thread_time()
+    result = apply_filters(ALL, Filters(exclude=tuple(rules)), thread_time)
+
+    assert thread_time() - began > TIME_LIMIT
+    assert (result.filtered, result.flaw) == ((PLAIN,), None)
 
 
 def test_an_expression_that_is_not_valid_costs_no_article_and_is_a_flaw() -> None:
