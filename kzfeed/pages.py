@@ -133,7 +133,7 @@ class PageFetcher:
             file = await self._fetch_robots(origin, page, slot)
             await slot.move_to(host_of(url))
         if file.rules is None:
-            raise _RobotsError(Failed(file.error_kind, _unread(origin, file.error)))
+            raise _RobotsError(Failed(file.error_kind or "unexpected-status", _unread(origin, file.error)))
         if not file.rules:
             return None
         try:
@@ -161,7 +161,7 @@ class PageFetcher:
         else:
             failed = outcome if isinstance(outcome, Failed) else _UNEXPECTED
             if failed.kind != "offline":  # no fault of the server
-                file = RobotsFile(now, None, failed.error, failed.kind)
+                file = RobotsFile(now, None, failed.kind, failed.error)
                 await asyncio.to_thread(save_robots, self.database, origin, file)
             raise _RobotsError(replace(failed, error=_unread(origin, failed.error)))
         await asyncio.to_thread(save_robots, self.database, origin, file)

@@ -25,6 +25,7 @@ from kzfeed.source_names import unknown_source
 from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database
 from kzfeed.store.page_queue import count_pages
+from kzfeed.text import failure_text
 from kzfeed.wiring import page_fetcher, page_slots, poller, usable_connections
 
 OnPage = Callable[[DuePage, PageRecord], None]
@@ -178,7 +179,7 @@ def _allowed(source: Source | None, paused: dict[str, datetime], now: datetime, 
     if force:
         return source
     if retired:
-        return f"retired: {source.last_error}"
+        return f"retired: {failure_text(source.last_error_kind, source.last_error)}"
     until = pause_end(source, paused.get(host_of(source.url)), now)
     return f"its server asked to be left alone until {moment(until)}" if until else source
 

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 
 from kzfeed.schedule.explain import moment
-from kzfeed.text import plural, printable, redacted, without_address
+from kzfeed.text import failure_text, plural, printable, redacted
 
 _LONGEST_STATUS = 300
 
@@ -77,7 +77,7 @@ def status_line(found: Mapping[str, Any]) -> str:
     if failing:
         first = failing[0]
         since = f" since {moment(first['failing_since'])}" if first["failing_since"] else ""
-        why = without_address(first["last_error"] or "no reason given")
+        why = failure_text(first["last_error_kind"], first["last_error"])
         others = f", and {plural(len(failing) - 1, 'other')}" if failing[1:] else ""
         parts.append(f"{len(failing):,} failing: {first['source']}{since} ({why}){others}")
     else:

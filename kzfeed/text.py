@@ -43,9 +43,15 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
+def failure_text(kind: str | None, error: str | None) -> str:
+    """A failure in one line, as `timeout: no answer within 30 s`, without the address that its message begins with."""
+    words = without_address(error or "no reason given")
+    return f"{kind}: {words}" if kind else words
+
+
 def without_address(error: str) -> str:
-    """The text of a failure without the address that it begins with, for a place where the address is seen already."""
-    return re.sub(r"(^|^[a-z-]+: )https?://\S+: ", r"\1", error)
+    """The message of a failure without the address that it begins with, for a place where that is seen already."""
+    return re.sub(r"^https?://\S+: ", "", error)
 
 
 # --- secrets ---------------------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ def fill(database: Database) -> None:
     poll(database, "voa", MONDAY + 7 * DAY, [derived(AGAIN)], overlap=gap)
     store_files(database, [("mirror.example", COPY)], MONDAY + 7 * DAY)
     (bbc,) = (each for each in sources.load(database) if each.name == "bbc")
-    failed = replace(bbc, failure_count=1, status="failing", last_error="http-status: HTTP 503")
+    failed = replace(bbc, failure_count=1, status="failing", last_error_kind="http-status", last_error="HTTP 503")
     record = Poll(bbc.id, MONDAY, HOUR, "failed", http_status=503, error_kind="http-status", error="HTTP 503")
     commit_poll(database, failed, record)
 

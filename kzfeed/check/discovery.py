@@ -7,7 +7,7 @@ from kzfeed.check.visit import check_feed
 from kzfeed.config.settings import Settings
 from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.model.articles import FeedLink
-from kzfeed.text import without_address
+from kzfeed.text import failure_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,6 @@ async def visit_feed(settings: Settings, url: str, queues: HostQueues) -> FoundF
 
 def _feed(url: str, report: FeedReport) -> FoundFeed | NoFeed:
     if report.error or report.document is None:
-        return NoFeed(url, f"{report.error_kind}: {without_address(report.error or 'no feed')}")
+        return NoFeed(url, failure_text(report.error_kind, report.error or "no feed"))
     title = " ".join((report.document.title or "").split())
     return FoundFeed(url, title or None, report.document.flaws, report.final_url if report.redirects else None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kzfeed.cli import terminal
 from kzfeed.instants import json_text, time_text
-from kzfeed.text import json_line, plural, printable, printable_lines, without_address
+from kzfeed.text import failure_text, json_line, plural, printable, printable_lines
 
 if TYPE_CHECKING:
     from kzfeed.model.pages import DuePage, PageRecord
@@ -49,8 +49,9 @@ def poll_line(report: "PollReport") -> str:
     """One poll in one line."""
     status = f" {report.http_status}" if report.http_status else ""
     if report.outcome in ("failed", "skipped"):
-        kind = f" {report.error_kind}" if report.error_kind else ""
-        return f"{report.source}: {report.outcome}{status}{kind}: {without_address(report.error or '')}"
+        # A poll that was skipped has no kind of failure.
+        before = " " if report.error_kind else ": "
+        return f"{report.source}: {report.outcome}{status}{before}{failure_text(report.error_kind, report.error)}"
     if report.outcome == "not-modified":
         return f"{report.source}: {report.outcome}{status} ({report.duration_ms} ms)"
     entries = plural(report.entries, "entry", "entries")
@@ -66,7 +67,7 @@ def page_line(page: "DuePage", record: "PageRecord") -> str:
     """One page in one line: `voa: page stored, 河面结冰前的最后一班渡船`."""
     line = f"{page.source_name}: page {record.outcome}"
     if record.error:
-        return f"{line} {record.error_kind}: {without_address(record.error)} (article {page.article_id})"
+        return f"{line} {failure_text(record.error_kind, record.error)} (article {page.article_id})"
     flaw = f", flaw: {record.flaw}" if record.flaw else ""
     return f"{line}, {' '.join(page.title.split()) or page.url}{flaw}"
 

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kzfeed.cli.output import minute, print_line, print_sentence
-from kzfeed.text import plural, printable, redacted, without_address
+from kzfeed.text import failure_text, plural, printable, redacted
 
 if TYPE_CHECKING:
     from kzfeed.config.settings import Settings
 
 _UNKNOWN: dict[str, Any] = {
-    **dict.fromkeys(("id", "last_success_at", "last_error", "flaw", "next_poll_at", "last_article_at")),
+    **dict.fromkeys(
+        ("id", "last_success_at", "last_error_kind", "last_error", "flaw", "next_poll_at", "last_article_at")
+    ),
     **dict.fromkeys(("failure_count", "articles", "articles_24h", "articles_7d", "gaps"), 0),
 }
 """The state of a source that the database does not know yet."""
@@ -68,8 +70,10 @@ def print_sources(sources: Sequence[Mapping[str, Any]]) -> None:
             success, planned = source["last_success_at"], source["next_poll_at"]
             last, following = (minute(when) if when else "never" for when in (success, planned))
             print_line(f"  last success: {last}, next poll: {following}")
-        for label in ("last_error", "flaw"):
-            if source[label]:
-                print_sentence(f"  {label.replace('_', ' ')}: {redacted(without_address(source[label]))}", indent=4)
+        if source["last_error"]:
+            why = failure_text(source["last_error_kind"], source["last_error"])
+            print_sentence(f"  last error: {redacted(why)}", indent=4)
+        if source["flaw"]:
+            print_sentence(f"  flaw: {redacted(source['flaw'])}", indent=4)
         if source["tags"]:
             print_sentence(f"  tags: {', '.join(source['tags'])}", indent=4)

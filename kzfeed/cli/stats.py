@@ -13,7 +13,7 @@ from kzfeed.cli.options import INSTANT, AsJson
 from kzfeed.cli.output import LABEL, print_json, print_labelled, print_line, print_sentence
 from kzfeed.cli.table import chart_lines, sized
 from kzfeed.errors import UsageError
-from kzfeed.text import plural, printable, redacted, without_address
+from kzfeed.text import failure_text, plural, printable, redacted
 
 if TYPE_CHECKING:
     from datetime import date
@@ -200,5 +200,5 @@ def _failure_lines(failures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     names = [_name(failure["source"]) for failure in failures]
     width = max(map(cell_len, names), default=0)
     for name, failure in zip(names, failures, strict=True):
-        why = redacted(without_address(failure["error"] or ""))
-        yield f"  {sized(name, width)}  {failure['polls']:>7,}  {failure['error_kind'] or 'failed'}: {why}"
+        why = redacted(failure_text(failure["error_kind"], failure["error"]))
+        yield f"  {sized(name, width)}  {failure['polls']:>7,}  {why}"

@@ -10,7 +10,7 @@ import typer
 from kzfeed.cli.options import AsJson
 from kzfeed.cli.output import print_json, print_labelled, print_line
 from kzfeed.schedule.explain import length, moment
-from kzfeed.text import plural, redacted, without_address
+from kzfeed.text import failure_text, plural, redacted
 
 _SHOWN_FAILURES = 3
 
@@ -53,7 +53,7 @@ def _print(found: Mapping[str, Any], now: datetime) -> None:
     failing = found["failing"]
     print_labelled("failing", f"{len(failing):,} of {plural(found['sources'], 'source')}")
     for failure in failing[:_SHOWN_FAILURES]:
-        why = redacted(without_address(failure["last_error"] or ""))
+        why = redacted(failure_text(failure["last_error_kind"], failure["last_error"]))
         since = f"since {moment(failure['failing_since'])}" if failure["failing_since"] else "lately"
         # Failures for lack of a connection are not counted.
         times = f", {plural(failure['failure_count'], 'time')}" if failure["failure_count"] else ""

@@ -19,7 +19,7 @@ from kzfeed.model.polls import Source
 from kzfeed.schedule.permission import pause_end, why_not_polled
 from kzfeed.store import host_pauses, schema, sources
 from kzfeed.store.engine import Database
-from kzfeed.text import plural, redacted, without_address
+from kzfeed.text import failure_text, plural, redacted
 from kzfeed.wiring import host_queues
 
 SAMPLE = 5
@@ -123,8 +123,8 @@ async def _visit(settings: Settings, name: str, url: str, queues: HostQueues) ->
     except KzfeedError as error:
         return Diagnosis(subject, "to look at", redacted(str(error)))
     if report.error:
-        why = redacted(without_address(report.error))
-        return Diagnosis(subject, "to look at", f"{report.error_kind}: {why}: see `kzfeed explain {name}`")
+        why = redacted(failure_text(report.error_kind, report.error))
+        return Diagnosis(subject, "to look at", f"{why}: see `kzfeed explain {name}`")
     if report.document and report.document.flaws:
         return Diagnosis(
             subject,

@@ -102,11 +102,15 @@ class PageCounts:
 
 @dataclass(frozen=True, slots=True)
 class PageProblem:
-    """A page whose text was not taken or is in doubt: the article's id and title, and why."""
+    """A page whose text was not taken or is in doubt: the article's id and title, and why.
+
+    `error_kind` is None where the text was taken and has the flaw that `error` says.
+    """
 
     article_id: int
     title: str
     outcome: PageOutcome
+    error_kind: FailureKind | None
     error: str
 
 

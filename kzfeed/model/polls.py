@@ -130,6 +130,7 @@ class Source:
     """The validators that the server gave and kzfeed does not keep, and why."""
     failing_since: datetime | None = None
     failure_count: int = 0
+    last_error_kind: FailureKind | None = None
     last_error: str | None = None
 
 

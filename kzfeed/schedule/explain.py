@@ -14,7 +14,7 @@ from kzfeed.model.polls import Source
 from kzfeed.schedule.page_tries import MOST_TRIES
 from kzfeed.schedule.permission import why_not_polled
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
-from kzfeed.text import plural, printable, redacted, without_address
+from kzfeed.text import failure_text, plural, printable, redacted, without_address
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -142,7 +142,7 @@ def _next_visit(source: Source, paused_until: datetime | None, now: datetime) ->
 def _failures(source: Source) -> Iterator[ExplanationLine]:
     if source.failure_count and source.failing_since:
         key = "failed_once" if source.failure_count == 1 else "failed_often"
-        error = _plain(source.last_error or "no reason given")
+        error = _plain(failure_text(source.last_error_kind, source.last_error))
         yield _line(key, n=source.failure_count, since=source.failing_since, error=error)
     if source.last_success_at:
         yield _line("succeeded", at=source.last_success_at)
@@ -218,7 +218,7 @@ def explain_pages(
         due = pages.next_try_at
         later = _line("pages_due_later", at=due, wait=due - now)
         lines.append(_line("pages_due") if due <= now else later)
-    problem_texts = ((each, _plain(each.title), _plain(each.error)) for each in problems)
+    problem_texts = ((each, _plain(each.title), _plain(failure_text(each.error_kind, each.error))) for each in problems)
     return [
         *lines,
         *(
@@ -240,7 +240,7 @@ def poll_line(poll: Mapping[str, Any]) -> str:
     status = f" {poll['http_status']}" if poll["http_status"] else ""
     line = f"{moment(poll['started_at'])}  {poll['outcome']}{status}"
     if poll["outcome"] == "failed":
-        return f"{line} {poll['error_kind']}: {_plain(poll['error'] or '')}"
+        return f"{line} {_plain(failure_text(poll['error_kind'], poll['error']))}"
     if poll["outcome"] == "not-modified":
         return f"{line} ({poll['duration_ms']} ms)"
     brought = f"{poll['new_articles']} new, {poll['revised_articles']} revised"

@@ -189,6 +189,7 @@ def _after_success(before: Source, outcome: Fetched | NotModified, visit: VisitR
         last_success_at=now,
         failing_since=None,
         failure_count=0,
+        last_error_kind=None,
         last_error=None,
         gone_at=None,
         not_before=now + asked if asked else None,
@@ -302,7 +303,8 @@ def _after_failure(source: Source, failed: Failed, at: Circumstances) -> NextSta
         last_polled_at=now,
         failing_since=source.failing_since if is_ours else failing_since,
         failure_count=failures,
-        last_error=f"{failed.kind}: {failed.error}",
+        last_error_kind=failed.kind,
+        last_error=failed.error,
         not_before=max(pauses, default=None),
         next_poll_at=None if gone else due,
         next_poll_reason="gone (410)" if gone else reason,
@@ -332,7 +334,7 @@ def asked_wait(failed: Failed, now: datetime) -> timedelta:
 
 
 def _after(failures: int) -> str:
-    return "back-off after a failure" if failures == 1 else f"back-off after {failures} failures"
+    return "back-off after a failure" if failures == 1 else "back-off after failures"
 
 
 def _scheduled(source: Source, waits: Sequence[Wait], now: datetime) -> tuple[datetime, str]:
@@ -340,4 +342,4 @@ def _scheduled(source: Source, waits: Sequence[Wait], now: datetime) -> tuple[da
     wait = max(waits, key=lambda each: each.length)
     due = now + wait.length
     allowed = after_skipped_hours(due, source)
-    return allowed, wait.reason if allowed == due else f"{wait.reason}, put off by the feed's skipHours or skipDays"
+    return allowed, wait.reason if allowed == due else "put off by the feed's skipHours or skipDays"

@@ -78,8 +78,8 @@ def queue_pages(connection: sa.Connection, wanted: Sequence[WantedPage]) -> None
 
 def fetch_refused_again(connection: sa.Connection, source_id: int, now: datetime) -> None:
     """Have the pages fetched again that do not hold the article where the source said so far that it is."""
-    no_article = sa.and_(_page.source_id == source_id, _page.outcome == "refused", _page.error.like("no-article:%"))
-    connection.execute(_UPDATE.where(no_article).values(next_try_at=now, tries=0))
+    is_of_source = sa.and_(_page.source_id == source_id, _page.outcome == "refused", _page.error_kind == "no-article")
+    connection.execute(_UPDATE.where(is_of_source).values(next_try_at=now, tries=0))
 
 
 # --- claims ----------------------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def page_problems(database: Database, source_id: int) -> list[PageProblem]:
     """
     is_taken = _page.outcome.in_(("stored", "same"))
     query = (
-        sa.select(_article.id, _article.title, _page.outcome, _page.error)
+        sa.select(_article.id, _article.title, _page.outcome, _page.error_kind, _page.error)
         .join_from(tables.page_fetches, tables.articles, _article.id == _page.article_id)
         .where(_page.source_id == source_id, _page.error.is_not(None))
         .order_by(is_taken, _page.tried_at.desc(), _article.id.desc())

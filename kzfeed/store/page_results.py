@@ -51,7 +51,8 @@ def _finish(page: DuePage, visit: PageVisit, owner: str, now: datetime, connecti
             tries=result.tries if isinstance(result, PageFailure) else page.tries + 1,
             tried_at=now,
             outcome=record.outcome,
-            error=f"{record.error_kind}: {record.error}" if record.error else record.flaw,
+            error_kind=record.error_kind,
+            error=record.error or record.flaw,
             claimed_by=None,
             claimed_until=None,
         )

@@ -304,6 +304,7 @@ _HEALTH: dict[str, Any] = {
     "status": sa.Text(),
     "last_success_at": tables.Instant(),
     "failure_count": sa.Integer(),
+    "last_error_kind": sa.Text(),
     "last_error": sa.Text(),
     "flaw": sa.Text(),
     "next_poll_at": tables.Instant(),

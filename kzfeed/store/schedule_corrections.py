@@ -36,8 +36,7 @@ def bring_forward(database: Database, spread: Spread, now: datetime, *, min_inte
 
     None is polled within `min_interval` of its last poll: the fault may be that of one host, whose name servers fail.
     """
-    # `policy` begins the error of a poll with its kind.
-    is_waiting = sa.and_(_source.last_error.like("offline:%"), _source.next_poll_at > now)
+    is_waiting = sa.and_(_source.last_error_kind == "offline", _source.next_poll_at > now)
     with database.write() as connection:
         waiting = sa.select(*_SPREAD, _source.last_polled_at)
         rows = connection.execute(
@@ -62,12 +61,13 @@ def forgive(database: Database, source_ids: Collection[int]) -> None:
 
     Those that the failure has retired are polled again after an interval.
     """
-    is_blamed = sa.and_(_source.failure_count > 0, _source.last_error.not_like("offline:%"))
+    is_blamed = sa.and_(_source.failure_count > 0, _source.last_error_kind != "offline")
     retired = sa.select(_source.id, _source.last_polled_at, _source.every_seconds).where(_source.status == "gone")
     forgiven = {
         "failing_since": sa.case((_source.failure_count == 1, None), else_=_source.failing_since),
         "failure_count": _source.failure_count - 1,
-        "last_error": "offline: as all hosts do: " + _source.last_error,
+        "last_error_kind": "offline",
+        "last_error": "as all hosts do: " + _source.last_error_kind + ": " + _source.last_error,
     }
     unretired: dict[str, Any] = {
         "status": "failing",

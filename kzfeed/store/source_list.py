@@ -13,6 +13,7 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.statistics import Period, sources_by_status
 from kzfeed.store.status import IS_POLLED
+from kzfeed.text import failure_text
 
 _address, _count, _gap, _source = tables.source_addresses.c, tables.day_counts.c, tables.gaps.c, tables.sources.c
 _BACKFILLED = "backfilled"
@@ -42,12 +43,18 @@ class SourceLine:
     last_success_at: datetime | None
     failing_since: datetime | None
     failure_count: int
+    last_error_kind: str | None
     last_error: str | None
     flaw: str | None
     next_poll_at: datetime | None
     last_article_at: datetime | None
     articles_in_period: int
     gaps_in_period: int
+
+    @property
+    def failure(self) -> str | None:
+        """The last failure in one line; None if there is none."""
+        return failure_text(self.last_error_kind, self.last_error) if self.last_error else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,7 @@ def source_line(database: Database, name: str, period: Period) -> SourceLine | N
 
 _LINES = sa.select(
     *(_source[name] for name in ("id", "name", "title", "host", "site_url", "enabled", "last_success_at")),
-    *(_source[name] for name in ("failing_since", "failure_count", "last_error", "flaw")),
+    *(_source[name] for name in ("failing_since", "failure_count", "last_error_kind", "last_error", "flaw")),
     _status.label("status"),
     sa.case((sa.and_(IS_POLLED, _source.host.is_not(None)), _source.next_poll_at)).label("next_poll_at"),
     _NEWEST.label("last_article_at"),

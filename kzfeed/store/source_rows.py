@@ -16,7 +16,8 @@ from kzfeed.store import tables
 SAME_AS_IN_MODEL = [
     *("title", "site_url", "body_hash", "ask_in_full", "not_modified_since", "moved_to", "moved_since", "moved_polls"),
     *("gone_at", "next_poll_at", "next_poll_reason", "not_before", "last_polled_at", "last_success_at"),
-    *("last_document_at", "window_at", "flaw", "refused_validators", "failing_since", "failure_count", "last_error"),
+    *("last_document_at", "window_at", "flaw", "refused_validators", "failing_since", "failure_count"),
+    *("last_error_kind", "last_error"),
 ]
 """Columns that a poll may change and that hold the same value as the attribute of that name in `Source`."""
 

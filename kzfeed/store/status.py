@@ -86,8 +86,8 @@ def _last_poll(connection: sa.Connection) -> dict[str, Any] | None:
 
 def _sources(connection: sa.Connection) -> dict[str, Any]:
     """How many sources are polled, and those of them that fail, the longest failing first."""
-    columns = (_source.name.label("source"), _source.failing_since, _source.failure_count, _source.last_error)
-    failing = sa.select(*columns).where(IS_POLLED, _source.status == "failing")
+    columns = (_source.failing_since, _source.failure_count, _source.last_error_kind, _source.last_error)
+    failing = sa.select(_source.name.label("source"), *columns).where(IS_POLLED, _source.status == "failing")
     rows = connection.execute(failing.order_by(_source.failing_since, _source.name))
     number = sa.select(sa.func.count()).select_from(tables.sources).where(IS_POLLED)
     return {"sources": connection.execute(number).scalar_one(), "failing": [dict(row._mapping) for row in rows]}

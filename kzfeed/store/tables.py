@@ -97,6 +97,7 @@ sources = sa.Table(
     sa.Column("last_document_at", Instant),
     sa.Column("failing_since", Instant),
     sa.Column("failure_count", sa.Integer, nullable=False),
+    sa.Column("last_error_kind", sa.Text),
     sa.Column("last_error", sa.Text),
     sa.Column("gone_at", Instant),
     sa.Column("moved_to", sa.Text),
@@ -254,6 +255,7 @@ page_fetches = sa.Table(
     sa.Column("tried_at", Instant),
     sa.Column("fetched_at", Instant),
     sa.Column("outcome", sa.Text),
+    sa.Column("error_kind", sa.Text),
     sa.Column("error", sa.Text),
     sa.Column("claimed_by", sa.Text),
     sa.Column("claimed_until", Instant),
@@ -267,6 +269,7 @@ robots_txt = sa.Table(
     sa.Column("origin", sa.Text, primary_key=True),
     sa.Column("fetched_at", Instant, nullable=False),
     sa.Column("rules", sa.Text),
+    sa.Column("error_kind", sa.Text),
     sa.Column("error", sa.Text),
 )
 

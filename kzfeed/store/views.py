@@ -6,7 +6,8 @@ FROM articles AS a JOIN sources AS s ON s.id = a.source_id
 """
 
 SOURCE_HEALTH = """
-SELECT s.id, s.name, s.status, s.last_success_at, s.failure_count, s.last_error, s.flaw, s.next_poll_at,
+SELECT s.id, s.name, s.status, s.last_success_at, s.failure_count, s.last_error_kind, s.last_error,
+  s.flaw, s.next_poll_at,
   {carried}) AS articles,
   {carried} AND g.first_seen_at >= {day_ago}) AS articles_24h,
   {carried} AND g.first_seen_at >= {week_ago}) AS articles_7d,

@@ -1,6 +1,5 @@
 """Explanations of when a source is polled and why, in the language of a page."""
 
-import re
 from datetime import datetime, timedelta
 
 from kzfeed.schedule.explain import ExplanationLine, Weekdays, length, moment
@@ -12,8 +11,6 @@ _REASON_KEYS = {
     if key.startswith("reason.")
 }
 """The keys of the translations, by the English reasons that the database holds of polls and addresses."""
-_FAILURES = re.compile(r"back-off after (\d{1,9}) failures")
-_PUT_OFF = ", put off by the feed's skipHours or skipDays"
 
 
 def sentence(translate: Catalogue, line: ExplanationLine) -> str:
@@ -27,10 +24,6 @@ def sentence(translate: Catalogue, line: ExplanationLine) -> str:
 
 def reason(translate: Catalogue, stored: str) -> str:
     """A reason as the database holds it, translated; one of another version of kzfeed stays in English."""
-    if stored.endswith(_PUT_OFF):
-        return translate("reason.put_off", reason=reason(translate, stored.removesuffix(_PUT_OFF)))
-    if failures := _FAILURES.fullmatch(stored):
-        return translate("reason.failures", n=int(failures[1]))
     return translate(f"reason.{_REASON_KEYS[stored]}") if stored in _REASON_KEYS else stored
 
 

@@ -73,7 +73,7 @@ def test_a_daemon_is_seen_while_it_runs_and_not_after_it_was_stopped(
 def test_the_status_has_ten_lines_however_many_sources_fail(sqlite_database: Database, tmp_path: Path) -> None:
     now = datetime.now(UTC)
     sources.configure(sqlite_database, [SourceConfig(f"s{n}", f"https://{n}.example/") for n in range(9)], now)
-    failed = {"failing_since": now, "failure_count": 2, "last_error": "connect: " + 9 * "refused "}
+    failed = {"failing_since": now, "failure_count": 2, "last_error_kind": "connect", "last_error": 9 * "refused "}
     with sqlite_database.write() as connection:
         connection.execute(sa.update(tables.sources).values(status="failing", next_poll_at=now + MINUTE, **failed))
     heartbeats.beat(sqlite_database, Heartbeat("host:12345:0123abcd", "1.10.0", now - 59 * MINUTE, now))

@@ -124,7 +124,7 @@ def test_9_at_most_5_hops_are_followed(world: World, server: RecordingServer) ->
     world.advance(timedelta())
 
     assert [len(page.seen) for page in pages] == [1, 1, 1, 1, 1, 1, 0, 0, 0]
-    assert (world.source().last_error or "").startswith("bad-redirect")
+    assert world.source().last_error_kind == "bad-redirect"
 
 
 @pytest.mark.parametrize("lost", [Reply(200, body=PORTAL), Reply(200, body=BROKEN), Reply(404), Reply(200, body=b"")])

@@ -61,12 +61,16 @@ def test_a_source_that_is_well_says_when_why_and_how_often() -> None:
             {"paused_until": NOW + DAY},
             "Its host asked to be left alone until 2022-01-12 18:00:00 UTC, all of its feeds",
         ),
-        ({"failure_count": 1, "failing_since": NOW, "last_error": "dns: no"}, "It has failed once since 2022-01-11"),
+        (
+            {"failure_count": 1, "failing_since": NOW, "last_error_kind": "dns", "last_error": "no"},
+            "It has failed once since 2022-01-11",
+        ),
         (
             {
                 "failure_count": 3,
                 "failing_since": NOW - DAY,
-                "last_error": "http-status: https://a:b@h/: https://c:d@i/: 503",
+                "last_error_kind": "http-status",
+                "last_error": "https://a:b@h/: https://c:d@i/: 503",
             },
             "It has failed 3 times in a row since 2022-01-10 18:00:00 UTC, the last time with http-status: "
             "https://***@i/: 503.",

@@ -249,12 +249,19 @@ def test_a_cron_expression_is_kept_to_as_politeness_allows(case: str, expected: 
 
 
 def test_rule_11_one_success_resets_everything() -> None:
-    failing = source(failing_since=NOW - DAY, failure_count=9, last_error="x", status="failing", not_before=NOW)
+    failing = source(
+        failing_since=NOW - DAY,
+        failure_count=9,
+        last_error_kind="dns",
+        last_error="x",
+        status="failing",
+        not_before=NOW,
+    )
 
     state = after(failing, not_modified()).source
 
     assert (state.status, state.failure_count, state.failing_since) == ("active", 0, None)
-    assert (state.last_error, state.not_before) == (None, None)
+    assert (state.last_error_kind, state.last_error, state.not_before) == (None, None, None)
 
 
 @pytest.mark.parametrize("outcome", [fetched(), failed()])
@@ -390,7 +397,7 @@ def test_rule_10_gone_is_retired_with_when_and_why() -> None:
     gone = after(source(), failed(410, "gone")).source
 
     assert (gone.status, gone.next_poll_at, gone.gone_at) == ("gone", None, NOW)
-    assert (gone.next_poll_reason, gone.last_error) == ("gone (410)", "gone: it failed")
+    assert (gone.next_poll_reason, gone.last_error_kind, gone.last_error) == ("gone (410)", "gone", "it failed")
     assert gone.validators == source().validators
 
 

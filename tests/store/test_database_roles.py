@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command as alembic
 from sqlalchemy.exc import ProgrammingError
 
 from kzfeed.explanation import explanation_lines
 from kzfeed.model.polls import SourceConfig
 from kzfeed.store import sources
-from kzfeed.store.database_roles import WITHHELD
+from kzfeed.store.database_roles import WITHHELD, grant
 from kzfeed.store.engine import Database
 from kzfeed.store.source_list import addresses, source_list
 from kzfeed.store.statistics import Period
 from tests.databases import Databases, execute
 from tests.fork_server import clean_environment, fork_server
+from tests.store.test_schema import migrate
 from tests.test_cookbook import queries
 
 ROLE = 'Reader "one"'
@@ -105,6 +107,19 @@ def test_the_role_sees_sources_and_why_they_are_polled_when_they_are(url: str, t
     assert (address.host, address.reason) == (None, "configured")
     assert "never polled before" in told[0]
     assert "geheim" not in f"{line}{source}{told}"
+
+
+def test_a_role_may_read_the_new_columns_of_an_upgraded_database(url: str, reader: sa.Engine) -> None:
+    database = Database(url)
+    with closing(database):
+        migrate(database, alembic.downgrade, "0023")
+        grant(database, ROLE)
+        execute(url, f"ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE SELECT ON TABLES FROM {QUOTED}")
+        migrate(database, alembic.upgrade, "head")
+
+    with reader.connect() as connection:
+        connection.exec_driver_sql("SELECT last_error_kind, last_error FROM source_health").all()
+        connection.exec_driver_sql("SELECT last_error_kind, last_error FROM sources").all()
 
 
 def test_later_tables_are_included_and_a_revoked_role_reads_nothing_and_can_be_dropped(

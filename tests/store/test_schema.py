@@ -276,6 +276,56 @@ def test_an_upgrade_says_where_a_text_is_from_if_the_rows_tell(database_url: str
     database.close()
 
 
+def test_an_upgrade_puts_the_kinds_of_errors_in_columns_of_their_own_and_the_way_back_joins_them(
+    database_url: str,
+) -> None:
+    texts = ["dns: no such name: voa.example", "robots: it does not allow this page", "a message: without a kind", None]
+    source = tables.sources.c
+    kinds = {
+        tables.sources: (source.last_error_kind, source.last_error),
+        tables.page_fetches: (tables.page_fetches.c.error_kind, tables.page_fetches.c.error),
+        tables.robots_txt: (tables.robots_txt.c.error_kind, tables.robots_txt.c.error),
+    }
+    database = Database(database_url)
+    migrate(database, command.upgrade, "0023")
+    columns = first_columns(database)
+    fill(database, {name: columns[name] for name in ("sources", "articles", "page_fetches", "robots_txt")})
+    for text, expected in zip(texts, ["dns", "robots", None, None], strict=True):
+        with database.write() as connection:
+            for table, (_, error) in kinds.items():
+                connection.execute(sa.update(table).values({error: text}))
+
+        migrate(database, command.upgrade, "0024")
+        with database.read() as connection:
+            split = [tuple(connection.execute(sa.select(*columns)).one()) for columns in kinds.values()]
+        assert split == 3 * [(expected, text.removeprefix(f"{expected}: ") if text else None)], text
+
+        migrate(database, command.downgrade, "0023")
+        with database.read() as connection:
+            assert [connection.execute(sa.select(error)).scalar_one() for _, error in kinds.values()] == 3 * [text]
+    database.close()
+
+
+def test_an_upgrade_shortens_the_reasons_of_polls(database_url: str) -> None:
+    reasons = {
+        "back-off after 12 failures": "back-off after failures",
+        "back-off after a failure": "back-off after a failure",
+        "its interval, put off by the feed's skipHours or skipDays": "put off by the feed's skipHours or skipDays",
+    }
+    reason = tables.sources.c.next_poll_reason
+    database = Database(database_url)
+    migrate(database, command.upgrade, "0023")
+    fill(database, {"sources": first_columns(database)["sources"]})
+    for before, after in reasons.items():
+        with database.write() as connection:
+            connection.execute(sa.update(tables.sources).values({reason: before}))
+        migrate(database, command.upgrade, "0024")
+        with database.read() as connection:
+            assert connection.execute(sa.select(reason)).scalar_one() == after
+        migrate(database, command.downgrade, "0023")
+    database.close()
+
+
 def test_without_migrating_an_old_schema_is_refused(database_url: str) -> None:
     database = Database(database_url)
 

@@ -203,7 +203,8 @@ def test_a_removed_source_that_comes_back_with_another_address_starts_afresh(dat
         validators=Validators(RFI.url, '"old"', None),
         failure_count=9,
         failing_since=NOW,
-        last_error="gone: 410",
+        last_error_kind="gone",
+        last_error="410",
         gone_at=NOW,
     )
     settled(database, failed, NOW + timedelta(days=7))
@@ -213,14 +214,22 @@ def test_a_removed_source_that_comes_back_with_another_address_starts_afresh(dat
 
     (fresh,) = sources.load(database)
     assert (fresh.status, fresh.validators, fresh.failure_count, fresh.failing_since) == ("active", None, 0, None)
-    assert (fresh.last_error, fresh.gone_at, fresh.next_poll_at, due(database)) == (None, None, NOW, ["rfi"])
+    assert (fresh.last_error_kind, fresh.gone_at, fresh.next_poll_at, due(database)) == (None, None, NOW, ["rfi"])
 
 
 def test_sources_that_failed_for_lack_of_a_connection_are_brought_forward_and_no_others(database: Database) -> None:
     sources.configure(database, [RFI, BBC], NOW)
     bbc, rfi = sources.load(database)
-    settled(database, replace(rfi, status="failing", last_error="offline: no route"), NOW + timedelta(hours=1))
-    settled(database, replace(bbc, status="failing", last_error="dns: no such name"), NOW + timedelta(hours=1))
+    settled(
+        database,
+        replace(rfi, status="failing", last_error_kind="offline", last_error="no route"),
+        NOW + timedelta(hours=1),
+    )
+    settled(
+        database,
+        replace(bbc, status="failing", last_error_kind="dns", last_error="no such name"),
+        NOW + timedelta(hours=1),
+    )
 
     schedule_corrections.bring_forward(database, spread_start, NOW, min_interval=timedelta())
 
@@ -232,7 +241,7 @@ def test_a_source_that_is_brought_forward_again_and_again_is_not_polled_more_oft
 ) -> None:
     sources.configure(database, [RFI], NOW)
     (rfi,) = sources.load(database)
-    failed = replace(rfi, status="failing", last_error="offline: does not resolve", last_polled_at=NOW)
+    failed = replace(rfi, status="failing", last_error_kind="offline", last_polled_at=NOW)
     settled(database, failed, NOW + timedelta(hours=1))
 
     schedule_corrections.bring_forward(database, spread_start, NOW, min_interval=timedelta(minutes=15))

@@ -26,21 +26,20 @@ def test_the_english_texts_are_those_of_the_command_line() -> None:
 
 
 def test_a_line_is_a_sentence_of_the_page() -> None:
-    due = ExplanationLine("next", {"at": NOW, "wait": timedelta(minutes=90), "reason": "back-off after 3 failures"})
+    due = ExplanationLine("next", {"at": NOW, "wait": timedelta(minutes=90), "reason": "back-off after failures"})
     days = ExplanationLine("skip_days", {"days": Weekdays((0, 6))})
 
     assert sentence(CATALOGUES["en"], due) == str(due)
-    assert sentence(CATALOGUES["zh"], due) == "下次访问在 2022-01-11 18:00:00 UTC，还有 1 h 30 min：3 次失败后的退避。"
+    assert sentence(CATALOGUES["zh"], due) == "下次访问在 2022-01-11 18:00:00 UTC，还有 1 h 30 min：多次失败后的退避。"
     assert sentence(CATALOGUES["ru"], days) == "Лента просит не опрашивать её в эти дни: Пн, Вс (skipDays)."
 
 
-@pytest.mark.parametrize("stored", ["Retry-After", "its interval", "back-off after a failure", "never polled before"])
+@pytest.mark.parametrize(
+    "stored", ["Retry-After", "its interval", "back-off after failures", "put off by the feed's skipHours or skipDays"]
+)
 def test_reasons_are_translated(stored: str) -> None:
-    put_off = f"{stored}, put off by the feed's skipHours or skipDays"
-
-    assert reason(CATALOGUES["en"], put_off) == put_off
+    assert reason(CATALOGUES["en"], stored) == stored
     assert reason(CATALOGUES["zh"], stored) not in ("", stored)
-    assert reason(CATALOGUES["zh"], stored) in reason(CATALOGUES["zh"], put_off)
 
 
 def test_reasons_of_other_versions_stay() -> None:

@@ -49,6 +49,7 @@ def _more(site: Site) -> None:
             "auto": False,
             "failure_count": 3,
             "failing_since": now,
+            "last_error_kind": "parse",
             "last_error": f"https://u:geheim@x/ {SCRIPT}\x1b[2J",
             "moved_polls": 0,
             "ask_in_full": False,
