@@ -47,7 +47,7 @@ STATUS_TICK = timedelta(seconds=30)
 """How old the status of the service manager may be."""
 GRACE = timedelta(seconds=3)
 """How long polls under way may go on after a signal before they are cancelled."""
-LONGEST_STOP = timedelta(seconds=6)
+MAX_STOP_TIME = timedelta(seconds=6)
 """How long after a signal the process ends in any case."""
 
 log = structlog.get_logger()
@@ -243,7 +243,7 @@ class Daemon:
                 loop.remove_signal_handler(number)
                 # The kernel carries out the second one, whatever the process waits for.
                 signal.signal(number, signal.SIG_DFL)
-            _end_process_after(LONGEST_STOP)
+            _end_process_after(MAX_STOP_TIME)
             self.service_manager.stopping()
             self._stop.set()
 

@@ -36,7 +36,7 @@ ROBOTS_AGE = timedelta(days=1)
 ROBOTS_RETRY = timedelta(minutes=30)
 """How long a robots.txt that could not be read is left alone: no longer than from the first try of a page to the
 second, two of the shortest intervals, so that each try of a page asks again."""
-MOST_RULES = 500 * 1024
+MAX_RULES = 500 * 1024
 """The bytes of a robots.txt that count (RFC 9309 §2.5)."""
 
 log = structlog.get_logger()
@@ -181,9 +181,9 @@ _UNEXPECTED = Failed("unexpected-status", "the server answered 304 to an uncondi
 
 def _rules(body: bytes) -> str:
     """The rules of a robots.txt, as far as they count, without a byte order mark, which would hide the first line."""
-    if len(body) > MOST_RULES:
+    if len(body) > MAX_RULES:
         # Half a rule may forbid or allow much more than the whole one.
-        body = body[: body.rfind(b"\n", 0, MOST_RULES) + 1]
+        body = body[: body.rfind(b"\n", 0, MAX_RULES) + 1]
     return body.decode("utf-8-sig", "replace").replace("\x00", "")
 
 

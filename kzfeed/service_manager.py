@@ -14,7 +14,7 @@ import structlog
 from kzfeed.schedule.explain import moment
 from kzfeed.text import failure_text, plural, printable, redacted
 
-_LONGEST_STATUS = 300
+_MAX_STATUS_LENGTH = 300
 
 log = structlog.get_logger()
 
@@ -48,7 +48,7 @@ class ServiceManager:
     def status(self, text: str) -> None:
         """A line for `systemctl status`."""
         line = printable(redacted(text))
-        self._send(f"STATUS={line if len(line) <= _LONGEST_STATUS else line[: _LONGEST_STATUS - 3] + '...'}")
+        self._send(f"STATUS={line if len(line) <= _MAX_STATUS_LENGTH else line[: _MAX_STATUS_LENGTH - 3] + '...'}")
 
     def _send(self, message: str) -> None:
         if not self.address:

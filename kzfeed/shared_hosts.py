@@ -13,7 +13,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.host_locks import HostLocks, LockRequest
 from kzfeed.store.leases import LEASE
 
-LONGEST_END = timedelta(seconds=2)
+MAX_END_WAIT = timedelta(seconds=2)
 """How long a process that ends waits for the gaps of the hosts that it has asked."""
 
 
@@ -53,8 +53,8 @@ class SharedHosts:
                 await self._requests.ask(LockRequest("", "keep"))
 
     async def wait_for_gaps(self) -> None:
-        """Wait until no host is locked any more, for `LONGEST_END` at most: all locks end with the process."""
-        until = time.monotonic() + LONGEST_END.total_seconds()
+        """Wait until no host is locked any more, for `MAX_END_WAIT` at most: all locks end with the process."""
+        until = time.monotonic() + MAX_END_WAIT.total_seconds()
         while self._held and time.monotonic() < until:  # noqa: ASYNC110 - ends at a time too
             await asyncio.sleep(0.02)
 

@@ -30,7 +30,7 @@ WARM_UP = 6
 """Samples of each task that are not counted. PostgreSQL caches a plan from the sixth execution on."""
 BYTES_AN_ARTICLE = 1700
 """Most disk space that an archive takes while it is made."""
-MOST_BYTES = 25e9
+MAX_BYTES = 25e9
 
 # --- the table -------------------------------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ def require_room(*shapes: Shape) -> None:
     """Raise Broken if the disk has too little room for these archives."""
     needed = sum(shape.articles for shape in shapes) * BYTES_AN_ARTICLE + 3e9
     free = shutil.disk_usage(tempfile.gettempdir()).free
-    if needed > min(free, MOST_BYTES):
+    if needed > min(free, MAX_BYTES):
         raise Broken(f"needs {needed / 1e9:.0f} GB in {tempfile.gettempdir()}, {free / 1e9:.0f} are free")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from kzfeed.article.diff import TOKEN
 
-MOST_COMPARED = 20_000
+MAX_COMPARED = 20_000
 """The most characters of changed paragraphs that are compared word by word. Longer ones count whole."""
 
 
@@ -30,7 +30,7 @@ def change_size(older: str, newer: str) -> ChangeSize:
     """The size of the change from one text to another, each with one paragraph a line."""
     paragraphs = Counter(older.split("\n")), Counter(newer.split("\n"))
     gone, new = paragraphs[0] - paragraphs[1], paragraphs[1] - paragraphs[0]
-    if _characters(gone) + _characters(new) <= MOST_COMPARED:
+    if _characters(gone) + _characters(new) <= MAX_COMPARED:
         tokens = _tokens(gone.elements()), _tokens(new.elements())
         gone, new = tokens[0] - tokens[1], tokens[1] - tokens[0]
     return ChangeSize(_characters(gone), _characters(new))

@@ -25,7 +25,7 @@ MAX_PARAGRAPH_PAIRS = 2_500
 MAX_TOKENS = 1_500
 """Limits (pairs of paragraphs, tokens of one text) above which nothing similar is searched: the search is quadratic."""
 
-MOST_STEPS = 400_000
+MAX_STEPS = 400_000
 """How many pairs of equal tokens or paragraphs one comparison looks at: about a tenth of a second."""
 
 MAX_MERGED_MATCH = 3
@@ -115,7 +115,7 @@ def _lines(version: StoredVersion) -> list[str]:
 class _Steps:
     """The steps that are left to one comparison."""
 
-    left: int = MOST_STEPS
+    left: int = MAX_STEPS
 
     def take(self, number: int) -> bool:
         """Use this number of steps, and return whether as many were left."""

@@ -16,7 +16,7 @@ TIME_LIMIT = 0.1
 """The seconds that the filters of a source may take for one document. A search takes about 1 ns for each character of
 the text, so that even 50 expressions for 2 MB of text are done by then."""
 
-LONGEST_PATTERN = 10_000
+MAX_PATTERN_LENGTH = 10_000
 """The most characters of an expression. To compile one takes the longer the longer it is, by its square."""
 
 _KEYS = tuple(field.name for field in fields(FilterRule))
@@ -51,8 +51,8 @@ def apply_filters(articles: Sequence[Article], filters: Filters, clock: Callable
 
 def problem_of(pattern: str) -> str | None:
     """What is wrong with a regular expression; None if nothing is."""
-    if len(pattern) > LONGEST_PATTERN:
-        return f"longer than {LONGEST_PATTERN:,} characters"
+    if len(pattern) > MAX_PATTERN_LENGTH:
+        return f"longer than {MAX_PATTERN_LENGTH:,} characters"
     try:
         _compiled(pattern)
     except regex.error as error:

@@ -21,7 +21,7 @@ MOSTLY_SHARED = 0.5
 """The share of word pairs from which a text is an edit of another one."""
 HARDLY_SHARED = 0.2
 """The share of word pairs below which two texts have next to nothing in common."""
-MOST_PAIRS = 50_000
+MAX_PAIRS = 50_000
 """The most pairs of an entry and an archived article that are compared under one link: more would take seconds, in
 which no other poll can be stored. A long text counts as several, one for each `_LENGTH` characters.
 """
@@ -204,7 +204,7 @@ class _Link:
             versions = [entry.fingerprint, *([first_fingerprint(entry.title, entry.content)] if has_first else [])]
             keys = [(version, files) for files in (self._words_of(entry).enclosures, None) for version in versions]
             candidates = chain.from_iterable(alike.get(key, ()) for key in keys)
-            nearest = islice(candidates, max(MOST_PAIRS // len(entries), 1))
+            nearest = islice(candidates, max(MAX_PAIRS // len(entries), 1))
             self._take(entry, next((each for each in nearest if self._has_same_files(entry, each)), None))
 
     def _has_same_files(self, entry: Article, archived: Known) -> bool:
@@ -228,13 +228,13 @@ class _Link:
     def _take_edited(self) -> None:
         """Identify the entries that are other versions of archived articles which no entry is yet.
 
-        Where that takes more than `MOST_PAIRS` comparisons, none is: the entries become new articles.
+        Where that takes more than `MAX_PAIRS` comparisons, none is: the entries become new articles.
         """
         entries = self._open()
         guids, taken = {each.guid for each in self.group.entries if each.guid}, set(self.found.values())
         free = {each.url_hash: each for each in self.archived if each.guid not in guids and each.url_hash not in taken}
         sizes = (1 + (len(entry.title) + len(entry.text)) // _LENGTH for entry in entries)
-        if len(free) * sum(sizes) > MOST_PAIRS:
+        if len(free) * sum(sizes) > MAX_PAIRS:
             return
         for entry in entries:
             shown = self._words_of(entry)

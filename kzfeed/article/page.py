@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-LONGEST_WALL = 500
+MAX_WALL_LENGTH = 500
 """A text of more characters is an article, whatever else the page asks for."""
 
 _SEPARATOR = re.compile(r"\s+[-–—|·:»]\s+|[|｜_]")
@@ -38,14 +38,14 @@ class PageSigns:
 
 def why_challenge(signs: PageSigns, entry_title: str, text: str) -> str | None:
     """Why the page is a bot challenge instead of the article; None if it is not."""
-    if _is_named(_CHALLENGE, signs, entry_title) or (signs.has_challenge and len(text) < LONGEST_WALL):
+    if _is_named(_CHALLENGE, signs, entry_title) or (signs.has_challenge and len(text) < MAX_WALL_LENGTH):
         return "a bot challenge instead of the article"
     return None
 
 
 def why_no_article(signs: PageSigns, entry_title: str, text: str) -> str | None:
     """Why the page does not hold the article; None if it may."""
-    if _is_named(_LOG_IN, signs, entry_title) or (signs.asks_for_password and len(text) < LONGEST_WALL):
+    if _is_named(_LOG_IN, signs, entry_title) or (signs.asks_for_password and len(text) < MAX_WALL_LENGTH):
         return "a log-in page instead of the article"
     if _is_named(_ERROR, signs, entry_title):
         return "an error page instead of the article"

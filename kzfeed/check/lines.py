@@ -9,7 +9,7 @@ from kzfeed.schedule.explain import WEEKDAYS, length, moment
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
 from kzfeed.text import plural, printable
 
-_LONGEST = 1000
+_MAX_LENGTH = 1000
 
 
 def lines(report: FeedReport) -> list[str]:
@@ -148,4 +148,4 @@ def _links(links: Sequence[FeedLink]) -> Iterator[str]:
 
 
 def _shortened(line: str) -> str:
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    return line if len(line) <= _MAX_LENGTH else line[: _MAX_LENGTH - 1] + "…"

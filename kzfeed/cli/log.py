@@ -26,7 +26,7 @@ from kzfeed.text import json_line, printable, printable_lines, redacted
 _FIRST: Final = ("time", "level", "event")
 _ERASE_LINE: Final = "\r\x1b[2K"
 """Erases the progress bar that may stand in the line; the bar draws itself again below."""
-_LONGEST_WORD: Final = 60
+_MAX_WORD_LENGTH: Final = 60
 """The most columns of a word at a terminal, so that it fits into a line of 80 with its key and quotation marks."""
 
 
@@ -175,7 +175,7 @@ def _without_nulls(_: object, __: str, event: EventDict) -> EventDict:
 def _short_words(_: object, __: str, event: EventDict) -> EventDict:
     for key, value in event.items():
         if isinstance(value, str) and key not in ("event", "exception"):
-            event[key] = with_short_words(value, _LONGEST_WORD)
+            event[key] = with_short_words(value, _MAX_WORD_LENGTH)
     return event
 
 

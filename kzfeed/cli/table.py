@@ -19,7 +19,7 @@ NARROWEST = 8
 """The narrowest column to which a table is shrunk; a table that needs narrower ones is printed value by value."""
 WIDEST_WHOLE = 60
 """The widest column of a table in a file or a pipe. Longer values stay whole and move what follows them."""
-MOST_BARS = 1_000
+MAX_BARS = 1_000
 _TIME_WIDTH = len("2022-01-11 17:39:03.000")
 _GUTTER = "  "
 _EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -162,11 +162,11 @@ def _print_records(names: Sequence[str], rows: Iterable[Row], width: int | None)
 def print_chart(columns: Sequence[str], rows: Iterable[Row]) -> None:
     """Print a bar for each row: its first column is the label, its last column of numbers the length.
 
-    Raises UsageError if there is no such column, or if there are more than `MOST_BARS` rows.
+    Raises UsageError if there is no such column, or if there are more than `MAX_BARS` rows.
     """
-    held = list(islice(rows, MOST_BARS + 1))
-    if len(held) > MOST_BARS:
-        raise UsageError(f"the chart would have more than {MOST_BARS:,} bars: add GROUP BY or LIMIT to the query")
+    held = list(islice(rows, MAX_BARS + 1))
+    if len(held) > MAX_BARS:
+        raise UsageError(f"the chart would have more than {MAX_BARS:,} bars: add GROUP BY or LIMIT to the query")
     if not held:
         print("(0 rows)")
         return

@@ -16,7 +16,7 @@ from pydantic import PlainValidator
 
 from kzfeed.hosts import DEFAULT_PORTS, host_of, parse_host
 
-_MOST_SOCKET_PATH = 107
+_MAX_SOCKET_PATH = 107
 """Bytes of the path of a Unix socket (unix(7))."""
 _DATABASE = re.compile(r"sqlite:///(?!$|:memory:)|(?:postgresql|postgresql\+psycopg|postgres)://.")
 
@@ -82,7 +82,7 @@ def listen_address(value: object) -> tuple[str, int] | Path:
         return value
     written = value.strip() if isinstance(value, str) else ""
     scheme, _, path = written.partition(":")
-    if scheme == "unix" and 1 < len(os.fsencode(path)) <= _MOST_SOCKET_PATH and path.startswith("/"):
+    if scheme == "unix" and 1 < len(os.fsencode(path)) <= _MAX_SOCKET_PATH and path.startswith("/"):
         return Path(path)
     host, _, port = written.rpartition(":")
     has_brackets = host.startswith("[")

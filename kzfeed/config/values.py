@@ -175,7 +175,7 @@ def cron(value: object) -> str:
 # --- articles and odd feeds ------------------------------------------------------------------------------------------
 
 _FIELD = re.compile(r"[a-z][a-z0-9_.-]*(?::[a-z][a-z0-9_.-]*)?", re.IGNORECASE | re.ASCII)
-_LONGEST_SELECTOR = 1_000  # a longer one takes seconds to compile
+_MAX_SELECTOR_LENGTH = 1_000  # a longer one takes seconds to compile
 _SOME_FULL_TEXT = '"css:SELECTOR", for example "css:div.post-content", or "auto"'
 
 
@@ -191,8 +191,8 @@ def full_text(value: object) -> str:
     # Imported late: most configurations have no selector.
     import soupsieve
 
-    if len(selector) > _LONGEST_SELECTOR:
-        raise ValueError(f"a CSS selector of at most {_LONGEST_SELECTOR:,} characters")
+    if len(selector) > _MAX_SELECTOR_LENGTH:
+        raise ValueError(f"a CSS selector of at most {_MAX_SELECTOR_LENGTH:,} characters")
 
     try:
         soupsieve.compile(selector)

@@ -14,7 +14,7 @@ from kzfeed.jobs.work_queue import WorkQueue
 from kzfeed.store import claims
 from kzfeed.store.leadership import Leadership
 
-MOST_WAITING = 500
+MAX_WAITING = 500
 """How many jobs wait in the stream at most. The leader looks for more when half of them have been taken."""
 TICK = timedelta(seconds=1)
 """The time from one look for due sources to the next, and from one attempt to lead to the next."""
@@ -78,7 +78,7 @@ class Leader:
 
     async def _due_jobs(self, stream: StreamState) -> list[Job]:
         """Jobs for due sources of hosts without a job in the stream, as many as may still wait there."""
-        if stream.waiting > MOST_WAITING // 2:
+        if stream.waiting > MAX_WAITING // 2:
             return []
         poller, hosts = self._queue.poller, await self._broker.hosts()
         slots = {host: 0 if host in hosts else most for host, most in poller.host_queues.wide_hosts.items()}
@@ -87,7 +87,7 @@ class Leader:
             poller.database,
             now=poller.clock(),
             lease=self._queue.lease,
-            limit=MOST_WAITING - stream.waiting,
+            limit=MAX_WAITING - stream.waiting,
             busy=claims.Busy(hosts=hosts, slots=slots),
         )
         return jobs_of(due)

@@ -11,7 +11,7 @@ from typing import Any
 from kzfeed.instants import time_text
 from kzfeed.model.pages import PageCounts, PageProblem
 from kzfeed.model.polls import Source
-from kzfeed.schedule.page_tries import MOST_TRIES
+from kzfeed.schedule.page_tries import MAX_TRIES
 from kzfeed.schedule.permission import why_not_polled
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
 from kzfeed.text import failure_text, plural, printable, redacted, without_address
@@ -232,7 +232,7 @@ def _page_counts(pages: PageCounts) -> Iterator[ExplanationLine]:
     numbers = {name: getattr(pages, name) for name in ("stored", "same", "refused", "failed", "waiting")}
     for name, number in numbers.items():
         if number:
-            yield _line(f"pages_{name}", n=number, tries=MOST_TRIES)
+            yield _line(f"pages_{name}", n=number, tries=MAX_TRIES)
 
 
 def poll_line(poll: Mapping[str, Any]) -> str:

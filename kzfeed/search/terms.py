@@ -12,7 +12,7 @@ from operator import add
 
 from kzfeed.search import folding
 
-LONGEST_WORD = 64
+MAX_WORD_LENGTH = 64
 """Words are cut at this many characters in the index."""
 
 MARK = "§"
@@ -59,7 +59,7 @@ def terms(title: str, text: str, source_id: int) -> set[str]:
     found = set(runs)
     found.update([pair for pair in pairs if " " not in pair])
     for word, before, after in _words(folded):
-        found.add(word[:LONGEST_WORD])
+        found.add(word[:MAX_WORD_LENGTH])
         if before:
             found.add(before + word[0])
         if after:
@@ -116,11 +116,11 @@ def keys(searched: str, *, is_prefix: bool = False) -> Keys:
         whole = tuple(dict.fromkeys(_keys_of_string(searched)))
         return Keys(whole, suffice=whole in ((searched,), (_letter_before(searched[0], searched[1:]),)))
     words = WORD.findall(searched)
-    cut = [word[:LONGEST_WORD] for word in words]
+    cut = [word[:MAX_WORD_LENGTH] for word in words]
     if not is_prefix:
-        return Keys(tuple(dict.fromkeys(cut)), suffice=len(words) == 1 and len(words[0]) < LONGEST_WORD)
+        return Keys(tuple(dict.fromkeys(cut)), suffice=len(words) == 1 and len(words[0]) < MAX_WORD_LENGTH)
     *whole_words, last = cut
-    return Keys(tuple(dict.fromkeys(whole_words)), last, suffice=len(words) == 1 and len(words[0]) <= LONGEST_WORD)
+    return Keys(tuple(dict.fromkeys(whole_words)), last, suffice=len(words) == 1 and len(words[0]) <= MAX_WORD_LENGTH)
 
 
 def has_unspaced(searched: str) -> bool:
@@ -137,7 +137,7 @@ def _keys_of_string(searched: str) -> Iterator[str]:
     for match in WORD.finditer(searched):
         word, (start, end) = match[0], match.span()
         if start and end < len(searched):
-            yield word[:LONGEST_WORD]
+            yield word[:MAX_WORD_LENGTH]
         if start and RUN.match(searched, start - 1):
             yield searched[start - 1] + word[0]
         if RUN.match(searched, end):

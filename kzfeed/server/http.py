@@ -24,8 +24,8 @@ from kzfeed.errors import ListenError
 
 Address = tuple[str, int] | Path
 """Host and port, or the path of a Unix socket."""
-MOST_CONNECTIONS = 16
-LONGEST_CONNECTION = timedelta(seconds=10)
+MAX_CONNECTIONS = 16
+MAX_CONNECTION_TIME = timedelta(seconds=10)
 CHECK_S = 0.2
 """The time between two looks at the open connections, and at whether the server must end."""
 
@@ -46,7 +46,7 @@ Answers = Mapping[str, Callable[[], Answer]]
 
 
 @contextmanager
-def answering(address: Address, answers: Answers, *, longest: timedelta = LONGEST_CONNECTION) -> Iterator[None]:
+def answering(address: Address, answers: Answers, *, longest: timedelta = MAX_CONNECTION_TIME) -> Iterator[None]:
     """Answer requests for the length of the block; no connection lasts longer than `longest`.
 
     Raises ListenError if the address cannot be used.
@@ -96,7 +96,7 @@ class _Server(ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = True
-    request_queue_size = 2 * MOST_CONNECTIONS
+    request_queue_size = 2 * MAX_CONNECTIONS
 
     def __init__(self, address: Address, answers: Answers, longest: timedelta) -> None:
         self.answers = answers
@@ -112,7 +112,7 @@ class _Server(ThreadingTCPServer):
         super().__init__(where, _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        if len(self._began) >= MOST_CONNECTIONS:
+        if len(self._began) >= MAX_CONNECTIONS:
             self.shutdown_request(request)
             return
         self._began[request] = time.monotonic()

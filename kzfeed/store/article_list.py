@@ -31,7 +31,7 @@ _FEW = 10_000
 _FEW_TEXTS = 1_000
 """The most texts that are searched for each page without the index."""
 _FIRST_HITS = 100
-_MOST_HITS = 2_000
+_MAX_HITS = 2_000
 """How many hits of a search are filtered together, at first and at most."""
 
 _BEFORE_THE_UNDATED = ArticlePosition(None, 2**45 - 1)
@@ -123,7 +123,7 @@ def _is_among(ids: sa.Select[int], connection: sa.Connection) -> sa.ColumnElemen
 
 
 # The condition of the partial index, word for word: otherwise the engines would not use it.
-_INDEXED = f"length(articles.language) <= {tables.LONGEST_LANGUAGE}"
+_INDEXED = f"length(articles.language) <= {tables.MAX_LANGUAGE_LENGTH}"
 _IS_INDEXED_LANGUAGE = sa.text(_INDEXED)
 _LANGUAGES = f"""
 WITH RECURSIVE languages (language) AS (
@@ -236,7 +236,7 @@ def _hits(
             return
         if time.monotonic() > until:
             raise StatementTimeout(TOO_LONG)
-        after, most = hits[-1], min(2 * most, _MOST_HITS)
+        after, most = hits[-1], min(2 * most, _MAX_HITS)
 
 
 def _selects_few(database: Database, wanted: PropertyFilter) -> bool:

@@ -17,7 +17,7 @@ from kzfeed.model.polls import POLLED_STATUSES, Source
 from kzfeed.store import tables
 from kzfeed.store.due_sources import Columns, HostCondition, SourceCondition, due_source_ids
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import LONGEST_LEASE
+from kzfeed.store.leases import MAX_LEASE
 from kzfeed.store.source_rows import SELECT_SOURCES, source_from_row
 
 ATTEMPTS = 3
@@ -137,7 +137,7 @@ def _is_held(owner: str | None, now: datetime, lease: timedelta) -> sa.ColumnEle
 
     A claim that ends later than any daemon could have set was made before the clock went back: it does not count.
     """
-    is_valid = _claim.claimed_until.between(now + RESOLUTION, now + lease + LONGEST_LEASE)
+    is_valid = _claim.claimed_until.between(now + RESOLUTION, now + lease + MAX_LEASE)
     return is_valid if owner is None else sa.and_(_claim.claimed_by != owner, is_valid)
 
 

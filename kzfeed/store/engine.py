@@ -36,7 +36,7 @@ WRITER_LOCK = 5_021_747_902
 programs in the same database must not use it."""
 TOUCHED_SPACE = 50_218
 """The first number of the advisory locks on what a write transaction touches. Other programs must not use it either."""
-MOST_TOUCHED = 256
+MAX_TOUCHED = 256
 """A transaction that touches more runs alone: PostgreSQL's table of locks has room for some thousands."""
 WRITE_ATTEMPTS = 5
 """How often a transaction is tried that PostgreSQL ends because it conflicts with another one."""
@@ -125,7 +125,7 @@ class Database:
         `touched` names all that it touches: two transactions with a name in common run one after the other. `work` is
         called again, in a new transaction, if PostgreSQL ended the first one for a conflict with another one.
         """
-        if self.dialect != "postgresql" or len(touched) > MOST_TOUCHED:
+        if self.dialect != "postgresql" or len(touched) > MAX_TOUCHED:
             with self.write() as connection:
                 return work(connection)
         # The lock of writers first, then the others in order, so that no two transactions wait for each other here.

@@ -27,7 +27,7 @@ _LEADER = sa.text(
     " AND objsubid = 1 AND classid = :high AND objid = :low"
     " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 ).bindparams(high=LEADER_LOCK >> 32, low=LEADER_LOCK & 0xFFFFFFFF)
-_MOST_NAME = 63
+_MAX_NAME_LENGTH = 63
 """Bytes of the name of a session in PostgreSQL."""
 _IDENTITY = sa.text(
     "SELECT system_identifier, oid FROM pg_control_system(), pg_database WHERE datname = current_database()"
@@ -72,7 +72,7 @@ class Leadership:
         connection = self._database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         connection.detach()
         milliseconds = str(round(SILENCE.total_seconds() * 1000))
-        connection.execute(_NAME_SESSION, {"name": self._owner[-_MOST_NAME:], "milliseconds": milliseconds})
+        connection.execute(_NAME_SESSION, {"name": self._owner[-_MAX_NAME_LENGTH:], "milliseconds": milliseconds})
         return connection
 
 

@@ -17,12 +17,12 @@ from kzfeed.model.pages import DuePage, PageCounts, PageProblem
 from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import LONGEST_LEASE
+from kzfeed.store.leases import MAX_LEASE
 from kzfeed.store.value_batches import in_batches
 
 REST = timedelta(days=1)
 """How long a page is left alone after it was fetched, though the feed's entry changes."""
-MOST_PROBLEMS = 5
+MAX_PROBLEMS = 5
 
 _page, _article, _source = tables.page_fetches.c, tables.articles.c, tables.sources.c
 _UPDATE = sa.update(tables.page_fetches)
@@ -148,7 +148,7 @@ def _is_ready(page: Any, claim: PageClaim) -> list[sa.ColumnElement[bool]]:
     )
     is_held = sa.and_(
         page.claimed_by != claim.owner,
-        page.claimed_until.between(claim.now + RESOLUTION, claim.now + LONGEST_LEASE),
+        page.claimed_until.between(claim.now + RESOLUTION, claim.now + MAX_LEASE),
     )
     conditions = [page.next_try_at <= claim.now, sa.or_(page.claimed_by.is_(None), ~is_held), wants_pages]
     if claim.source_ids is not None:
@@ -219,7 +219,7 @@ def count_pages(database: Database, source_ids: Collection[int]) -> PageCounts:
 
 
 def page_problems(database: Database, source_id: int) -> list[PageProblem]:
-    """The pages of a source whose text was not taken or is in doubt, at most `MOST_PROBLEMS`.
+    """The pages of a source whose text was not taken or is in doubt, at most `MAX_PROBLEMS`.
 
     Those whose text was not taken come first, and of each kind the latest.
     """
@@ -229,7 +229,7 @@ def page_problems(database: Database, source_id: int) -> list[PageProblem]:
         .join_from(tables.page_fetches, tables.articles, _article.id == _page.article_id)
         .where(_page.source_id == source_id, _page.error.is_not(None))
         .order_by(is_taken, _page.tried_at.desc(), _article.id.desc())
-        .limit(MOST_PROBLEMS)
+        .limit(MAX_PROBLEMS)
     )
     with database.read() as connection:
         return [PageProblem(*row) for row in connection.execute(query)]

@@ -11,7 +11,7 @@ from kzfeed.store.claims import is_due
 from kzfeed.store.engine import Database
 from kzfeed.store.value_batches import in_batches
 
-MOST_SPREAD = 20_000
+MAX_SPREAD = 20_000
 
 _source, _claim = tables.sources.c, tables.claims.c
 _SPREAD = (_source.id, _source.name, _source.every_seconds)
@@ -25,7 +25,7 @@ the present time."""
 def spread_due(database: Database, spread: Spread, now: datetime) -> None:
     """Delay unclaimed sources that are due together, each until the time that `spread` chooses.
 
-    More than `MOST_SPREAD` are polled as fast as they can be, which takes minutes or hours and so spreads them, too.
+    More than `MAX_SPREAD` are polled as fast as they can be, which takes minutes or hours and so spreads them, too.
     """
     with database.write() as connection:
         spread_due_in(connection, spread, now)
@@ -90,9 +90,9 @@ def forgive(database: Database, source_ids: Collection[int]) -> None:
 def spread_due_in(connection: sa.Connection, spread: Spread, now: datetime) -> None:
     """`spread_due` within a transaction."""
     is_unclaimed = _source.id.not_in(sa.select(_claim.source_id).where(_claim.claimed_until > now))
-    query = sa.select(*_SPREAD).where(is_due(_source, now), is_unclaimed).limit(MOST_SPREAD + 1)
+    query = sa.select(*_SPREAD).where(is_due(_source, now), is_unclaimed).limit(MAX_SPREAD + 1)
     due = connection.execute(query).all()
-    if len(due) > MOST_SPREAD:
+    if len(due) > MAX_SPREAD:
         return
     times = zip(due, _spread_times(due, spread, now), strict=True)
     delayed = [{"source_id": row.id, "at": at} for row, at in times if at > now]

@@ -59,7 +59,7 @@ metadata = sa.MetaData(
 )
 
 
-LONGEST_LANGUAGE = 35
+MAX_LANGUAGE_LENGTH = 35
 """The longest language tag that the index has: RFC 5646 §4.4.1 recommends room for so many characters."""
 
 
@@ -201,7 +201,7 @@ articles = sa.Table(
     sa.Index(None, "url", postgresql_using="hash"),
     _some("ix_articles_undated", "id", where="published_at IS NULL"),
     # Longer ones are no language tags, and may be longer than what a B-tree of PostgreSQL takes.
-    _some("ix_articles_language", "language", "published_at", "id", where=f"length(language) <= {LONGEST_LANGUAGE}"),
+    _some("ix_articles_language", "language", "published_at", "id", where=f"length(language) <= {MAX_LANGUAGE_LENGTH}"),
     _some("ix_articles_revised", "published_at", "id", where="revision > 1"),
     _some("ix_articles_revision_seen", "revision_seen_at", "id", where="revision > 1"),
 )

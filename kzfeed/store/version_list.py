@@ -17,9 +17,9 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.list_keys import list_key, parse_list_key
 
-MOST_EXAMINED = 150
+MAX_EXAMINED = 150
 """The most versions that are compared for one page."""
-LONGEST_COMPARED = 50_000
+MAX_COMPARED_LENGTH = 50_000
 """Characters of the longest text of which the size of a change is computed."""
 _TOGETHER = 30
 """How many versions are in memory at a time."""
@@ -51,7 +51,7 @@ def parse_version_key(key: str) -> VersionPosition:
 class ListedChange:
     """A later version of an article: which source showed it when, its title and the one before, and how much changed.
 
-    `size` is None if a text is longer than `LONGEST_COMPARED`, `former_title` if the archive lacks the version before.
+    `size` is None if a text is longer than `MAX_COMPARED_LENGTH`, `former_title` if the version before is missing.
     """
 
     position: VersionPosition
@@ -84,9 +84,9 @@ class ChangePage:
 def changes(database: Database, after: VersionPosition | None, limit: int, least: int = 0) -> ChangePage:
     """The next changes after a position, at most `limit`, of at least `least` characters; those of unknown size too.
 
-    At most `MOST_EXAMINED` versions are looked at, so that a page may have fewer changes although more follow.
+    At most `MAX_EXAMINED` versions are looked at, so that a page may have fewer changes although more follow.
     """
-    wanted = MOST_EXAMINED if least else limit
+    wanted = MAX_EXAMINED if least else limit
     found: list[ListedChange] = []
     position: VersionPosition | None = None
     with database.read() as connection:
@@ -148,7 +148,7 @@ def _with_former(
 
 
 def _bounded(text: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
-    return sa.case((sa.func.length(text) <= LONGEST_COMPARED, text))
+    return sa.case((sa.func.length(text) <= MAX_COMPARED_LENGTH, text))
 
 
 _NEWEST = (

@@ -98,7 +98,7 @@ def _archive_folder(database: Database, folder: Folder, on_file: Callable[[], No
 
 def _lists(database: Database) -> Iterator[tuple[str, bytes]]:
     for source in sources_with_articles(database):
-        timezone, articles = newest_of_source(database, source, lists.MOST)
+        timezone, articles = newest_of_source(database, source, lists.MAX_ARTICLES)
         yield lists.path_of(source).as_posix(), lists.render(source, timezone, articles)
 
 

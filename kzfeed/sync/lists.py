@@ -10,7 +10,7 @@ from kzfeed.export.files import tree_path
 from kzfeed.file_reader import LISTS
 from kzfeed.store.article_places import ArticleOfSource
 
-MOST = 300
+MAX_ARTICLES = 300
 """The most articles of a list."""
 
 

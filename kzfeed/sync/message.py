@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from kzfeed.sync.folder import Change
 from kzfeed.text import plural, printable
 
-MOST_SOURCES = 3
+MAX_SOURCES = 3
 """The most sources that the first line names."""
-MOST_TITLES = 50
+MAX_TITLES = 50
 _COUNTED = ("new", "revised", "moved", "removed")
 _WIDEST_TITLE = 120
 
@@ -22,8 +22,8 @@ def message_of(changes: Iterable[Change]) -> str:
     for change in counted:
         by_source.setdefault(change.source, Counter())[change.kind] += 1
     largest = sorted(by_source, key=lambda source: (-by_source[source].total(), source))
-    parts = [f"{source}: {_counts(by_source[source])}" for source in largest[:MOST_SOURCES]]
-    if others := largest[MOST_SOURCES:]:
+    parts = [f"{source}: {_counts(by_source[source])}" for source in largest[:MAX_SOURCES]]
+    if others := largest[MAX_SOURCES:]:
         parts.append(
             f"{plural(len(others), 'other source')}: {_counts(sum((by_source[each] for each in others), Counter()))}"
         )
@@ -35,8 +35,8 @@ def _counts(counts: Counter[str]) -> str:
 
 
 def _titles(changes: Sequence[Change]) -> list[str]:
-    lines = [f"{change.kind}: {_shown(change)}" for change in changes[:MOST_TITLES]]
-    if (more := len(changes) - MOST_TITLES) > 0:
+    lines = [f"{change.kind}: {_shown(change)}" for change in changes[:MAX_TITLES]]
+    if (more := len(changes) - MAX_TITLES) > 0:
         lines.append(f"and {more:,} more")
     return lines
 

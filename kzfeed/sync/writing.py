@@ -183,7 +183,7 @@ def _file_of_article(folder: Folder, article: StoredArticle, former: FormerPlace
 def _files_of_lists(database: Database, folder: Folder, sources: Iterable[str]) -> Iterator[_FolderFile]:
     for source in sorted(sources):
         path = str(lists.path_of(source))
-        timezone, articles = newest_of_source(database, source, lists.MOST)
+        timezone, articles = newest_of_source(database, source, lists.MAX_ARTICLES)
         data, held = lists.render(source, timezone, articles), folder.read(path)
         if not articles:
             if held is not None:

@@ -26,7 +26,7 @@ from kzfeed.web.page import NotFound, PageRoute, Pages, error_json
 from kzfeed.web.static import static_routes
 from kzfeed.web.templates import environment
 
-MOST_THREADS = 8
+MAX_THREADS = 8
 """How many pages are made at a time. Each makes one query at a time."""
 RETRY_AFTER_S = 5
 
@@ -78,7 +78,7 @@ def make_app(archive: Archive, access: ReaderAccess = ANYBODY) -> ASGIApp:
 
 @asynccontextmanager
 async def _few_threads(_app: Starlette) -> AsyncIterator[None]:
-    current_default_thread_limiter().total_tokens = MOST_THREADS
+    current_default_thread_limiter().total_tokens = MAX_THREADS
     yield
 
 

@@ -8,7 +8,7 @@ from kzfeed.store.statistics import Period
 from kzfeed.web.catalogue import Catalogue
 from kzfeed.web.charts import Bar, Chart, bar_chart
 
-MOST_BARS = 48
+MAX_BARS = 48
 
 LinkOf = Callable[[Period], str]
 """The address of the list of the articles of a period."""
@@ -36,12 +36,12 @@ def day_after(last: date) -> date:
 
 
 def columns(period: Period) -> tuple[str, list[Period]]:
-    """The period in at most `MOST_BARS` parts, each of a `day`, `week`, `month` or `year`; a longer one in one part."""
+    """The period in at most `MAX_BARS` parts, each of a `day`, `week`, `month` or `year`; a longer one in one part."""
     # Parts are made one by one, so that this ends early for a period of thousands of days.
     parts_by_unit = (
-        (unit, list(islice(_parts(period, beginning), MOST_BARS + 1))) for unit, beginning in _BEGINNINGS.items()
+        (unit, list(islice(_parts(period, beginning), MAX_BARS + 1))) for unit, beginning in _BEGINNINGS.items()
     )
-    unit, parts = next(((unit, parts) for unit, parts in parts_by_unit if len(parts) <= MOST_BARS), ("year", [period]))
+    unit, parts = next(((unit, parts) for unit, parts in parts_by_unit if len(parts) <= MAX_BARS), ("year", [period]))
     return unit, parts
 
 

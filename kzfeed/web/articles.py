@@ -17,7 +17,7 @@ from kzfeed.web.page import Page, PageRequest, PageRoute
 
 PAGE_SIZE, SEARCH_PAGE_SIZE = 50, 20
 """How many articles a page has, and how many a page of a search, which shows a part of each text."""
-MOST_OFFERED = 100
+MAX_OFFERED = 100
 """The most sources that the form offers in a list; where there are more, the name is typed."""
 
 
@@ -76,11 +76,11 @@ def _as_json(row: Mapping[str, Any], hits: Mapping[str, SearchResult]) -> dict[s
 
 def _form(request: PageRequest) -> dict[str, Any]:
     """What the form of filters offers, and what is in it."""
-    names = source_names(request.archive.database, MOST_OFFERED + 1)
+    names = source_names(request.archive.database, MAX_OFFERED + 1)
     return {
         "values": {name: request.argument(name) or "" for name in FILTER_ARGUMENTS},
-        "sources": names if len(names) <= MOST_OFFERED else None,
-        "languages": languages(request.archive.database, MOST_OFFERED),
+        "sources": names if len(names) <= MAX_OFFERED else None,
+        "languages": languages(request.archive.database, MAX_OFFERED),
     }
 
 

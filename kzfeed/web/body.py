@@ -17,12 +17,12 @@ from kzfeed.article.html.scanner import tokens
 from kzfeed.article.url import href
 from kzfeed.model.articles import Enclosure
 
-MOST_WORK = 400_000
+MAX_WORK = 400_000
 """The greatest sum, over all tags, of the elements that are open there: nh3's work and output grow with it."""
-MOST_DEPTH = 200
-MOST_CHARACTERS = 2**20
+MAX_DEPTH = 200
+MAX_CHARACTERS = 2**20
 """The longest body that is shown as HTML, without the images that it holds itself (`data:`)."""
-MOST_REFERENCES = 50_000
+MAX_REFERENCES = 50_000
 """nh3 takes quadratic time for character references, and for ampersands that begin none."""
 
 LINK_REL = "noopener noreferrer nofollow"
@@ -83,7 +83,7 @@ def clean_body(html: str, base_url: str | None, caption: Caption) -> str | None:
     Headings begin at the second level, since the first one is the title of the page, and leave out no level below.
     """
     html = _EMBEDDED.sub("", html)
-    if len(html) > MOST_CHARACTERS or html.count("&") > MOST_REFERENCES or not _is_easy(html):
+    if len(html) > MAX_CHARACTERS or html.count("&") > MAX_REFERENCES or not _is_easy(html):
         return None
     # The content of an iframe is raw text, and its end tag would be read as text: an embed has the same address.
     html = re.sub(r"<iframe\b", "<embed", html, flags=re.IGNORECASE)
@@ -99,7 +99,7 @@ def _is_easy(html: str) -> bool:
         if lower and lower not in _VOID and lower not in _END_IS_OPTIONAL and not solidus:
             depth = max(depth - 1, 0) if slash else depth + 1
         work += depth
-        if depth > MOST_DEPTH or work > MOST_WORK:
+        if depth > MAX_DEPTH or work > MAX_WORK:
             return False
     return True
 

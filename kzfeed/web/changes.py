@@ -13,7 +13,7 @@ from kzfeed.web.templates import article_address
 PAGE_SIZE = 30
 LEAST_SIZES = (0, 10, 50, 200, 1_000)
 """The least sizes of changes, in characters, that the form offers."""
-_LONGEST_MARKED = 300
+_MAX_MARKED_LENGTH = 300
 """The length of a title up to which the changed words in it are marked."""
 
 
@@ -63,12 +63,12 @@ def _marked_title(change: ListedChange) -> MarkedText | None:
     if not change.is_title_changed or change.former_title is None:
         return None
     before, after = change.former_title, change.title
-    is_short = max(len(before), len(after)) <= _LONGEST_MARKED
+    is_short = max(len(before), len(after)) <= _MAX_MARKED_LENGTH
     return diff_texts(before if is_short else _cut(before), after if is_short else _cut(after))
 
 
 def _cut(title: str) -> str:
-    return title if len(title) <= _LONGEST_MARKED else f"{title[:_LONGEST_MARKED]}…"
+    return title if len(title) <= _MAX_MARKED_LENGTH else f"{title[:_MAX_MARKED_LENGTH]}…"
 
 
 def _as_json(change: ListedChange) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _BAND_TOP, _BAND_NAME_BASELINE = 18, 13
 """Where the bands of a row begin below its top, and the baseline of the name above them."""
 _LEAST_BAND_WIDTH = 0.4
 """Percent of the width that the shortest band has, so that it can be seen."""
-_LONGEST_BAND_NAME = 60
+_MAX_BAND_NAME_LENGTH = 60
 _CELL, _CELL_DISTANCE = 11, 13
 _HEAT_LEFT, _HEAT_TOP = 30, 16
 _HEAT_LEVELS = 4
@@ -231,7 +231,7 @@ def _band_row(name: str, row: BandRow, span: tuple[datetime, datetime], top: int
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_BAND_NAME else f"{text[: _LONGEST_BAND_NAME - 1]}…"
+    return text if len(text) <= _MAX_BAND_NAME_LENGTH else f"{text[: _MAX_BAND_NAME_LENGTH - 1]}…"
 
 
 # --- heat map --------------------------------------------------------------------------------------------------------

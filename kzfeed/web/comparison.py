@@ -14,7 +14,7 @@ from kzfeed.web.templates import HASH_DIGITS, article_address
 
 SURROUNDINGS = 2
 """How many unchanged paragraphs are shown before and after a changed one."""
-LONGEST = 200_000
+MAX_LENGTH = 200_000
 """The most characters that both versions may have together: longer ones take too long to compare."""
 
 
@@ -79,7 +79,7 @@ def _steps(revisions: Sequence[int], older: int, newer: int) -> list[tuple[int, 
 
 def _diff(older: StoredVersion, newer: StoredVersion) -> RevisionDiff | None:
     """The differences, or None if the versions are too long."""
-    if len(older.content) + len(newer.content) > LONGEST:
+    if len(older.content) + len(newer.content) > MAX_LENGTH:
         return None
     return revision_diffs([older, newer])[0]
 

@@ -14,8 +14,8 @@ from kzfeed.web.page import PageRequest
 
 DAYS = 30
 """How many days the chart has if the filter has no first day."""
-MOST_DAYS = 4 * 365
-MOST_INDEXED, MOST_CHECKED, MOST_HITS = 2_000, 150, 100
+MAX_DAYS = 4 * 365
+MAX_INDEXED, MAX_CHECKED, MAX_HITS = 2_000, 150, 100
 """The most articles that are counted where no counts are kept: those that an index holds in order, those that are
 checked one by one, and hits of a search."""
 
@@ -58,7 +58,7 @@ def _kept_counts(request: PageRequest, wanted: ArticleFilter) -> tuple[Mapping[d
         last = min(last, date.fromordinal(days_before))
     if not (selection.since and selection.until):
         last = last_day(database, selection.source, last) or last
-    period = days_to(last, MOST_DAYS if selection.since else DAYS)
+    period = days_to(last, MAX_DAYS if selection.since else DAYS)
     if selection.since:
         period = Period(max(period.first, _day(selection.since)), last)
     return (articles_by_day(database, period, selection.source), period) if period.days > 0 else None
@@ -71,10 +71,10 @@ def _day(instant: datetime) -> date:
 def _counted(request: PageRequest, wanted: ArticleFilter) -> tuple[Mapping[date, int], Period] | None:
     """The counts of the newest articles by day, and the period of the days whose articles are all among them."""
     if wanted.query is None:
-        most = MOST_INDEXED if _is_in_an_index(wanted.properties) else MOST_CHECKED
+        most = MAX_INDEXED if _is_in_an_index(wanted.properties) else MAX_CHECKED
         dates = newest_dates(request.archive.database, wanted.properties, most)
     else:
-        archive, most = request.archive, MOST_HITS
+        archive, most = request.archive, MAX_HITS
         search = FilteredSearch(wanted.query, wanted.properties)
         found = newest_hit_dates(archive.database, archive.index, search, most)
         dates = [each for each in found if each]

@@ -16,8 +16,8 @@ from kzfeed.errors import UsageError
 
 _N, _R, _P = 2**14, 8, 1
 """Costs of scrypt (RFC 7914): some 50 ms and 16 MiB for each check."""
-_MOST_MEMORY = 64 * 2**20
-_MOST_KNOWN = 1_000
+_MAX_MEMORY = 64 * 2**20
+_MAX_KNOWN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class _Hashed:
 
 
 def _key(password: str, n: int, r: int, p: int, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=_MOST_MEMORY)
+    return hashlib.scrypt(password.encode(), salt=salt, n=n, r=r, p=p, maxmem=_MAX_MEMORY)
 
 
 _NOBODY: Final = _Hashed(_N, _R, _P, b"nobody", b"")
@@ -75,7 +75,7 @@ class Passwords:
         # A name that nobody has takes as long as a wrong password.
         hashed = self._by_name.get(name, _NOBODY)
         is_right = await to_thread.run_sync(hashed.is_of, password, limiter=self._one_at_a_time)
-        if is_right and len(self._known) < _MOST_KNOWN:
+        if is_right and len(self._known) < _MAX_KNOWN:
             self._known.add(digest)
         return is_right
 

@@ -17,7 +17,7 @@ from kzfeed.errors import ListenError
 Address = tuple[str, int] | Path
 """Host and port, or the path of a Unix socket."""
 DEFAULT: Address = ("127.0.0.1", 8087)
-MOST_CONNECTIONS = 200
+MAX_CONNECTIONS = 200
 BACKLOG = 64
 KEEP_ALIVE_S = 10
 LAST_REQUESTS_S = 5
@@ -45,7 +45,7 @@ def serve(app: ASGIApp, address: Address, *, behind_proxy: bool) -> None:
             server_header=False,
             proxy_headers=behind_proxy,
             forwarded_allow_ips="*" if behind_proxy else None,
-            limit_concurrency=MOST_CONNECTIONS,
+            limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=LAST_REQUESTS_S,
         )

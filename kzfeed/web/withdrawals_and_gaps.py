@@ -12,7 +12,7 @@ from kzfeed.web.page import Page, PageRequest, PageRoute
 from kzfeed.web.templates import article_address, source_address
 
 PAGE_SIZE = 50
-_MOST_ROWS = 20
+_MAX_ROWS = 20
 """How many sources the chart of gaps shows."""
 
 
@@ -68,7 +68,7 @@ def gap_list(request: PageRequest) -> Page:
 
 
 def _chart(translate: Catalogue, shown: Sequence[NoticedGap]) -> Chart:
-    names = list(dict.fromkeys(gap.source for gap in shown))[:_MOST_ROWS]
+    names = list(dict.fromkeys(gap.source for gap in shown))[:_MAX_ROWS]
     charted = [gap for gap in shown if gap.source in names]
     span = min(gap.from_at for gap in charted), max(gap.to_at for gap in charted)
     title = translate("gaps.chart", first=f"{span[0].date()}", last=f"{span[1].date()}")

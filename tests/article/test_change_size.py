@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from kzfeed.article.change_size import MOST_COMPARED, ChangeSize, change_size
+from kzfeed.article.change_size import MAX_COMPARED, ChangeSize, change_size
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,6 @@ def test_the_size_counts_the_characters_that_went_and_came(older: str, newer: st
 
 def test_of_very_long_changes_whole_paragraphs_are_counted() -> None:
     rng = random.Random(1)
-    older = "".join(rng.choices("的一是", k=MOST_COMPARED))
+    older = "".join(rng.choices("的一是", k=MAX_COMPARED))
 
-    assert change_size(f"同\n{older}", f"同\n{older}。") == ChangeSize(MOST_COMPARED, MOST_COMPARED + 1)
+    assert change_size(f"同\n{older}", f"同\n{older}。") == ChangeSize(MAX_COMPARED, MAX_COMPARED + 1)

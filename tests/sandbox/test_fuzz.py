@@ -28,8 +28,8 @@ from kzfeed.sandbox.document_reader import read, read_harmless
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-MOST_ENTRIES = 50
-MOST_SECONDS = 10.0
+MAX_ENTRIES = 50
+MAX_SECONDS = 10.0
 """The limits for reading one document."""
 
 FAILURES = {"parse", "not-a-feed", "empty"}
@@ -256,7 +256,7 @@ def made(chance: Random) -> bytes:
 
 def check_document(body: bytes, content_type: str | None = None) -> str:
     """Read a document; what came of it, in a word."""
-    document = Document(body, content_type, "https://e.example/feed.xml", "Asia/Shanghai", NOW, MOST_ENTRIES)
+    document = Document(body, content_type, "https://e.example/feed.xml", "Asia/Shanghai", NOW, MAX_ENTRIES)
     check_harmless(document)
     start = time.process_time()
     try:
@@ -264,8 +264,8 @@ def check_document(body: bytes, content_type: str | None = None) -> str:
     except DocumentError as error:
         return said(error, error.kind, FAILURES)
     finally:
-        assert time.process_time() - start < MOST_SECONDS
-    assert len(articles) <= len(feed.entries) <= MOST_ENTRIES
+        assert time.process_time() - start < MAX_SECONDS
+    assert len(articles) <= len(feed.entries) <= MAX_ENTRIES
     assert len(set(articles)) == len(articles)
     check_texts([feed.title, feed.site_url, feed.language, feed.flaw], len(body))
     for article in articles:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kzfeed.errors import ListenError
-from kzfeed.server.http import MOST_CONNECTIONS, Address, Answer, answering
+from kzfeed.server.http import MAX_CONNECTIONS, Address, Answer, answering
 from tests.etiquette.program import within
 from tests.server.client import ask, connect
 
@@ -72,7 +72,7 @@ def test_clients_that_say_nothing_are_bounded_and_closed_after_a_while(tmp_path:
     with answering(address, ANSWERS, longest=timedelta(seconds=1)):
         slow = connect(address)
         slow.sendall(b"GET /healthz HT")
-        silent = [slow, *(connect(address) for _ in range(MOST_CONNECTIONS))]
+        silent = [slow, *(connect(address) for _ in range(MAX_CONNECTIONS))]
 
         assert [each.recv(1) for each in silent] == [b""] * len(silent)
         within(180, lambda: ask(address, "/healthz").status == 200)

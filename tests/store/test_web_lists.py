@@ -20,7 +20,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.poll_days import sum_up
 from kzfeed.store.source_list import addresses, article_count, source_line, source_list, status_counts
 from kzfeed.store.statistics import Period
-from kzfeed.store.version_list import LONGEST_COMPARED, MOST_EXAMINED, VersionPosition, changes, parse_version_key
+from kzfeed.store.version_list import MAX_COMPARED_LENGTH, MAX_EXAMINED, VersionPosition, changes, parse_version_key
 from kzfeed.store.withdrawals_and_gaps import gaps, gaps_of_source, withdrawals
 from tests.search.reference import Text
 from tests.store.plans import plans_of
@@ -117,7 +117,7 @@ def test_a_change_has_the_title_before_and_the_characters_that_changed(archive: 
 
 def test_small_changes_can_be_left_out_and_those_of_unknown_size_stay(archive: Database) -> None:
     with archive.write() as connection:
-        long = {"text": "长" * (LONGEST_COMPARED + 1)}
+        long = {"text": "长" * (MAX_COMPARED_LENGTH + 1)}
         connection.execute(sa.update(tables.articles).where(tables.articles.c.id == 2).values(long))
 
     page = changes(archive, None, 100, least=20)
@@ -140,7 +140,7 @@ def test_a_page_looks_at_so_many_versions_and_says_where_to_go_on(archive: Datab
                 "seen_at": FIRST - timedelta(hours=number),
                 "source_id": 1,
             }
-            for number in range(10, 10 + 2 * MOST_EXAMINED)
+            for number in range(10, 10 + 2 * MAX_EXAMINED)
         ]
         connection.execute(sa.insert(tables.revisions), more)
 

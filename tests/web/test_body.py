@@ -2,7 +2,7 @@
 
 import pytest
 
-from kzfeed.web.body import LINK_REL, MOST_CHARACTERS, clean_body
+from kzfeed.web.body import LINK_REL, MAX_CHARACTERS, clean_body
 
 BASE = "https://news.example/2022/article"
 
@@ -55,7 +55,7 @@ def test_a_body_keeps_its_words_and_loads_nothing(html: str, expected: str) -> N
         "<div>" * 300,
         "<p>" + "".join(f"<b a{number}=1>" for number in range(90)) + "</p>" + "<p>x</p>" * 20_000,
         "&" * 60_000,
-        "字" * (MOST_CHARACTERS + 1),
+        "字" * (MAX_CHARACTERS + 1),
     ],
     ids=["deep", "formatting", "ampersands", "long"],
 )
@@ -64,4 +64,4 @@ def test_a_body_that_a_parser_would_be_slow_on_is_not_shown_as_html(html: str) -
 
 
 def test_images_within_a_body_do_not_make_it_too_long() -> None:
-    assert shown(f"<img src='data:image/png;base64,{'A' * 2 * MOST_CHARACTERS}'>text") == "text"
+    assert shown(f"<img src='data:image/png;base64,{'A' * 2 * MAX_CHARACTERS}'>text") == "text"

@@ -17,7 +17,7 @@ from kzfeed.model.articles import Document, StoredVersion
 from kzfeed.sandbox.document_reader import read
 from kzfeed.store import tables
 from kzfeed.web.catalogue import LANGUAGES
-from kzfeed.web.comparison import LONGEST, SURROUNDINGS, Folded, Row, rows
+from kzfeed.web.comparison import MAX_LENGTH, SURROUNDINGS, Folded, Row, rows
 from kzfeed.web.list_chart import counted_days
 from tests.export.atom_rules import breaches
 from tests.export.test_restore import NOW
@@ -146,7 +146,7 @@ def test_versions_that_are_too_long_are_left_to_the_command_line(site: Site) -> 
         older = {name: getattr(row, name) for name in ("title", "text", "content")}
         values = {"article_id": row.id, "revision": 1, "seen_at": NOW, "source_id": row.source_id, **older}
         connection.execute(sa.insert(tables.revisions), values)
-        long = {"revision": 2, "content": "长" * LONGEST, "revision_seen_at": NOW}
+        long = {"revision": 2, "content": "长" * MAX_LENGTH, "revision_seen_at": NOW}
         connection.execute(sa.update(tables.articles).where(own.id == row.id).values(long))
 
     answer = site.get(f"/a/{hash_[:16]}/diff/1..2")

@@ -19,10 +19,10 @@ MEDIA_TAGS = frozenset({"img", "picture", "source", "audio", "video", "template"
 _PARAMETER_PROXIES = frozenset({"images.weserv.nl", "wsrv.nl"})  # https://wsrv.nl/docs/: the address is in `url`
 _PATH_PROXIES = frozenset({"i0.wp.com", "i1.wp.com", "i2.wp.com", "i3.wp.com"})  # Photon: host and path are the path
 _PROXIES = _PARAMETER_PROXIES | _PATH_PROXIES
-_MOST_PROXIES = 3  # one behind another
-_MOST_MEDIA = 10_000
-_MOST_GROWTH = 1_048_576
-_LONGEST_BASE = 8_192
+_MAX_PROXIES = 3  # one behind another
+_MAX_MEDIA = 10_000
+_MAX_GROWTH = 1_048_576
+_MAX_BASE_LENGTH = 8_192
 
 _ADDRESSES = (
     "src",
@@ -49,7 +49,7 @@ class MediaCollector:
     """
 
     def __init__(self, base_url: str | None) -> None:
-        self._base_url = base_url if base_url and len(base_url) <= _LONGEST_BASE else None
+        self._base_url = base_url if base_url and len(base_url) <= _MAX_BASE_LENGTH else None
         self._growth = 0
         self._found: dict[tuple[MediaKind, str], Media] = {}
         self._templates = 0
@@ -61,7 +61,7 @@ class MediaCollector:
         name, attributes, closing, empty = tag
         if name == "template":
             self._templates = max(0, self._templates - 1) if closing else self._templates + (not empty)
-        elif self._templates or len(self._found) >= _MOST_MEDIA:
+        elif self._templates or len(self._found) >= _MAX_MEDIA:
             return
         elif name == "picture":
             self._end_picture()
@@ -119,7 +119,7 @@ class MediaCollector:
         medium = _medium(kind, written, self._base_url, mime_type)
         if medium:
             self._growth += max(0, len(medium.url) - len(written or ""))
-            if self._growth > _MOST_GROWTH:
+            if self._growth > _MAX_GROWTH:
                 self._base_url = None
         return medium
 
@@ -159,7 +159,7 @@ def _publisher_of(url: str) -> str:
     The known proxies are weserv (`images.weserv.nl`, `wsrv.nl`: `?url=`, with or without scheme, `ssl:` for https)
     and Photon (`i0.wp.com` to `i3.wp.com`: host and path as the path). An address without a scheme is read as https.
     """
-    for _ in range(_MOST_PROXIES):
+    for _ in range(_MAX_PROXIES):
         inner = _inside(url)
         if inner is None:
             break

@@ -56,13 +56,13 @@ _RELATIVE_TIME = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_LONGEST_RELATIVE_TIME = 30
+_MAX_RELATIVE_TIME_LENGTH = 30
 
 _FOOTER_LABEL = re.compile(r"(?:获取|獲取)更多\s?RSS\s?[:：]?")
 _FOOTER_LINK = re.compile(r"(?:https?://)?(?:[\w-]+\.)+[a-z]{2,}/?", re.IGNORECASE)
 _FOOTER_SISTER = re.compile(r"(?:https?://)?(?:[\w-]+\.)*feedx\.[a-z]{2,}/?", re.IGNORECASE)
-_MOST_FOOTER_LINES = 12
-_LONGEST_FOOTER_LINE = 300
+_MAX_FOOTER_LINES = 12
+_MAX_FOOTER_LINE_LENGTH = 300
 
 
 class VisibleText:
@@ -137,7 +137,7 @@ class VisibleText:
         kept = [
             line
             for line in compared
-            if len(line) > _LONGEST_RELATIVE_TIME or not _RELATIVE_TIME.fullmatch(_without_marks(line))
+            if len(line) > _MAX_RELATIVE_TIME_LENGTH or not _RELATIVE_TIME.fullmatch(_without_marks(line))
         ]
         # A line break separates words as a space does, but not in scripts that put no spaces between them.
         comparison_text = _SPACE_WITHOUT_MEANING.sub("", " ".join(kept))
@@ -217,9 +217,9 @@ def _without_marks(line: str) -> str:
 def _without_footer(lines: list[str]) -> list[str]:
     """The lines without the footer that the mirror adds at the end: a label, then bare links, one of them its own."""
     is_mirror = False
-    for at in range(len(lines) - 1, max(-1, len(lines) - 1 - _MOST_FOOTER_LINES), -1):
+    for at in range(len(lines) - 1, max(-1, len(lines) - 1 - _MAX_FOOTER_LINES), -1):
         line = _without_marks(lines[at]).strip()
-        if len(line) > _LONGEST_FOOTER_LINE:
+        if len(line) > _MAX_FOOTER_LINE_LENGTH:
             break
         label = _FOOTER_LABEL.match(line)
         words = line[label.end() if label else 0 :].split()

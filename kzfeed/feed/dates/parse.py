@@ -25,7 +25,7 @@ AHEAD: Final = timedelta(hours=48)
 END_OF_TIME: Final = datetime(MAXYEAR, 12, 31, tzinfo=UTC) - AHEAD - timedelta(days=1)
 """The `now` for which no date lies too far ahead."""
 
-_LONGEST: Final = 120
+_MAX_LENGTH: Final = 120
 
 
 def instant(raw: str, *, zone: tzinfo = UTC, now: datetime) -> datetime | None:
@@ -164,7 +164,7 @@ _PLAIN: Final = (
 def _tidy(raw: str) -> str | None:
     """The string without differences that mean nothing; None if it is too long to be a date."""
     text = raw.strip(_MARGINS)
-    if len(text) > _LONGEST:
+    if len(text) > _MAX_LENGTH:
         return None
     text = unicodedata.normalize("NFC", text).translate(_PLAIN).lower()
     text = " ".join(part for part in text.split(" ") if part)

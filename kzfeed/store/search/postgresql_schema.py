@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from kzfeed.search import terms
 from kzfeed.search.folding import folded_characters
-from kzfeed.search.terms import LONGEST_WORD, MARK, UNSPACED, WORD_LETTER, WORD_MARK
+from kzfeed.search.terms import MARK, MAX_WORD_LENGTH, UNSPACED, WORD_LETTER, WORD_MARK
 from kzfeed.store.search import postgresql_functions
 
 PENDING_KB = 4_096
@@ -96,7 +96,7 @@ def create(connection: sa.Connection, prefix: str) -> None:
         execute(connection, statement)
     execute(
         connection,
-        _CREATE_TERMS.format(prefix=prefix, mark=MARK, longest=LONGEST_WORD, unspaced=UNSPACED),
+        _CREATE_TERMS.format(prefix=prefix, mark=MARK, longest=MAX_WORD_LENGTH, unspaced=UNSPACED),
     )
     begin = f"INSERT INTO {prefix}_state (terms_version, article_id, change_id) VALUES (%s, 0, 0)"  # noqa: S608 - a name of ours
     connection.exec_driver_sql(begin, (VERSION,))

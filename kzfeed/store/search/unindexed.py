@@ -11,7 +11,7 @@ from kzfeed.store.article_log import Mark
 from kzfeed.store.log_end import LogEnd
 from kzfeed.store.value_batches import BODY_BATCH, in_batches
 
-MOST_CHARACTERS = 10_000_000
+MAX_CHARACTERS = 10_000_000
 """The number of characters after which a transaction ends, even after few articles."""
 
 _article, _change = tables.articles.c, tables.article_changes.c
@@ -40,7 +40,7 @@ def lag_of(archive: sa.Connection, state: sa.Row[Any], *, is_shrinking: bool, ha
 def articles_after(archive: sa.Connection, after: int, end: LogEnd, most: int) -> Iterator[Sequence[Any]]:
     """The next articles by id up to the end of the log, in parts."""
     characters = 0
-    while most > 0 and characters <= MOST_CHARACTERS:
+    while most > 0 and characters <= MAX_CHARACTERS:
         later = _INDEXED.where(_article.id > after, _article.id <= end.article_id)
         rows = archive.execute(later.order_by(_article.id).limit(min(most, BODY_BATCH))).all()
         if not rows:
