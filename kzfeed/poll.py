@@ -16,14 +16,14 @@ from functools import partial
 import structlog
 
 from kzfeed.article.build import key_of_article
-from kzfeed.article.window import filtered_entries, overlap
+from kzfeed.article.window import compare_windows, filtered_entries
 from kzfeed.batching import Batcher
 from kzfeed.clock import utc_now
 from kzfeed.errors import ClaimExpired, DocumentError
 from kzfeed.fetch.client import Fetcher, Hop
 from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.hosts import host_of
-from kzfeed.model.articles import Article, Document, Feed, Overlap, ParsedDocument, WindowEntry
+from kzfeed.model.articles import Article, Document, Feed, ParsedDocument, WindowComparison, WindowEntry
 from kzfeed.model.filters import FilterResult, Filters
 from kzfeed.model.polls import Failed, Fetched, NotModified, Outcome, Poll, Source
 from kzfeed.sandbox.pool import Workers
@@ -95,7 +95,7 @@ class Poller:
             articles.kept,
             filtered,
             before=source,
-            overlap=visit.window or Overlap(),
+            window=visit.window or WindowComparison(),
             pause=after.host_pause,
             paused_host=after.paused_host,
         )
@@ -164,10 +164,10 @@ def _require_claim(source: Source, is_claimed: Callable[[], bool]) -> None:
 
 def _compared(
     source: Source, feed: Feed, before: Sequence[WindowEntry], articles: Sequence[Article], now: datetime
-) -> Overlap:
-    """How the window of the source overlaps the last one."""
+) -> WindowComparison:
+    """Compare the window of the source with the last one."""
     whole = not (feed.cut_off or feed.dropped or feed.skipped)
-    return overlap(before, articles, before_at=source.window_at, now=now, whole=whole)
+    return compare_windows(before, articles, before_at=source.window_at, now=now, whole=whole)
 
 
 async def _filtered(articles: tuple[Article, ...], filters: Filters) -> FilterResult:
@@ -201,7 +201,7 @@ def _record(source: Source, visit: VisitResult, started: datetime, ended: dateti
             return record(outcome="unchanged", body_bytes=len(fetched.body), entries=entries, flaw=flaw)
 
 
-def _log_poll(source: Source, poll: Poll, after: Source, window: Overlap | None) -> None:
+def _log_poll(source: Source, poll: Poll, after: Source, window: WindowComparison | None) -> None:
     """Log one event for the poll, and one for each change that an operator should know of.
 
     A poll without news, and each further failure of a row, are events for debugging.

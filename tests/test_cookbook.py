@@ -10,7 +10,7 @@ from typing import Any
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.cli.table import value_text
-from kzfeed.model.articles import Article, Gap, Overlap
+from kzfeed.model.articles import Article, Gap, WindowComparison
 from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.store import sources
 from kzfeed.store.commit import store_files
@@ -87,8 +87,8 @@ def fill(database: Database) -> None:
     poll(database, "voa", MONDAY, [QUAKE, FERRY, UNDATED])
     poll(database, "rfi", MONDAY + 2 * HOUR, [ECHO, FERRY])
     poll(database, "voa", MONDAY + 3 * HOUR, [derived(REVISED), replace(FERRY, published_at=MONDAY - 2 * DAY)])
-    gap = Overlap(gap=Gap(MONDAY + 4 * HOUR, MONDAY + 6 * DAY), withdrawn=frozenset({UNDATED.url_hash}))
-    poll(database, "voa", MONDAY + 7 * DAY, [derived(AGAIN)], overlap=gap)
+    gap = WindowComparison(gap=Gap(MONDAY + 4 * HOUR, MONDAY + 6 * DAY), withdrawn=frozenset({UNDATED.url_hash}))
+    poll(database, "voa", MONDAY + 7 * DAY, [derived(AGAIN)], window=gap)
     store_files(database, [("mirror.example", COPY)], MONDAY + 7 * DAY)
     (bbc,) = (each for each in sources.load(database) if each.name == "bbc")
     failed = replace(bbc, failure_count=1, status="failing", last_error_kind="http-status", last_error="HTTP 503")

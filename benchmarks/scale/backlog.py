@@ -17,7 +17,7 @@ from benchmarks.measure import Broken
 from benchmarks.scale.archives import settle
 from benchmarks.scale.cost import Clock, Cost
 from benchmarks.scale.many_sources import database_of
-from kzfeed.model.articles import Overlap
+from kzfeed.model.articles import WindowComparison
 from kzfeed.model.polls import Poll, Source
 from kzfeed.store import claims
 from kzfeed.store.commit import PollCommit, commit_polls
@@ -108,7 +108,7 @@ def _unchanged(source: Source, now: datetime) -> PollCommit:
         next_poll_reason="its interval",
     )
     record = Poll(source.id, now, timedelta(seconds=0.1), "not-modified", 304, 0, 0)
-    return PollCommit(after, record, before=source, overlap=Overlap())
+    return PollCommit(after, record, before=source, window=WindowComparison())
 
 
 def rows(engine: str, database: Database, count: int, repeats: int = CLAIMS) -> Iterator[str]:

@@ -16,8 +16,8 @@ from benchmarks.scale import archives
 from benchmarks.scale.archives import STRETCH, WINDOW, Shape, listed
 from benchmarks.scale.cost import Clock
 from kzfeed.article.build import FeedContext, articles_of_feed
-from kzfeed.article.window import overlap
-from kzfeed.model.articles import Article, Entry, Feed, Media, Overlap
+from kzfeed.article.window import compare_windows
+from kzfeed.model.articles import Article, Entry, Feed, Media, WindowComparison
 from kzfeed.model.polls import Poll, PollOutcome, Source
 from kzfeed.store.commit import PollCommit, commit_polls, store_files
 from kzfeed.store.engine import Database
@@ -75,10 +75,10 @@ def one_new(archive: Archive, many: int) -> Work:
         windows = last_windows(archive.database, sources)
         commits = []
         for source, articles, window in zip(sources, documents, windows, strict=True):
-            moved = overlap(window, articles, before_at=source.window_at, now=now, whole=True)
+            moved = compare_windows(window, articles, before_at=source.window_at, now=now, whole=True)
             commits.append(commit_of(source, now, "unchanged", articles, moved))
         store(archive, commits, new=1)
-        if any(commit.overlap.shared != WINDOW - 1 for commit in commits):
+        if any(commit.window.shared != WINDOW - 1 for commit in commits):
             raise Broken("windows do not overlap as they should")
 
     return work
@@ -88,7 +88,8 @@ def not_modified(archive: Archive, many: int) -> Work:
     """Polls with a 304."""
     sources = random.Random(next(archive.numbers)).sample(sorted(archive.shape.windows), many)
     commits = [
-        commit_of(archive.sources[number], datetime.now(UTC), "not-modified", (), Overlap()) for number in sources
+        commit_of(archive.sources[number], datetime.now(UTC), "not-modified", (), WindowComparison())
+        for number in sources
     ]
     return lambda: store(archive, commits, new=0)
 
@@ -98,7 +99,7 @@ def contact(archive: Archive, many: int) -> Work:
     now = datetime.now(UTC)
     sources = archive.take(archive.fresh, many)
     commits = [
-        commit_of(source, now, "unchanged", [large(next(archive.numbers)) for _ in range(WINDOW)], Overlap())
+        commit_of(source, now, "unchanged", [large(next(archive.numbers)) for _ in range(WINDOW)], WindowComparison())
         for source in sources
     ]
     return lambda: store(archive, commits, new=WINDOW)
@@ -122,7 +123,7 @@ def files(archive: Archive, many: int) -> Work:
 
 
 def commit_of(
-    source: Source, now: datetime, outcome: PollOutcome, articles: Sequence[Article], moved: Overlap
+    source: Source, now: datetime, outcome: PollOutcome, articles: Sequence[Article], moved: WindowComparison
 ) -> PollCommit:
     """A successful poll in the form that the store takes."""
     status = 304 if outcome == "not-modified" else 200
@@ -137,7 +138,7 @@ def commit_of(
         next_poll_reason="its interval",
         body_hash=archives.digest(str(now)) if articles else source.body_hash,
     )
-    return PollCommit(after, record, articles, before=source, overlap=moved)
+    return PollCommit(after, record, articles, before=source, window=moved)
 
 
 def store(archive: Archive, commits: Sequence[PollCommit], *, new: int) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 
 from benchmarks.simulation.world import Answer, Publisher
-from kzfeed.model.articles import Feed, Gap, Overlap
+from kzfeed.model.articles import Feed, Gap, WindowComparison
 from kzfeed.model.polls import Failed, Fetched, NotModified, Outcome, Source
 from kzfeed.schedule.interval import IntervalBounds, stable_offset
 from kzfeed.schedule.policy import Circumstances, VisitResult, next_state, visit_to
@@ -118,8 +118,8 @@ def _next_state(
     return next_state(source, visit, Circumstances(moment, bounds, jitter)).source
 
 
-def _window(source: Source, publisher: Publisher, end: int, now: float, record: Record) -> Overlap:
-    """What `article.window.overlap` says of such windows."""
+def _window(source: Source, publisher: Publisher, end: int, now: float, record: Record) -> WindowComparison:
+    """What `article.window.compare_windows` says of such windows."""
     shared, entries = record.see(publisher, end, now)
     oldest, newest = publisher.published[publisher.first(end)], publisher.published[end - 1]
     span = timedelta(seconds=newest - oldest) if publisher.dated and entries > 1 else None
@@ -127,4 +127,4 @@ def _window(source: Source, publisher: Publisher, end: int, now: float, record: 
     if source.window_at and not shared:
         gap = Gap(source.window_at, START + timedelta(seconds=now))
         record.gaps += 1
-    return Overlap(entries, shared, span, gap, becomes_reference=True)
+    return WindowComparison(entries, shared, span, gap, becomes_reference=True)

@@ -24,7 +24,7 @@ from benchmarks.scale.many_sources import database_of
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.hosts import host_of
-from kzfeed.model.articles import Article, Feed, Overlap
+from kzfeed.model.articles import Article, Feed, WindowComparison
 from kzfeed.model.polls import Failed, Fetched, NotModified, Outcome, Poll, PollOutcome, Source, SourceConfig
 from kzfeed.schedule.interval import IntervalBounds, stable_offset
 from kzfeed.schedule.policy import Circumstances, VisitResult, next_state
@@ -151,14 +151,14 @@ class Fleet:
             outcome, said = NotModified(source.url, headers), "not-modified"
         else:
             outcome, said = Fetched(source.url, 200, headers, b""), "unchanged"
-            feed, window = Feed("rss"), Overlap(len(published), known, None, None, becomes_reference=True)
+            feed, window = Feed("rss"), WindowComparison(len(published), known, None, None, becomes_reference=True)
             articles = tuple(article(source.url, number, when) for number, when in enumerate(published))
         visit = VisitResult(outcome, feed, window, str(len(published)) if articles else None)
         after = next_state(source, visit, Circumstances(at, BOUNDS, self.chance.random())).source
         record = Poll(source.id, at, timedelta(seconds=1), said, entries=len(articles))
         if said == "failed":
             record = replace(record, error_kind="timeout", error="no answer")
-        return PollCommit(after, record, articles, before=source, overlap=window or Overlap())
+        return PollCommit(after, record, articles, before=source, window=window or WindowComparison())
 
 
 def times(name: str) -> list[float]:

@@ -14,7 +14,7 @@ from statistics import median
 
 from benchmarks.measure import Broken
 from benchmarks.scale.work import commit_of, large
-from kzfeed.model.articles import Overlap
+from kzfeed.model.articles import WindowComparison
 from kzfeed.model.polls import Source
 from kzfeed.store import sources
 from kzfeed.store.commit import commit_polls
@@ -48,7 +48,7 @@ def slowdown(database: Database, port: int, paths: Sequence[str], rounds: int) -
 def _commit(database: Database, chance: random.Random, listed: Sequence[Source], numbers: Iterator[int]) -> float:
     now = datetime.now(UTC)
     commits = [
-        commit_of(source, now, "unchanged", [large(next(numbers))], Overlap())
+        commit_of(source, now, "unchanged", [large(next(numbers))], WindowComparison())
         for source in chance.sample([*listed], min(POLLS, len(listed)))
     ]
     began = time.perf_counter()

@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from kzfeed.article.identity import candidate_hashes
-from kzfeed.model.articles import Article, Gap, Overlap, WindowEntry
+from kzfeed.model.articles import Article, Gap, WindowComparison, WindowEntry
 
 _FAR = 3
 """A pinned article is farther away from the window than this many lengths of the window."""
 
 
-def overlap(
+def compare_windows(
     before: Sequence[WindowEntry],
     articles: Sequence[Article],
     *,
     before_at: datetime | None,
     now: datetime,
     whole: bool,
-) -> Overlap:
+) -> WindowComparison:
     """Compare the window that a source shows `now` with the last one, `before`, which it showed at `before_at`.
 
     Articles that filters leave out count in both. Pinned articles count in neither, because they stay while the window
@@ -39,7 +39,7 @@ def overlap(
     gap = None
     if whole and before and before_at and articles and not proof:
         gap = _gap(before, dates, before_at, now)
-    return Overlap(
+    return WindowComparison(
         entries=len(moving),
         shared=len(proof),
         span=dates[-1] - dates[0] if len(dates) > 1 else None,

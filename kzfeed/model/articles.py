@@ -218,7 +218,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
-class Overlap:
+class WindowComparison:
     """Comparison of a source's window with the previous one."""
 
     entries: int = 0

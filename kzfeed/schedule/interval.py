@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from math import sqrt
 
-from kzfeed.model.articles import Overlap
+from kzfeed.model.articles import WindowComparison
 from kzfeed.model.polls import Source
 from kzfeed.schedule.cron import next_firing
 from kzfeed.schedule.response_headers import Wait
@@ -76,7 +76,7 @@ class _Change:
     gap: bool = False
 
 
-def adapt_intervals(source: Source, window: Overlap | None, now: datetime, bounds: IntervalBounds) -> Source:
+def adapt_intervals(source: Source, window: WindowComparison | None, now: datetime, bounds: IntervalBounds) -> Source:
     """The source with intervals adapted to its window; `window` is None where the document has not changed.
 
     After a gap a source is polled as often as allowed, also with a fixed interval. Then the interval doubles each time
@@ -97,7 +97,7 @@ def adapt_intervals(source: Source, window: Overlap | None, now: datetime, bound
     return replace(source, hurried_interval=hurried)
 
 
-def _change(source: Source, window: Overlap | None, now: datetime) -> _Change:
+def _change(source: Source, window: WindowComparison | None, now: datetime) -> _Change:
     elapsed = max(now - (source.last_success_at or now), _NO_TIME)
     fresh = window.entries - window.shared if window and source.window_at else 0
     if window is None or source.window_at is None or fresh <= 0:

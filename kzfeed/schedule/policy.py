@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from kzfeed.hosts import host_of
 from kzfeed.instants import RESOLUTION
-from kzfeed.model.articles import Feed, Overlap
+from kzfeed.model.articles import Feed, WindowComparison
 from kzfeed.model.polls import Failed, FailureKind, Fetched, NotModified, Outcome, Source, Validators, Visit
 from kzfeed.schedule.interval import (
     IntervalBounds,
@@ -40,13 +40,13 @@ _NO_TIME = timedelta()
 class VisitResult:
     """What a visit brought.
 
-    `feed` is what a fetched document says of itself, `window` how its entries overlap those of the last document. Both
+    `feed` is what a fetched document says of itself, `window` the comparison with the window before. Both
     are None where the document has the same bytes as the last one, or none was fetched.
     """
 
     outcome: Outcome
     feed: Feed | None = None
-    window: Overlap | None = None
+    window: WindowComparison | None = None
     body_hash: str | None = None
 
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from kzfeed.article.identity import candidate_hashes
 from kzfeed.errors import DatabaseError
 from kzfeed.hosts import host_of
-from kzfeed.model.articles import Article, Overlap, Tally, WindowEntry
+from kzfeed.model.articles import Article, Tally, WindowComparison, WindowEntry
 from kzfeed.model.polls import Poll, Source
 from kzfeed.store import tables, windows
 from kzfeed.store.articles import store_articles
@@ -34,7 +34,7 @@ _INSERT_POLLS = sa.insert(tables.polls)
 class PollCommit:
     """A poll to store: the source's state after it, its record, and its articles.
 
-    `before` is the source's state when the poll began, `overlap` how its window relates to the one before, `pause`
+    `before` is the source's state when the poll began, `window` how its window relates to the one before, `pause`
     until when nobody may visit `paused_host` (the source's own host unless given). `filtered` are the entries of the
     document that are not stored. If another poll has stored a document meanwhile, this document may be the older one:
     its new articles are stored, and nothing else changes.
@@ -45,7 +45,7 @@ class PollCommit:
     articles: Sequence[Article] = ()
     filtered: Sequence[WindowEntry] = ()
     before: Source | None = None
-    overlap: Overlap = Overlap()  # noqa: RUF009 - frozen
+    window: WindowComparison = WindowComparison()  # noqa: RUF009 - frozen
     pause: datetime | None = None
     paused_host: str | None = None
 
@@ -175,15 +175,15 @@ def _commit(connection: sa.Connection, commits: Sequence[PollCommit]) -> list[Po
 
 def _record_windows(connection: sa.Connection, commits: Iterable[PollCommit]) -> None:
     for commit in commits:
-        windows.begin_withdrawals(connection, commit.source.id, commit.overlap.withdrawn, _now(commit))
+        windows.begin_withdrawals(connection, commit.source.id, commit.window.withdrawn, _now(commit))
     windows.end_withdrawals(connection, [(each.source.id, _now(each)) for each in commits if each.articles])
     unchanged = [commit for commit in commits if _shows_last_window(commit)]
     windows.see_windows_again(connection, [(each.source, _now(each)) for each in unchanged])
     windows.see_articles_again(connection, [(each.source, _now(each)) for each in unchanged if _is_first_of_day(each)])
     windows.record_filtered_entries(
-        connection, {each.source.id: each.filtered for each in commits if each.overlap.becomes_reference}
+        connection, {each.source.id: each.filtered for each in commits if each.window.becomes_reference}
     )
-    gaps = [(commit.source.id, commit.overlap.gap, _now(commit)) for commit in commits if commit.overlap.gap]
+    gaps = [(commit.source.id, commit.window.gap, _now(commit)) for commit in commits if commit.window.gap]
     windows.record_gaps(connection, gaps)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kzfeed.article.window import overlap
+from kzfeed.article.window import compare_windows
 from kzfeed.model.articles import Article, Gap, WindowEntry
 
 MORNING = datetime(2022, 1, 11, 6, tzinfo=UTC)
@@ -44,7 +44,7 @@ def window(*hours: int) -> list[Article]:
 def test_only_what_vanished_while_older_entries_stayed_was_withdrawn(
     before: tuple[int, ...], now: tuple[int, ...], withdrawn: set[str]
 ) -> None:
-    found = overlap(shown(*before), window(*now), before_at=MORNING, now=NOON, whole=True)
+    found = compare_windows(shown(*before), window(*now), before_at=MORNING, now=NOON, whole=True)
 
     assert found.withdrawn == withdrawn
 
@@ -52,7 +52,7 @@ def test_only_what_vanished_while_older_entries_stayed_was_withdrawn(
 def test_what_has_no_date_is_never_said_to_be_withdrawn() -> None:
     undated = [WindowEntry("x"), *shown(3)]
 
-    assert overlap(undated, window(3), before_at=MORNING, now=NOON, whole=True).withdrawn == set()
+    assert compare_windows(undated, window(3), before_at=MORNING, now=NOON, whole=True).withdrawn == set()
 
 
 @pytest.mark.parametrize(
@@ -68,23 +68,23 @@ def test_what_has_no_date_is_never_said_to_be_withdrawn() -> None:
 def test_windows_that_share_nothing_have_a_gap_between_them(
     before: tuple[int, ...], now: tuple[int, ...], gap: Gap | None
 ) -> None:
-    assert overlap(shown(*before), window(*now), before_at=MORNING, now=NOON, whole=True).gap == gap
+    assert compare_windows(shown(*before), window(*now), before_at=MORNING, now=NOON, whole=True).gap == gap
 
 
 def test_windows_without_dates_have_a_gap_between_the_polls() -> None:
-    found = overlap([WindowEntry("x")], [article("y")], before_at=MORNING, now=NOON, whole=True)
+    found = compare_windows([WindowEntry("x")], [article("y")], before_at=MORNING, now=NOON, whole=True)
 
     assert found.gap == Gap(MORNING, NOON)
 
 
 def test_a_document_that_is_not_whole_says_nothing_of_what_it_does_not_show() -> None:
-    assert overlap(shown(5, 4, 3), window(5, 3), before_at=MORNING, now=NOON, whole=False).withdrawn == set()
-    assert overlap(shown(5, 4, 3), window(9), before_at=MORNING, now=NOON, whole=False).gap is None
+    assert compare_windows(shown(5, 4, 3), window(5, 3), before_at=MORNING, now=NOON, whole=False).withdrawn == set()
+    assert compare_windows(shown(5, 4, 3), window(9), before_at=MORNING, now=NOON, whole=False).gap is None
 
 
 def test_an_article_under_another_of_its_names_is_the_same() -> None:
     joint = replace(article("joint"), link_hash="5", own_hashes=("joint",), published_at=at(5))
 
-    found = overlap(shown(5, 4), [joint, *window(4)], before_at=MORNING, now=NOON, whole=True)
+    found = compare_windows(shown(5, 4), [joint, *window(4)], before_at=MORNING, now=NOON, whole=True)
 
     assert (found.shared, found.withdrawn, found.span) == (2, frozenset(), timedelta(hours=1))

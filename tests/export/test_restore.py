@@ -25,7 +25,7 @@ from kzfeed.export.formats import Format, Layout
 from kzfeed.export.run import export
 from kzfeed.export.streams import stream_writer
 from kzfeed.file_reader import EXPORT_LIST, find_files
-from kzfeed.model.articles import Document, Gap, Overlap
+from kzfeed.model.articles import Document, Gap, WindowComparison
 from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.sandbox.document_reader import read
 from kzfeed.store import queries, sources, tables
@@ -39,7 +39,7 @@ from tests.export.atom_rules import breaches
 NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)
 COLUMNS_OF_SOURCES = ("name", "title", "url", "site_url", "configured_url")
 """The others are configuration and bookkeeping of polls."""
-NOTHING_SHARED = Overlap()
+NOTHING_SHARED = WindowComparison()
 NOT_COMPARED = ("polls", "hosts", "host_queue", "claims", "row_counts", "article_changes", "archive_identity")
 COMPARED = [table for table in tables.metadata.sorted_tables if table.name not in NOT_COMPARED]
 
@@ -74,7 +74,9 @@ def assert_same(left: Rows, right: Rows) -> None:
         assert not missing + extra, f"{name}: missing {list(missing)[:2]}, too many {list(extra)[:2]}"
 
 
-def show(database: Database, source: str, body: bytes, now: datetime, overlap: Overlap = NOTHING_SHARED) -> int:
+def show(
+    database: Database, source: str, body: bytes, now: datetime, overlap: WindowComparison = NOTHING_SHARED
+) -> int:
     """A source shows this document; returns the number of its articles."""
     if not sources.load(database, [source]):
         sources.add(database, [SourceConfig(source, f"https://{source}.example/rss")], now)
@@ -83,7 +85,7 @@ def show(database: Database, source: str, body: bytes, now: datetime, overlap: O
     title = before.title or feed.title
     after = replace(before, last_polled_at=now, last_document_at=now, title=title, site_url=feed.site_url)
     poll = Poll(source_id=before.id, started_at=now, duration=timedelta(), outcome="unchanged", entries=len(articles))
-    (stored,) = commit_polls(database, [PollCommit(after, poll, articles, overlap=overlap)])
+    (stored,) = commit_polls(database, [PollCommit(after, poll, articles, window=overlap)])
     assert isinstance(stored, Poll)
     return len(articles)
 
@@ -133,7 +135,7 @@ def fill(database: Database) -> None:
         "news",
         rss("news", [news(1, "又改了"), news(2), news(5).replace("11 Jan", "10 Jan")]),
         at[4],
-        Overlap(gap=Gap(at[2], at[3]), withdrawn=taken_down),
+        WindowComparison(gap=Gap(at[2], at[3]), withdrawn=taken_down),
     )
     show(database, "empty", rss("empty", []), at[5])
 

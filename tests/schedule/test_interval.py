@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kzfeed.model.articles import Gap, Overlap
+from kzfeed.model.articles import Gap, WindowComparison
 from kzfeed.model.polls import Source
 from kzfeed.schedule.interval import (
     IntervalBounds,
@@ -31,12 +31,12 @@ def source(elapsed: timedelta = HOUR, **state: Any) -> Source:
     return Source(1, "voa", "https://e.example/", **(before | state))
 
 
-def hurried(of: Source, window: Overlap | None) -> float | None:
+def hurried(of: Source, window: WindowComparison | None) -> float | None:
     length = adapt_intervals(of, window, NOW, BOUNDS).hurried_interval
     return None if length is None else length / MINUTE
 
 
-def pace(of: Source, window: Overlap | None) -> float:
+def pace(of: Source, window: WindowComparison | None) -> float:
     learned = adapt_intervals(of, window, NOW, BOUNDS).auto_interval
     assert learned
     return learned / MINUTE
@@ -88,22 +88,32 @@ def test_a_cron_expression_says_when_whatever_else_is_known() -> None:
 @pytest.mark.parametrize(
     ("case", "expected", "state", "window"),
     [
-        ("a gap: as often as allowed", 15, {}, Overlap(20, 0, HOUR, GAP)),
-        ("no gap: a fixed interval stays", None, {}, Overlap(20, 1, HOUR)),
-        ("still too little", 15, {"hurried_interval": 15 * MINUTE, "elapsed": 15 * MINUTE}, Overlap(20, 3)),
-        ("half again: twice as seldom", 30, {"hurried_interval": 15 * MINUTE, "elapsed": 15 * MINUTE}, Overlap(20, 16)),
-        ("just half: stays", 20, {"hurried_interval": 20 * MINUTE, "elapsed": 20 * MINUTE}, Overlap(20, 10)),
-        ("as it would fit", 25, {"hurried_interval": 20 * MINUTE, "elapsed": 20 * MINUTE}, Overlap(20, 12)),
-        ("less than half: sooner", 16, {"hurried_interval": 20 * MINUTE, "elapsed": 20 * MINUTE}, Overlap(16, 6)),
+        ("a gap: as often as allowed", 15, {}, WindowComparison(20, 0, HOUR, GAP)),
+        ("no gap: a fixed interval stays", None, {}, WindowComparison(20, 1, HOUR)),
+        ("still too little", 15, {"hurried_interval": 15 * MINUTE, "elapsed": 15 * MINUTE}, WindowComparison(20, 3)),
+        (
+            "half again: twice as seldom",
+            30,
+            {"hurried_interval": 15 * MINUTE, "elapsed": 15 * MINUTE},
+            WindowComparison(20, 16),
+        ),
+        ("just half: stays", 20, {"hurried_interval": 20 * MINUTE, "elapsed": 20 * MINUTE}, WindowComparison(20, 10)),
+        ("as it would fit", 25, {"hurried_interval": 20 * MINUTE, "elapsed": 20 * MINUTE}, WindowComparison(20, 12)),
+        (
+            "less than half: sooner",
+            16,
+            {"hurried_interval": 20 * MINUTE, "elapsed": 20 * MINUTE},
+            WindowComparison(16, 6),
+        ),
         ("the same document", 40, {"hurried_interval": 20 * MINUTE, "elapsed": 20 * MINUTE}, None),
         ("it would do at its interval", None, {"hurried_interval": 30 * MINUTE, "elapsed": 30 * MINUTE}, None),
-        ("it did at its interval", None, {"hurried_interval": 15 * MINUTE, "elapsed": HOUR}, Overlap(20, 11)),
-        ("a gap of one at the minimum interval", None, {"every": 15 * MINUTE}, Overlap(20, 0, HOUR, GAP)),
-        ("cron stays cron", None, {"cron": "7 * * * *"}, Overlap(20, 0, HOUR, GAP)),
+        ("it did at its interval", None, {"hurried_interval": 15 * MINUTE, "elapsed": HOUR}, WindowComparison(20, 11)),
+        ("a gap of one at the minimum interval", None, {"every": 15 * MINUTE}, WindowComparison(20, 0, HOUR, GAP)),
+        ("cron stays cron", None, {"cron": "7 * * * *"}, WindowComparison(20, 0, HOUR, GAP)),
     ],
 )
 def test_gap_rule_after_a_gap_visits_come_more_often_until_windows_overlap_by_half(
-    case: str, expected: float | None, state: dict[str, Any], window: Overlap | None
+    case: str, expected: float | None, state: dict[str, Any], window: WindowComparison | None
 ) -> None:
     found = hurried(source(**state), window)
 
@@ -111,7 +121,7 @@ def test_gap_rule_after_a_gap_visits_come_more_often_until_windows_overlap_by_ha
 
 
 def test_gap_rule_a_fixed_interval_comes_back_by_itself() -> None:
-    voa = adapt_intervals(source(), Overlap(20, 0, HOUR, GAP), NOW, BOUNDS)
+    voa = adapt_intervals(source(), WindowComparison(20, 0, HOUR, GAP), NOW, BOUNDS)
     now, waits = NOW, []
     while voa.hurried_interval:
         waits.append(voa.hurried_interval / MINUTE)
@@ -128,7 +138,7 @@ def test_gap_rule_a_fixed_interval_comes_back_by_itself() -> None:
 def test_auto_begins_as_often_as_allowed_and_then_with_every() -> None:
     new = Source(1, "voa", "https://e.example/", auto=True)
 
-    first = adapt_intervals(new, Overlap(40, 0, DAY), NOW, BOUNDS)
+    first = adapt_intervals(new, WindowComparison(40, 0, DAY), NOW, BOUNDS)
 
     assert (first.hurried_interval, first.auto_interval) == (15 * MINUTE, None)
     assert interval_wait(replace(first, hurried_interval=None), NOW, BOUNDS).length / HOUR == pytest.approx(1, rel=0.04)
@@ -137,18 +147,23 @@ def test_auto_begins_as_often_as_allowed_and_then_with_every() -> None:
 @pytest.mark.parametrize(
     ("case", "expected", "state", "window"),
     [
-        ("half went: it stays", 60, {}, Overlap(40, 20)),
-        ("more than half went: shorter in proportion", 40, {}, Overlap(40, 10)),
-        ("a gap: by half, and hurried besides", 30, {}, Overlap(40, 0, None, GAP)),
-        ("never below a quarter at once", 360, {"auto_interval": DAY}, Overlap(40, 2)),
-        ("never below the minimum interval", 15, {"auto_interval": 15 * MINUTE, "elapsed": MINUTE}, Overlap(40, 0)),
-        ("a day's entries at once", 1440, {"auto_interval": DAY, "window_at": NOW - 2 * DAY}, Overlap(40, 12)),
+        ("half went: it stays", 60, {}, WindowComparison(40, 20)),
+        ("more than half went: shorter in proportion", 40, {}, WindowComparison(40, 10)),
+        ("a gap: by half, and hurried besides", 30, {}, WindowComparison(40, 0, None, GAP)),
+        ("never below a quarter at once", 360, {"auto_interval": DAY}, WindowComparison(40, 2)),
+        (
+            "never below the minimum interval",
+            15,
+            {"auto_interval": 15 * MINUTE, "elapsed": MINUTE},
+            WindowComparison(40, 0),
+        ),
+        ("a day's entries at once", 1440, {"auto_interval": DAY, "window_at": NOW - 2 * DAY}, WindowComparison(40, 12)),
         ("never above the longest interval", 1440, {"auto_interval": DAY, "elapsed": DAY}, None),
-        ("a first document teaches nothing", 60.2, {"window_at": None}, Overlap(40, 0)),
+        ("a first document teaches nothing", 60.2, {"window_at": None}, WindowComparison(40, 0)),
     ],
 )
 def test_auto_keeps_half_of_the_window_in_place(
-    case: str, expected: float, state: dict[str, Any], window: Overlap | None
+    case: str, expected: float, state: dict[str, Any], window: WindowComparison | None
 ) -> None:
     with_interval: dict[str, Any] = {"auto": True, "auto_interval": HOUR}
     of = source(**(with_interval | state))
@@ -162,7 +177,7 @@ def test_auto_doubles_its_interval_in_a_week_while_little_happens() -> None:
     while now < NOW + 7 * DAY:
         quiet = replace(quiet, last_success_at=now)
         now += quiet.auto_interval or HOUR
-        quiet = adapt_intervals(quiet, Overlap(40, 40), now, BOUNDS)
+        quiet = adapt_intervals(quiet, WindowComparison(40, 40), now, BOUNDS)
 
     assert quiet.auto_interval
     assert quiet.auto_interval / HOUR == pytest.approx(2, rel=0.05)
@@ -174,15 +189,15 @@ def test_auto_does_not_grow_by_the_time_that_a_server_was_away() -> None:
 
 @pytest.mark.parametrize(("shared", "expected"), [(38, None), (10, 40), (0, 30)])
 def test_auto_hurries_after_less_than_a_gap(shared: int, expected: float | None) -> None:
-    assert hurried(source(auto=True, window_at=NOW - DAY), Overlap(40, shared)) == expected
+    assert hurried(source(auto=True, window_at=NOW - DAY), WindowComparison(40, shared)) == expected
 
 
 @pytest.mark.parametrize(("entries", "may_go"), [(100, 50), (32, 16), (18, 7), (10, 3), (5, 1), (1, 0)])
 def test_of_a_small_window_auto_keeps_more_in_place_for_chance_weighs_more_there(entries: int, may_go: int) -> None:
     of = source(auto=True, auto_interval=HOUR)
 
-    assert pace(of, Overlap(entries, entries - may_go)) >= 60
-    assert pace(of, Overlap(entries, entries - may_go - 1)) < 60
+    assert pace(of, WindowComparison(entries, entries - may_go)) >= 60
+    assert pace(of, WindowComparison(entries, entries - may_go - 1)) < 60
 
 
 def test_auto_switched_off_leaves_nothing_behind() -> None:

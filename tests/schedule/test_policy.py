@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kzfeed.model.articles import Feed, Gap, Overlap
+from kzfeed.model.articles import Feed, Gap, WindowComparison
 from kzfeed.model.polls import Failed, FailureKind, Fetched, NotModified, Outcome, Source, Validators
 from kzfeed.schedule.interval import IntervalBounds, stable_offset
 from kzfeed.schedule.policy import Circumstances, NextState, VisitResult, next_state, parse_failure, visit_to
@@ -286,7 +286,7 @@ def test_what_the_feed_says_of_itself_is_kept() -> None:
 
 
 def test_gap_rule_a_gap_brings_the_least_interval_and_politeness_still_stands() -> None:
-    window = Overlap(20, 0, HOUR, Gap(NOW - HOUR, NOW))
+    window = WindowComparison(20, 0, HOUR, Gap(NOW - HOUR, NOW))
 
     hurried = after(source(), fetched(), Feed("rss"), window=window)
     fresh = after(source(), fetched({"cache-control": "max-age=7200"}), Feed("rss"), window=window)

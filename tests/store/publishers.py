@@ -8,8 +8,8 @@ from xml.sax.saxutils import escape
 
 import sqlalchemy as sa
 
-from kzfeed.article.window import overlap
-from kzfeed.model.articles import Article, Document, Overlap
+from kzfeed.article.window import compare_windows
+from kzfeed.model.articles import Article, Document, WindowComparison
 from kzfeed.model.polls import Fetched, NotModified, Poll, SourceConfig
 from kzfeed.sandbox.document_reader import read
 from kzfeed.schedule.interval import IntervalBounds
@@ -95,13 +95,17 @@ def visit(database: Database, name: str, body: bytes, now: datetime, max_entries
         if parsed.dropped and before.last_document_at:
             parsed, articles = read(replace(document, archived=archived_keys(database, before.id)))
         whole = not (parsed.cut_off or parsed.dropped or parsed.skipped)
-        window = overlap(last_window(database, before), articles, before_at=before.window_at, now=now, whole=whole)
+        window = compare_windows(
+            last_window(database, before), articles, before_at=before.window_at, now=now, whole=whole
+        )
         result = VisitResult(outcome, parsed, body_hash=result.body_hash, window=window)
     after = next_state(before, result, Circumstances(now, IntervalBounds(), 0.5))
     record = Poll(before.id, now, timedelta(), "unchanged", http_status=outcome.status, entries=len(articles))
     if body == NOT_MODIFIED:
         record = replace(record, outcome="not-modified")
-    return commit_poll(database, after.source, record, articles, before=before, overlap=result.window or Overlap())
+    return commit_poll(
+        database, after.source, record, articles, before=before, window=result.window or WindowComparison()
+    )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from kzfeed.article import url
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.errors import DatabaseError
-from kzfeed.model.articles import Article, Gap, Media, Overlap, Tally, WindowEntry
+from kzfeed.model.articles import Article, Gap, Media, Tally, WindowComparison, WindowEntry
 from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.store import sources, tables
 from kzfeed.store.commit import PollCommit, commit_polls, store_files
@@ -119,7 +119,9 @@ def test_two_polls_of_one_source_in_a_batch_follow_each_other(database: Database
 def test_a_poll_that_one_of_its_batch_overtook_adds_and_changes_nothing_else(database: Database) -> None:
     (voa,) = configured(database, ["voa"])
     newer = commit(voa, [article(1, "<p>二</p>")], NOW + HOUR, before=voa)
-    older = commit(voa, [article(1, "<p>一</p>"), article(2)], NOW, before=voa, overlap=Overlap(gap=Gap(NOW, NOW)))
+    older = commit(
+        voa, [article(1, "<p>一</p>"), article(2)], NOW, before=voa, window=WindowComparison(gap=Gap(NOW, NOW))
+    )
 
     polls = stored(commit_polls(database, [newer, older]))
 
@@ -275,7 +277,7 @@ def _commit(drawn: dict[str, Any], source: Source, number: int) -> PollCommit:
         Poll(source.id, now, MINUTE, drawn["outcome"]),
         drawn["articles"],
         before=source if drawn["before"] == "first" else None,
-        overlap=Overlap(
+        window=WindowComparison(
             withdrawn=frozenset(article(each).url_hash for each in drawn["withdrawn"]),
             gap=Gap(now - HOUR, now) if drawn["gap"] else None,
         ),

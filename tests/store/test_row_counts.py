@@ -8,7 +8,7 @@ import pytest
 
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
-from kzfeed.model.articles import Article, Gap, Overlap
+from kzfeed.model.articles import Article, Gap, WindowComparison
 from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.store import row_counts, sources
 from kzfeed.store.commit import store_files
@@ -31,8 +31,8 @@ def archive(database: Database) -> Database:
         for hour in range(2):
             poll = Poll(source.id, NOW, timedelta(seconds=1), "unchanged", entries=2)
             articles = [article(source.id * 10 + each, f"{hour}<img src='https://e.example/i'>") for each in (1, 2)]
-            gap = Overlap(gap=Gap(NOW, NOW + timedelta(hours=1)))
-            commit_poll(database, source, poll, articles, overlap=gap)
+            gap = WindowComparison(gap=Gap(NOW, NOW + timedelta(hours=1)))
+            commit_poll(database, source, poll, articles, window=gap)
     store_files(database, [("files", article(99))], NOW)
     with database.write() as connection:
         connection.exec_driver_sql("UPDATE sources SET validators_url = NULL, body_hash = NULL")

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
-from kzfeed.article.window import overlap
+from kzfeed.article.window import compare_windows
 from kzfeed.model.articles import Article
 from kzfeed.model.polls import Poll, Source, SourceConfig
 from kzfeed.store import sources, tables
@@ -32,10 +32,10 @@ def show(database: Database, *numbers: int, hour: int) -> None:
     sources.configure(database, [SourceConfig("voa", "https://voa.example/rss")], now)
     before = sources.load(database)[0]
     articles = [article(number) for number in numbers]
-    seen = overlap(last_window(database, before), articles, before_at=before.window_at, now=now, whole=True)
+    seen = compare_windows(last_window(database, before), articles, before_at=before.window_at, now=now, whole=True)
     after: Source = replace(before, last_polled_at=now, last_document_at=now, window_at=now)
     record = Poll(source_id=before.id, started_at=now, duration=timedelta(), outcome="unchanged")
-    commit_poll(database, after, record, articles, overlap=seen)
+    commit_poll(database, after, record, articles, window=seen)
 
 
 def withdrawn(database: Database) -> list[str]:

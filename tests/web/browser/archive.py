@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from kzfeed.article.url import url_hash
 from kzfeed.backfill import backfill, by_host
 from kzfeed.file_reader import find_files
-from kzfeed.model.articles import Gap, Overlap
+from kzfeed.model.articles import Gap, WindowComparison
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from tests.export.test_restore import rss, show
@@ -47,7 +47,9 @@ def _show_hostile(database: Database) -> None:
         items = [_item(number, link, BODIES[number], word) for number, link in enumerate(links)]
         odd = [_item(100 + number, url, "<p>An odd address</p>", word) for number, url in enumerate(URLS)]
         withdrawn = frozenset({url_hash(links[0])})
-        overlap = Overlap(gap=Gap(NOW, NOW + _HOUR), withdrawn=withdrawn) if word == "second" else Overlap()
+        overlap = (
+            WindowComparison(gap=Gap(NOW, NOW + _HOUR), withdrawn=withdrawn) if word == "second" else WindowComparison()
+        )
         show(database, "hostile", rss("hostile", [*items, *odd]), at, overlap)
     for number, _ in enumerate(NAMES):
         body = f"<p>Of a source with an odd name: {number}</p>"
