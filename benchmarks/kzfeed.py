@@ -28,7 +28,7 @@ class Kzfeed:
         return Command([self.python or sys.executable, "-m", "kzfeed", *arguments], folder, variables)
 
     def configure(self, folder: Path, urls: Sequence[str], database: str = "sqlite:///kzfeed.db") -> None:
-        """Write kzfeed.toml. All hosts are one machine that minds nothing, so requests follow without a gap."""
+        """Write kzfeed.toml. All hosts are one machine that minds nothing, so requests follow without a delay."""
         sources = "".join(f'[[sources]]\nname = "s{number}"\nurl = "{url}"\n' for number, url in enumerate(urls))
         text = f'[http]\nhost_gap = "0s"\n[database]\nurl = "{database}"\n{sources}'
         (folder / "kzfeed.toml").write_text(text)

@@ -44,14 +44,17 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class PageFetcher:
-    """What all visits to pages of a process share. `workers` read pages, and no feeds."""
+    """What all visits to pages of a process share.
+
+    `workers` read pages, and no feeds. `delay` is the usual one between two requests to a host.
+    """
 
     fetcher: Fetcher
     database: Database
     host_queues: HostQueues
     bounds: IntervalBounds
     workers: Workers
-    gap: timedelta
+    delay: timedelta
     clock: Callable[[], datetime] = utc_now
     random: Callable[[], float] = field(default=random.random)
 
@@ -91,7 +94,7 @@ class PageFetcher:
             visit = self._failed(page, error.failed, of_robots=True)
         except VisitError as error:
             visit = self._failed(page, Failed(error.kind, error.words))
-        return replace(visit, crawl_delay=crawl_delay(delays[0] if delays else None, self.gap))
+        return replace(visit, crawl_delay=crawl_delay(delays[0] if delays else None, self.delay))
 
     async def _read(self, page: DuePage, outcome: Outcome) -> PageVisit:
         if not isinstance(outcome, Fetched):

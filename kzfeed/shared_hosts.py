@@ -14,7 +14,7 @@ from kzfeed.store.host_locks import HostLocks, LockRequest
 from kzfeed.store.leases import LEASE
 
 MAX_END_WAIT = timedelta(seconds=2)
-"""How long a process that ends waits for the gaps of the hosts that it has asked."""
+"""How long a process that ends waits for the delays of the hosts that it has asked."""
 
 
 class SharedHosts:

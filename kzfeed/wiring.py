@@ -287,7 +287,7 @@ async def page_fetcher(settings: Settings, polls: Poller) -> AsyncIterator["Page
             host_queues=polls.host_queues,
             bounds=polls.bounds,
             workers=workers,
-            gap=settings.http.host_gap,
+            delay=settings.http.host_gap,
             clock=polls.clock,
             random=polls.random,
         )
@@ -375,16 +375,16 @@ def document_workers(settings: Settings) -> Workers:
 
 def host_queues(settings: Settings, visited: Mapping[str, float], locks: SharedLocks | None = None) -> HostQueues:
     """The queues at hosts; `visited` says how many seconds ago another process visited which hosts."""
-    rules = {host: HostRule(_gap(settings, each), each.connections) for host, each in settings.hosts.items()}
+    rules = {host: HostRule(_delay(settings, each), each.connections) for host, each in settings.hosts.items()}
     return HostQueues(settings.http.host_gap, rules, visited, locks)
 
 
 def _lately_visited(settings: Settings, database: Database, now: datetime) -> dict[str, float]:
-    """The hosts whose gap may not be over yet, and how many seconds ago they were visited."""
-    longest = max([settings.http.host_gap, *(_gap(settings, each) for each in settings.hosts.values())])
+    """The hosts whose delay may not be over yet, and how many seconds ago they were visited."""
+    longest = max([settings.http.host_gap, *(_delay(settings, each) for each in settings.hosts.values())])
     visited = host_pauses.recently_visited_hosts(database, now - longest)
     return {host: (now - when).total_seconds() for host, when in visited.items()}
 
 
-def _gap(settings: Settings, host: HostSettings) -> timedelta:
+def _delay(settings: Settings, host: HostSettings) -> timedelta:
     return settings.http.host_gap if host.gap is None else host.gap

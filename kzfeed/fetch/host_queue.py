@@ -22,9 +22,9 @@ _NO_VISITS: Mapping[str, float] = {}
 
 @dataclass(frozen=True, slots=True)
 class HostRule:
-    """What a host allows: at most `connections` visits at a time, and `gap` after the start and the end of each."""
+    """What a host allows: at most `connections` visits at a time, and `delay` after the start and the end of each."""
 
-    gap: timedelta
+    delay: timedelta
     connections: int = 1
 
 
@@ -41,36 +41,37 @@ class SharedLocks(Protocol):
 @dataclass(slots=True)
 class _Host:
     name: str
-    gap: float
+    delay: float
     is_wide: bool
     """Whether it allows several visits at a time."""
     slots: asyncio.Semaphore
     free_at: float = 0.0
-    """When its gap is over, in the monotonic clock's seconds."""
+    """When its delay is over, in the monotonic clock's seconds."""
     queue: asyncio.Lock = field(default_factory=asyncio.Lock)
     visits: int = 0
     """How many visits wait for a slot or have one."""
 
 
 class HostQueues:
-    """The queues of one process. `rules` are those of single hosts, `gap` is that of all others.
+    """The queues of one process. `rules` are those of single hosts, `delay` is that of all others.
 
-    With `locks`, a host is locked during each request and for the gap after it, so that the gaps hold for all processes
-    that share the locks. A host that allows several visits at a time is locked for the gap after each start only.
+    With `locks`, a host is locked during each request and for the delay after it, so that the delays hold for all
+    processes that share the locks. A host that allows several visits at a time is locked for the delay after each start
+    only.
 
-    `visited` says how many seconds ago another process visited which hosts: their gaps began then. Hosts are written
+    `visited` says how many seconds ago another process visited which hosts: their delays began then. Hosts are written
     as `kzfeed.hosts` writes them.
     """
 
     def __init__(
         self,
-        gap: timedelta,
+        delay: timedelta,
         rules: Mapping[str, HostRule] = _NO_RULES,
         visited: Mapping[str, float] = _NO_VISITS,
         locks: SharedLocks | None = None,
     ) -> None:
         self._locks = locks
-        self._rule = HostRule(gap)
+        self._rule = HostRule(delay)
         self._rules = rules
         self._hosts: dict[str, _Host] = {}
         self._tidy_from = _TIDY_FROM
@@ -109,7 +110,7 @@ class HostQueues:
                 except BaseException:
                     host.slots.release()
                     raise
-                host.free_at = time.monotonic() + host.gap
+                host.free_at = time.monotonic() + host.delay
         except BaseException:
             host.visits -= 1
             raise
@@ -117,7 +118,7 @@ class HostQueues:
 
     async def _wait_for_turn(self, host: _Host) -> None:
         has_waited = False
-        # Another visit may end meanwhile, and then the gap begins anew.
+        # Another visit may end meanwhile, and then the delay begins anew.
         while (wait := host.free_at - time.monotonic()) > 0:
             has_waited = True
             await asyncio.sleep(wait)
@@ -133,23 +134,23 @@ class HostQueues:
 
     def _unlock_after_gap(self, host: _Host) -> None:
         if self._locks is not None:
-            asyncio.get_running_loop().call_later(host.gap, self._locks.unlock, host.name)
+            asyncio.get_running_loop().call_later(host.delay, self._locks.unlock, host.name)
 
     def _host(self, name: str) -> _Host:
         rule = self._rules.get(name, self._rule)
-        return _Host(name, rule.gap.total_seconds(), rule.connections > 1, asyncio.Semaphore(rule.connections))
+        return _Host(name, rule.delay.total_seconds(), rule.connections > 1, asyncio.Semaphore(rule.connections))
 
     def _remember(self, name: str, seconds: float) -> None:
-        """Begin the gap of a host that was visited `seconds` ago; a visit in the future counts as one now."""
+        """Begin the delay of a host that was visited `seconds` ago; a visit in the future counts as one now."""
         host = self._host(name)
-        left = host.gap - max(seconds, 0.0)
+        left = host.delay - max(seconds, 0.0)
         if left > 0:
             host.free_at = time.monotonic() + left
             self._hosts[name] = host
 
     def _leave(self, host: _Host) -> None:
         now = time.monotonic()
-        host.free_at = now + host.gap
+        host.free_at = now + host.delay
         host.slots.release()
         host.visits -= 1
         if not host.is_wide:
@@ -167,7 +168,7 @@ class HostSlot:
         self._host: _Host | None = None
 
     async def move_to(self, host: str) -> None:
-        """Release the slot and wait for one at this host, also where it is the same host: each request has its gap."""
+        """Release the slot and wait for one at this host, also if it is the same: each request has its delay."""
         self.release()
         self._host = await self._queues._enter(host)  # noqa: SLF001 - a slot is part of its queues
 

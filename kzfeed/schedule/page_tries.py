@@ -42,8 +42,8 @@ def after_failed_visit(
     return PageVisit(failure, failed.status)
 
 
-def crawl_delay(seconds: float | None, gap: timedelta) -> timedelta | None:
-    """The pause between two pages of a host that its robots.txt asks for, if it is longer than the usual gap."""
+def crawl_delay(seconds: float | None, usual: timedelta) -> timedelta | None:
+    """The pause between two pages of a host that its robots.txt asks for, if it is longer than the usual delay."""
     # A number may be too large for a timedelta.
     delay = timedelta(seconds=min(seconds or 0.0, MAX_CRAWL_DELAY.total_seconds()))
-    return delay if delay > gap else None
+    return delay if delay > usual else None

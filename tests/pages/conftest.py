@@ -192,7 +192,7 @@ def new_archive(
             host_queues=queues,
             bounds=poller.bounds,
             workers=page_workers,
-            gap=timedelta(),
+            delay=timedelta(),
             clock=lambda: clock.now,
             random=lambda: 0.0,
         )
