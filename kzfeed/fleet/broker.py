@@ -18,7 +18,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolic
 from nats.js.errors import APIError, NotFoundError
 
 from kzfeed.errors import KzfeedError
-from kzfeed.fleet.jobs import Job, JobError, host_of_token, read, token_of, written
+from kzfeed.fleet.host_jobs import HostJob, HostJobError, decode_job, encode_job, host_of_token, token_of
 
 ANSWER_S = 2.0
 """The longest wait for an answer. If none comes, the broker counts as away for the same time."""
@@ -55,7 +55,7 @@ class StreamState:
 class Delivery:
     """A job that was delivered to this member. If its messages about the job are lost, NATS delivers the job again."""
 
-    job: Job
+    job: HostJob
     _message: Msg
 
     async def done(self) -> None:
@@ -80,8 +80,8 @@ async def _tell(send: Callable[[], Awaitable[None]]) -> None:
 
 async def _delivery(message: Msg) -> Delivery | None:
     try:
-        return Delivery(read(message.subject.rpartition(".")[2], message.data), message)
-    except JobError as error:
+        return Delivery(decode_job(message.subject.rpartition(".")[2], message.data), message)
+    except HostJobError as error:
         log.warning("job left out", error=str(error))
         await _tell(message.ack)
         return None
@@ -151,12 +151,12 @@ class Broker:
         taken, self._arrived = self._arrived[:most], self._arrived[most:]
         return [delivery for message in taken if (delivery := await _delivery(message))]
 
-    async def put(self, jobs: Iterable[Job]) -> None:
+    async def put(self, jobs: Iterable[HostJob]) -> None:
         """Put jobs into the stream. NATS drops those whose host has a job already, without an error."""
         client = self._available()
         with self._errors():
             for job in jobs:
-                await client.publish(f"{self.stream}.{token_of(job.host)}", written(job))
+                await client.publish(f"{self.stream}.{token_of(job.host)}", encode_job(job))
 
     async def state(self) -> StreamState:
         """How many jobs there are. Raises NoStream if the stream is missing."""

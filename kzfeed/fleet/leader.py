@@ -9,7 +9,7 @@ import structlog
 
 from kzfeed.errors import DatabaseError
 from kzfeed.fleet.broker import Broker, BrokerAway, NoStream, StreamState
-from kzfeed.fleet.jobs import Job, jobs_of
+from kzfeed.fleet.host_jobs import HostJob, jobs_of
 from kzfeed.jobs.work_queue import WorkQueue
 from kzfeed.store import claims
 from kzfeed.store.leadership import Leadership
@@ -76,7 +76,7 @@ class Leader:
             await self._broker.make_stream()
             return await self._broker.state()
 
-    async def _due_jobs(self, stream: StreamState) -> list[Job]:
+    async def _due_jobs(self, stream: StreamState) -> list[HostJob]:
         """Jobs for due sources of hosts without a job in the stream, as many as may still wait there."""
         if stream.waiting > MAX_WAITING // 2:
             return []

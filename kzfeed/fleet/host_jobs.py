@@ -1,4 +1,4 @@
-"""Jobs of a fleet: the sources of one host that are due, and how NATS carries them."""
+"""Jobs for the due sources of a host, which the members of a fleet share out, as messages of NATS."""
 
 import json
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ from kzfeed.store.claims import DueSource
 _NO_HOST = "%"
 
 
-class JobError(KzfeedError):
+class HostJobError(KzfeedError):
     """A message is not a job that this version of kzfeed knows."""
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class HostJob:
     """The due sources of one host: one, or as many as the host allows to be visited at a time.
 
     A job holds the due time of each source. A poll changes that time, so members recognise a job that is out of date.
@@ -28,12 +28,12 @@ class Job:
     sources: tuple[DueSource, ...]
 
 
-def jobs_of(due: Iterable[DueSource]) -> list[Job]:
+def jobs_of(due: Iterable[DueSource]) -> list[HostJob]:
     """The jobs for these sources, the host of the first source first."""
     by_host: dict[str, list[DueSource]] = {}
     for each in due:
         by_host.setdefault(each.host, []).append(each)
-    return [Job(host, tuple(sources)) for host, sources in by_host.items()]
+    return [HostJob(host, tuple(sources)) for host, sources in by_host.items()]
 
 
 def token_of(host: str) -> str:
@@ -46,16 +46,16 @@ def host_of_token(token: str) -> str:
     return "" if token == _NO_HOST else unquote(token.replace("/", "."))
 
 
-def written(job: Job) -> bytes:
-    """The job as the content of a message."""
+def encode_job(job: HostJob) -> bytes:
+    """The content of the message for this job."""
     return json.dumps({"sources": [[each.id, milliseconds(each.due_at)] for each in job.sources]}).encode()
 
 
-def read(token: str, content: bytes) -> Job:
-    """The job in a message. Raises JobError. What a later version adds is ignored."""
+def decode_job(token: str, content: bytes) -> HostJob:
+    """The job in a message. Raises HostJobError. What a later version adds is ignored."""
     host = host_of_token(token)
     try:
         sources = json.loads(content)["sources"]
-        return Job(host, tuple(DueSource(int(id_), host, instant_of(int(due))) for id_, due in sources))
+        return HostJob(host, tuple(DueSource(int(id_), host, instant_of(int(due))) for id_, due in sources))
     except (ValueError, TypeError, LookupError, OverflowError) as error:
-        raise JobError(f"the job for the host {host} cannot be read: {error!r}") from error
+        raise HostJobError(f"the job for the host {host} cannot be read: {error!r}") from error
