@@ -21,7 +21,7 @@ def list_sources(ctx: typer.Context, as_json: AsJson = False) -> None:
     Example: kzfeed sources list --json
     """
     from kzfeed.cli.source_list import print_sources, source_rows
-    from kzfeed.store.queries import source_health
+    from kzfeed.store.source_list import source_health
 
     settings = ctx.obj.settings
     health: list[dict[str, Any]] = []

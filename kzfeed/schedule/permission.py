@@ -1,4 +1,4 @@
-"""Whether a source may be polled. `store/claims.py` has the same rule in SQL, for many sources at a time."""
+"""Whether a source may be polled. `store/source_conditions.py` has the same rule in SQL."""
 
 from datetime import datetime
 from typing import Literal

@@ -8,22 +8,22 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
 
 import sqlalchemy as sa
 
 from kzfeed.instants import RESOLUTION
-from kzfeed.model.polls import POLLED_STATUSES, Source
+from kzfeed.model.polls import Source
 from kzfeed.store import tables
-from kzfeed.store.due_sources import Columns, HostCondition, SourceCondition, due_source_ids
+from kzfeed.store.due_sources import HostCondition, SourceCondition, due_source_ids
 from kzfeed.store.engine import Database
 from kzfeed.store.leases import MAX_LEASE
+from kzfeed.store.source_conditions import is_due, is_not_asked_to_wait, is_not_paused, is_polled
 from kzfeed.store.source_rows import SELECT_SOURCES, source_from_row
 
 ATTEMPTS = 3
 """How often a claim searches for due sources, if other daemons claim all that it finds."""
 
-_source, _host, _claim = tables.sources.c, tables.hosts.c, tables.claims.c
+_source, _claim = tables.sources.c, tables.claims.c
 _QUEUE = (_source.next_poll_at, _source.id)
 
 
@@ -97,7 +97,9 @@ def claim_sources(
     is_held = _is_held(owner, now, lease)
     ids = [each.id for each in wanted]
     due_times = sa.tuple_(_source.id, _source.next_poll_at).in_([(each.id, each.due_at) for each in wanted])
-    is_free = sa.and_(due_times, _source.enabled, is_polled(_source, now), _host_is_free(is_held, now)(_source.host))
+    is_free = sa.and_(
+        due_times, is_polled(_source), is_not_asked_to_wait(_source, now), _host_is_free(is_held, now)(_source.host)
+    )
     return _make_claims(database, is_free, sa.and_(_claim.source_id.in_(ids), ~is_held), owner, now + lease)
 
 
@@ -147,22 +149,6 @@ def _host_is_free(is_held: sa.ColumnElement[bool], now: datetime) -> HostConditi
         name.not_in(sa.select(_claim.host).where(is_held)),
         is_not_paused(name, now),
     )
-
-
-def is_not_paused(host: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[bool]:
-    """Whether the host's server does not ask to be left alone."""
-    return host.not_in(sa.select(_host.host).where(_host.paused_until > now))
-
-
-def is_polled(source: Columns, now: datetime) -> sa.ColumnElement[bool]:
-    """Whether a source is polled, and its server does not ask to wait; the SQL of `schedule.permission`."""
-    return sa.and_(source.status.in_(POLLED_STATUSES), sa.or_(source.not_before.is_(None), source.not_before <= now))
-
-
-def is_due(source: Columns, now: datetime) -> sa.ColumnElement[bool]:
-    # No index fits the first expression. With an index on due times the engine would read all due sources, even to
-    # check a few that were found before.
-    return sa.and_(sa.case((source.enabled, source.next_poll_at)) <= now, is_polled(source, now))
 
 
 def renew(database: Database, owner: str, source_ids: Collection[int], until: datetime) -> set[int]:

@@ -10,12 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.store import tables
+from kzfeed.store.source_conditions import Columns
 
 _queue = tables.host_queue.c
 _source, _of_host = tables.sources.c, tables.sources.alias().c
 
-Columns = Any
-"""The columns of the table `sources`, or of an alias of it."""
 HostCondition = Callable[[sa.ColumnElement[str]], sa.ColumnElement[bool]]
 SourceCondition = Callable[[Columns], sa.ColumnElement[bool]]
 

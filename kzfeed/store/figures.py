@@ -11,8 +11,9 @@ from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.row_counts import row_counts
+from kzfeed.store.source_conditions import is_polled
 from kzfeed.store.statistics import database_size, search_index_size, sources_by_status
-from kzfeed.store.status import IS_POLLED, schedule, search_lag
+from kzfeed.store.status import schedule, search_lag
 
 SOURCE_KINDS = (*POLLED_STATUSES, "gone", "removed", "backfilled")
 """The kinds of sources that monitors count; `backfilled` are those that have no address to poll."""
@@ -51,7 +52,7 @@ def figures(database: Database, now: datetime) -> Figures:
         rows = row_counts(connection)
         found = schedule(connection, now)
         sources = sources_by_status(connection)
-        is_flawed = sa.and_(IS_POLLED, _source.flaw.is_not(None))
+        is_flawed = sa.and_(is_polled(_source), _source.flaw.is_not(None))
         flawed = connection.execute(sa.select(sa.func.count()).where(is_flawed)).scalar_one()
         without_success = _without_success(connection, now)
         database_bytes, index_bytes = database_size(database, connection), search_index_size(database, connection)
@@ -76,7 +77,7 @@ def figures(database: Database, now: datetime) -> Figures:
 def _without_success(connection: sa.Connection, now: datetime) -> int:
     """How many sources fail and had no success for two intervals, or never. Back-off may make the interval longer."""
     columns = (_source.last_success_at, _source.failing_since, _source.every_seconds, _source.auto_seconds)
-    failing = connection.execute(sa.select(*columns).where(_source.enabled, _source.status == "failing"))
+    failing = connection.execute(sa.select(*columns).where(is_polled(_source), _source.status == "failing"))
     return sum(
         now - since > max(2 * timedelta(seconds=row.auto_seconds or row.every_seconds or CRON_S), LEAST_SILENCE)
         for row in failing

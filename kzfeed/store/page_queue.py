@@ -14,10 +14,10 @@ import sqlalchemy as sa
 from kzfeed.hosts import host_of
 from kzfeed.instants import RESOLUTION
 from kzfeed.model.pages import DuePage, PageCounts, PageProblem
-from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.leases import MAX_LEASE
+from kzfeed.store.source_conditions import is_polled
 from kzfeed.store.value_batches import in_batches
 
 REST = timedelta(days=1)
@@ -143,9 +143,7 @@ def _due_of_each_host(connection: sa.Connection, claim: PageClaim) -> list[int]:
 def _is_ready(page: Any, claim: PageClaim) -> list[sa.ColumnElement[bool]]:
     """Conditions that a page is due and not claimed by others, and that its source still wants it."""
     source = tables.sources.alias().c
-    wants_pages = sa.exists().where(
-        source.id == page.source_id, source.enabled, source.full_text.is_not(None), source.status.in_(POLLED_STATUSES)
-    )
+    wants_pages = sa.exists().where(source.id == page.source_id, is_polled(source), source.full_text.is_not(None))
     is_held = sa.and_(
         page.claimed_by != claim.owner,
         page.claimed_until.between(claim.now + RESOLUTION, claim.now + MAX_LEASE),

@@ -13,7 +13,6 @@ from kzfeed.article import url
 from kzfeed.errors import UsageError
 from kzfeed.instants import check_period
 from kzfeed.model.articles import StoredArticle, StoredVersion, VersionHead
-from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
 from kzfeed.store.damage import is_damage, read_around, row_ids
 from kzfeed.store.engine import Database
@@ -273,43 +272,3 @@ def last_polls(database: Database, source_id: int, limit: int = 10) -> list[dict
     query = query.where(poll.source_id == source_id).order_by(poll.started_at.desc(), poll.id.desc()).limit(limit)
     with database.read() as connection:
         return [dict(row._mapping) for row in connection.execute(query)]
-
-
-def source_health(database: Database) -> list[dict[str, Any]]:
-    """The view `source_health` with each source's address and title, ordered by name.
-
-    `last_article_at` is the last time that an article appeared for the first time. A source that is not polled has no
-    next poll here, though its row keeps the time for its return.
-    """
-    health = sa.table(
-        "source_health",
-        *(sa.column(name, kind) for name, kind in _HEALTH.items()),
-    )
-    # By an index: the newest time of a source is the end of its range.
-    newest = sa.select(sa.func.max(tables.sightings.c.first_seen_at)).where(tables.sightings.c.source_id == _source.id)
-    columns = (_source.url, _source.configured_url, _source.title, _source.enabled)
-    query = sa.select(health, *columns, newest.scalar_subquery().label("last_article_at")).join_from(
-        health, tables.sources, health.c.name == _source.name
-    )
-    with database.read() as connection:
-        rows = [dict(row._mapping) for row in connection.execute(query.order_by(health.c.name))]
-    for row in rows:
-        if row["url"] is None or row["status"] not in POLLED_STATUSES or not row["enabled"]:
-            row["next_poll_at"] = None
-    return rows
-
-
-_HEALTH: dict[str, Any] = {
-    "name": sa.Text(),
-    "status": sa.Text(),
-    "last_success_at": tables.Instant(),
-    "failure_count": sa.Integer(),
-    "last_error_kind": sa.Text(),
-    "last_error": sa.Text(),
-    "flaw": sa.Text(),
-    "next_poll_at": tables.Instant(),
-    "articles": sa.Integer(),
-    "articles_24h": sa.Integer(),
-    "articles_7d": sa.Integer(),
-    "gaps": sa.Integer(),
-}

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.store import tables
-from kzfeed.store.claims import is_due
 from kzfeed.store.engine import Database
+from kzfeed.store.source_conditions import is_due
 from kzfeed.store.value_batches import in_batches
 
 MAX_SPREAD = 20_000

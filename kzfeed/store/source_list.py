@@ -1,4 +1,4 @@
-"""Pages of the list of sources, with the figures of each that cost little, and the former addresses of a source."""
+"""Lists of the sources with their states and figures, and the former addresses of a source."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -11,17 +11,35 @@ import sqlalchemy as sa
 from kzfeed.hosts import host_of
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.source_conditions import is_polled
 from kzfeed.store.statistics import Period, sources_by_status
-from kzfeed.store.status import IS_POLLED
 from kzfeed.text import failure_text
 
 _address, _count, _gap, _source = tables.source_addresses.c, tables.day_counts.c, tables.gaps.c, tables.sources.c
 _BACKFILLED = "backfilled"
 _status: sa.ColumnElement[str] = sa.case((_source.host.is_(None), _BACKFILLED), else_=_source.status)
+# By an index: the newest time of a source is the end of its range.
 _NEWEST = (
     sa.select(sa.func.max(tables.sightings.c.first_seen_at))
     .where(tables.sightings.c.source_id == _source.id)
     .scalar_subquery()
+    .label("last_article_at")
+)
+# The row of a source that is not polled keeps the time for its return.
+_NEXT_POLL = sa.case((sa.and_(is_polled(_source), _source.host.is_not(None)), _source.next_poll_at))
+_HEALTH = sa.table(
+    "source_health",
+    sa.column("name", sa.Text()),
+    sa.column("status", sa.Text()),
+    sa.column("last_success_at", tables.Instant()),
+    sa.column("failure_count", sa.Integer()),
+    sa.column("last_error_kind", sa.Text()),
+    sa.column("last_error", sa.Text()),
+    sa.column("flaw", sa.Text()),
+    sa.column("articles", sa.Integer()),
+    sa.column("articles_24h", sa.Integer()),
+    sa.column("articles_7d", sa.Integer()),
+    sa.column("gaps", sa.Integer()),
 )
 
 
@@ -94,8 +112,8 @@ _LINES = sa.select(
     *(_source[name] for name in ("id", "name", "title", "host", "site_url", "enabled", "last_success_at")),
     *(_source[name] for name in ("failing_since", "failure_count", "last_error_kind", "last_error", "flaw")),
     _status.label("status"),
-    sa.case((sa.and_(IS_POLLED, _source.host.is_not(None)), _source.next_poll_at)).label("next_poll_at"),
-    _NEWEST.label("last_article_at"),
+    _NEXT_POLL.label("next_poll_at"),
+    _NEWEST,
 )
 
 
@@ -116,6 +134,20 @@ def _lines(database: Database, query: sa.Select[Any], period: Period) -> list[So
         )
         for row in rows
     ]
+
+
+def source_health(database: Database) -> list[dict[str, Any]]:
+    """The view `source_health` with each source's addresses and title, in the order of names.
+
+    `last_article_at` is the last time that an article appeared for the first time. A source that is not polled has no
+    next poll here.
+    """
+    columns = (_source.url, _source.configured_url, _source.title, _source.enabled)
+    query = sa.select(_HEALTH, _NEXT_POLL.label("next_poll_at"), *columns, _NEWEST)
+    of_source = _HEALTH.c.name == _source.name
+    with database.read() as connection:
+        rows = connection.execute(query.join_from(_HEALTH, tables.sources, of_source).order_by(_HEALTH.c.name))
+        return [dict(row._mapping) for row in rows]
 
 
 def article_count(database: Database, source_id: int) -> int:

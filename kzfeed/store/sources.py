@@ -226,10 +226,10 @@ def load_of_hosts(database: Database, hosts: Collection[str]) -> list[Source]:
 
 
 def count_enabled(database: Database) -> int:
-    """The number of sources that are polled."""
-    is_polled = sa.and_(_source.url.is_not(None), _source.enabled)
+    """The number of enabled sources that have an address."""
+    query = sa.select(sa.func.count()).where(_source.url.is_not(None), _source.enabled)
     with database.read() as connection:
-        return connection.execute(sa.select(sa.func.count()).where(is_polled)).scalar_one()
+        return connection.execute(query).scalar_one()
 
 
 def hosts_by_name(database: Database) -> dict[str, str]:

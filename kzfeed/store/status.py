@@ -7,19 +7,16 @@ import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
 from kzfeed.instants import time_text
-from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
-from kzfeed.store.claims import is_not_paused, is_polled
 from kzfeed.store.engine import Database
 from kzfeed.store.heartbeats import heartbeats, offline_since
 from kzfeed.store.search.opening import open_index
+from kzfeed.store.source_conditions import is_not_asked_to_wait, is_not_paused, is_polled
 
 LATE_AFTER = timedelta(minutes=15)
 """A source that has been due for longer is late."""
 
 _source, _poll = tables.sources.c, tables.polls.c
-IS_POLLED = sa.and_(_source.enabled, _source.status.in_(POLLED_STATUSES))
-"""Whether a source is polled, now or later."""
 
 
 def status(database: Database, now: datetime) -> dict[str, Any]:
@@ -61,13 +58,12 @@ def _problems(found: dict[str, Any], now: datetime) -> list[str]:
 
 def schedule(connection: sa.Connection, now: datetime) -> dict[str, Any]:
     """What is due and may be polled: how many sources, which one for longest, since when; and what comes next."""
-    is_due = sa.and_(
-        _source.enabled, _source.next_poll_at <= now, is_polled(_source, now), is_not_paused(_source.host, now)
-    )
+    may_be_polled = sa.and_(is_polled(_source), is_not_asked_to_wait(_source, now), is_not_paused(_source.host, now))
+    is_due = sa.and_(_source.next_poll_at <= now, may_be_polled)
     number = connection.execute(sa.select(sa.func.count()).select_from(tables.sources).where(is_due)).scalar_one()
     by_time = sa.select(_source.name, _source.next_poll_at).order_by(_source.next_poll_at, _source.id).limit(1)
     longest = connection.execute(by_time.where(is_due)).first()
-    following = connection.execute(by_time.where(IS_POLLED, _source.next_poll_at > now)).first()
+    following = connection.execute(by_time.where(is_polled(_source), _source.next_poll_at > now)).first()
     return {
         "due": number,
         "longest_due": longest and longest.name,
@@ -87,9 +83,9 @@ def _last_poll(connection: sa.Connection) -> dict[str, Any] | None:
 def _sources(connection: sa.Connection) -> dict[str, Any]:
     """How many sources are polled, and those of them that fail, the longest failing first."""
     columns = (_source.failing_since, _source.failure_count, _source.last_error_kind, _source.last_error)
-    failing = sa.select(_source.name.label("source"), *columns).where(IS_POLLED, _source.status == "failing")
+    failing = sa.select(_source.name.label("source"), *columns).where(is_polled(_source), _source.status == "failing")
     rows = connection.execute(failing.order_by(_source.failing_since, _source.name))
-    number = sa.select(sa.func.count()).select_from(tables.sources).where(IS_POLLED)
+    number = sa.select(sa.func.count()).select_from(tables.sources).where(is_polled(_source))
     return {"sources": connection.execute(number).scalar_one(), "failing": [dict(row._mapping) for row in rows]}
 
 
