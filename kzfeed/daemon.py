@@ -133,6 +133,7 @@ class Daemon:
         self._scheduler.add_listener(self._on_job_error, EVENT_JOB_ERROR)
         self._scheduler.add_listener(self._on_job_end, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
         self._claim_job = self._add_job(POLL_JOB, self.polls.run, self.tick)
+        # Not arguments of the job and its queue: these are made before the daemon, whose scheduler runs them.
         self.polls.run_within, self.polls.queue.on_answer = self._claim_within, self._on_answer
         self._add_job("renew claims", self.polls.queue.keep, self.polls.queue.lease / 4)
         self._add_job("heartbeat", self._beat, heartbeats.INTERVAL)
@@ -144,7 +145,6 @@ class Daemon:
         if self.folder:
             self._add_job("write archive folder", self.folder.run, FOLDER_TICK)
         if self.pages:
-            self.pages.may_claim = lambda: self.polls.network.offline_since is None
             self._add_job("fetch pages", self.pages.run, self.tick)
         if self.maintenance:
             self._add_job("sum up old polls", self.maintenance.sum_up_polls, maintenance.TICK)

@@ -1,12 +1,10 @@
-"""Builder of the daemon and of the poller, from the settings."""
+"""The parts of a poll, built from the settings: the client, the queues of hosts, the poller and the page fetcher."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from ssl import SSLContext, SSLError
@@ -23,151 +21,30 @@ from kzfeed.config.load import ConfigErrors
 from kzfeed.config.proxies import ProxyUrls
 from kzfeed.config.secrets import Secret
 from kzfeed.config.settings import HostSettings, Settings
-from kzfeed.errors import ConfigError, DatabaseFileReplaced
+from kzfeed.errors import ConfigError
 from kzfeed.fetch.access import Access, AccessOf, authorities_of
 from kzfeed.fetch.addresses import Lookup, system_lookup
 from kzfeed.fetch.client import Fetcher, FetchLimits
 from kzfeed.fetch.file_limit import allowed_connections
 from kzfeed.fetch.host_queue import HostQueues, HostRule, SharedLocks
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
-from kzfeed.jobs.search_index import IndexJob
 from kzfeed.poll import Poller
-from kzfeed.reload import apply, reloader
 from kzfeed.sandbox.pool import PAGE_COMMAND, Workers
-from kzfeed.service_manager import ServiceManager
 from kzfeed.shared_hosts import shared_hosts
-from kzfeed.store import host_pauses, schema, sources
+from kzfeed.store import host_pauses
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
-from kzfeed.store.search.opening import open_index
 from kzfeed.store.windows import last_windows
 
 if TYPE_CHECKING:
-    from kzfeed.jobs.archive_folder import FolderJob
-    from kzfeed.jobs.work_queue import WorkQueue
     from kzfeed.pages import PageFetcher
-    from kzfeed.server.monitor import Monitor
 
 BATCH_WEIGHT = 600
 POLL_WEIGHT = 8
 """How much one transaction commits: an article weighs 1, a poll 8. That is 75 polls without news, or 21 first polls of
 twenty articles. With larger batches the workers run out of documents while their polls wait for the commit."""
-REPLACEMENT_WAIT = timedelta(seconds=10)
-"""How long a new database file may take to appear where the old one was taken away: a backup has to be copied."""
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Reloading:
-    """How the configuration is read again, and whether its files have changed."""
-
-    load: Callable[[], Settings]
-    is_wanted: Callable[[], bool]
-
-
-async def run(
-    settings: Settings,
-    database: Database,
-    *,
-    load: Callable[[], Settings],
-    config_changed: Callable[[], bool],
-    service_manager: ServiceManager,
-) -> None:
-    """Run the daemon until a signal stops it. SIGHUP puts into force what `load` reads, and so does a changed file.
-
-    If the database's file was deleted, moved or replaced, the daemon begins anew with the file in its place. Raises
-    DatabaseError if there is none with the current schema, and if another daemon uses the same SQLite database.
-    """
-    with ExitStack() as whole_run:
-        # Monitors are answered while there is no database, too. Before the first run another daemon may be in the way.
-        monitor = cache(partial(whole_run.enter_context, _monitor(settings, database)))
-        while True:
-            try:
-                await _run(settings, database, monitor, Reloading(load, config_changed), service_manager)
-                return
-            except DatabaseFileReplaced as error:
-                log.error("database file taken away, nothing is stored in it any more", error=str(error))
-                await asyncio.to_thread(schema.open_replacement, database, wait=REPLACEMENT_WAIT)
-                log.warning("database file replaced, beginning anew with the new one")
-                with suppress(ConfigError):  # a mistake made since the start must not end the daemon
-                    fresh = load()
-                    access_of(fresh)
-                    settings = fresh
-
-
-async def _run(
-    settings: Settings,
-    database: Database,
-    get_monitor: "Callable[[], Monitor | None]",
-    reloading: Reloading,
-    service_manager: ServiceManager,
-) -> None:
-    # Imported late: its scheduler takes a while, and `kzfeed poll` does not need it.
-    from kzfeed.daemon import Daemon
-    from kzfeed.jobs.article_pages import PageJob
-    from kzfeed.jobs.maintenance import MaintenanceJobs
-    from kzfeed.jobs.polls import PollJob
-
-    with database.only_daemon():
-        apply(settings, database, utc_now())
-        async with poller(settings, database) as polls:
-
-            def use_access_of(fresh: Settings) -> None:
-                # What sources have of their own changes at once, the proxy of [http] at a restart.
-                polls.fetcher.access_of = access_of(fresh.model_copy(update={"http": settings.http}))
-
-            reload = reloader(settings, database, reloading.load, use_access_of)
-            described = {
-                "version": __version__,
-                "configuration": settings.origin,
-                "database": settings.database.url,
-                "sources": sources.count_enabled(database),
-            }
-            monitor = get_monitor()
-            with _indexing(settings, database) as indexing:
-                async with page_fetcher(settings, polls) as pages, _work_queue(settings, polls) as queue:
-                    poll_job = PollJob(queue, usable_connections(settings))
-                    page_job = PageJob(pages, poll_job.queue.owner, page_slots(poll_job.slots))
-                    daemon = Daemon(
-                        poll_job,
-                        reload=reload,
-                        config_changed=reloading.is_wanted,
-                        indexing=indexing,
-                        folder=_folder_job(settings, database),
-                        pages=page_job,
-                        service_manager=service_manager,
-                        maintenance=MaintenanceJobs(database, settings.maintenance.keep_polls, polls.clock),
-                        described=described,
-                    )
-                    if monitor:
-                        monitor.read_gauges(queue.gauges)
-                        daemon.on_job, poll_job.on_poll, page_job.on_page = (
-                            monitor.on_job,
-                            monitor.on_poll,
-                            monitor.on_page,
-                        )
-                        monitor.watch_network(lambda: poll_job.network.offline_since is None)
-                    await daemon.run()
-
-
-@asynccontextmanager
-async def _work_queue(settings: Settings, polls: Poller) -> "AsyncIterator[WorkQueue]":
-    """The queue of due sources; if the configuration names a fleet, the queue of a member.
-
-    Raises ConfigError if this daemon cannot be in a fleet.
-    """
-    # Imported late, as the daemon is.
-    from kzfeed.jobs.work_queue import WorkQueue
-
-    if not settings.fleet.servers:
-        yield WorkQueue(polls)
-        return
-    servers, token = fleet_access(settings, polls.database)
-    from kzfeed.fleet.member import membership
-
-    async with membership(polls, servers, token) as queue:
-        yield queue
 
 
 def fleet_access(settings: Settings, database: Database) -> tuple[Sequence[str], str | None]:
@@ -189,43 +66,6 @@ def fleet_access(settings: Settings, database: Database) -> tuple[Sequence[str],
 def _fleet_mistake(settings: Settings, key: str, expected: str) -> ConfigError:
     value = " ".join(settings.fleet.servers or ()) if key == "servers" else values.UNSEEN
     return ConfigError(f"fleet.{key}", value=value, expected=expected, origin=settings.origin_of(f"fleet.{key}"))
-
-
-@contextmanager
-def _indexing(settings: Settings, database: Database) -> Iterator[IndexJob | None]:
-    """The job of the search index."""
-    if database.dialect == "sqlite" and database.file is None:
-        yield None
-        return
-    with open_index(database) as index:
-        yield IndexJob(settings.database.url, index)
-
-
-@contextmanager
-def _monitor(settings: Settings, database: Database) -> "Iterator[Monitor | None]":
-    """The answers to monitors, if the configuration names an address for them."""
-    if settings.server.listen is None:
-        yield None
-        return
-    # Imported late: not everybody has monitors.
-    from kzfeed.daemon import POLL_JOB, STUCK_AFTER_TICKS, TICK
-    from kzfeed.server.monitor import Watched, monitoring
-
-    watched = Watched(POLL_JOB, STUCK_AFTER_TICKS * TICK)
-    with monitoring(settings.server.listen, database, watched) as monitor:
-        yield monitor
-
-
-def _folder_job(settings: Settings, database: Database) -> "FolderJob | None":
-    """The job of the archive folder, if the configuration names one."""
-    if settings.archive.directory is None:
-        return None
-    # Imported late: few have such a folder, and `kzfeed poll` begins sooner.
-    from kzfeed.jobs.archive_folder import FolderJob
-    from kzfeed.sync.configured import archive_folder
-
-    archive = archive_folder(settings, database)
-    return FolderJob(archive) if archive else None
 
 
 def usable_connections(settings: Settings) -> int:

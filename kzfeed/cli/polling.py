@@ -103,8 +103,8 @@ def run(ctx: typer.Context, migrate: Migrate = True) -> None:
     # A SIGHUP before the daemon handles it must wait, not kill.
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     gc.disable()
-    from kzfeed import wiring
     from kzfeed.config.load import notify_socket
+    from kzfeed.run_daemon import ConfigReader, run_daemon
     from kzfeed.service_manager import ServiceManager
 
     session: Session = ctx.obj
@@ -118,14 +118,7 @@ def run(ctx: typer.Context, migrate: Migrate = True) -> None:
     service_manager.status("opening the database, and upgrading its schema if need be")
     with session.database(migrate=migrate) as database:
         _exempt_startup_objects_from_garbage_collection()
-        running = wiring.run(
-            settings,
-            database,
-            load=load,
-            config_changed=watch.has_changed,
-            service_manager=service_manager,
-        )
-        asyncio.run(running)
+        asyncio.run(run_daemon(settings, database, ConfigReader(load, watch.has_changed), service_manager))
 
 
 def _exempt_startup_objects_from_garbage_collection() -> None:

@@ -27,6 +27,7 @@ ANSWER_S = 3.0
 """How long an answer waits for the database."""
 
 Value = TypeVar("Value")
+Gauges = Callable[[], Mapping[str, tuple[str, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,14 @@ class Monitor:
             self._last_run = time.monotonic()
         self._metrics.on_job(job, failed)
 
-    def watch_network(self, is_up: Callable[[], bool]) -> None:
-        """Ask this function at each request whether the machine has a connection."""
-        self._metrics.watch_network(is_up)
+    def watch(self, is_online: Callable[[], bool], gauges: Gauges = dict) -> None:
+        """Ask these functions of the daemon that runs from now on: a monitor outlives a daemon whose file is replaced.
 
-    def read_gauges(self, read: Callable[[], Mapping[str, tuple[str, float]]]) -> None:
-        """Read further gauges with this function: the name of each, its explanation and its value."""
-        self._metrics.gauges.read = read
+        `is_online` says whether the machine has a connection, `gauges` gives further gauges: the explanation and the
+        value of each, by its name.
+        """
+        self._metrics.watch_network(is_online)
+        self._metrics.gauges.read = gauges
 
     def health(self) -> Answer:
         """Whether the scheduler makes progress."""

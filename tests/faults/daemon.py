@@ -75,7 +75,13 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
         lease = timedelta(seconds=options.get("lease", LEASE.total_seconds()))
         daemon = Daemon(PollJob(WorkQueue(poller, lease=lease)), tick=timedelta(seconds=options.get("tick", 1)))
         async with service.page_fetcher(settings, poller) as pages:
-            daemon.pages = PageJob(pages, daemon.polls.queue.owner, slots=10, lease=lease)
+            daemon.pages = PageJob(
+                pages,
+                daemon.polls.queue.owner,
+                slots=10,
+                lease=lease,
+                may_claim=lambda: daemon.polls.network.offline_since is None,
+            )
             with _monitored(daemon, options):
                 blocker = asyncio.create_task(_block(Path(options.get("blocked", "blocked"))))
                 await daemon.run()
@@ -90,7 +96,7 @@ def _monitored(daemon: Daemon, options: dict[str, Any]) -> Iterator[None]:
     watched = Watched(POLL_JOB, timedelta(seconds=options["stuck_after"]))
     with monitoring(Path(options["listen"]), daemon.polls.queue.poller.database, watched) as monitor:
         daemon.polls.on_poll, daemon.on_job = monitor.on_poll, monitor.on_job
-        monitor.watch_network(lambda: daemon.polls.network.offline_since is None)
+        monitor.watch(lambda: daemon.polls.network.offline_since is None)
         yield
 
 
