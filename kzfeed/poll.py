@@ -28,7 +28,7 @@ from kzfeed.model.filters import FilterResult, Filters
 from kzfeed.model.polls import Failed, Fetched, NotModified, Outcome, Poll, Source
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds
-from kzfeed.schedule.policy import Circumstances, VisitResult, flaw_of, next_state, parse_failure, visit_to
+from kzfeed.schedule.policy import Circumstances, VisitResult, flaw_of, next_state, next_visit, parse_failure
 from kzfeed.store.commit import PollCommit
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import archived_keys
@@ -113,7 +113,7 @@ class Poller:
         async with self.host_queues.slot(host_of(source.url)) as slot:
             _require_claim(source, is_claimed)
             started = self.clock()
-            return started, await self.fetcher.visit(visit_to(source), on_hop=follow)
+            return started, await self.fetcher.visit(next_visit(source), on_hop=follow)
 
     async def _read(self, source: Source, outcome: Outcome) -> tuple[VisitResult, FilterResult]:
         """The feed and the filtered articles of a fetched document, unless it has the same bytes as the last one."""
@@ -151,7 +151,7 @@ class Poller:
         # Many documents at once are read by the workers, on the other cores: a busy thread would hold up all polls.
         if self.workers.are_idle and not self.reader_places.locked():
             async with self.reader_places:
-                reading = asyncio.get_running_loop().run_in_executor(self.reader, _read_harmless, document)
+                reading = asyncio.get_running_loop().run_in_executor(self.reader, _read_if_harmless, document)
                 if harmless := await reading:
                     return harmless
         return await self.workers.read(document)
@@ -180,11 +180,11 @@ async def _filtered(articles: tuple[Article, ...], filters: Filters) -> FilterRe
     return await asyncio.to_thread(apply_filters, articles, filters, time.thread_time)
 
 
-def _read_harmless(document: Document) -> ParsedDocument | None:
+def _read_if_harmless(document: Document) -> ParsedDocument | None:
     # Imported late: it takes a while, and a process whose polls bring nothing new does not need it.
-    from kzfeed.sandbox.document_reader import read_harmless
+    from kzfeed.sandbox.document_reader import read_if_harmless
 
-    return read_harmless(document)
+    return read_if_harmless(document)
 
 
 def _record(source: Source, visit: VisitResult, started: datetime, ended: datetime) -> Poll:

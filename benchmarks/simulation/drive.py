@@ -9,7 +9,7 @@ from benchmarks.simulation.world import Answer, Publisher
 from kzfeed.model.articles import Feed, Gap, WindowComparison
 from kzfeed.model.polls import Failed, Fetched, NotModified, Outcome, Source
 from kzfeed.schedule.interval import IntervalBounds, stable_offset
-from kzfeed.schedule.policy import Circumstances, VisitResult, next_state, visit_to
+from kzfeed.schedule.policy import Circumstances, VisitResult, next_state, next_visit
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -78,7 +78,7 @@ def politely(bounds: IntervalBounds, *, auto: bool, start: timedelta = timedelta
         chance, record, last = Random(publisher.name), Record(), None
         now = start.total_seconds() * stable_offset(publisher.name)
         while now < until:
-            vouched = visit_to(source).validators
+            vouched = next_visit(source).validators
             known = int(vouched.etag.strip('"')) if vouched and vouched.etag else None
             answer = publisher.answer(now, last, known)
             record.requests += 1

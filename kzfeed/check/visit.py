@@ -15,7 +15,7 @@ from kzfeed.fetch.host_queue import HostQueues
 from kzfeed.hosts import host_of
 from kzfeed.model.articles import Document, FeedLinks, HtmlPage, ParsedDocument
 from kzfeed.model.polls import Failed, Fetched, Outcome, Visit
-from kzfeed.sandbox.document_reader import read_harmless
+from kzfeed.sandbox.document_reader import read_if_harmless
 from kzfeed.text import redacted
 from kzfeed.wiring import document_workers, fetcher, host_queues
 
@@ -52,7 +52,7 @@ async def check_feed(
     async with document_workers(settings) as workers:
         try:
             # A worker takes longer to start than a harmless document takes to be read here.
-            read = read_harmless(document) or await workers.read(document)
+            read = read_if_harmless(document) or await workers.read(document)
         except DocumentError as error:
             if error.kind == "not-a-feed":
                 feeds = await workers.find_feed_links(HtmlPage(outcome.body, content_type, outcome.url))

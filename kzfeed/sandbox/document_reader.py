@@ -21,7 +21,7 @@ _HARMLESS_COUNTS = ((b"<", 12_000), (b"&", 25_000), (b"src", 1_000), (b"style", 
 """Limits for a document that is read in the poll's process: they bound the cost of deriving text and media."""
 
 
-def read(document: Document) -> ParsedDocument:
+def read_document(document: Document) -> ParsedDocument:
     """Read a feed and its articles, in document order. Raises DocumentError."""
     encoding = document.reading.encoding
     decoded = decode_as(document.body, encoding) if encoding else decode(document.body, document.content_type)
@@ -37,7 +37,7 @@ def read(document: Document) -> ParsedDocument:
     return _articles(replace(feed, encoding=decoded.encoding), document)
 
 
-def read_harmless(document: Document) -> ParsedDocument | None:
+def read_if_harmless(document: Document) -> ParsedDocument | None:
     """Read a document that is plainly harmless and of moderate size; None for any other. Raises nothing.
 
     The most expensive document that qualifies takes about 60 ms.
@@ -51,7 +51,7 @@ def read_harmless(document: Document) -> ParsedDocument | None:
             return None
         feed = parse_well_formed(decoded, url=document.url, max_entries=most, reading=document.reading)
         return _articles(replace(feed, encoding=decoded.encoding), document) if feed else None
-    except Exception:  # noqa: BLE001 - `read` raises the right error, in a worker
+    except Exception:  # noqa: BLE001 - `read_document` raises the right error, in a worker
         return None
 
 

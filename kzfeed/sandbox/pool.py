@@ -74,7 +74,7 @@ class Workers:
         """Read the document in a worker, as soon as one is free.
 
         Raises DocumentError: of the kind "internal" where no worker can be started, "parse" where reading breaks or
-        exceeds its limits, and what `document_reader.read` raises.
+        exceeds its limits, and what `document_reader.read_document` raises.
         """
         return cast("ParsedDocument", await self._answer(document))
 

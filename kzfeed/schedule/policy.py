@@ -71,7 +71,7 @@ class NextState:
     paused_host: str | None = None
 
 
-def visit_to(source: Source) -> Visit:
+def next_visit(source: Source) -> Visit:
     """The next request to the source's server (rules 1 and 18).
 
     Only the host that the operator configured may have a private address, not one that a redirect names.

@@ -16,7 +16,7 @@ from kzfeed.check.feed_report import FeedReport, Redirect
 from kzfeed.check.lines import lines as lines_of
 from kzfeed.model.articles import Document
 from kzfeed.model.polls import Failed, Fetched, NotModified
-from kzfeed.sandbox.document_reader import read
+from kzfeed.sandbox.document_reader import read_document
 from kzfeed.schedule.interval import IntervalBounds
 from tests.etiquette.recording_server import RecordingServer, Reply, recording
 from tests.fork_server import clean_environment, fork_server
@@ -45,7 +45,7 @@ def item(number: int, date: str = "", body: str = LONG, link: str | None = None)
 def reported(body: bytes, *, zone: str = "UTC", **headers: str) -> FeedReport:
     named = {"content-type": "application/rss+xml"} | {name.replace("_", "-"): value for name, value in headers.items()}
     fetched = Fetched(URL, 200, named, body)
-    found = read(Document(body, named["content-type"], URL, zone, NOW))
+    found = read_document(Document(body, named["content-type"], URL, zone, NOW))
     return report(CheckSettings(URL, zone, NOW, BOUNDS), fetched, (), found)
 
 

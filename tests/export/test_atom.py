@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.model.articles import Document
-from kzfeed.sandbox.document_reader import read
+from kzfeed.sandbox.document_reader import read_document
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.queries import stream
@@ -106,7 +106,9 @@ def test_a_poll_of_the_feed_shows_the_same_articles(archive: Archive) -> None:
     archive.export("x.atom")
     body = (archive.folder / "x.atom").read_bytes()
 
-    feed, articles = read(Document(body, "application/atom+xml", "https://e.example/", None, NOW + timedelta(days=9)))
+    feed, articles = read_document(
+        Document(body, "application/atom+xml", "https://e.example/", None, NOW + timedelta(days=9))
+    )
 
     assert (feed.flaw, feed.dropped) == (None, 0)
     polled = {article.guid: article for article in articles}

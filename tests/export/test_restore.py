@@ -27,7 +27,7 @@ from kzfeed.export.streams import stream_writer
 from kzfeed.file_reader import EXPORT_LIST, find_files
 from kzfeed.model.articles import Document, Gap, WindowComparison
 from kzfeed.model.polls import Poll, SourceConfig
-from kzfeed.sandbox.document_reader import read
+from kzfeed.sandbox.document_reader import read_document
 from kzfeed.store import queries, sources, tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
@@ -81,7 +81,7 @@ def show(
     if not sources.load(database, [source]):
         sources.add(database, [SourceConfig(source, f"https://{source}.example/rss")], now)
     (before,) = sources.load(database, [source])
-    feed, articles = read(Document(body, None, before.url, "Asia/Shanghai", now))
+    feed, articles = read_document(Document(body, None, before.url, "Asia/Shanghai", now))
     title = before.title or feed.title
     after = replace(before, last_polled_at=now, last_document_at=now, title=title, site_url=feed.site_url)
     poll = Poll(source_id=before.id, started_at=now, duration=timedelta(), outcome="unchanged", entries=len(articles))

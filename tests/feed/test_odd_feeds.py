@@ -8,7 +8,7 @@ import pytest
 from kzfeed.feed.decode import decode, decode_as
 from kzfeed.feed.parse import parse
 from kzfeed.model.articles import Document, Entry, FeedReading
-from kzfeed.sandbox.document_reader import read, read_harmless
+from kzfeed.sandbox.document_reader import read_document, read_if_harmless
 
 URL = "https://feeds.example.org/feed.xml"
 ITEM = """<item><title>t</title><link>https://e.example/click/1</link><guid>https://e.example/1</guid>
@@ -71,9 +71,9 @@ def test_the_named_encoding_counts_whatever_the_feed_says() -> None:
     now = datetime(2026, 1, 5, tzinfo=UTC)
     document = Document(body, "text/xml; charset=big5", URL, "UTC", now, reading=FeedReading(encoding="gb18030"))
 
-    assert read(document).articles[0].text == "灯塔照亮海岸"
-    assert read_harmless(document) is None
-    assert read(document).feed.flaw is None
+    assert read_document(document).articles[0].text == "灯塔照亮海岸"
+    assert read_if_harmless(document) is None
+    assert read_document(document).feed.flaw is None
 
 
 def test_bytes_that_are_not_of_the_named_encoding_are_replaced_and_said() -> None:

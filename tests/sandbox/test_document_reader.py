@@ -17,7 +17,7 @@ from kzfeed.article.build import file_of_article
 from kzfeed.feed.decode import clean
 from kzfeed.instants import EPOCH
 from kzfeed.model.articles import Document
-from kzfeed.sandbox.document_reader import read, read_harmless
+from kzfeed.sandbox.document_reader import read_document, read_if_harmless
 
 ALL_SAMPLES = [parse(file.read_bytes(), file) for file in sorted((Path(__file__).parents[2] / "seeds").iterdir())]
 # What a feed can carry: RSS dates have no milliseconds, and bodies lose their line ends outside <pre>.
@@ -133,7 +133,7 @@ def test_every_dress_of_a_feed_gives_the_same_archive_files(variant: str) -> Non
     content_type, body = VARIANTS[variant]
     document = Document(body, content_type, "https://mirror.example/rss", timezone=None, now=NOW)
 
-    feed, articles = read(document)
+    feed, articles = read_document(document)
 
     files = [render(file_of_article(article)) for article in articles]
     assert feed.flaw is None
@@ -146,7 +146,7 @@ def test_entries_that_share_one_link_have_hashes_of_their_own() -> None:
     twice = "<item><title>0</title><link>https://e.example/#a</link><guid>0</guid></item>"
     body = f'<rss version="2.0"><channel><title>t</title>{items}{twice}</channel></rss>'.encode()
 
-    _, articles = read(Document(body, None, "https://e.example/rss", timezone=None, now=NOW))
+    _, articles = read_document(Document(body, None, "https://e.example/rss", timezone=None, now=NOW))
 
     assert [article.title for article in articles] == ["0", "1", "2", "0"]
     assert len({article.link_hash for article in articles}) == 1
@@ -163,7 +163,7 @@ def test_an_entry_is_named_by_its_link_else_its_guid_else_its_content() -> None:
     </channel></rss>"""
 
     def names() -> list[tuple[str | None, str]]:
-        _, articles = read(Document(body, None, "https://e.example/rss", timezone=None, now=NOW))
+        _, articles = read_document(Document(body, None, "https://e.example/rss", timezone=None, now=NOW))
         return [(article.url, article.url_hash) for article in articles]
 
     assert [address for address, _ in names()] == ["https://e.example/a", "https://e.example/b", None, None, None]
@@ -178,7 +178,7 @@ def test_a_date_without_a_zone_is_in_the_sources_zone(timezone: str | None, stam
     item = "<item><title>t</title><link>https://e.example/1</link><pubDate>2022-01-11 17:12</pubDate></item>"
     body = f'<rss version="2.0"><channel><title>t</title>{item}</channel></rss>'.encode()
 
-    _, (article,) = read(Document(body, None, "https://e.example/rss", timezone=timezone, now=NOW))
+    _, (article,) = read_document(Document(body, None, "https://e.example/rss", timezone=timezone, now=NOW))
 
     assert article.published_at == datetime.fromisoformat(stamp)
     assert article.published_raw == "2022-01-11 17:12"
@@ -212,7 +212,7 @@ def test_dates_that_are_left_out_are_a_flaw_and_stay_as_they_were_written() -> N
     body = f'<rss version="2.0"><channel><title>t</title>{"".join(items)}</channel></rss>'.encode()
     document = Document(body=body, content_type=None, url="https://e.example/", timezone=None, now=NOW, max_entries=9)
 
-    for reader in (read, read_harmless):
+    for reader in (read_document, read_if_harmless):
         parsed = reader(document)
         assert parsed
         assert parsed.feed.flaw == (

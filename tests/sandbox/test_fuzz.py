@@ -23,7 +23,7 @@ from kzfeed.article.html.line_breaks import trim_lines
 from kzfeed.errors import ArchiveFileError, DocumentError, KzfeedError
 from kzfeed.feed.dates.parse import AHEAD, EARLIEST
 from kzfeed.model.articles import Article, Document
-from kzfeed.sandbox.document_reader import read, read_harmless
+from kzfeed.sandbox.document_reader import read_document, read_if_harmless
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
@@ -260,7 +260,7 @@ def check_document(body: bytes, content_type: str | None = None) -> str:
     check_harmless(document)
     start = time.process_time()
     try:
-        feed, articles = read(document)
+        feed, articles = read_document(document)
     except DocumentError as error:
         return said(error, error.kind, FAILURES)
     finally:
@@ -275,8 +275,8 @@ def check_document(body: bytes, content_type: str | None = None) -> str:
 
 def check_harmless(document: Document) -> None:
     """What is read in the daemon's own process is what the sandbox reads."""
-    harmless = read_harmless(document)
-    assert harmless is None or harmless == read(document)
+    harmless = read_if_harmless(document)
+    assert harmless is None or harmless == read_document(document)
 
 
 def said(error: KzfeedError, kind: str, expected: set[str]) -> str:

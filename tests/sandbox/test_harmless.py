@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from kzfeed.model.articles import Document
-from kzfeed.sandbox.document_reader import read, read_harmless
+from kzfeed.sandbox.document_reader import read_document, read_if_harmless
 from tests.feed.ordinary import SHAPES, document
 
 URL = "https://feeds.example.org/path/feed.xml"
@@ -24,9 +24,9 @@ def described(body: bytes) -> Document:
 @pytest.mark.parametrize("shape", ["WordPress", "Jekyll", "Hatena", "podcast with summaries", "full-text mirror"])
 def test_a_harmless_document_gives_the_same_articles(shape: str) -> None:
     given_document = described(document(SHAPES[shape]).encode())
-    found = read_harmless(given_document)
+    found = read_if_harmless(given_document)
     assert found is not None
-    assert found == read(given_document)
+    assert found == read_document(given_document)
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_harmless_document_gives_the_same_articles(shape: str) -> None:
     ],
 )
 def test_what_is_not_plainly_harmless_is_for_a_process_that_can_be_killed(body: bytes) -> None:
-    assert read_harmless(described(body)) is None
+    assert read_if_harmless(described(body)) is None
 
 
 def test_an_unknown_zone_is_for_the_sandbox_to_report() -> None:
-    assert read_harmless(replace(described(rss("<item/>").encode()), timezone="Nowhere/At_all")) is None
+    assert read_if_harmless(replace(described(rss("<item/>").encode()), timezone="Nowhere/At_all")) is None

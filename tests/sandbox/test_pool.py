@@ -19,7 +19,7 @@ from kzfeed.errors import DocumentError
 from kzfeed.model.articles import Document, ParsedDocument
 from kzfeed.sandbox import messages as frames
 from kzfeed.sandbox import pool
-from kzfeed.sandbox.document_reader import read
+from kzfeed.sandbox.document_reader import read_document
 from kzfeed.sandbox.pool import COMMAND, Workers
 
 MIB = 2**20
@@ -66,9 +66,9 @@ MISBEHAVING = """
             case b"function":
                 return os.system
             case b"list":
-                return document_reader.read(DOCUMENT)[0], ["no article"]
+                return document_reader.read_document(DOCUMENT)[0], ["no article"]
             case b"much":
-                return document_reader.read(DOCUMENT)[0].__class__("x" * 2**26), ()
+                return document_reader.read_document(DOCUMENT)[0].__class__("x" * 2**26), ()
             case b"print":
                 print("said", flush=True)
                 os.system("echo said")
@@ -76,7 +76,7 @@ MISBEHAVING = """
                 time.sleep(0.2)
             case b"long":
                 time.sleep(1)
-        return document_reader.read(DOCUMENT)
+        return document_reader.read_document(DOCUMENT)
 
     DOCUMENT = Document(b'{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1"}]}', None,
                                  "https://e.example/feed", None, __import__("datetime").datetime(2026, 1, 1))
@@ -191,7 +191,7 @@ def test_what_a_worker_reads_is_what_anybody_reads() -> None:
 
     parsed, error = run(use)
 
-    assert parsed == read(GOOD)
+    assert parsed == read_document(GOOD)
     assert (error.kind, str(error)) == ("not-a-feed", "the document is HTML")
 
 
@@ -416,7 +416,7 @@ def broken() -> tuple[Document, ParsedDocument]:
         f"<item><title>AT&T {n}</title><description>{'正文&amp;' * 2000}</description></item>" for n in range(30)
     )
     given = document(rss(items))
-    return given, read(given)
+    return given, read_document(given)
 
 
 @pytest.mark.slow
@@ -447,7 +447,7 @@ def test_a_worker_that_a_document_has_left_too_big_is_replaced(tmp_path: Path) -
         "hoard = []\n"
         "def reader(given):\n"
         f"    hoard.append(bytearray(12 * {MIB}))\n"
-        "    return document_reader.read(given)\n"
+        "    return document_reader.read_document(given)\n"
         "worker.main(reader)\n"
     )
 

@@ -10,7 +10,7 @@ import pytest
 from kzfeed.model.articles import Feed, Gap, WindowComparison
 from kzfeed.model.polls import Failed, FailureKind, Fetched, NotModified, Outcome, Source, Validators
 from kzfeed.schedule.interval import IntervalBounds, stable_offset
-from kzfeed.schedule.policy import Circumstances, NextState, VisitResult, next_state, parse_failure, visit_to
+from kzfeed.schedule.policy import Circumstances, NextState, VisitResult, next_state, next_visit, parse_failure
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -71,8 +71,8 @@ def test_rule_1_validators_are_echoed_byte_for_byte_to_the_url_that_gave_them() 
 
     state = after(source(), fetched({"etag": etag, "last-modified": date}, url=NEW_URL), Feed("rss"))
 
-    assert visit_to(state.source).validators == Validators(NEW_URL, etag, date)
-    assert visit_to(state.source).url == URL
+    assert next_visit(state.source).validators == Validators(NEW_URL, etag, date)
+    assert next_visit(state.source).url == URL
 
 
 @pytest.mark.parametrize(
@@ -90,13 +90,13 @@ def test_rule_1_validators_are_echoed_byte_for_byte_to_the_url_that_gave_them() 
     ],
 )
 def test_which_validators_are_kept(rule: str, outcome: Outcome, etag: str | None, last_modified: str | None) -> None:
-    kept = visit_to(after(source(), outcome, body_hash="2").source).validators
+    kept = next_visit(after(source(), outcome, body_hash="2").source).validators
 
     assert kept == Validators(URL, etag, last_modified), rule
 
 
 def test_rule_1_no_validators_no_conditions() -> None:
-    assert visit_to(after(source(), fetched(), Feed("rss")).source).validators is None
+    assert next_visit(after(source(), fetched(), Feed("rss")).source).validators is None
 
 
 @pytest.mark.parametrize("flaw", [{"cut_off": True}, {"dropped": 1000}])
@@ -143,15 +143,15 @@ def test_after_a_doubtful_answer_the_next_visit_is_unconditional_until_one_succe
     still = after(doubted, failed(503)).source
     state = after(still, fetched({"etag": '"2"'}), Feed("rss"), body_hash="2").source
 
-    assert [visit_to(each).validators for each in (doubted, still)] == [None, None], case
+    assert [next_visit(each).validators for each in (doubted, still)] == [None, None], case
     assert doubted.validators == source().validators
-    assert visit_to(state).validators == Validators(URL, '"2"')
+    assert next_visit(state).validators == Validators(URL, '"2"')
 
 
 def test_rule_18_after_seven_days_of_nothing_but_304_one_visit_is_unconditional() -> None:
     state, now, unconditional = source(), NOW, []
     for number in range(15 * 24):
-        conditional = visit_to(state).validators is not None
+        conditional = next_visit(state).validators is not None
         if not conditional:
             unconditional.append(number)
         outcome: Outcome = not_modified() if conditional else fetched({"etag": '"1"'})
@@ -166,7 +166,7 @@ def test_rule_18_after_seven_days_of_nothing_but_304_one_visit_is_unconditional(
 def test_a_private_address_stays_the_operators_to_name() -> None:
     moved = source(url=NEW_URL)
 
-    assert (visit_to(moved).url, visit_to(moved).trusted_host) == (NEW_URL, "e.example")
+    assert (next_visit(moved).url, next_visit(moved).trusted_host) == (NEW_URL, "e.example")
 
 
 # --- when: after success ---------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from kzfeed.article.window import compare_windows
 from kzfeed.model.articles import Article, Document, WindowComparison
 from kzfeed.model.polls import Fetched, NotModified, Poll, SourceConfig
-from kzfeed.sandbox.document_reader import read
+from kzfeed.sandbox.document_reader import read_document
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import Circumstances, VisitResult, next_state
 from kzfeed.store import sources
@@ -91,9 +91,9 @@ def visit(database: Database, name: str, body: bytes, now: datetime, max_entries
     articles: tuple[Article, ...] = ()
     if result.body_hash and result.body_hash != before.body_hash:
         document = Document(body, None, before.url, None, now, max_entries)
-        parsed, articles = read(document)
+        parsed, articles = read_document(document)
         if parsed.dropped and before.last_document_at:
-            parsed, articles = read(replace(document, archived=archived_keys(database, before.id)))
+            parsed, articles = read_document(replace(document, archived=archived_keys(database, before.id)))
         whole = not (parsed.cut_off or parsed.dropped or parsed.skipped)
         window = compare_windows(
             last_window(database, before), articles, before_at=before.window_at, now=now, whole=whole

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from kzfeed.model.articles import Document
-from kzfeed.sandbox.document_reader import read
+from kzfeed.sandbox.document_reader import read_document
 from kzfeed.store.engine import Database
 from tests.export.atom_rules import breaches
 from tests.web.browser.archive import NOW, fill
@@ -38,7 +38,7 @@ def test_a_feed_of_hostile_articles_is_valid_and_kzfeed_reads_every_entry(
 ) -> None:
     answer = site.get(path)
     (tmp_path / "feed.atom").write_bytes(answer.body)
-    _, articles = read(Document(answer.body, "application/atom+xml", f"{site.address}{path}", None, NOW))
+    _, articles = read_document(Document(answer.body, "application/atom+xml", f"{site.address}{path}", None, NOW))
 
     assert answer.status == 200
     assert breaches(tmp_path / "feed.atom") == []
@@ -48,7 +48,7 @@ def test_a_feed_of_hostile_articles_is_valid_and_kzfeed_reads_every_entry(
 def test_hostile_titles_and_tags_stand_in_json_and_atom_as_they_came(site: Site) -> None:
     listed = site.get("/articles.json?source=hostile").json["articles"]
     answer = site.get("/articles.atom?source=hostile")
-    _, articles = read(Document(answer.body, None, "http://localhost/", None, NOW))
+    _, articles = read_document(Document(answer.body, None, "http://localhost/", None, NOW))
 
     for name in SHOWN:
         assert any(name in each["title"] for each in listed), name

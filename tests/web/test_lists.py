@@ -14,7 +14,7 @@ from selectolax.lexbor import LexborHTMLParser
 from kzfeed.article.diff import revision_diffs
 from kzfeed.clock import utc_now
 from kzfeed.model.articles import Document, StoredVersion
-from kzfeed.sandbox.document_reader import read
+from kzfeed.sandbox.document_reader import read_document
 from kzfeed.store import tables
 from kzfeed.web.catalogue import LANGUAGES
 from kzfeed.web.comparison import MAX_LENGTH, SURROUNDINGS, Folded, Row, rows
@@ -329,7 +329,7 @@ def test_each_list_is_a_valid_atom_feed_that_kzfeed_reads(site: Site, page: str,
     feed = site.get(f"{page}.atom?lang=zh")
     (tmp_path / "feed.xml").write_bytes(feed.body)
 
-    _, articles = read(Document(feed.body, "application/atom+xml", f"{site.address}{page}.atom", None, NOW))
+    _, articles = read_document(Document(feed.body, "application/atom+xml", f"{site.address}{page}.atom", None, NOW))
 
     assert feed.headers["content-type"].startswith("application/atom+xml")
     assert breaches(tmp_path / "feed.xml") == []
