@@ -1,7 +1,6 @@
 """Virtual time for the tests of etiquette: a real fetcher, server and store, and a clock that the test advances."""
 
 import asyncio
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +25,7 @@ from kzfeed.store import claims, host_pauses, sources, tables
 from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
+from tests.conftest import NewDatabase
 from tests.etiquette.recording_server import Page, RecordingServer, recording
 
 HOSTS = tuple(f"127.0.0.{number}" for number in range(1, 6))
@@ -163,13 +162,11 @@ def new_world(
 
 @pytest.fixture
 def world(
-    empty_archive: Path, tmp_path: Path, clock: Clock, runner: asyncio.Runner, network: tuple[Fetcher, Workers]
+    new_database: NewDatabase, clock: Clock, runner: asyncio.Runner, network: tuple[Fetcher, Workers]
 ) -> Iterator[World]:
     """A world on SQLite, for rules that are the same on both engines."""
-    database = Database(f"sqlite:///{shutil.copy(empty_archive, tmp_path)}")
-    with new_world(database, clock, runner, network) as made:
+    with new_world(new_database("sqlite"), clock, runner, network) as made:
         yield made
-    database.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import csv
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import sqlalchemy as sa
 
@@ -40,6 +39,8 @@ def awkward(original: Database, tmp_path: Path) -> Archive:
 
 
 def test_every_value_comes_back_through_pandas(awkward: Archive) -> None:
+    import pandas as pd
+
     awkward.export("x.csv")
 
     frame = pd.read_csv(awkward.folder / "x.csv", parse_dates=["published_at"], keep_default_na=False)
@@ -55,6 +56,8 @@ def test_every_value_comes_back_through_pandas(awkward: Archive) -> None:
 
 
 def test_instants_have_a_zone_in_pandas(archive: Archive) -> None:
+    import pandas as pd
+
     archive.export("x.csv.zst")
 
     frame = pd.read_csv(archive.folder / "x.csv.zst", parse_dates=["published_at", "first_seen_at"])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import duckdb
-import pandas as pd
 import pytest
 from pyarrow import parquet
 
@@ -47,6 +46,8 @@ def test_duckdb_reads_every_column_with_its_type(archive: Archive) -> None:
 
 @only_on_sqlite
 def test_pandas_reads_instants_with_their_zone_and_lists(archive: Archive) -> None:
+    import pandas as pd
+
     archive.export("x.parquet")
 
     frame = pd.read_parquet(archive.folder / "x.parquet")
@@ -87,6 +88,8 @@ def test_groups_of_rows_are_bounded_by_number_and_by_size(
 
 @only_on_sqlite
 def test_an_archive_without_articles_is_a_table_without_rows(archive: Archive) -> None:
+    import pandas as pd
+
     archive.export("x.parquet", "--since", "2999-01-01")
 
     assert len(pd.read_parquet(archive.folder / "x.parquet")) == 0

@@ -28,6 +28,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.findings import Finding
 from kzfeed.store.verify import verify
 from kzfeed.store.windows import last_windows
+from tests.conftest import NewDatabase
 from tests.etiquette.recording_server import Page, RecordingServer, Reply, recording
 
 START = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
@@ -138,14 +139,14 @@ def server(clock: Clock) -> Iterator[RecordingServer]:
 
 @pytest.fixture
 def archive(
-    sqlite_database: Database,
+    new_database: NewDatabase,
     clock: Clock,
     server: RecordingServer,
     runner: asyncio.Runner,
     network: tuple[Fetcher, Workers, Workers],
 ) -> Iterator[Archive]:
     """An empty archive on SQLite, for rules that are the same on both engines."""
-    with new_archive(sqlite_database, clock, server, runner, network) as made:
+    with new_archive(new_database("sqlite"), clock, server, runner, network) as made:
         yield made
 
 

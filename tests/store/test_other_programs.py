@@ -10,7 +10,6 @@ from pathlib import Path
 
 import duckdb
 import duckdb_extension_sqlite_scanner
-import pandas as pd
 import pytest
 
 from kzfeed.store import tables, views
@@ -58,6 +57,8 @@ def test_duckdb_counts_the_articles_of_each_source(duck: duckdb.DuckDBPyConnecti
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pandas_reads(database: Path, rows: dict[str, int], name: str) -> None:
+    import pandas as pd
+
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         assert len(pd.read_sql_query(f"SELECT * FROM {name}", connection)) == rows[name]
 
