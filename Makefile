@@ -12,7 +12,7 @@ check: .venv/installed ## style, types, and the tests of the pure packages: unde
 	$(BIN)/mypy
 	$(BIN)/pytest -n 4 -m "not slow" $(PURE)
 
-test: .venv/installed ## all tests but the slow ones: a few minutes
+test: .venv/installed ## all tests but the slow ones: under three minutes
 	$(BIN)/pytest -n 4 -m "not slow"
 
 all: ## style, types and every test, as the continuous integration runs them

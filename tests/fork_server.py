@@ -148,7 +148,10 @@ def fork_server() -> ForkServer:
 
 
 _ARTICLE = "<!--5-->\n[title](https://one.example/1)\n------\n\n<p>text</p>\n"
-_COMMANDS = ("backfill 1.txt", "list", "query articles", "show 1", "search text", "stats", "status", "export out")
+_COMMANDS = (
+    *("backfill 1.txt", "list", "query SELECT(1)", "show 1", "explain 1", "search text", "stats", "status"),
+    *("sources list", "export out"),
+)
 """Commands that start no thread and no process."""
 
 
@@ -169,13 +172,17 @@ def main() -> None:
 
 def _warm_up() -> None:
     """Run some commands, so that every child finds modules imported, caches filled and the command line built."""
+    import anyio
+    import nats  # noqa: F401
     import psycopg  # noqa: F401
     import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
 
     from kzfeed import daemon, poll_once, wiring  # noqa: F401
     from kzfeed.check import discovery  # noqa: F401
     from kzfeed.cli import main as cli
-    from kzfeed.config import edit, opml  # noqa: F401
+    from kzfeed.config import edit, newsboat, opml, watch  # noqa: F401
+
+    anyio.run(anyio.sleep, 0)  # imports what anyio needs beside asyncio
 
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), Path(os.devnull).open("w") as nowhere:
         Path("1.txt").write_text(_ARTICLE)

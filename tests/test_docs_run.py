@@ -221,6 +221,7 @@ def reader(archive: Path, feed: str, tmp_path: Path, request: pytest.FixtureRequ
         execute(server, f"DROP ROLE {role}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_and_query_runs_or_says_why_not(page: Path, reader: Reader, template: str) -> None:
     running = [block for block in blocks(page) if not block.reason]

@@ -14,6 +14,8 @@ import pytest
 from kzfeed import file_reader
 from kzfeed.file_reader import FoundFile, find_files, read_file, read_files
 
+pytestmark = pytest.mark.slow
+
 MANY = file_reader.READ_WITHOUT_PROCESSES + 12 * file_reader.CHUNK_FILES
 
 

@@ -68,6 +68,7 @@ def execute(database: Database, statement: str) -> None:
 # --- verify ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_verify_says_that_all_is_well_or_names_what_is_not(kzfeed: Run, database: Database) -> None:
     files = store_samples(database)
     clean = kzfeed("verify")
@@ -156,6 +157,7 @@ def shell(commands: str, folder: Path, environment: dict[str, str]) -> str:
     ).stdout
 
 
+@pytest.mark.slow
 @only_on_sqlite
 def test_the_documented_way_back_on_sqlite_works(
     sqlite_database: Database, environment: dict[str, str], tmp_path: Path
@@ -175,6 +177,7 @@ def test_the_documented_way_back_on_sqlite_works(
     assert exported(sqlite_database, tmp_path / "after") == before != {}
 
 
+@pytest.mark.slow
 @only_on_postgresql
 def test_the_documented_way_back_on_postgresql_works(
     database: Database, database_url: str, environment: dict[str, str], tmp_path: Path

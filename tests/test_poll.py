@@ -73,6 +73,7 @@ def test_a_few_harmless_documents_need_no_worker(
     assert workers_started(sqlite_database, twelve_feeds(server), tmp_path) == 0
 
 
+@pytest.mark.slow
 def test_documents_that_come_in_a_crowd_are_read_by_the_workers(
     sqlite_database: Database, server: RecordingServer, tmp_path: Path
 ) -> None:

@@ -238,6 +238,7 @@ def check(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return fork_server().run(["sources", "check", *arguments], folder, clean_environment())
 
 
+@pytest.mark.slow
 def test_one_polite_visit_and_nothing_stored(tmp_path: Path, server: RecordingServer) -> None:
     (tmp_path / "kzfeed.toml").write_text('[http]\ncontact = "mailto:me@archive.example"\nhost_gap = "300ms"\n')
     old = server.page("/old", Reply(301, [("Location", "/new")]))
@@ -315,6 +316,7 @@ PAGE = """<!doctype html><html><head><title>News</title><base href="/sub/">
 """
 
 
+@pytest.mark.slow
 def test_the_feeds_that_a_web_page_names_are_listed(tmp_path: Path, server: RecordingServer) -> None:
     page = server.page("/", Reply(200, [("Content-Type", "text/html; charset=utf-8")], PAGE.encode()))
     origin = page.url.rstrip("/")

@@ -63,6 +63,7 @@ CREDENTIALS = {
 """The settings of sources by their names, and the header that each of them sends."""
 
 
+@pytest.mark.slow
 def test_what_sources_send_is_neither_stored_nor_exported_nor_logged(
     tmp_path: Path, database: Database, database_url: str, server: RecordingServer
 ) -> None:

@@ -63,6 +63,7 @@ def configure(folder: Path, *sources: str, http: str = 'host_gap = "0s"\nmin_int
 # --- archive files ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_sample_articles_come_back_byte_for_byte(kzfeed_of_new_user: Run, tmp_path: Path) -> None:
     first = kzfeed_of_new_user("backfill", SEEDS, "--json")
     second = kzfeed_of_new_user("backfill", SEEDS, "--json")
@@ -214,6 +215,7 @@ def test_a_backfill_killed_anywhere_and_run_again_is_as_one_that_was_not(
 # --- feeds -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_shared_feeds_give_the_shared_files(
     kzfeed: Run, shared: Path, served: tuple[Path, str], tmp_path: Path
 ) -> None:
@@ -238,6 +240,7 @@ def test_the_shared_feeds_give_the_shared_files(
     assert backfilled == {"files": 5, "new": 0, "revised": 0, "unchanged": 5, "refused": 0}
 
 
+@pytest.mark.slow
 def test_one_failing_source_does_not_disturb_another(kzfeed: Run, served: tuple[Path, str], tmp_path: Path) -> None:
     folder, address = served
     (folder / "good.xml").write_text(RSS.format(body="一"), encoding="utf-8")
@@ -263,6 +266,7 @@ def test_one_failing_source_does_not_disturb_another(kzfeed: Run, served: tuple[
     assert all({"outcome", "entries", "new", "revised", "duration_ms"} <= set(event) for event in events)
 
 
+@pytest.mark.slow
 def test_a_changed_text_becomes_a_revision(kzfeed: Run, served: tuple[Path, str], tmp_path: Path) -> None:
     folder, address = served
     configure(tmp_path, f'name = "s"\nurl = "{address}/feed.xml"')
@@ -285,6 +289,7 @@ RSS = """<?xml version="1.0" encoding="UTF-8"?>
 </channel></rss>"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("database_url", "stop"), [("sqlite", signal.SIGINT), ("postgresql", signal.SIGTERM)], indirect=["database_url"]
 )

@@ -46,6 +46,7 @@ def completed(folder: Path, shell: str, typed: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_bash_completes_commands_and_configured_sources(folder: Path) -> None:
     environment = clean_environment(PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
 

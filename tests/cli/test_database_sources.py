@@ -34,6 +34,7 @@ def run(database: Database, tmp_path: Path) -> Sources:
     return sources
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_sources_are_imported_changed_and_removed_in_the_database(
     run: Sources, database: Database, tmp_path: Path
@@ -62,6 +63,7 @@ def test_sources_are_imported_changed_and_removed_in_the_database(
     assert len(load(database)) == 2, "the built-in sources never enter a database that has sources"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_what_the_database_cannot_hold_or_does_not_have_is_refused(
     run: Sources, database: Database, served: tuple[Path, str]

@@ -113,6 +113,7 @@ def test_a_file_that_everybody_may_write_is_worth_a_look(sqlite_database: Databa
     assert (status, found["permissions"]) == (0, ("to look at", said))
 
 
+@pytest.mark.slow
 @needs_root
 def test_a_database_that_its_user_may_not_write_is_broken(empty_archive: Path) -> None:
     # Not in pytest's folder, which only root may enter.

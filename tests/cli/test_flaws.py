@@ -40,6 +40,7 @@ def configure(folder: Path, url: str, *more: str) -> None:
     (folder / "kzfeed.toml").write_text("\n".join(lines), encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("document", "flaw"),
     [

@@ -8,6 +8,8 @@ import pytest
 
 from tests.fork_server import clean_environment, fork_server
 
+pytestmark = pytest.mark.slow
+
 FEED = """<rss version="2.0"><channel><title>数字时代</title>
 <item><title>渡船</title><link>1.html</link><category>🚢</category><category>网文</category>
 <pubDate>Thu, 14 May 2020 09:42:00 GMT</pubDate><description>云渡河……</description></item>

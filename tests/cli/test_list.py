@@ -123,6 +123,7 @@ def test_an_empty_list_says_so(listing: List) -> None:
 # --- pages -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_pages_follow_one_another_to_the_undated_without_a_gap(listing: List) -> None:
     pages: list[list[int]] = []
     key: list[str] = []
@@ -167,6 +168,7 @@ def test_each_filter_selects_and_filters_add_up(listing: List, options: list[str
     assert listing.ids("--after", first["key"], *options) == expected[1:]
 
 
+@pytest.mark.slow
 def test_a_query_selects_what_search_finds_beside_the_other_filters(listing: List) -> None:
     found = [number for number in ORDER if number % 2]
 
@@ -284,6 +286,7 @@ def test_a_search_among_few_and_among_many_articles_finds_the_same(database: Dat
         assert found("nowhere") == []
 
 
+@pytest.mark.slow
 def test_pages_of_a_tag_that_very_many_articles_have_follow_one_another(database: Database) -> None:
     many = [Text(number, "第", "篇", "b", FIRST + timedelta(seconds=number)) for number in range(1, 10_101)]
     add_sources(database)

@@ -320,6 +320,7 @@ def test_a_closed_stream_stops_nobody() -> None:
     logging.getLogger("httpcore2").warning("unheard")
 
 
+@pytest.mark.slow
 def test_a_reader_that_is_gone_stops_nobody() -> None:
     program = """
         import structlog, sys

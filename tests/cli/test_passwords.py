@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from kzfeed.store.engine import Database
 from tests.fork_server import clean_environment, fork_server
 
+pytestmark = pytest.mark.slow
+
 FEED = (
     b'<rss version="2.0"><channel><title>t</title><link>https://e.example/</link><description/>'
     b"<item><title>t</title><link>https://e.example/1</link></item></channel></rss>"

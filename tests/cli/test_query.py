@@ -264,6 +264,7 @@ def test_a_long_value_in_a_pipe_is_whole_and_does_not_widen_the_other_lines(quer
     assert "长" * 500 in lines[4]
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_a_query(query: Query) -> None:
     rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
     # Without an end: the rows that were asked for come, and then the engine looks for more.
@@ -295,6 +296,7 @@ def test_only_one_format_can_be_chosen_and_a_chart_needs_numbers(query: Query) -
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["--csv", "--timeout=100"])
 def test_many_rows_do_not_fill_the_memory(query: Query, form: str) -> None:
     rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000) "

@@ -62,11 +62,13 @@ def test_a_feed_is_added_with_its_title_and_a_name_made_of_it(add: Add, site: st
     assert sources(tmp_path) == [{"name": "北堤-日报", "url": f"{site}/posts.xml", "title": "北堤 日报"}]
 
 
+@pytest.mark.slow
 def test_a_page_that_names_one_feed_stands_for_it(add: Add, site: str, tmp_path: Path) -> None:
     assert add(f"{site}/1.html", "--name", "beidi").returncode == 0
     assert sources(tmp_path) == [{"name": "beidi", "url": f"{site}/posts.xml", "title": "北堤 日报"}]
 
 
+@pytest.mark.slow
 def test_a_page_that_names_several_feeds_is_answered_with_commands_that_work(
     add: Add, site: str, tmp_path: Path
 ) -> None:
@@ -82,6 +84,7 @@ def test_a_page_that_names_several_feeds_is_answered_with_commands_that_work(
     assert [source["name"] for source in sources(tmp_path)] == ["北堤-日报", "comments"]
 
 
+@pytest.mark.slow
 def test_at_a_terminal_somebody_chooses_among_several_feeds(site: str, tmp_path: Path) -> None:
     environment = clean_environment(KZFEED_HTTP_HOST_GAP="0s")
     shown = at_terminal(["sources", "add", f"{site}/3.html"], tmp_path, environment, typed=["5", "3, 2, 1"])
@@ -93,6 +96,7 @@ def test_at_a_terminal_somebody_chooses_among_several_feeds(site: str, tmp_path:
     assert max(map(len, shown.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_what_is_no_feed_is_not_added_and_the_others_are(add: Add, site: str, tmp_path: Path) -> None:
     done = add(f"{site}/none.xml", f"{site}/0.html", f"{site}/posts.xml")
     missing, no_feed, added = done.stdout.splitlines()
@@ -124,6 +128,7 @@ def test_a_redirect_to_a_feed_that_is_there_is_that_feed(add: Add, site: str, tm
     assert len(sources(tmp_path)) == 1
 
 
+@pytest.mark.slow
 def test_the_result_is_also_json(add: Add, site: str) -> None:
     done = add("--json", f"{site}/posts.xml", f"{site}/none.xml")
     added, failed = json.loads(done.stdout)
@@ -207,6 +212,7 @@ def test_sources_that_only_the_database_has_are_not_lost_by_the_first_one_in_the
     assert (old, new["name"]) == (table, "comments")
 
 
+@pytest.mark.slow
 def test_the_page_and_its_feed_are_asked_for_with_the_pause_of_their_host(tmp_path: Path) -> None:
     with recording([HOST]) as server:
         link = '<html><head><link rel="alternate" type="application/rss+xml" href="/feed"></head></html>'

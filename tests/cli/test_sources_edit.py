@@ -104,6 +104,7 @@ def status(run: Kzfeed) -> dict[str, tuple[str, bool, bool]]:
     return {row["name"]: (row["status"], row["enabled"], row["next_poll_at"] is not None) for row in rows}
 
 
+@pytest.mark.slow
 def test_a_disabled_source_is_kept_and_not_polled_and_says_so(polled: Kzfeed) -> None:
     (row, _) = json.loads(polled("sources", "list", "--json").stdout)
     assert row["last_article_at"] == row["last_success_at"] is not None

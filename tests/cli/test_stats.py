@@ -87,6 +87,7 @@ def test_the_figures_are_those_of_the_archive_and_of_the_period(archive: Databas
     assert figures["search_index_bytes"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("archive")
 def test_the_size_of_the_search_index_is_among_the_figures(database_url: str) -> None:
     command = ["--database", database_url]

@@ -37,6 +37,7 @@ def told(folder: Path, environment: dict[str, str]) -> tuple[int, dict[str, Any]
     return done.returncode, json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_a_daemon_is_seen_while_it_runs_and_not_after_it_was_stopped(
     served: tuple[Path, str], database_url: str, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -150,6 +151,7 @@ def test_polls_are_late_unless_their_host_asked_to_wait(database: Database) -> N
     assert status(database, NOW)["healthy"]
 
 
+@pytest.mark.slow
 def test_search_that_lags_or_is_missing_is_said(
     database: Database, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -43,6 +43,7 @@ def configure(folder: Path, *sources: tuple[str, str]) -> None:
 # --- nothing that controls the terminal ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_command_prints_what_controls_a_terminal(tmp_path: Path, served: tuple[Path, str]) -> None:
     folder, address = served
     hostile = HOSTILE.replace("\x1b", "")  # XML has no ESC
@@ -149,6 +150,7 @@ def test_lists_fit_80_columns(tmp_path: Path) -> None:
             assert cell_len(ANSI.sub("", line)) <= 80, line
 
 
+@pytest.mark.slow
 def test_sentences_are_wrapped_and_keep_addresses_whole(tmp_path: Path, served: tuple[Path, str]) -> None:
     folder, address = served
     (folder / "feed.xml").write_text(RSS.format(title="很长的标题" * 30), "utf-8")
@@ -229,6 +231,7 @@ def test_what_cannot_work_is_said_in_a_sentence(tmp_path: Path, arguments: list[
     assert "ss@" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     for number in range(400):
         (tmp_path / f"{number}.txt").write_text(
@@ -261,6 +264,7 @@ def test_an_empty_archive_has_no_dates(tmp_path: Path) -> None:
     assert re.search(r"^archive +0 articles, 0 older versions$", kzfeed(tmp_path, "stats").stdout, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_sources_show_their_addresses_and_which_are_not_polled(tmp_path: Path, served: tuple[Path, str]) -> None:
     folder, address = served
     (folder / "feed.xml").write_text(RSS.format(title="t"), "utf-8")

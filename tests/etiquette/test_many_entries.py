@@ -33,6 +33,7 @@ def archived(world: World) -> int:
         return connection.execute(sa.select(sa.func.count()).select_from(tables.articles)).scalar_one()
 
 
+@pytest.mark.slow
 def test_all_of_1200_entries_are_archived_on_the_polls_that_follow(
     world_on_each_engine: World, server: RecordingServer
 ) -> None:

@@ -37,6 +37,7 @@ def all_but_last_seen_at(table: sa.Table) -> str:
     return f"SELECT {', '.join(each.name for each in table.c if each.name != 'last_seen_at')} FROM {table.name}"
 
 
+@pytest.mark.slow
 def test_two_runs_cost_a_304_server_one_conditional_request_each_and_move_only_when_articles_were_last_seen(
     program: Program, server: RecordingServer
 ) -> None:

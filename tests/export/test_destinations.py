@@ -66,6 +66,7 @@ def test_a_folder_that_may_not_be_written_names_the_file(archive: Archive) -> No
     assert "plain" in done.stderr
 
 
+@pytest.mark.slow
 @only_on_sqlite
 def test_a_reader_that_has_read_enough_is_no_failure(archive: Archive) -> None:
     program = str(Path(sys.executable).with_name("kzfeed"))
@@ -98,6 +99,7 @@ def test_at_a_terminal_a_bar_shows_progress_and_no_text_controls_it(archive: Arc
     assert "standard output is a terminal" in refused
 
 
+@pytest.mark.slow
 def test_a_query_chooses_what_a_search_finds(archive: Archive) -> None:
     archive.export("all.jsonl")
     archive.export("some.jsonl", "--query", "灯塔 -title:第3集")

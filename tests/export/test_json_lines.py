@@ -19,6 +19,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("filled", "other", "name"),
     [("sqlite", "postgresql", "x.jsonl"), ("postgresql", "sqlite", "below/X.JSONL.zst")],

@@ -44,6 +44,7 @@ def test_duckdb_reads_every_column_with_its_type(archive: Archive) -> None:
     assert versions == (archive.rows()["revisions"].total(),)
 
 
+@pytest.mark.slow
 @only_on_sqlite
 def test_pandas_reads_instants_with_their_zone_and_lists(archive: Archive) -> None:
     import pandas as pd
@@ -59,6 +60,7 @@ def test_pandas_reads_instants_with_their_zone_and_lists(archive: Archive) -> No
     assert any(media[0]["url"] == "https://pod.example/1.mp3" for media in frame["media"] if len(media))
 
 
+@pytest.mark.slow
 @only_on_sqlite
 @pytest.mark.parametrize(("times", "letters", "rows"), [(1_000, 0, GROUP_ROWS), (5, 2**20, 40)])
 def test_groups_of_rows_are_bounded_by_number_and_by_size(
@@ -86,6 +88,7 @@ def test_groups_of_rows_are_bounded_by_number_and_by_size(
     assert max(groups) <= rows
 
 
+@pytest.mark.slow
 @only_on_sqlite
 def test_an_archive_without_articles_is_a_table_without_rows(archive: Archive) -> None:
     import pandas as pd
@@ -95,6 +98,7 @@ def test_an_archive_without_articles_is_a_table_without_rows(archive: Archive) -
     assert len(pd.read_parquet(archive.folder / "x.parquet")) == 0
 
 
+@pytest.mark.slow
 @only_on_sqlite
 def test_without_pyarrow_a_sentence_says_what_to_install(archive: Archive, tmp_path: Path) -> None:
     (tmp_path / "hidden").mkdir()

@@ -156,6 +156,7 @@ def findings(database: Database) -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engines", "layout"), [(("sqlite", "postgresql"), Layout.TREE), (("postgresql", "sqlite"), Layout.FLAT)]
 )
@@ -197,6 +198,7 @@ def test_the_lines_of_a_list_may_come_in_any_order(
     assert_same(rows(original), rows(database))
 
 
+@pytest.mark.slow
 def test_a_restore_that_was_broken_off_ends_like_one_that_was_not(
     original: Database, new_database: NewDatabase, tmp_path: Path
 ) -> None:
@@ -244,6 +246,7 @@ def test_newest_versions_alone_leave_no_hole(original: Database, new_database: N
     assert rows(database)["revisions"].total() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
 def test_versions_that_two_archives_saw_are_put_in_the_order_in_which_they_were_seen(
     original: Database, new_database: NewDatabase, engine: str, tmp_path: Path

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.faults.growing_feeds import document
 from tests.faults.processes import FAST, configure, environment
 from tests.faults.web_server import FeedServer, Reply
@@ -11,6 +13,7 @@ from tests.faults.web_server import FeedServer, Reply
 HOSTS = [f"127.0.16.{number}" for number in range(1, 81)]
 
 
+@pytest.mark.slow
 def test_with_few_open_files_poll_says_so_and_polls_all_sources(tmp_path: Path) -> None:
     with FeedServer(lambda request: Reply(200, document("s", 0), pause=0.2), HOSTS) as server:
         urls = {f"s{number}": f"{url}/feed" for number, url in enumerate(server.addresses.values())}

@@ -151,6 +151,7 @@ def test_a_file_that_vanishes_before_it_is_read_is_refused(folder: Path, sqlite_
     assert (progress.refused, progress.tally.new) == (1, 1)
 
 
+@pytest.mark.slow
 def test_a_file_that_grows_while_it_is_read_is_refused(folder: Path, sqlite_database: Database) -> None:
     """Half an article must not pass for a whole one."""
     growing = folder / "growing.txt"

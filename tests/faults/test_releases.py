@@ -71,6 +71,7 @@ def test_an_upgrade_keeps_all_articles_and_versions_and_leaves_a_sound_archive(a
     database.close()
 
 
+@pytest.mark.slow
 def test_what_comes_again_after_an_upgrade_becomes_no_new_version(archive: str, release: str, tmp_path: Path) -> None:
     for file in FEEDS.values():
         shutil.copy(RELEASES / file, tmp_path)

@@ -99,6 +99,7 @@ def test_the_daemon_sees_sources_that_another_process_configured(urls: dict[str,
         assert daemon.stop() == 0
 
 
+@pytest.mark.slow
 def test_the_daemon_takes_a_change_of_the_sources_without_a_signal(urls: dict[str, str], tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/kzfeed.db"
     configure(tmp_path, {"a": urls["a"]}, every="1h", more='include = ["lists/*.opml"]')

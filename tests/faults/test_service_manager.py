@@ -79,6 +79,7 @@ def daemon(folder: Path, url: str, manager: Socket) -> Running:
     return Running(folder, url, "run", variables={"NOTIFY_SOCKET": manager.address})
 
 
+@pytest.mark.slow
 def test_systemd_hears_of_the_start_the_polls_reloads_and_the_stop(
     database: Database, database_url: str, manager: Socket, feed: str, tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ def test_two_daemons_on_one_postgresql_poll_each_source_once_an_interval(
         assert all(after - before >= 0.95 for before, after in pairwise(times)), (host, times)
 
 
+@pytest.mark.slow
 def test_the_gap_of_a_host_holds_for_all_processes_of_a_postgresql_database(
     databases: Databases, tmp_path: Path
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_poll_that_outlasts_its_lease_keeps_its_claim(databases: Databases, tm
     assert sorted(request.host for request in slow.requests) == sorted(HOSTS)
 
 
+@pytest.mark.slow
 def test_the_second_daemon_on_one_sqlite_file_says_so_and_leaves(unchanged_feeds: FeedServer, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/kzfeed.db"
     configure(tmp_path, sources(unchanged_feeds))

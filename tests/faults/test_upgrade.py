@@ -46,6 +46,7 @@ def test_an_upgrade_killed_anywhere_leaves_nothing_between(
         assert state(url) == whole
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_upgrades_at_the_same_time_all_succeed(launcher: Launcher, empty_databases: Databases, engine: str) -> None:
     url = empty_databases.new(engine)

@@ -392,6 +392,7 @@ def test_an_encoded_body_of_the_limit_is_taken_whole() -> None:
     assert fetched(outcome).body == body
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
 def test_a_bomb_takes_no_more_than_32_mib_over_the_limit() -> None:
     program = """

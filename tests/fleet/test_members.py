@@ -34,6 +34,7 @@ def sources(web: FeedServer) -> dict[str, str]:
     return {f"{host}-{part}": f"{web.addresses[host]}/{part}" for host in HOSTS for part in ("a", "b")}
 
 
+@pytest.mark.slow
 def test_members_share_the_sources_and_keep_the_gaps_of_hosts(
     web: FeedServer, broker: Brokers, fleet_database: str, tmp_path: Path
 ) -> None:
@@ -114,6 +115,7 @@ def test_a_daemon_on_sqlite_cannot_be_a_member(broker: Brokers, tmp_path: Path) 
     )
 
 
+@pytest.mark.slow
 def test_a_member_gives_the_token_that_nats_asks_for(web: FeedServer, fleet_database: str, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cret\n", "utf-8")
     with brokers(tmp_path, 1, "--auth", "s3cret") as closed:

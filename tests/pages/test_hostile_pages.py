@@ -40,6 +40,7 @@ def test_a_hostile_page_costs_only_itself(archive: Archive, reply: Reply, kind: 
     assert archive.article()["text"] == "灯塔"
 
 
+@pytest.mark.slow
 def test_elements_nested_without_end_cost_only_their_own_page(archive: Archive) -> None:
     archive.add_source().respond_with(feed(ITEM, SECOND))
     archive.server.page("/a/1.html", page("<div>" * 100_000 + "灯塔"))

@@ -369,6 +369,7 @@ many = partial(settings, suppress_health_check=[HealthCheck.too_slow, HealthChec
 chances = st.integers(0, 2**32).map(Random)
 
 
+@pytest.mark.slow
 @many(max_examples=150)
 @given(chances, st.sampled_from(["text/xml", *(f"text/xml; charset={codec}" for codec in CODECS)]))
 def test_a_damaged_feed_is_read_or_refused(chance: Random, content_type: str) -> None:

@@ -300,6 +300,7 @@ LABORIOUS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LABORIOUS)
 def test_what_is_laborious_is_read_all_the_same(reading: Reading, name: str) -> None:
     with reading.within_limit():
@@ -392,6 +393,7 @@ PAIRS = sorted(
 """A declaration in the document, and one in HTTP: each label alone, twice, and against another one."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [

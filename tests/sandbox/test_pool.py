@@ -217,6 +217,7 @@ def test_a_worker_starts_when_it_is_needed_takes_little_and_stays() -> None:
     assert kibibytes < 64 * 1024
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_attempt")
 def test_no_more_documents_are_read_at_a_time_than_there_are_processes(misbehaving: Sequence[str]) -> None:
     async def use(workers: Workers) -> int:
@@ -245,6 +246,7 @@ def test_five_thousand_articles_and_a_long_body_come_through_whole() -> None:
 # --- what goes wrong -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -287,6 +289,7 @@ def test_an_error_of_ours_is_said_to_be_one(misbehaving: Sequence[str], body: by
     assert said in str(error)
 
 
+@pytest.mark.slow
 def test_documents_that_take_their_full_time_keep_no_other_waiting(misbehaving: Sequence[str]) -> None:
     async def use(workers: Workers) -> int:
         hanging = [asyncio.create_task(workers.read(document(b"hang"))) for _ in range(6)]
@@ -302,6 +305,7 @@ def test_documents_that_take_their_full_time_keep_no_other_waiting(misbehaving: 
     assert run(use, command=misbehaving, timeout=timedelta(hours=1), processes=2) == 6
 
 
+@pytest.mark.slow
 def test_a_document_whose_turn_does_not_come_says_that_others_take_long(misbehaving: Sequence[str]) -> None:
     async def use(workers: Workers) -> list[DocumentError]:
         # With three, one waits for its turn too long even if the processes do not start at the same time.
@@ -315,6 +319,7 @@ def test_a_document_whose_turn_does_not_come_says_that_others_take_long(misbehav
     }
 
 
+@pytest.mark.slow
 def test_a_document_that_takes_long_is_read_if_it_keeps_to_its_time(misbehaving: Sequence[str]) -> None:
     async def use(workers: Workers) -> int:
         return sum(len(articles) for _, articles in await asyncio.gather(*(workers.read(LONG) for _ in range(2))))
@@ -373,6 +378,7 @@ def test_where_no_worker_starts_the_document_is_not_to_blame(command: Sequence[s
     assert error.kind == "internal"
 
 
+@pytest.mark.slow
 def test_what_lies_in_the_working_directory_is_not_imported(tmp_path: Path) -> None:
     for name in ("pickle.py", "feedparser.py", "kzfeed.py"):
         (tmp_path / name).write_text("raise SystemExit(1)")
@@ -439,6 +445,7 @@ def test_the_limit_counts_what_reading_takes_not_what_a_worker_is(misbehaving: S
     assert len(run(lambda workers: workers.read(GOOD), memory=16 * MIB)[1]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_attempt")
 def test_a_worker_that_a_document_has_left_too_big_is_replaced(tmp_path: Path) -> None:
     script = tmp_path / "hoarder.py"
@@ -465,6 +472,7 @@ def test_a_worker_that_a_document_has_left_too_big_is_replaced(tmp_path: Path) -
 # --- signals, and the end of things ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_while_idle_costs_nothing_and_leaves_no_zombie() -> None:
     async def use(workers: Workers) -> None:
         for known in (False, True):
@@ -479,6 +487,7 @@ def test_a_worker_that_is_killed_while_idle_costs_nothing_and_leaves_no_zombie()
     run(use)
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_while_it_reads_costs_its_document(misbehaving: Sequence[str], tmp_path: Path) -> None:
     async def use(workers: Workers) -> DocumentError:
         note = tmp_path / "pid"
@@ -521,6 +530,7 @@ def test_signals_that_mean_the_parent_do_not_end_a_worker(misbehaving: Sequence[
     run(use, command=misbehaving)
 
 
+@pytest.mark.slow
 def test_a_reading_that_is_called_off_takes_its_worker_with_it(misbehaving: Sequence[str], tmp_path: Path) -> None:
     async def use(workers: Workers) -> None:
         note = tmp_path / "pid"
@@ -592,6 +602,7 @@ PARENT = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["normally", signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_no_worker_outlives_its_parent(
     misbehaving: Sequence[str], tmp_path: Path, ending: str | signal.Signals
@@ -627,6 +638,7 @@ def test_a_worker_without_a_parent_that_ends_it_ends_itself(misbehaving: Sequenc
         assert process.wait(60) == -signal.SIGALRM
 
 
+@pytest.mark.slow
 def test_a_worker_keeps_to_a_lower_limit_of_the_system() -> None:
     limited = ("/bin/sh", "-c", f'ulimit -v {256 * 1024}; exec "$@"', "sh", *COMMAND)
 

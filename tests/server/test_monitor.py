@@ -34,6 +34,7 @@ def rss(*titles: str, home: str = "https://f.example") -> bytes:
     return f'<rss version="2.0"><channel><title>f</title>{items}</channel></rss>'.encode()
 
 
+@pytest.mark.slow
 def test_metrics_of_a_daemon_that_polled_a_misbehaving_server_agree_with_the_server_and_the_database(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:

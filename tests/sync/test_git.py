@@ -157,6 +157,7 @@ def test_a_folder_that_was_there_before_git_is_committed_whole(archive: Archive)
     assert git(folder, "log", "--format=%s") == "s: 2 new\n"
 
 
+@pytest.mark.slow
 def test_nothing_is_pushed_unless_the_configuration_says_so(archive: Archive) -> None:
     (archive.folder / "remote.git").mkdir()
     git(archive.folder / "remote.git", "init", "--quiet", "--bare")

@@ -18,6 +18,7 @@ from tests.export.test_restore import NOW, fill, news, rss, show
 from tests.sync.folders import another_archive, articles, git, times, tree, write_file
 
 
+@pytest.mark.slow
 def test_a_folder_has_the_files_of_an_export_and_a_list_for_each_source(archive: Archive) -> None:
     fill(archive.database)
     archive.export("exported")
@@ -126,6 +127,7 @@ def test_an_article_whose_date_is_corrected_moves(archive: Archive) -> None:
     assert not (archive.folder / "articles/news/2022/01").exists()
 
 
+@pytest.mark.slow
 def test_verify_compares_an_export_with_its_list_and_with_all_versions_of_the_database(archive: Archive) -> None:
     fill(archive.database)
     archive.export("out", "--versions", "--layout", "flat")
@@ -159,6 +161,7 @@ def test_a_folder_comes_back_by_backfill_and_its_lists_are_no_articles(
     assert other.kzfeed("verify", "--files", "articles").returncode == 0
 
 
+@pytest.mark.slow
 def test_real_files_are_backfilled_synced_compared_and_come_back(archive: Archive, shared: Path) -> None:
     copies = 3 if archive.database.dialect == "sqlite" else 1
     for number, real in enumerate(sorted((shared / "corpus" / "family").iterdir())):
@@ -235,6 +238,7 @@ def test_the_first_sync_with_another_database_removes_nothing(archive: Archive, 
     assert "1 removed" in done[1]
 
 
+@pytest.mark.slow
 def test_another_database_does_not_write_the_configured_folder_until_it_is_synced(
     archive: Archive, new_database: NewDatabase
 ) -> None:

@@ -110,6 +110,7 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.host)
 
 
+@pytest.mark.slow
 def test_the_command_serves_a_unix_socket_until_a_signal(sqlite_database: Database, tmp_path: Path) -> None:
     path = tmp_path / "web.sock"
     environment = clean_environment(KZFEED_DATABASE_URL=url_of(sqlite_database), KZFEED_LOG_FORMAT="json")
@@ -128,6 +129,7 @@ def test_the_command_serves_a_unix_socket_until_a_signal(sqlite_database: Databa
     assert process.returncode == 0
 
 
+@pytest.mark.slow
 def test_both_engines_show_the_same_pages_and_a_slow_query_is_a_page_that_says_so(database: Database) -> None:
     fill(database)
     index_all(database)
@@ -182,6 +184,7 @@ def test_eight_pages_are_made_at_a_time_and_all_of_many_are_answered(sqlite_data
     assert statuses == [200] * 40
 
 
+@pytest.mark.slow
 def test_a_role_that_may_only_read_is_enough_for_every_page(new_database: NewDatabase) -> None:
     database = new_database("postgresql")
     fill(database)

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.web.browser.archive import page_types
 from tests.web.browser.conftest import Site
+
+pytestmark = pytest.mark.slow
 
 
 def violations(page: Page, rules: Sequence[str] = ()) -> list[str]:

@@ -3,12 +3,15 @@
 from collections.abc import Iterable
 from urllib.parse import quote
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from tests.web.browser.archive import page_types
 from tests.web.browser.chromium import Sink
 from tests.web.browser.conftest import Site
 from tests.web.hostile import BODIES, NAMES
+
+pytestmark = pytest.mark.slow
 
 ARGUMENTS = ("q", "source", "tag", "since", "language", "after", "lang", "nosuch")
 

@@ -8,6 +8,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.web.browser.conftest import Site
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
 def page(request: pytest.FixtureRequest, browser: Browser, site: Site) -> Iterator[Page]:
