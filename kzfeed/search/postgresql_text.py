@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass
 
 from kzfeed.search.folding import fold
-from kzfeed.search.terms import RUN, WORD, terms
+from kzfeed.search.short_characters import shortened
+from kzfeed.search.terms import RUN, WORD, mixed_pairs
 
 LARGE = 400_000
 """The most bytes of a text that PostgreSQL can index by its terms. Each search reads the larger ones."""
@@ -19,7 +20,7 @@ class PostgresqlText:
 
     The first line is the folded text, in which strings are found; it is empty if it has no character of an unspaced
     script. The second line has the words in their order, with a space before and after each, and `|` between two words
-    if such characters stand between them.
+    if such characters stand between them. All of it is in short characters.
     """
 
     title: str
@@ -35,13 +36,14 @@ class PostgresqlText:
 
 def postgresql_text(title: str, text: str) -> PostgresqlText:
     """The text of an article in the form that the index holds."""
-    mixed = (term for term in terms(title, text, 0) if RUN.search(term) and not RUN.fullmatch(term))
-    return PostgresqlText(_prepared(title), _prepared(text), " ".join(sorted(mixed)))
+    folded_title, folded_text = fold(title), fold(text)
+    mixed = " ".join(sorted(mixed_pairs(f"{folded_title}\n{folded_text}")))
+    return PostgresqlText(*map(shortened, (_prepared(folded_title), _prepared(folded_text), mixed)))
 
 
-def _prepared(text: str) -> str:
-    folded = re.sub(r"\s+", " ", fold(text))
-    return f"{folded if RUN.search(folded) else ''}\n{_words(folded)}"
+def _prepared(folded: str) -> str:
+    spaced = re.sub(r"\s+", " ", folded)
+    return f"{spaced if RUN.search(spaced) else ''}\n{_words(spaced)}"
 
 
 def _words(folded: str) -> str:

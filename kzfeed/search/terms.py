@@ -58,14 +58,21 @@ def terms(title: str, text: str, source_id: int) -> set[str]:
     pairs = set(map(add, runs, runs[1:]))
     found = set(runs)
     found.update([pair for pair in pairs if " " not in pair])
+    found.update([word[:MAX_WORD_LENGTH] for word in WORD.findall(folded)])
+    found |= mixed_pairs(folded)
+    found.discard(" ")
+    found.add(source_term(source_id))
+    return found
+
+
+def mixed_pairs(folded: str) -> set[str]:
+    """The terms of each letter of a word that stands beside a character of an unspaced script."""
+    found = set()
     for word, before, after in _words(folded):
-        found.add(word[:MAX_WORD_LENGTH])
         if before:
             found.add(before + word[0])
         if after:
             found.add(_letter_before(word[-1], after))
-    found.discard(" ")
-    found.add(source_term(source_id))
     return found
 
 
@@ -134,9 +141,11 @@ def _keys_of_string(searched: str) -> Iterator[str]:
         yield from map(add, run, run[1:])
         if len(run) == 1 and not (WORD.match(searched, end) or _ends_with_word(searched[:start])):
             yield run
+    # Marks at the beginning belong to the word before, which may go on after them.
+    first_marks = len(searched) - len(searched.lstrip(_MARKS))
     for match in WORD.finditer(searched):
         word, (start, end) = match[0], match.span()
-        if start and end < len(searched):
+        if start > first_marks and end < len(searched):
             yield word[:MAX_WORD_LENGTH]
         if start and RUN.match(searched, start - 1):
             yield searched[start - 1] + word[0]

@@ -23,7 +23,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.only_reading import TOO_LONG
 from kzfeed.store.queries import Selection
 from kzfeed.store.search.index import Index
-from kzfeed.store.search.results import index_query
+from kzfeed.store.search.results import index_query, newest_hits
 from kzfeed.store.value_batches import BODY_BATCH
 
 _FEW = 10_000
@@ -209,7 +209,7 @@ def newest_hit_dates(database: Database, index: Index, search: FilteredSearch, l
     if search.filter.has_properties:
         return [row["published_at"] for row in listed_hits(database, index, search, None, limit)]
     # The hits have the dates themselves: no article need be read.
-    hits = index.newest(index_query(database, search.narrowed_query), None, limit)
+    hits = newest_hits(index, index_query(database, search.narrowed_query), None, limit)
     return [None if hit.published_ms is None else instant_of(hit.published_ms) for hit in hits]
 
 
@@ -225,7 +225,7 @@ def _hits(
     if wanted.undated and after is None:
         after = _BEFORE_THE_UNDATED
     until = time.monotonic() + database.query_time_limit.total_seconds() if database.query_time_limit else float("inf")
-    while hits := index.newest(sought, after, most):
+    while hits := newest_hits(index, sought, after, most):
         with database.read() as connection:
             rows = connection.execute(
                 wanted.restrict(_LISTED, connection).where(_article.id.in_([hit.article_id for hit in hits]))

@@ -57,7 +57,8 @@ def _hits(request: PageRequest, query: Query | None, rows: Sequence[Mapping[str,
     """The titles and snippets of the articles that a search found, with their hits, by key."""
     if query is None:
         return {}
-    results = load_results(request.archive.database, query, [position_of(row) for row in rows])
+    with request.archive.database.read() as connection:
+        results = load_results(connection, query, [position_of(row) for row in rows])
     return {result.key: result for result in results}
 
 

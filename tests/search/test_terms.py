@@ -1,7 +1,7 @@
 """Tests of the terms of articles and of the keys of searched strings."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kzfeed.search.folding import fold
@@ -56,6 +56,7 @@ def test_the_last_word_may_be_the_beginning_of_a_word() -> None:
 MIXED = st.text("中亚五国한국カAbz059 ,，\n\u093e_", min_size=1, max_size=12)
 
 
+@example("00\u093e0カ", 2, 3, "")
 @given(MIXED, st.integers(0, 11), st.integers(1, 12), MIXED)
 def test_an_article_has_the_keys_of_every_string_in_it(text: str, start: int, length: int, title: str) -> None:
     part = fold(text)[start : start + length].strip()

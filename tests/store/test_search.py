@@ -108,7 +108,7 @@ def test_mixed_strings_words_and_phrases_of_real_texts_are_found(archive: Databa
     assert found_any > 50
 
 
-PARTS = "中亚 中 亚洲 普京 哈薩克 5G网络 Kazakh Kazakhs New_York 。 | Қазақ カ ｶﾞ"
+PARTS = "中亚 中 亚洲 普京 哈薩克 5G网络 Kazakh Kazakhs New_York 。 | Қазақ カ ｶﾞ հայ"
 WORDS = st.lists(
     st.sampled_from(PARTS.replace("|", "\n").split(" ")).map(lambda part: part.replace("_", " ")), max_size=6
 ).map("".join)
@@ -123,7 +123,7 @@ ARTICLES = st.lists(
     ),
     max_size=12,
 ).map(lambda texts: [text._replace(id=number) for number, text in enumerate(texts, start=1)])
-TERMS = '中 中亚 哈萨克 亚洲 G网络 kazakh kazakh* "new_york" қазақ title:中亚 title:kazakh カ'
+TERMS = '中 中亚 哈萨克 亚洲 G网络 kazakh kazakh* "new_york" қазақ title:中亚 title:kazakh カ հայ հ* հ中'
 OTHERS = "-普京 -中亚 -哈萨克 -title:中 source:a source:b -source:c since:2024-05 until:2024-05-01T12:00"
 QUERIES = st.builds(
     lambda term, others: " ".join([term, *others]).replace("_", " "),

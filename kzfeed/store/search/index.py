@@ -1,9 +1,12 @@
 """The interface of a search index, which SQLite and PostgreSQL implement. `opening.open_index` opens one."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
 from kzfeed.search.hits import ArticlePosition, Lag
@@ -43,6 +46,13 @@ class IndexQuery:
     until: datetime | None = None
 
 
+class Found(NamedTuple):
+    """The positions of articles that a search found, and a connection that sees the archive as of the same moment."""
+
+    hits: Sequence[ArticlePosition]
+    archive: sa.Connection
+
+
 class Index(Protocol):
     """A search index. Each method raises DatabaseError, all but `rebuild` also IndexUnusable."""
 
@@ -61,8 +71,8 @@ class Index(Protocol):
         Several processes may call it at the same time. An archive without an index gets one.
         """
 
-    def newest(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> Sequence[ArticlePosition]:
-        """The positions of the first matching articles after one, the newest first, the undated last."""
+    def newest(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> AbstractContextManager[Found]:
+        """The first matching articles after a position, the newest first, the undated last."""
 
     def rebuild(self, on_progress: OnProgress) -> None:
         """Build a new index while searches use the present one, and replace that in one transaction."""

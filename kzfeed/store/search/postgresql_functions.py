@@ -2,7 +2,8 @@
 
 They do in SQL what `kzfeed.search` does in Python: `search_query` understands a query as `query.parse` does,
 `search_keys` gives the keys of a term as `terms.keys` does. In their text, `<unspaced>`, `<letters>` and `<marks>`
-stand for the characters of unspaced scripts, of words, and for the marks in words.
+stand for the characters of unspaced scripts, of words, and for the marks in words; `<short>` and `<full>` for the
+characters that `short_characters` exchanges.
 """
 
 from kzfeed.search.query import MISSPELT
@@ -49,8 +50,10 @@ FUNCTIONS["search_keys"] = """(term jsonb, OUT match text, OUT needle text, OUT 
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
   searched text := term->>'text';
-  typed text[] := string_to_array(searched, NULL);
+  short text := translate(searched, '<full>', '<short>');
+  typed text[] := string_to_array(short, NULL);
   kinds text := search_kinds(searched);
+  first_marks integer := length(kinds) - length(ltrim(kinds, 'm'));
   is_string boolean := strpos(kinds, 'u') > 0;
   keys text[] := '{}';
   words text[] := '{}';
@@ -74,8 +77,8 @@ BEGIN
       END IF;
       IF after <> 'w' THEN
         words := words || word;
-        -- A word at an end of a string may be a part of a longer one.
-        IF is_string AND length(word) < place AND place < length(searched) THEN
+        -- A word at an end of a string, or after marks at its beginning, may be a part of a longer one.
+        IF is_string AND length(word) < place - first_marks AND place < length(searched) THEN
           keys := keys || left(word, 64);
         END IF;
         word := '';
@@ -83,7 +86,7 @@ BEGIN
     END IF;
   END LOOP;
   IF is_string THEN
-    needle := searched;
+    needle := short;
     suffices := kinds IN ('u', 'uu', 'uw', 'wu');
   ELSE
     SELECT array_agg(left(each, 64)) INTO keys FROM unnest(words) AS one (each);

@@ -27,6 +27,7 @@ from kzfeed.store.search.index import (
     NO_INDEX,
     OTHER_ARCHIVE,
     OTHER_VERSION,
+    Found,
     IndexQuery,
     IndexUnusable,
     OnProgress,
@@ -169,15 +170,17 @@ class PostgresqlIndex:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def newest(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> Sequence[ArticlePosition]:
+    @contextmanager
+    def newest(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> Iterator[Found]:
         with self._read() as connection:
             _usable_state(connection, "search")
             place = (after.published_ms, after.article_id) if after else (None, None)
             rows = connection.exec_driver_sql(_HITS, (_as_json(wanted), *place, limit))
-            return [
+            hits = [
                 ArticlePosition(None if row.published_at is None else milliseconds(row.published_at), row.article_id)
                 for row in rows
             ]
+            yield Found(hits, connection)
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:

@@ -18,13 +18,14 @@ import sqlalchemy as sa
 
 from kzfeed.search import terms
 from kzfeed.search.folding import folded_characters
+from kzfeed.search.short_characters import FREQUENT, RARE, shortened
 from kzfeed.search.terms import MARK, MAX_WORD_LENGTH, UNSPACED, WORD_LETTER, WORD_MARK
 from kzfeed.store.search import postgresql_functions
 
 PENDING_KB = 4_096
 """How much an index gathers before the server merges it, about 500 articles: each search reads all of it."""
 
-VERSION = f"1.{terms.VERSION}"
+VERSION = f"2.{terms.VERSION}"
 """Version of the tables and of the terms in them. An index with another one must be built again."""
 FUNCTIONS_VERSION = hashlib.sha256("".join(postgresql_functions.FUNCTIONS.values()).encode()).hexdigest()[:8]
 """Version of the functions that search. Another one is replaced without building the index again."""
@@ -96,7 +97,7 @@ def create(connection: sa.Connection, prefix: str) -> None:
         execute(connection, statement)
     execute(
         connection,
-        _CREATE_TERMS.format(prefix=prefix, mark=MARK, longest=MAX_WORD_LENGTH, unspaced=UNSPACED),
+        _CREATE_TERMS.format(prefix=prefix, mark=MARK, longest=MAX_WORD_LENGTH, unspaced=_short_unspaced()),
     )
     begin = f"INSERT INTO {prefix}_state (terms_version, article_id, change_id) VALUES (%s, 0, 0)"  # noqa: S608 - a name of ours
     connection.exec_driver_sql(begin, (VERSION,))
@@ -122,10 +123,11 @@ def merge_pending(connection: sa.Connection, prefix: str) -> None:
 
 def create_functions(connection: sa.Connection) -> None:
     """Create the functions that search, or replace those of an earlier kzfeed."""
-    kinds = {"unspaced": UNSPACED, "letters": _ranges(WORD_LETTER), "marks": _ranges(WORD_MARK)}
+    characters = {"unspaced": UNSPACED, "letters": _ranges(WORD_LETTER), "marks": _ranges(WORD_MARK)}
+    characters |= {"full": FREQUENT + RARE, "short": RARE + FREQUENT}
     for name, definition in postgresql_functions.FUNCTIONS.items():
-        for kind, characters in kinds.items():
-            definition = definition.replace(f"<{kind}>", characters)
+        for name_of_some, some in characters.items():
+            definition = definition.replace(f"<{name_of_some}>", some)
         # Not dropped before: a search may be using it.
         execute(connection, f"CREATE OR REPLACE FUNCTION {name}{definition}")
     version = f"UPDATE search_state SET functions_version = '{FUNCTIONS_VERSION}'"  # noqa: S608 - a version of ours
@@ -164,3 +166,11 @@ def _ranges(pattern: str) -> str:
     """The characters that a pattern of one character matches, as the inside of a character class."""
     everything = "".join(map(chr, (*range(1, 0xD800), *range(0xE000, 0x110000))))
     return "".join(f"{each[0][0]}-{each[0][-1]}" for each in re.finditer(f"{pattern}+", everything))
+
+
+@cache
+def _short_unspaced() -> str:
+    """The characters that stand for those of unspaced scripts in the index, as the inside of a character class."""
+    characters = "".join(map(chr, range(1, ord(max(UNSPACED)) + 1)))
+    found = re.finditer(f"[{UNSPACED}]+", shortened(characters))
+    return "".join(f"{characters[each.start()]}-{characters[each.end() - 1]}" for each in found)

@@ -45,38 +45,45 @@ def index_query(database: Database, query: Query) -> IndexQuery:
     )
 
 
+def newest_hits(
+    index: Index, sought: IndexQuery, after: ArticlePosition | None, limit: int
+) -> Sequence[ArticlePosition]:
+    """The positions of the first matching articles after one, the newest first, the undated last."""
+    with index.newest(sought, after, limit) as found:
+        return found.hits
+
+
 def newest_results(
     database: Database, index: Index, query: Query, after: ArticlePosition | None = None, *, limit: int
 ) -> list[SearchResult]:
     """The first articles after a position that match the query, the newest first, the undated last."""
-    return load_results(database, query, index.newest(index_query(database, query), after, limit))
+    with index.newest(index_query(database, query), after, limit) as found:
+        return load_results(found.archive, query, found.hits)
 
 
 def best_results(database: Database, index: Index, query: Query, *, limit: int) -> list[SearchResult]:
     """The articles that match best among the newest `RANKED` that match, the best first."""
-    hits = index.newest(index_query(database, query), None, RANKED)
-    with database.read() as connection:
-        rows = connection.execute(_TEXTS.where(_article.id.in_([hit.article_id for hit in hits])))
+    with index.newest(index_query(database, query), None, RANKED) as (hits, archive):
+        rows = archive.execute(_TEXTS.where(_article.id.in_([hit.article_id for hit in hits])))
         scores = {row.id: relevance(query, row.title, row.text) for row in rows}
-    ranked = sorted(hits, key=lambda hit: scores.get(hit.article_id, 0.0), reverse=True)
-    return load_results(database, query, ranked[:limit])
+        ranked = sorted(hits, key=lambda hit: scores.get(hit.article_id, 0.0), reverse=True)
+        return load_results(archive, query, ranked[:limit])
 
 
-def load_results(database: Database, query: Query, hits: Sequence[ArticlePosition]) -> list[SearchResult]:
+def load_results(archive: sa.Connection, query: Query, hits: Sequence[ArticlePosition]) -> list[SearchResult]:
     """The articles of these hits, in this order."""
     by_id: dict[int, SearchResult] = {}
     keys = {hit.article_id: hit.key for hit in hits}
-    with database.read() as connection:
-        for ids in in_batches(keys, BODY_BATCH):
-            for row in connection.execute(_SHOWN.where(_article.id.in_(ids))):
-                by_id[row.id] = SearchResult(
-                    url=row.url,
-                    title=marked(query, row.title),
-                    source=row.source,
-                    published_at=row.published_at,
-                    snippet=snippet(query, row.text),
-                    key=keys[row.id],
-                )
+    for ids in in_batches(keys, BODY_BATCH):
+        for row in archive.execute(_SHOWN.where(_article.id.in_(ids))):
+            by_id[row.id] = SearchResult(
+                url=row.url,
+                title=marked(query, row.title),
+                source=row.source,
+                published_at=row.published_at,
+                snippet=snippet(query, row.text),
+                key=keys[row.id],
+            )
     return [by_id[hit.article_id] for hit in hits if hit.article_id in by_id]
 
 
@@ -85,7 +92,7 @@ def every_hit_id(database: Database, index: Index, query: Query) -> Sequence[int
     sought = index_query(database, query)
     dated, undated = array("q"), array("q")
     after: ArticlePosition | None = None
-    while hits := index.newest(sought, after, HITS_BATCH):
+    while hits := newest_hits(index, sought, after, HITS_BATCH):
         for hit in hits:
             (undated if hit.published_ms is None else dated).append(hit.article_id)
         after = hits[-1]

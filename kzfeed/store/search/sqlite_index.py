@@ -29,6 +29,7 @@ from kzfeed.store.search.index import (
     OTHER_ARCHIVE,
     OTHER_VERSION,
     PAUSE_S,
+    Found,
     IndexQuery,
     IndexUnusable,
     OnProgress,
@@ -141,11 +142,12 @@ class SqliteIndex:
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def newest(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> Sequence[ArticlePosition]:
+    @contextmanager
+    def newest(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> Iterator[Found]:
         with self._read() as (index, archive):
             state = _usable_state(index, archive, "search")
             candidates = _candidates(index, wanted, after, state.day_bits)
-            return list(islice(_checked(archive, candidates, wanted), limit))
+            yield Found(list(islice(_checked(archive, candidates, wanted), limit)), archive)
 
     @contextmanager
     def _read(self) -> Iterator[tuple[sa.Connection, sa.Connection]]:
