@@ -52,7 +52,7 @@ class SharedHosts:
             with suppress(DatabaseError):  # The next attempt to lock a host meets the same error, and raises it.
                 await self._requests.ask(LockRequest("", "keep"))
 
-    async def wait_for_gaps(self) -> None:
+    async def wait_until_unlocked(self) -> None:
         """Wait until no host is locked any more, for `MAX_END_WAIT` at most: all locks end with the process."""
         until = time.monotonic() + MAX_END_WAIT.total_seconds()
         while self._held and time.monotonic() < until:  # noqa: ASYNC110 - ends at a time too
@@ -73,7 +73,7 @@ async def shared_hosts(database: Database) -> AsyncIterator[SharedHosts | None]:
                 keeping = asyncio.create_task(hosts.keep())
                 try:
                     yield hosts
-                    await hosts.wait_for_gaps()
+                    await hosts.wait_until_unlocked()
                 finally:
                     keeping.cancel()
         finally:

@@ -9,6 +9,7 @@ import structlog
 
 from kzfeed.errors import ClaimExpired, DatabaseError
 from kzfeed.hosts import host_of
+from kzfeed.jobs.local_pauses import LocalPauses
 from kzfeed.model.pages import DuePage, PageRecord
 from kzfeed.pages import PageFetcher
 from kzfeed.store.leases import LEASE
@@ -39,8 +40,8 @@ class PageJob:
     _tasks: dict[asyncio.Task[None], DuePage] = field(default_factory=dict)
     _claimed_until: dict[int, datetime] = field(default_factory=dict)
     """When the claims on the pages under way expire, by article."""
-    _paused_hosts: dict[str, float] = field(default_factory=dict)
-    """Hosts that are left alone after a page could not be stored, and until when, by the event loop's clock."""
+    _pauses: LocalPauses = field(default_factory=LocalPauses)
+    """Pauses of hosts after a page that could not be stored."""
     _stopping: bool = False
 
     async def run(self) -> None:
@@ -84,9 +85,7 @@ class PageJob:
         self._claimed_until.pop(self._tasks.pop(task).article_id, None)
 
     def _busy_hosts(self) -> set[str]:
-        now = asyncio.get_running_loop().time()
-        self._paused_hosts = {host: until for host, until in self._paused_hosts.items() if until > now}
-        return {*self._paused_hosts, *(host_of(page.url) for page in self._tasks.values())}
+        return self._pauses.hosts() | {host_of(page.url) for page in self._tasks.values()}
 
     async def _renew_claims(self) -> None:
         now = self.pages.clock()
@@ -111,5 +110,4 @@ class PageJob:
             # A fault of kzfeed in one page must not end the fetching of all others.
             log.exception("internal error, page not stored", source=page.source_name, article=page.article_id)
         # The page stays due. Its host is left alone for a while, so that we do not repeat the request at once.
-        until = asyncio.get_running_loop().time() + HOST_PAUSE.total_seconds()
-        self._paused_hosts[host_of(page.url)] = until
+        self._pauses.pause(host_of(page.url), HOST_PAUSE)

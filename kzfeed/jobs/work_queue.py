@@ -1,6 +1,6 @@
 """Queue of due sources that the daemons of a database share: a daemon claims, keeps and gives back what it polls.
 
-`poll_job` gets its sources from this queue only. `fleet.member` has the other implementation, for members of a fleet.
+`PollJob` gets its sources from this queue only. `fleet.member` has the other implementation, for members of a fleet.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from kzfeed.hosts import host_of
+from kzfeed.jobs.local_pauses import LocalPauses
 from kzfeed.model.polls import Source
 from kzfeed.poll import Poller
 from kzfeed.store import claims
@@ -42,8 +43,8 @@ class WorkQueue:
     """The sources that this daemon polls, by id."""
     _claimed_until: dict[int, datetime] = field(default_factory=dict)
     """When the claims on them expire."""
-    _paused_hosts: dict[str, float] = field(default_factory=dict)
-    """Hosts whose poll could not be stored, and until when (by the event loop's clock) they are left alone."""
+    _pauses: LocalPauses = field(default_factory=LocalPauses)
+    """Pauses of hosts after a poll that could not be stored."""
 
     async def due(self, limit: int) -> list[Source]:
         """Claim up to `limit` due sources, to be polled now."""
@@ -84,7 +85,7 @@ class WorkQueue:
         """Say that the poll of the source was not stored. Its host is left alone for the length of `pause`."""
         del self._sources[source.id], self._claimed_until[source.id]
         if pause:
-            self._paused_hosts[host_of(source.url)] = asyncio.get_running_loop().time() + pause.total_seconds()
+            self._pauses.pause(host_of(source.url), pause)
 
     def release(self) -> None:
         """End all claims of this daemon, so that others may poll these sources at once. Called from a thread."""
@@ -101,7 +102,5 @@ class WorkQueue:
         return list(sources)
 
     def _busy_hosts(self, visits: Mapping[str, int]) -> set[str]:
-        now = asyncio.get_running_loop().time()
-        self._paused_hosts = {host: until for host, until in self._paused_hosts.items() if until > now}
-        most = self.poller.host_queues.connections
-        return {*self._paused_hosts, *(host for host, count in visits.items() if count >= most(host))}
+        connections = self.poller.host_queues.connections
+        return self._pauses.hosts() | {host for host, count in visits.items() if count >= connections(host)}

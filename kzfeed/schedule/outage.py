@@ -88,7 +88,7 @@ class OutageWatch:
         # A 410 retires its source: in an outage it is not believed, even if it is the only one.
         if self.since and (failed.kind == "gone" or self._suggests_outage(symptom)):
             self._failed_hosts.add(host)
-            error = f"as all hosts do, for {self.reason}: {failed.kind}: {failed.error}"
+            error = f"as all hosts do, because {self.reason}: {failed.kind}: {failed.error}"
             return VisitResult(Failed("offline", error, failed.status, url=failed.url, head=failed.head))
         if failed.kind == "gone" and self._symptoms[symptom] >= SAME_ANSWERS:
             self._forgive([each for each in self._answers.values() if each.symptom == symptom and each.retires], now)

@@ -2,11 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from kzfeed.hosts import host_of
 from kzfeed.model.pages import REFUSALS, DuePage, PageFailure, PageVisit
 from kzfeed.model.polls import Failed
 from kzfeed.schedule.interval import IntervalBounds
-from kzfeed.schedule.policy import CHALLENGE_BACK_OFF, asked_wait, back_off
+from kzfeed.schedule.policy import CHALLENGE_BACK_OFF, asked_wait, back_off, paused_host
 
 MAX_TRIES = 3
 MAX_CRAWL_DELAY = timedelta(hours=1)
@@ -37,9 +36,8 @@ def after_failed_visit(
     is_over = tries >= MAX_TRIES or failed.kind in ("gone", *REFUSALS)
     may_wait = is_ours or waits_for_robots
     failure = PageFailure(failed.kind, failed.error, tries, None if is_over and not may_wait else now + wait)
-    if asked and failed.status in (429, 503):
-        return PageVisit(failure, failed.status, pause=now + asked, paused_host=host_of(failed.url or page.url))
-    return PageVisit(failure, failed.status)
+    host = paused_host(failed, page.url) if asked else None
+    return PageVisit(failure, failed.status, pause=now + asked if host else None, paused_host=host)
 
 
 def crawl_delay(seconds: float | None, usual: timedelta) -> timedelta | None:

@@ -240,7 +240,7 @@ def _with_address(source: Source, permanent_url: str | None, now: datetime) -> S
 
 
 def _validators(source: Source, outcome: Fetched | NotModified) -> Validators | None:
-    """Rule 2: a 200 replaces both validators, a 304 only those that it carries, for it may omit unchanged ones."""
+    """Rule 2: a 200 replaces both validators, a 304 only those that it carries: it may omit the others."""
     etag, last_modified = outcome.headers.get("etag") or None, outcome.headers.get("last-modified") or None
     if isinstance(outcome, Fetched):
         return Validators(outcome.url, etag, last_modified) if etag or last_modified else None
@@ -309,10 +309,8 @@ def _after_failure(source: Source, failed: Failed, at: Circumstances) -> NextSta
         next_poll_at=None if gone else due,
         next_poll_reason="gone (410)" if gone else reason,
     )
-    # Rule 8: the server that answered pauses all of its feeds. After a redirect it is another one than the source's.
-    if asked and failed.status in (429, 503):
-        return NextState(after, host_pause=now + asked, paused_host=host_of(failed.url or source.url))
-    return NextState(after)
+    host = paused_host(failed, source.url) if asked else None
+    return NextState(after, host_pause=now + asked if host else None, paused_host=host)
 
 
 def _is_doubtful(failed: Failed) -> bool:
@@ -331,6 +329,14 @@ def asked_wait(failed: Failed, now: datetime) -> timedelta:
     answered = failed.headers.get("retry-after") if failed.status and failed.status >= 300 else None
     asked = (retry_after(answered, now), retry_after(failed.redirect_retry_after, now))
     return max(filter(None, asked), default=_NO_TIME)
+
+
+def paused_host(failed: Failed, url: str) -> str | None:
+    """Rule 8: the host that nobody may visit during `asked_wait`; None if the answer speaks only of the address `url`.
+
+    It is that of the server that answered, which after a redirect is another one than that of `url`.
+    """
+    return host_of(failed.url or url) if failed.status in (429, 503) else None
 
 
 def _after(failures: int) -> str:

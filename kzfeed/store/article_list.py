@@ -132,15 +132,15 @@ WITH RECURSIVE languages (language) AS (
   SELECT (SELECT min(language) FROM articles WHERE language > languages.language AND {_INDEXED})
   FROM languages WHERE languages.language IS NOT NULL
 )
-SELECT language FROM languages WHERE language IS NOT NULL LIMIT :most
+SELECT language FROM languages WHERE language IS NOT NULL LIMIT :limit
 """  # noqa: S608 - names of ours
 
 
-def languages(database: Database, most: int) -> list[str]:
+def languages(database: Database, limit: int) -> list[str]:
     """The first languages that articles have, in order."""
     # DISTINCT would read the whole index: neither engine jumps from value to value by itself.
     with database.read() as connection:
-        return list(connection.execute(sa.text(_LANGUAGES), {"most": most}).scalars())
+        return list(connection.execute(sa.text(_LANGUAGES), {"limit": limit}).scalars())
 
 
 def position_of(article: Mapping[str, Any]) -> ArticlePosition:

@@ -79,12 +79,12 @@ def mark_before_all(database: Database) -> Mark:
         return mark_at(connection, 0, connection.execute(sa.select(sa.func.max(_change.id))).scalar() or 0)
 
 
-def batch_after(database: Database, mark: Mark, most: int) -> Batch | None:
-    """At most `most` changed and `most` new articles after the mark; None if there is nothing after it."""
+def batch_after(database: Database, mark: Mark, limit: int) -> Batch | None:
+    """At most `limit` changed and `limit` new articles after the mark; None if there is nothing after it."""
     with database.read() as connection:
         end = log_end(connection)
     with database.read() as connection:
-        ids, after = _ids_after(connection, mark, most, end)
+        ids, after = _ids_after(connection, mark, limit, end)
         if after == mark:
             return None
         return Batch(list(stream_on(connection, Selection(ids=ids))), former_places(connection, ids), after)
@@ -98,18 +98,18 @@ def mark_at(connection: sa.Connection, article_id: int, change_id: int) -> Mark:
     return Mark(article_id, found[0], change_id, found[1])
 
 
-def changes_after(connection: sa.Connection, mark: Mark, most: int, end: LogEnd) -> Changes:
-    """At most `most` changes after the mark, up to the end. A changed article beyond the mark is read as a new one."""
+def changes_after(connection: sa.Connection, mark: Mark, limit: int, end: LogEnd) -> Changes:
+    """At most `limit` changes after the mark, up to the end. A changed article beyond the mark is read as a new one."""
     query = sa.select(_change.id, _change.article_id).where(_change.id > mark.change_id, _change.id <= end.change_id)
-    rows = connection.execute(query.order_by(_change.id).limit(most)).all()
+    rows = connection.execute(query.order_by(_change.id).limit(limit)).all()
     covered = frozenset(row.article_id for row in rows if row.article_id <= mark.article_id)
     return Changes(len(rows), covered, rows[-1].id if rows else mark.change_id)
 
 
-def _ids_after(connection: sa.Connection, mark: Mark, most: int, end: LogEnd) -> tuple[Sequence[int], Mark]:
-    changes = changes_after(connection, mark, most, end)
+def _ids_after(connection: sa.Connection, mark: Mark, limit: int, end: LogEnd) -> tuple[Sequence[int], Mark]:
+    changes = changes_after(connection, mark, limit, end)
     later = sa.select(_article.id).where(_article.id > mark.article_id, _article.id <= end.article_id)
-    new = connection.execute(later.order_by(_article.id).limit(most)).scalars().all()
+    new = connection.execute(later.order_by(_article.id).limit(limit)).scalars().all()
     if not changes.count and not new:
         return (), mark
     last_article = new[-1] if new else mark.article_id

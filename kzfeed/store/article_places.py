@@ -54,7 +54,7 @@ def sources_with_articles(database: Database) -> list[str]:
         return list(connection.execute(sa.select(_source.name).where(has_articles).order_by(_source.name)).scalars())
 
 
-def newest_of_source(database: Database, name: str, most: int) -> tuple[str | None, list[ArticleOfSource]]:
+def newest_of_source(database: Database, name: str, limit: int) -> tuple[str | None, list[ArticleOfSource]]:
     """The time zone of a source, and the newest articles that it had first; the undated come last, as they were seen.
 
     Articles of one time are ordered by `url_hash`, which is the same in every database.
@@ -67,7 +67,7 @@ def newest_of_source(database: Database, name: str, most: int) -> tuple[str | No
         query = sa.select(_article.url_hash, _article.title, date).where(_article.source_id == row.id)
         dated = query.where(date.is_not(None)).order_by(date.desc(), _article.url_hash)
         undated = query.where(date.is_(None)).order_by(_article.first_seen_at.desc(), _article.url_hash)
-        found = list(connection.execute(dated.limit(most)))
-        if len(found) < most:
-            found += connection.execute(undated.limit(most - len(found)))
+        found = list(connection.execute(dated.limit(limit)))
+        if len(found) < limit:
+            found += connection.execute(undated.limit(limit - len(found)))
     return row.timezone, [ArticleOfSource(*each) for each in found]

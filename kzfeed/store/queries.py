@@ -253,10 +253,10 @@ def article_rows(database: Database, article_id: int) -> dict[str, list[dict[str
         return {name: [dict(row._mapping) for row in connection.execute(query)] for name, query in queries.items()}
 
 
-def source_names(database: Database, most: int | None = None) -> list[str]:
+def source_names(database: Database, limit: int | None = None) -> list[str]:
     """The names of all sources, or the first of them, in order."""
     with database.read() as connection:
-        return list(connection.execute(sa.select(_source.name).order_by(_source.name).limit(most)).scalars())
+        return list(connection.execute(sa.select(_source.name).order_by(_source.name).limit(limit)).scalars())
 
 
 def has_source(database: Database, name: str) -> bool:

@@ -196,7 +196,7 @@ def _repair_references(copy: sqlite3.Connection, lose: Callable[[str], None]) ->
         if orphans:
             copy.execute(f'DELETE FROM "{table}" WHERE {where}')  # noqa: S608 - names of ours
             lose(
-                f"{table}: {len(orphans)} rows are left out, for they belong to lost rows of {parent} "
+                f"{table}: {len(orphans)} rows are left out, because they belong to lost rows of {parent} "
                 f"(rowid {ranges([rowid for (rowid,) in orphans])})"
             )
 

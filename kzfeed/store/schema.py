@@ -176,7 +176,7 @@ def _refuse_file_of_another_program(database: Database) -> None:
     if names and _VERSION.name not in names:
         others = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
         raise DatabaseError(
-            f"{database.file} belongs to another program, for it has tables and no schema of kzfeed's "
+            f"{database.file} belongs to another program, because it has tables and no schema of kzfeed's "
             f"({', '.join(names[:3])}{others}): give kzfeed a file of its own"
         )
 

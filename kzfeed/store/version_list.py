@@ -100,8 +100,8 @@ def changes(database: Database, after: VersionPosition | None, limit: int, least
     return ChangePage(found, None if is_end else position, None if position is None else position.seen_at)
 
 
-def _changes(connection: sa.Connection, after: VersionPosition | None, most: int) -> Iterator[ListedChange]:
-    positions = _positions(connection, after, most)
+def _changes(connection: sa.Connection, after: VersionPosition | None, limit: int) -> Iterator[ListedChange]:
+    positions = _positions(connection, after, limit)
     while part := list(islice(positions, _TOGETHER)):
         ids = {position.article_id for position in part}
         read = {
@@ -112,17 +112,17 @@ def _changes(connection: sa.Connection, after: VersionPosition | None, most: int
         yield from (_change(position, read[position]) for position in part)
 
 
-def _positions(connection: sa.Connection, after: VersionPosition | None, most: int) -> Iterator[VersionPosition]:
+def _positions(connection: sa.Connection, after: VersionPosition | None, limit: int) -> Iterator[VersionPosition]:
     """The next positions after this one, the newest first."""
     newest = sa.select(_article.revision_seen_at, _article.id, _article.revision)
     older = sa.select(_older.seen_at, _older.article_id, _older.revision)
     lists = [
-        (VersionPosition(*row) for row in connection.execute(_next(query, after, most))) for query in (newest, older)
+        (VersionPosition(*row) for row in connection.execute(_next(query, after, limit))) for query in (newest, older)
     ]
     return heapq.merge(*lists, reverse=True)
 
 
-def _next(query: sa.Select[Any], after: VersionPosition | None, most: int) -> sa.Select[Any]:
+def _next(query: sa.Select[Any], after: VersionPosition | None, limit: int) -> sa.Select[Any]:
     seen_at, article_id, revision = query.selected_columns
     # Written into the statement: for a parameter, the engines would not use the partial index.
     query = query.where(revision > sa.literal_column("1"))
@@ -132,7 +132,7 @@ def _next(query: sa.Select[Any], after: VersionPosition | None, most: int) -> sa
         )
         query = query.where(seen_at <= after.seen_at, sa.or_(seen_at < after.seen_at, is_later_id))
     order = (seen_at, article_id) if seen_at is _article.revision_seen_at else (seen_at, article_id, revision)
-    return query.order_by(*(column.desc() for column in order)).limit(most)
+    return query.order_by(*(column.desc() for column in order)).limit(limit)
 
 
 def _with_former(
