@@ -26,6 +26,8 @@ SILENCE = timedelta(seconds=10)
 """NATS delivers a job again if the member that has it sends neither an acknowledgement nor progress for this time."""
 REPLICAS = 3
 """How many servers of a cluster hold the stream."""
+ACKNOWLEDGED_AFTER_S = 0.25
+"""How long acknowledgements are collected: on a cluster, those that are sent together cost little more than one."""
 CONSUMER = "members"
 _NO_CLUSTER = 10074
 """JetStream's error code for replicas on a server that is in no cluster."""
@@ -57,10 +59,11 @@ class Delivery:
 
     job: HostJob
     _message: Msg
+    _acknowledgements: "_Acknowledgements"
 
-    async def done(self) -> None:
-        """Take the job out of the stream."""
-        await _tell(self._message.ack)
+    def done(self) -> None:
+        """Take the job out of the stream, soon."""
+        self._acknowledgements.add(self._message)
 
     async def keep(self) -> None:
         """Say that this member works on the job."""
@@ -78,13 +81,28 @@ async def _tell(send: Callable[[], Awaitable[None]]) -> None:
         log.debug("broker not told", error=repr(error))
 
 
-async def _delivery(message: Msg) -> Delivery | None:
-    try:
-        return Delivery(decode_job(message.subject.rpartition(".")[2], message.data), message)
-    except HostJobError as error:
-        log.warning("job left out", error=str(error))
-        await _tell(message.ack)
-        return None
+class _Acknowledgements:
+    """Acknowledgements of messages, collected and sent together."""
+
+    def __init__(self) -> None:
+        self._messages: list[Msg] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    def add(self, message: Msg) -> None:
+        """Acknowledge the message soon."""
+        self._messages.append(message)
+        if len(self._messages) == 1:
+            self._sending = asyncio.create_task(self._send_later())
+
+    async def send(self) -> None:
+        """Send all that have been collected."""
+        messages, self._messages = self._messages, []
+        for message in messages:
+            await _tell(message.ack)
+
+    async def _send_later(self) -> None:
+        await asyncio.sleep(ACKNOWLEDGED_AFTER_S)
+        await self.send()
 
 
 @dataclass(slots=True)
@@ -114,6 +132,7 @@ class Broker:
         self._pull = _Pull("", 0)
         self._pulls = 0
         self._arrived: list[Msg] = []
+        self._acknowledgements = _Acknowledgements()
         self._problem = "NATS does not answer"
         self._away_until = 0.0
 
@@ -127,6 +146,7 @@ class Broker:
         if self._connecting:
             self._connecting.cancel()
         if self._client.is_connected:
+            await self._acknowledgements.send()
             with suppress(nats.errors.Error, TimeoutError):
                 await asyncio.wait_for(self._client.flush(), ANSWER_S)
         with suppress(nats.errors.Error, TimeoutError, OSError):
@@ -149,7 +169,16 @@ class Broker:
             if pull.status not in (None, *_NO_MESSAGES) and not self._arrived:
                 raise BrokerAway(f"NATS gives no jobs: status {pull.status}")
         taken, self._arrived = self._arrived[:most], self._arrived[most:]
-        return [delivery for message in taken if (delivery := await _delivery(message))]
+        return [delivery for message in taken if (delivery := self._delivery(message))]
+
+    def _delivery(self, message: Msg) -> Delivery | None:
+        try:
+            job = decode_job(message.subject.rpartition(".")[2], message.data)
+        except HostJobError as error:
+            log.warning("job left out", error=str(error))
+            self._acknowledgements.add(message)
+            return None
+        return Delivery(job, message, self._acknowledgements)
 
     async def put(self, jobs: Iterable[HostJob]) -> None:
         """Put jobs into the stream. NATS drops those whose host has a job already, without an error."""

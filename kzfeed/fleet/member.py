@@ -82,7 +82,7 @@ class FleetQueue(WorkQueue):
         self._deliveries |= {source.id: by_id[source.id] for source in claimed}
         for delivery in deliveries:
             if not any(each.id in self._deliveries for each in delivery.job.sources):
-                await delivery.done()
+                delivery.done()
         return self._claimed(claimed, now)
 
     async def keep(self) -> None:
@@ -98,7 +98,7 @@ class FleetQueue(WorkQueue):
         await WorkQueue.done(self, source)
         delivery = self._end(source)
         if delivery and is_claimed:
-            await delivery.done()
+            delivery.done()
 
     async def give_back(self, source: Source, pause: timedelta) -> None:
         """Say that the poll of the source was not stored. No member visits its host for the length of `pause`."""
