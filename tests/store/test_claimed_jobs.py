@@ -1,11 +1,18 @@
 """Claims on sources that a job names: only those whose due time is still that of the job."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
-from kzfeed.store import claims, sources
+import sqlalchemy as sa
+
+from benchmarks.scale.archives import settle
+from kzfeed.model.polls import SourceConfig
+from kzfeed.store import claims, sources, tables
 from kzfeed.store.claims import Busy, DueSource
 from kzfeed.store.engine import Database
+from tests.conftest import NewDatabase
 from tests.store.test_sources import BBC, LEASE, NOW, RFI, VOA, due, settled
 
 
@@ -58,3 +65,24 @@ def test_a_paused_host_is_not_claimed(database: Database) -> None:
     settled(database, first, NOW + timedelta(hours=1), pause=NOW + timedelta(minutes=10))
 
     assert claimed(database, found) == []
+
+
+def test_a_search_reads_few_of_the_sources_of_a_host_that_are_due_at_the_same_moment(new_database: NewDatabase) -> None:
+    database = new_database("postgresql")
+    sources.configure(database, [SourceConfig(f"s{n}", f"https://many.example/{n}") for n in range(500)], NOW)
+    with database.write() as connection:
+        connection.execute(sa.update(tables.sources).values(next_poll_at=NOW))
+    settle(database)
+    plans: list[str] = []
+
+    @sa.event.listens_for(database.engine, "before_cursor_execute")
+    def explain(connection: sa.Connection, _: object, statement: str, parameters: dict[str, Any], *__: object) -> None:
+        if "host_queue" in statement and not statement.startswith("EXPLAIN"):
+            plan = connection.exec_driver_sql(f"EXPLAIN (ANALYZE) {statement}", parameters).scalars()
+            plans.append("\n".join(plan))
+
+    assert len(searched(database)) == 1
+    (plan,) = plans
+    read = re.search(r"Index Scan using ix_sources_\S+ on sources .*actual time=\S+ rows=([\d.]+) loops=([\d.]+)", plan)
+    assert read, plan
+    assert float(read[1]) * float(read[2]) <= 1, plan
