@@ -19,9 +19,10 @@ from benchmarks.scale.cost import Clock, Cost
 from benchmarks.scale.many_sources import database_of
 from kzfeed.model.articles import WindowComparison
 from kzfeed.model.polls import Poll, Source
-from kzfeed.store import claims
+from kzfeed.store import claims, tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
+from kzfeed.store.row_counts import count_deleted
 
 HUGE = "huge.example"
 A_HOST = 2
@@ -47,22 +48,32 @@ HEAD = (
 
 def fill(database: Database, count: int, now: datetime) -> None:
     """Make so many due sources, each of which was polled once. Those of the huge host have been due for longest."""
-    series, instant = _WORDS[database.dialect]
     is_huge = "n % 2 = 0"
     # A multiplier that is prime to the number of sources puts them in an order that looks like chance.
     ago = f"((n * 7919) % 3600) + CASE WHEN {is_huge} THEN 7200 ELSE 0 END"
-    at = instant.format(second=f"{int(now.timestamp())} - ({ago})")
     host = f"CASE WHEN {is_huge} THEN '{HUGE}' ELSE 'h' || ((n / {2 * A_HOST}) * 7919 % {count}) || '.example' END"
+    insert_sources(database, count, host, f"{int(now.timestamp())} - ({ago})", polled="at")
+
+
+def insert_sources(database: Database, count: int, host: str, second: str, polled: str = "NULL") -> None:
+    """Insert hourly sources, numbered `n` from 1: `sN` at `http://HOST/N`.
+
+    Expressions of SQL say the host, the second since 1970 at which a source is due (`at`), and when it was polled.
+    """
+    series, instant = _WORDS[database.dialect]
     yes, no = ("true", "false") if database.dialect == "postgresql" else ("1", "0")
     statement = (
         "INSERT INTO sources (id, name, url, configured_url, host, enabled, status, every_seconds, auto, "
         "failure_count, moved_polls, ask_in_full, next_poll_at, last_polled_at, last_success_at, last_document_at) "
         "SELECT n, 's' || n, 'http://' || host || '/' || n, 'http://' || host || '/' || n, host, {yes}, 'active', "
-        "3600, {no}, 0, 0, {no}, at, at, at, at FROM (SELECT n, {host} AS host, {at} AS at FROM {series}) AS made"
+        "3600, {no}, 0, 0, {no}, at, {polled}, {polled}, {polled} "
+        "FROM (SELECT n, {host} AS host, {at} AS at FROM {series}) AS made"
     )
-    words = statement.format(yes=yes, no=no, host=host, at=at, series=series.format(count=count))
+    at, numbers = instant.format(second=second), series.format(count=count)
+    words = statement.format(yes=yes, no=no, host=host, at=at, polled=polled, series=numbers)
     with database.write() as connection:
         connection.execute(sa.text(words.replace(":", "\\:")))
+        count_deleted(connection, tables.sources, -count)  # `verify` expects as many rows as were counted
     settle(database)
 
 

@@ -2,7 +2,7 @@
 benchmarks.simulation.fleet --sources 20000`.
 
 Claims, commits and the policy are the real ones, on a real database; servers and the time that visits take are made up.
-At the end every entry that was ever published must be archived, once, and the database agree with itself.
+At the end every entry that a visit showed must be archived, once, and the database agree with itself.
 """
 
 import argparse
@@ -14,21 +14,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from math import inf
 from random import Random
 from statistics import median
 
 import sqlalchemy as sa
 
 from benchmarks.measure import Broken
+from benchmarks.scale.backlog import insert_sources
 from benchmarks.scale.many_sources import database_of
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
 from kzfeed.hosts import host_of
 from kzfeed.model.articles import Article, Feed, WindowComparison
-from kzfeed.model.polls import Failed, Fetched, NotModified, Outcome, Poll, PollOutcome, Source, SourceConfig
-from kzfeed.schedule.interval import IntervalBounds, stable_offset
+from kzfeed.model.polls import Failed, Fetched, NotModified, Outcome, Poll, PollOutcome, Source
+from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import Circumstances, VisitResult, next_state
-from kzfeed.store import claims, sources, tables
+from kzfeed.store import claims, tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
 from kzfeed.store.leases import LEASE
@@ -36,12 +38,10 @@ from kzfeed.store.verify import verify
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 MEMBERS, SLOTS = 4, 200
-TICK = 10.0
-"""Seconds between two looks of a member: it commits what has ended, renews its claims, and claims anew."""
 KILLED_EVERY, AWAY = 1800.0, 30.0
 """Mean seconds from the start of a member to its kill, and from there to the next start."""
-PER_DAY, BEFORE = 5, 3
-"""Entries that a source publishes in a day in the mean, and those that were there before."""
+PER_DAY = 5
+"""Entries that a source publishes in a day in the mean."""
 SHARED = 10
 """One source of so many is on a host that it shares with 49 others."""
 BOUNDS = IntervalBounds(min_interval=timedelta(minutes=15), max_interval=timedelta(hours=24))
@@ -56,12 +56,33 @@ class Member:
     killed_at: float = 0.0
 
 
+@dataclass(frozen=True)
+class World:
+    """What is simulated: so many sources until so many seconds after START.
+
+    `tick` are the seconds between two looks of a member, `before` the entries that a source has at START.
+    """
+
+    sources: int
+    until: float
+    tick: float
+    before: int
+
+    def times(self, name: str) -> list[float]:
+        """When a source publishes, in seconds since START."""
+        chance = Random(name)
+        later = sorted(chance.uniform(0, 86400) for _ in range(chance.randint(0, 2 * PER_DAY)))
+        return [-1.0] * self.before + later
+
+
 @dataclass
 class Fleet:
-    """The simulation: virtual `now` in seconds since START, and what has happened so far."""
+    """The simulation, and what has happened so far. `now` is in seconds since START."""
 
     database: Database
-    until: float
+    world: World
+    ended_at: float = 0.0
+    """When the simulation ended, in seconds since START."""
     chance: Random = field(default_factory=lambda: Random(15))
     hosts: Counter[str] = field(default_factory=Counter)
     late: list[float] = field(default_factory=list)
@@ -70,21 +91,23 @@ class Fleet:
     """When the member was killed that visited a source, by the source's id."""
     counts: Counter[str] = field(default_factory=Counter)
 
-    def run(self) -> None:
-        """Let the members work until the time is over, and nothing is due any more."""
-        events: list[tuple[float, int]] = [(TICK * number / MEMBERS, number) for number in range(MEMBERS)]
+    def run(self, patience: float) -> None:
+        """Let the members work until the time is over, or has run for so many real seconds."""
+        tick, give_up_at = self.world.tick, time.monotonic() + patience
+        events: list[tuple[float, int]] = [(tick * number / MEMBERS, number) for number in range(MEMBERS)]
         members = [self._started(0, number) for number in range(MEMBERS)]
-        while events[0][0] < self.until:
+        while events[0][0] < self.world.until and time.monotonic() < give_up_at:
             now, number = heapq.heappop(events)
+            self.ended_at = now
             if now >= members[number].killed_at:
                 self._kill(members[number], now)
                 members[number] = self._started(now, number)
                 heapq.heappush(events, (now + self.chance.expovariate(1 / AWAY), number))
             else:
                 self._look(members[number], now)
-                heapq.heappush(events, (now + TICK, number))
+                heapq.heappush(events, (now + tick, number))
         for member in members:  # the end of the day: what is under way ends
-            self._commit(member, self.until + 3600)
+            self._commit(member, self.ended_at + 3600)
 
     def _started(self, now: float, number: int) -> Member:
         self.counts["starts"] += 1
@@ -99,6 +122,7 @@ class Fleet:
             self.orphaned[source_id] = now
 
     def _look(self, member: Member, now: float) -> None:
+        """Commit what has ended, renew the claims, and claim anew."""
         self._commit(member, now)
         at = START + timedelta(seconds=now)
         if member.visits:
@@ -138,7 +162,7 @@ class Fleet:
     def _poll(self, source: Source, end: float) -> PollCommit:
         """What a visit brings that ends then, as poll.py has it."""
         at = START + timedelta(seconds=end)
-        published = [when for when in times(source.name) if when <= end]
+        published = [when for when in self.world.times(source.name) if when <= end]
         known = int(source.validators.etag.strip('"')) if source.validators and source.validators.etag else 0
         outcome: Outcome
         said: PollOutcome
@@ -161,12 +185,6 @@ class Fleet:
         return PollCommit(after, record, articles, before=source, window=window or WindowComparison())
 
 
-def times(name: str) -> list[float]:
-    """When a source publishes, in seconds since START."""
-    chance = Random(name)
-    return [-1.0] * BEFORE + sorted(chance.uniform(0, 86400) for _ in range(chance.randint(0, 2 * PER_DAY)))
-
-
 @lru_cache(maxsize=50_000)
 def article(address: str, number: int, when: float) -> Article:
     """The entry of this number, published at this time, of the source at this address."""
@@ -176,45 +194,39 @@ def article(address: str, number: int, when: float) -> Article:
 
 def fill(database: Database, count: int) -> None:
     """Make so many sources, whose first polls are spread over the first hour."""
-    configs = []
-    for number in range(count):
-        host = f"shared{number // 500}.example" if number % SHARED == 0 else f"h{number}.example"
-        configs.append(SourceConfig(f"s{number}", f"https://{host}/{number}"))
-    sources.configure(database, configs, START)
-    planned = [
-        {"source": each.id, "at": START + timedelta(hours=stable_offset(each.name))} for each in sources.load(database)
-    ]
-    column = tables.sources.c
-    update = sa.update(tables.sources).where(column.id == sa.bindparam("source"))
-    with database.write() as connection:
-        connection.execute(update.values(next_poll_at=sa.bindparam("at", type_=column.next_poll_at.type)), planned)
+    host = f"CASE WHEN n % {SHARED} = 0 THEN 'shared' || (n / {50 * SHARED}) ELSE 'h' || n END || '.example'"
+    # A multiplier that is prime to the number of sources puts them in an order that looks like chance.
+    insert_sources(database, count, host, f"{int(START.timestamp())} + ((n * 7919) % 36000) / 10.0")
 
 
-def check(fleet: Fleet, count: int) -> None:
+def check(fleet: Fleet) -> None:
     """Raise Broken unless all is archived that the last visits showed, and the database agrees with itself."""
     with fleet.database.read() as connection:
         polls = connection.execute(sa.select(sa.func.count()).select_from(tables.polls)).scalar_one()
         carried = sa.select(tables.sightings.c.source_id, sa.func.count()).group_by(tables.sightings.c.source_id)
         held: dict[int, int] = dict(map(tuple, connection.execute(carried)))
+        column = tables.sources.c
+        found = connection.execute(sa.select(column.id, column.name, column.last_document_at)).all()
     if polls != fleet.counts["polls"]:
         raise Broken(f"{fleet.counts['polls']} polls were committed, {polls} are stored")
-    for source in sources.load(fleet.database):
-        published, last = times(source.name), source.last_document_at
+    for source_id, name, last in found:
+        published = fleet.world.times(name)
         shown = sum(when <= (last - START).total_seconds() for when in published) if last else 0
-        if held.get(source.id, 0) != shown:
-            raise Broken(f"{source.name} showed {shown} entries, {held.get(source.id, 0)} are archived")
+        if held.get(source_id, 0) != shown:
+            raise Broken(f"{name} showed {shown} entries, {held.get(source_id, 0)} are archived")
         fleet.counts["entries"] += shown
-        fleet.counts["published"] += sum(when <= fleet.until for when in published)
+        fleet.counts["published"] += sum(when <= fleet.ended_at for when in published)
     findings: list[object] = []
     verify(fleet.database, findings.append)
     if findings:
         raise Broken(f"the database contradicts itself: {findings[:3]}")
 
 
-def lines(fleet: Fleet, count: int, began: float) -> Iterator[str]:
+def lines(fleet: Fleet, began: float) -> Iterator[str]:
     """The figures of the simulation."""
     counts, late, after = fleet.counts, sorted(fleet.late), sorted(fleet.after_kills)
-    yield f"{count:,} sources, {fleet.until / 3600:.0f} hours, {MEMBERS} members, {counts['kills']} kills"
+    hours = fleet.ended_at / 3600
+    yield f"{fleet.world.sources:,} sources, {hours:.2f} hours, {MEMBERS} members, {counts['kills']} kills"
     yield (
         f"{counts['visits']:,} visits, {counts['polls']:,} polls stored, {counts['visits lost']:,} lost to kills "
         f"and made again; never two to a host at once"
@@ -232,15 +244,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation.fleet", description=__doc__)
     parser.add_argument("--sources", type=int, default=20_000)
     parser.add_argument("--hours", type=float, default=26, help="entries are published in the first 24")
+    parser.add_argument("--minutes", type=float, default=inf, help="of real time, after which the simulation ends")
+    parser.add_argument("--tick", type=float, default=10, help="seconds between two looks of a member for due sources")
+    parser.add_argument("--before", type=int, default=3, help="entries that a source has at the beginning")
     parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="postgresql")
     options = parser.parse_args(arguments)
     began = time.monotonic()
     with database_of(options.engine) as database:
         fill(database, options.sources)
-        fleet = Fleet(database, options.hours * 3600)
-        fleet.run()
-        check(fleet, options.sources)
-        for line in lines(fleet, options.sources, began):
+        fleet = Fleet(database, World(options.sources, options.hours * 3600, options.tick, options.before))
+        fleet.run(options.minutes * 60)
+        check(fleet)
+        for line in lines(fleet, began):
             sys.stdout.write(f"{line}\n")
     return 0
 
