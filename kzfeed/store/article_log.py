@@ -17,6 +17,10 @@ from kzfeed.store.log_end import LogEnd, log_end
 from kzfeed.store.queries import Selection, stream_on
 
 _article, _change = tables.articles.c, tables.article_changes.c
+_MARKED = sa.select(
+    sa.select(_article.url_hash).where(_article.id == sa.bindparam("article_id")).scalar_subquery(),
+    sa.select(_change.article_id).where(_change.id == sa.bindparam("change_id")).scalar_subquery(),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +96,7 @@ def batch_after(database: Database, mark: Mark, limit: int) -> Batch | None:
 
 def mark_at(connection: sa.Connection, article_id: int, change_id: int) -> Mark:
     """The mark at this article and this change."""
-    url_hash = sa.select(_article.url_hash).where(_article.id == article_id).scalar_subquery()
-    changed = sa.select(_change.article_id).where(_change.id == change_id).scalar_subquery()
-    found = connection.execute(sa.select(url_hash, changed)).one()
+    found = connection.execute(_MARKED, {"article_id": article_id, "change_id": change_id}).one()
     return Mark(article_id, found[0], change_id, found[1])
 
 

@@ -104,7 +104,7 @@ class PostgresqlIndex:
             if _has_old_functions(_usable_state(connection, "search")):
                 layout.create_functions(connection)
             done = _index_some(connection, "search", most)
-            if 0 < done < most:
+            if done:
                 layout.merge_pending(connection, "search")
             return done
 
@@ -166,6 +166,7 @@ class PostgresqlIndex:
         with driver_errors("writing", None), self._archive.engine.connect() as connection, connection.begin():
             if lock is not None:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock})")
+            layout.allow_memory(connection)
             yield connection
 
     # --- reading -----------------------------------------------------------------------------------------------------

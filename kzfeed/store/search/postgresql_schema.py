@@ -22,8 +22,11 @@ from kzfeed.search.short_characters import FREQUENT, RARE, shortened
 from kzfeed.search.terms import MARK, MAX_WORD_LENGTH, UNSPACED, WORD_LETTER, WORD_MARK
 from kzfeed.store.search import postgresql_functions
 
-PENDING_KB = 4_096
-"""How much an index gathers before the server merges it, about 500 articles: each search reads all of it."""
+PENDING_KB = 24_576
+"""How much an index gathers before the server merges it: more than an indexing transaction, which merges at its end.
+
+Each search reads what is gathered. But the more is merged at once, the less work is each article.
+"""
 
 VERSION = f"2.{terms.VERSION}"
 """Version of the tables and of the terms in them. An index with another one must be built again."""
@@ -107,11 +110,15 @@ def create(connection: sa.Connection, prefix: str) -> None:
 
 def create_indexes(connection: sa.Connection, prefix: str) -> None:
     """Create the indexes on the tables: by day, and by term."""
-    execute(connection, "SET LOCAL maintenance_work_mem = '256MB'")
     # Otherwise the server goes on for minutes after a process was killed, and its table cannot be dropped.
     execute(connection, "SET LOCAL client_connection_check_interval = '5s'")
     for statement in _CREATE_INDEXES.format(prefix=prefix).split(";"):
         execute(connection, statement)
+
+
+def allow_memory(connection: sa.Connection) -> None:
+    """Let this transaction sort the terms of many articles in memory, when it merges them or builds an index."""
+    execute(connection, "SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '256MB'")
 
 
 def merge_pending(connection: sa.Connection, prefix: str) -> None:
