@@ -117,7 +117,7 @@ ONLY_IN = {
     "alembic": ("store.schema",),
     "feedparser": ("feed.",),
     "regex": ("article.filters",),
-    "bs4": ("sandbox.feed_links", "sandbox.page_reader"),
+    "bs4": ("sandbox.base_url", "sandbox.feed_links", "sandbox.page_reader"),
     "protego": ("sandbox.robots_reader",),
     "trafilatura": ("sandbox.page_reader",),
     "soupsieve": ("config.values",),

@@ -32,7 +32,7 @@ class PollJob:
     run_within: Callable[[timedelta], None] = lambda time: None
     """Called so that the job runs again after this time, or earlier."""
     network: NetworkStatus = field(init=False)
-    """Whether this machine has one."""
+    """Whether this machine has a connection."""
     clock_jumps: ClockJumps = field(init=False)
     _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
     _polls: set[asyncio.Task[None]] = field(default_factory=set)

@@ -12,6 +12,7 @@ from bs4.filter import SoupStrainer
 
 from kzfeed.article.url import href
 from kzfeed.model.articles import FeedLink, FeedLinks, HtmlPage
+from kzfeed.sandbox.base_url import base_url
 
 MAX_PAGE_BYTES = 2 * 2**20
 """A page is read up to here: feeds are named at its beginning."""
@@ -39,16 +40,9 @@ def find_feed_links(page: HtmlPage) -> FeedLinks:
         from_encoding=charset[1] if charset else None,
         parse_only=SoupStrainer(["base", "link", "a"]),
     )
-    base = _base_url(soup, page.url)
+    base = base_url(soup, page.url)
     named = _unique(_named(soup, base), set())
     return FeedLinks(named, _unique(_possible(soup, base), {link.url for link in named}))
-
-
-def _base_url(soup: BeautifulSoup, url: str) -> str:
-    """The first `<base href>` of the page, or the page's own address (HTML §4.2.3)."""
-    for element in soup.find_all("base", href=True):
-        return href(_attribute(element, "href"), url) or url
-    return url
 
 
 def _named(soup: BeautifulSoup, base: str) -> Iterator[FeedLink]:

@@ -20,6 +20,7 @@ from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import CUT_OFF, decode
 from kzfeed.model.articles import Article
 from kzfeed.model.pages import ArticlePage, ReadPage
+from kzfeed.sandbox.base_url import base_url
 
 _HTML_TYPES = ("text/html", "application/xhtml+xml", "application/xml", "text/xml", "text/plain", "")
 _META_CHARSET = re.compile(rb"<meta[^>]{0,300}?charset\s*=\s*[\"']?\s*([\w.:-]{1,40})", re.IGNORECASE)
@@ -41,7 +42,7 @@ def read_page(page: ArticlePage) -> ReadPage:
     if decoded.flaw == CUT_OFF:
         raise DocumentError("bad-response", f"the page is not whole: {CUT_OFF}")
     soup = _soup(decoded.text)
-    base = _base_url(soup, page.url)
+    base = base_url(soup, page.url)
     title = soup.title.get_text(" ") if soup.title else ""
     found = _extracted(soup, base) if page.full_text == "auto" else _selected(soup, base, page.full_text)
     content = storable(trim_lines(found.decode_contents(formatter=_AsBrowsers()))) if found else ""
@@ -122,12 +123,6 @@ def _signs(title: str, part: Tag) -> PageSigns:
 
 
 # --- addresses and serialisation -------------------------------------------------------------------------------------
-
-
-def _base_url(soup: BeautifulSoup, url: str) -> str:
-    """The first `<base href>` of the page, or the page's own address (HTML §4.2.3)."""
-    element = soup.find("base", href=True)
-    return (href(str(element["href"]), url) or url) if element else url
 
 
 def _resolve_addresses(found: Tag, base: str) -> None:

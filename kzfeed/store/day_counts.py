@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.store import tables
+from kzfeed.store.upsert import upsert
 from kzfeed.store.value_batches import in_batches
 
 FIGURES = ("articles", "undated", "first_seen", "new_versions")
@@ -20,13 +21,7 @@ FIGURES = ("articles", "undated", "first_seen", "new_versions")
 _article = tables.articles.c
 _DATES = sa.select(_article.source_id, _article.published_at, _article.first_seen_at)
 
-# Text, because both engines share this syntax and SQLAlchemy has `ON CONFLICT` only for one dialect at a time.
-_ADD = sa.text(
-    f"INSERT INTO day_counts (day, source_id, {', '.join(FIGURES)}) "  # noqa: S608 - names of ours
-    f"VALUES (:day, :source_id, {', '.join(f':{figure}' for figure in FIGURES)}) "
-    f"ON CONFLICT (day, source_id) DO UPDATE SET "
-    f"{', '.join(f'{figure} = day_counts.{figure} + excluded.{figure}' for figure in FIGURES)}"
-).bindparams(sa.bindparam("day", type_=sa.Date()))
+_ADD = upsert(tables.day_counts, {figure: f"day_counts.{figure} + excluded.{figure}" for figure in FIGURES})
 
 
 class DayCounts:

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.upsert import upsert
 
 INTERVAL = timedelta(seconds=10)
 """The time from one heartbeat of a daemon to the next."""
@@ -18,12 +19,7 @@ FORGOTTEN_AFTER = timedelta(hours=1)
 
 _daemon = tables.daemons.c
 
-# Text, because both engines share this syntax and SQLAlchemy has `ON CONFLICT` only for one dialect at a time.
-_BEAT = sa.text(
-    "INSERT INTO daemons (name, version, started_at, seen_at, offline_since) "
-    "VALUES (:name, :version, :started_at, :seen_at, :offline_since) "
-    "ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at, offline_since = excluded.offline_since"
-).bindparams(*(sa.bindparam(name, type_=_daemon[name].type) for name in ("started_at", "seen_at", "offline_since")))
+_BEAT = upsert(tables.daemons, {name: f"excluded.{name}" for name in ("seen_at", "offline_since")})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,20 +7,20 @@ import sqlalchemy as sa
 
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.upsert import upsert
 
 _host, _source = tables.hosts.c, tables.sources.c
 
-# Text, because both engines share this syntax and SQLAlchemy has `ON CONFLICT` only for one dialect at a time.
-_UPSERT_PAUSE = sa.text(
-    "INSERT INTO hosts (host, paused_until) VALUES (:host, :until) ON CONFLICT (host) DO UPDATE SET paused_until ="
-    " CASE WHEN excluded.paused_until > hosts.paused_until THEN excluded.paused_until ELSE hosts.paused_until END"
-).bindparams(sa.bindparam("until", type_=_host.paused_until.type))
+_LATER_PAUSE = (
+    "CASE WHEN excluded.paused_until > hosts.paused_until THEN excluded.paused_until ELSE hosts.paused_until END"
+)
+_PAUSE = upsert(tables.hosts, {"paused_until": _LATER_PAUSE})
 
 
 def pause_hosts(connection: sa.Connection, pauses: Collection[tuple[str, datetime]]) -> None:
     """Record until when each host must not be visited. A longer pause that is already recorded stays."""
     if pauses:
-        connection.execute(_UPSERT_PAUSE, [{"host": host, "until": until} for host, until in pauses])
+        connection.execute(_PAUSE, [{"host": host, "paused_until": until} for host, until in pauses])
 
 
 def paused_hosts(database: Database, now: datetime) -> dict[str, datetime]:

@@ -21,6 +21,8 @@ _Version = TypeVar("_Version", bound=StoredVersion | VersionHead)
 
 STREAM_SIZE = 200
 """The most articles in memory at a time while they are streamed."""
+LAST_POLLS = 10
+"""How many polls `last_polls` gives."""
 
 _article, _source = tables.articles.c, tables.sources.c
 _OWN_COLUMNS = [_article[each.name] for each in fields(StoredArticle) if each.name != "source"]
@@ -265,10 +267,10 @@ def has_source(database: Database, name: str) -> bool:
         return connection.execute(sa.select(_source.id).where(_source.name == name)).first() is not None
 
 
-def last_polls(database: Database, source_id: int, limit: int = 10) -> list[dict[str, Any]]:
+def last_polls(database: Database, source_id: int) -> list[dict[str, Any]]:
     """The last polls of a source, the latest first, with the columns of `polls`."""
     poll = tables.polls.c
     query = sa.select(*(column for column in poll if column.name not in ("id", "source_id")))
-    query = query.where(poll.source_id == source_id).order_by(poll.started_at.desc(), poll.id.desc()).limit(limit)
+    query = query.where(poll.source_id == source_id).order_by(poll.started_at.desc(), poll.id.desc()).limit(LAST_POLLS)
     with database.read() as connection:
         return [dict(row._mapping) for row in connection.execute(query)]

@@ -8,15 +8,11 @@ import sqlalchemy as sa
 from kzfeed.model.polls import FailureKind
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.upsert import upsert
 
 _robots = tables.robots_txt.c
 
-# Text, because both engines share this syntax and SQLAlchemy has `ON CONFLICT` only for one dialect at a time.
-_UPSERT = sa.text(
-    "INSERT INTO robots_txt (origin, fetched_at, rules, error_kind, error) "
-    "VALUES (:origin, :fetched_at, :rules, :error_kind, :error) ON CONFLICT (origin) DO UPDATE SET "
-    "fetched_at = excluded.fetched_at, rules = excluded.rules, error_kind = excluded.error_kind, error = excluded.error"
-).bindparams(sa.bindparam("fetched_at", type_=_robots.fetched_at.type))
+_SAVE = upsert(tables.robots_txt, {name: f"excluded.{name}" for name in ("fetched_at", "rules", "error_kind", "error")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +36,4 @@ def load_robots(database: Database, origin: str) -> RobotsFile | None:
 def save_robots(database: Database, origin: str, file: RobotsFile) -> None:
     """Keep the robots.txt of this origin."""
     values = {"origin": origin, **asdict(file)}
-    database.write_concurrently((), lambda connection: connection.execute(_UPSERT, values))
+    database.write_concurrently((), lambda connection: connection.execute(_SAVE, values))
