@@ -8,13 +8,13 @@ from kzfeed.doctor.diagnosis import Diagnosis
 from kzfeed.errors import DatabaseError, DatabaseMissing
 from kzfeed.schedule.explain import length, moment
 from kzfeed.store import schema
-from kzfeed.store.condition import Condition, condition
+from kzfeed.store.database_condition import DatabaseCondition, database_condition
 from kzfeed.store.engine import Database
 from kzfeed.store.status import status
 from kzfeed.text import redacted
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
-"""No clock that is right is behind this."""
+"""A clock that shows an earlier time is wrong."""
 SMALL_DIFFERENCE, LARGE_DIFFERENCE = timedelta(seconds=5), timedelta(minutes=5)
 """By how much the clocks of this machine and of the database's server may differ without and with harm."""
 
@@ -30,7 +30,7 @@ def examine_database(url: str) -> Iterator[Diagnosis]:
     try:
         before = utc_now()
         schema.require_current(database)
-        found = condition(database)
+        found = database_condition(database)
         seen = status(database, utc_now())
     except DatabaseError as error:
         yield _without(url, error)
@@ -53,7 +53,7 @@ def _without(url: str, error: DatabaseError) -> Diagnosis:
     return Diagnosis("database", "broken", f"{said}{advice}")
 
 
-def _database(database: Database, found: Condition) -> Diagnosis:
+def _database(database: Database, found: DatabaseCondition) -> Diagnosis:
     if found.damage:
         return Diagnosis("database", "broken", f"damaged: {found.damage[0]}: run `kzfeed verify`, see docs/backup.md")
     if not found.is_writable:

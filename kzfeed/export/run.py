@@ -4,8 +4,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from kzfeed.model.articles import StoredArticle
+from kzfeed.store.article_queries import Selection
 from kzfeed.store.engine import Database
-from kzfeed.store.queries import Selection
 from kzfeed.store.records import ArticleRecord, SourceRecord, stream_records
 
 Write = Callable[[StoredArticle, ArticleRecord, list[SourceRecord]], None]
@@ -23,7 +23,7 @@ def export(
     versions: bool = False,
     on_article: Callable[[int], None] = lambda done: None,
 ) -> tuple[int, tuple[int, ...]]:
-    """Write the selected articles in the order of `queries.stream`; older versions too with `versions`.
+    """Write the selected articles in the order of `article_queries.stream`; older versions too with `versions`.
 
     Returns how many articles were written, and the ids of articles on damaged pages of the database, which are
     incomplete or missing in the export. `on_article` is called with the number of articles done. Raises DatabaseError,

@@ -15,7 +15,7 @@ from kzfeed.model.polls import Failed, FailureKind, ResponseHead, Source
 from kzfeed.schedule.policy import VisitResult
 
 OBSERVED_TIME = timedelta(minutes=1)
-"""Visits of this time decide, or the last one to each of `FEWEST_HOSTS` hosts, if it had fewer."""
+"""How far back visits count. If they went to fewer than `FEWEST_HOSTS` hosts, the last ones to so many count."""
 FEWEST_HOSTS = 5
 BEGIN_SHARE = 0.9
 """An outage begins when this share of the hosts fail in ways that may be this machine's fault."""

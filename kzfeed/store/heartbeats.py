@@ -24,7 +24,7 @@ _BEAT = upsert(tables.daemons, {name: f"excluded.{name}" for name in ("seen_at",
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """That a daemon runs: its name, which no other one has, the version of kzfeed, since when, and when it said so.
+    """Heartbeat of a daemon: its name, which no other one has, its version, since when it runs, and when it said so.
 
     `offline_since` says since when its machine has no connection.
     """

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from kzfeed.model.articles import StoredArticle
 from kzfeed.store import tables
+from kzfeed.store.article_queries import STREAM_SIZE, Selection, stream_on
 from kzfeed.store.damage import is_damage
 from kzfeed.store.engine import Database
-from kzfeed.store.queries import STREAM_SIZE, Selection, stream_on
 
 Values = dict[str, Any]
 """Values by column; `source` and `revision_source` are names where the table has ids."""
@@ -100,7 +100,7 @@ def stream_records(
     versions: bool,
     sources: bool = True,
 ) -> Iterator[tuple[StoredArticle, ArticleRecord, list[SourceRecord]]]:
-    """The selected articles in the order of `queries.stream`, each with its record, as of one moment.
+    """The selected articles in the order of `article_queries.stream`, each with its record, as of one moment.
 
     Each source's record comes with the first article of the few that are read together and mention it; if all articles
     are selected, sources without any come with the first. Without `versions`, older versions are left out;

@@ -1,4 +1,4 @@
-"""Lists of the sources with their states and figures, and the former addresses of a source."""
+"""Queries for sources: lists of them with states and figures, and the last polls and former addresses of one."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -43,6 +43,10 @@ _HEALTH = sa.table(
 )
 
 
+LAST_POLLS = 10
+"""How many polls `last_polls` gives."""
+
+
 @dataclass(frozen=True, slots=True)
 class SourceLine:
     """A source in the list. `status` is `backfilled` if it has no address, `next_poll_at` None if it is not polled.
@@ -76,13 +80,34 @@ class SourceLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class SourceAddress:
     """A host where a source was, since when, until when, and why; the host is None if this reader may not know it."""
 
     host: str | None
     from_at: datetime
     to_at: datetime | None
     reason: str
+
+
+def source_names(database: Database, limit: int | None = None) -> list[str]:
+    """The names of all sources, or the first of them, in order."""
+    with database.read() as connection:
+        return list(connection.execute(sa.select(_source.name).order_by(_source.name).limit(limit)).scalars())
+
+
+def has_source(database: Database, name: str) -> bool:
+    """Whether there is a source with this name."""
+    with database.read() as connection:
+        return connection.execute(sa.select(_source.id).where(_source.name == name)).first() is not None
+
+
+def last_polls(database: Database, source_id: int) -> list[dict[str, Any]]:
+    """The last polls of a source, the latest first, with the columns of `polls`."""
+    poll = tables.polls.c
+    query = sa.select(*(column for column in poll if column.name not in ("id", "source_id")))
+    query = query.where(poll.source_id == source_id).order_by(poll.started_at.desc(), poll.id.desc()).limit(LAST_POLLS)
+    with database.read() as connection:
+        return [dict(row._mapping) for row in connection.execute(query)]
 
 
 def status_counts(database: Database) -> dict[str, int]:
@@ -162,7 +187,7 @@ def _numbers(connection: sa.Connection, counts: sa.Select[Any], source_ids: Coll
     return Counter({row[0]: int(row[1]) for row in connection.execute(of_sources)})
 
 
-def addresses(database: Database, source_id: int) -> Sequence[Address]:
+def addresses(database: Database, source_id: int) -> Sequence[SourceAddress]:
     """The hosts where a source was, the latest first. Whole addresses are secret, because they may hold a token."""
     with database.read() as connection:
         columns: list[Any] = [_address.from_at, _address.to_at, _address.reason]
@@ -170,7 +195,7 @@ def addresses(database: Database, source_id: int) -> Sequence[Address]:
             columns.append(_address.url)
         query = sa.select(*columns).where(_address.source_id == source_id)
         rows = connection.execute(query.order_by(_address.from_at.desc(), _address.id.desc())).all()
-    return [Address(host_of(row.url) if may_read else None, row.from_at, row.to_at, row.reason) for row in rows]
+    return [SourceAddress(host_of(row.url) if may_read else None, row.from_at, row.to_at, row.reason) for row in rows]
 
 
 def _may_read_addresses(connection: sa.Connection) -> bool:

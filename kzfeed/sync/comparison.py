@@ -14,11 +14,11 @@ from kzfeed.export.files import archive_file_bytes, tree_path
 from kzfeed.export_list import NameSet, exported_file, read_lines
 from kzfeed.file_reader import EXPORT_LIST
 from kzfeed.model.articles import StoredArticle
-from kzfeed.store import queries
+from kzfeed.store import article_queries
 from kzfeed.store.article_places import newest_of_source, sources_with_articles
 from kzfeed.store.engine import Database
 from kzfeed.store.findings import Checked, Finding
-from kzfeed.sync import lists
+from kzfeed.sync import article_lists
 from kzfeed.sync.folder import Folder
 
 _SYNC = "`kzfeed sync DIR` writes it as the database has it"
@@ -49,7 +49,7 @@ def compare(
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder")
     made: Counter[bool] = Counter()
-    compared, total = 0, queries.count(database, queries.Selection())
+    compared, total = 0, article_queries.count(database, article_queries.Selection())
 
     def on_file() -> None:
         nonlocal compared
@@ -77,7 +77,7 @@ def _finding(kind: str, name: str, found: str) -> Finding:
 def _archive_folder(database: Database, folder: Folder, on_file: Callable[[], None]) -> Findings:
     expected, made = NameSet(), NameSet()
     blocking: set[str] = set()
-    for article in queries.stream(database):
+    for article in article_queries.stream(database):
         path = tree_path(article.source, article.published_at, article.url_hash).as_posix()
         expected.add(path)
         yield from _file(folder, path, archive_file_bytes(article), f"article {article.id}", blocking)
@@ -98,8 +98,8 @@ def _archive_folder(database: Database, folder: Folder, on_file: Callable[[], No
 
 def _lists(database: Database) -> Iterator[tuple[str, bytes]]:
     for source in sources_with_articles(database):
-        timezone, articles = newest_of_source(database, source, lists.MAX_ARTICLES)
-        yield lists.path_of(source).as_posix(), lists.render(source, timezone, articles)
+        timezone, articles = newest_of_source(database, source, article_lists.MAX_ARTICLES)
+        yield article_lists.path_of(source).as_posix(), article_lists.render(source, timezone, articles)
 
 
 def _file(folder: Folder, path: str, data: bytes, of: str, blocking: set[str]) -> Findings:
@@ -160,7 +160,7 @@ def _fault(database: Database, file: Path, sha256: str, url_hash: str) -> str | 
 def _versions(database: Database, url_hash: str) -> Sequence[StoredArticle]:
     """All versions of an article, the newest first."""
     try:
-        article = queries.find(database, url_hash)
+        article = article_queries.find(database, url_hash)
     except UsageError:
         return []
-    return [each.of(article) for each in reversed(queries.versions(database, article.id))]
+    return [each.of(article) for each in reversed(article_queries.versions(database, article.id))]

@@ -17,7 +17,7 @@ from kzfeed.model.articles import StoredArticle
 from kzfeed.store import article_log
 from kzfeed.store.article_places import FormerPlaces, newest_of_source, sources_with_articles
 from kzfeed.store.engine import Database
-from kzfeed.sync import lists
+from kzfeed.sync import article_lists
 from kzfeed.sync.folder import Change, Folder, Kind, State
 
 BATCH = 200
@@ -182,9 +182,9 @@ def _file_of_article(folder: Folder, article: StoredArticle, former: FormerPlace
 
 def _files_of_lists(database: Database, folder: Folder, sources: Iterable[str]) -> Iterator[_FolderFile]:
     for source in sorted(sources):
-        path = str(lists.path_of(source))
-        timezone, articles = newest_of_source(database, source, lists.MAX_ARTICLES)
-        data, held = lists.render(source, timezone, articles), folder.read(path)
+        path = str(article_lists.path_of(source))
+        timezone, articles = newest_of_source(database, source, article_lists.MAX_ARTICLES)
+        data, held = article_lists.render(source, timezone, articles), folder.read(path)
         if not articles:
             if held is not None:
                 yield _FolderFile(path, data, Change("list", source, "", None, (path,)))

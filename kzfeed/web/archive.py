@@ -8,8 +8,8 @@ from datetime import timedelta
 from kzfeed.errors import DatabaseError, DatabaseFileReplaced
 from kzfeed.model.articles import StoredArticle
 from kzfeed.store import schema
+from kzfeed.store.article_queries import Selection
 from kzfeed.store.engine import Database
-from kzfeed.store.queries import Selection
 from kzfeed.store.records import ArticleRecord, stream_records
 from kzfeed.store.search.index import Index
 from kzfeed.store.search.opening import open_index

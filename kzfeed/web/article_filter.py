@@ -9,7 +9,8 @@ from kzfeed.instants import typed_instant
 from kzfeed.search.hits import parse_key
 from kzfeed.search.query import Query, check_sources, parse
 from kzfeed.store.article_list import FilteredSearch, PropertyFilter, listed, listed_hits
-from kzfeed.store.queries import Selection, has_source, source_names
+from kzfeed.store.article_queries import Selection
+from kzfeed.store.source_list import has_source, source_names
 from kzfeed.web.archive import Archive
 from kzfeed.web.page import PageRequest
 

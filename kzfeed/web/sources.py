@@ -11,8 +11,15 @@ from kzfeed.explanation import explanation_lines
 from kzfeed.instants import RESOLUTION
 from kzfeed.model.polls import PollOutcome
 from kzfeed.store.day_figures import OUTCOMES, articles_by_day, last_day, polls_by_day
-from kzfeed.store.queries import last_polls
-from kzfeed.store.source_list import SourceLine, addresses, article_count, source_line, source_list, status_counts
+from kzfeed.store.source_list import (
+    SourceLine,
+    addresses,
+    article_count,
+    last_polls,
+    source_line,
+    source_list,
+    status_counts,
+)
 from kzfeed.store.sources import load_without_addresses
 from kzfeed.store.statistics import Period
 from kzfeed.store.withdrawals_and_gaps import NoticedGap, gaps_of_source

@@ -21,8 +21,8 @@ from kzfeed.store.article_list import (
     newest_dates,
     position_of,
 )
+from kzfeed.store.article_queries import Selection
 from kzfeed.store.engine import Database
-from kzfeed.store.queries import Selection
 from kzfeed.store.search.opening import open_index
 from kzfeed.store.search.upkeep import catch_up
 from tests.cli.test_terminal import shown

@@ -15,7 +15,7 @@ from pyarrow import parquet
 from kzfeed.export.parquet import GROUP_ROWS, writer
 from kzfeed.export.run import Write, export
 from kzfeed.model.articles import StoredArticle
-from kzfeed.store.queries import Selection
+from kzfeed.store.article_queries import Selection
 from kzfeed.store.records import ArticleRecord, SourceRecord
 from tests.export.archives import Archive, only_on_sqlite
 from tests.fork_server import clean_environment

@@ -28,10 +28,10 @@ from kzfeed.file_reader import EXPORT_LIST, find_files
 from kzfeed.model.articles import Document, Gap, WindowComparison
 from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.sandbox.document_reader import read_document
-from kzfeed.store import queries, sources, tables
+from kzfeed.store import article_queries, sources, tables
+from kzfeed.store.article_queries import Selection
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
-from kzfeed.store.queries import Selection
 from kzfeed.store.verify import verify
 from tests.conftest import NewDatabase
 from tests.export.atom_rules import breaches
@@ -141,7 +141,7 @@ def fill(database: Database) -> None:
 
 
 def export_to(database: Database, folder: Path, layout: Layout = Layout.TREE) -> Path:
-    total = queries.count(database, Selection())
+    total = article_queries.count(database, Selection())
     export(database, Selection(), FileTree(folder, layout, total).writer(), versions=True)
     return folder
 
@@ -264,13 +264,13 @@ def test_versions_that_two_archives_saw_are_put_in_the_order_in_which_they_were_
 
     for _ in range(2):
         assert bring_back(database, folder).refused == 0
-        held = queries.versions(database, held_id(database, link))
+        held = article_queries.versions(database, held_id(database, link))
         assert [each.revision for each in held] == list(range(1, len(held) + 1))
         assert [each.seen_at for each in held] == sorted(each.seen_at for each in held)
         found = [hour for each in held for hour, wording in words.items() if wording in each.text]
         assert found == [20, 21, 22, 23]
         assert findings(database) == []
-    sightings = queries.article_rows(database, held_id(database, link))["sightings"]
+    sightings = article_queries.article_rows(database, held_id(database, link))["sightings"]
     shown = {row["source"]: held[row["revision"] - 1].text for row in sightings}
     assert {source: words[hour] in shown[source] for source, hour in [("news", 23), ("third", 21), ("mirror", 22)]} == {
         "news": True,
@@ -280,7 +280,7 @@ def test_versions_that_two_archives_saw_are_put_in_the_order_in_which_they_were_
 
 
 def held_id(database: Database, link: str) -> int:
-    return queries.find(database, link).id
+    return article_queries.find(database, link).id
 
 
 FRONT = "---\ntitle: '{0}'\ntags: [甲]\n---\n"
@@ -311,7 +311,7 @@ def test_every_version_comes_back_with_its_own_date_and_front_matter(
     assert bring_back(database, exported).refused == 0
 
     assert_same(rows(original), rows(database))
-    held = queries.versions(database, held_id(database, "https://news.example/1"))
+    held = article_queries.versions(database, held_id(database, "https://news.example/1"))
     assert [(each.published_raw, each.front_matter) for each in held] == [
         ("<!--1-->", FRONT.format(1)),
         ("<!--2-->", None),

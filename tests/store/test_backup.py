@@ -22,11 +22,11 @@ from kzfeed.errors import UsageError
 from kzfeed.export.files import FileTree
 from kzfeed.export.formats import Layout
 from kzfeed.export.run import export
+from kzfeed.store.article_queries import Selection
 from kzfeed.store.backup import BackupError, backup
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
 from kzfeed.store.findings import Checked, Finding
-from kzfeed.store.queries import Selection
 from kzfeed.store.verify import verify
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)

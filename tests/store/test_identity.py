@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from kzfeed.article.build import FeedContext, articles_of_feed
 from kzfeed.model.articles import Enclosure, Entry, Feed
 from kzfeed.model.polls import Poll, SourceConfig
-from kzfeed.store import queries, sources, tables
+from kzfeed.store import article_queries, sources, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.verify import verify
 from tests.store.commits import commit_poll
@@ -276,5 +276,5 @@ def test_each_version_keeps_its_own_date(database: Database) -> None:
 
     assert dates(database) == [day(TUESDAY)]
     assert dates(database, "revisions") == [day(MONDAY)]
-    held = queries.versions(database, queries.find(database, LINK).id)
+    held = article_queries.versions(database, article_queries.find(database, LINK).id)
     assert [(each.published_at, each.published_raw) for each in held] == [day(MONDAY), day(TUESDAY)]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed.store import queries, schema
+from kzfeed.store import article_queries, schema
+from kzfeed.store.article_queries import Selection
 from kzfeed.store.engine import Database
-from kzfeed.store.queries import Selection
 from tests.conftest import ENGINES
 from tests.databases import Databases
 from tests.etiquette.program import within
@@ -43,7 +43,7 @@ def paused(daemon: Running, folder: Path) -> Iterator[None]:
 
 
 def stored(database: Database) -> int:
-    return queries.count(database, Selection())
+    return article_queries.count(database, Selection())
 
 
 def item(number: int, words: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Queries of the commands: articles, their versions, sources and polls."""
+"""Queries for stored articles and their versions."""
 
 import re
 from array import array
@@ -21,8 +21,6 @@ _Version = TypeVar("_Version", bound=StoredVersion | VersionHead)
 
 STREAM_SIZE = 200
 """The most articles in memory at a time while they are streamed."""
-LAST_POLLS = 10
-"""How many polls `last_polls` gives."""
 
 _article, _source = tables.articles.c, tables.sources.c
 _OWN_COLUMNS = [_article[each.name] for each in fields(StoredArticle) if each.name != "source"]
@@ -253,24 +251,3 @@ def article_rows(database: Database, article_id: int) -> dict[str, list[dict[str
     }
     with database.read() as connection:
         return {name: [dict(row._mapping) for row in connection.execute(query)] for name, query in queries.items()}
-
-
-def source_names(database: Database, limit: int | None = None) -> list[str]:
-    """The names of all sources, or the first of them, in order."""
-    with database.read() as connection:
-        return list(connection.execute(sa.select(_source.name).order_by(_source.name).limit(limit)).scalars())
-
-
-def has_source(database: Database, name: str) -> bool:
-    """Whether there is a source with this name."""
-    with database.read() as connection:
-        return connection.execute(sa.select(_source.id).where(_source.name == name)).first() is not None
-
-
-def last_polls(database: Database, source_id: int) -> list[dict[str, Any]]:
-    """The last polls of a source, the latest first, with the columns of `polls`."""
-    poll = tables.polls.c
-    query = sa.select(*(column for column in poll if column.name not in ("id", "source_id")))
-    query = query.where(poll.source_id == source_id).order_by(poll.started_at.desc(), poll.id.desc()).limit(LAST_POLLS)
-    with database.read() as connection:
-        return [dict(row._mapping) for row in connection.execute(query)]

@@ -13,7 +13,7 @@ QUICK_CHECK_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class DatabaseCondition:
     """What is wrong with the database, as sentences, and the clock of its server (None: SQLite has none)."""
 
     damage: tuple[str, ...]
@@ -22,16 +22,16 @@ class Condition:
     server_time: datetime | None
 
 
-def condition(database: Database) -> Condition:
+def database_condition(database: Database) -> DatabaseCondition:
     """The condition of a database with the current schema. Nothing is written. Raises DatabaseError."""
     with database.read() as connection:
         damage = [f"{name}: {lack}" for name, lack in schema.missing(connection)]
         if database.dialect == "postgresql":
-            return Condition(tuple(damage), False, _may_write(connection), _server_time(connection))
+            return DatabaseCondition(tuple(damage), False, _may_write(connection), _server_time(connection))
         quick = database.file is not None and database.file.stat().st_size <= QUICK_CHECK_BYTES
         if quick:
             damage += [said for (said,) in connection.exec_driver_sql("PRAGMA quick_check(5)") if said != "ok"]
-        return Condition(tuple(damage), quick, True, None)
+        return DatabaseCondition(tuple(damage), quick, True, None)
 
 
 def _may_write(connection: sa.Connection) -> bool:
