@@ -114,14 +114,19 @@ async def _run(
                     on_job=monitor.on_job if monitor else _ignore,
                     service_manager=service_manager,
                     maintenance=MaintenanceJobs(database, settings.maintenance.keep_polls, polls.clock),
-                    described={
-                        "version": __version__,
-                        "configuration": settings.origin,
-                        "database": settings.database.url,
-                        "sources": sources.count_enabled(database),
-                    },
+                    described=_described(settings, database),
                 )
                 await daemon.run()
+
+
+def _described(settings: Settings, database: Database) -> dict[str, object]:
+    """What the log says of the daemon when it starts."""
+    return {
+        "version": __version__,
+        "configuration": settings.origin,
+        "database": settings.database.url,
+        "sources": sources.count_enabled(database),
+    }
 
 
 def _ignore(*_: object) -> None:

@@ -63,7 +63,7 @@ class HostSettings(_Section):
 class DefaultSettings(_Section):
     """Settings of sources that have none of their own."""
 
-    every: values.Rhythm = timedelta(hours=1)
+    every: values.Interval = timedelta(hours=1)
     timezone: values.Timezone = "UTC"
 
 
@@ -122,7 +122,7 @@ class FleetSettings(_Section):
 class MaintenanceSettings(_Section):
     """What the daemon does to keep the database small. Polls are summed up by day after `keep_polls`; 0: never."""
 
-    keep_polls: values.Keeping = timedelta(days=400)
+    keep_polls: values.Retention = timedelta(days=400)
 
 
 class LogSettings(_Section):
@@ -138,7 +138,7 @@ class SourceSettings(_Section):
     name: values.SourceName
     url: addresses.FeedUrl = Field(repr=False)
     title: values.Text | None = None
-    every: values.Rhythm | None = None
+    every: values.Interval | None = None
     cron: values.Cron | None = None
     """Five crontab fields."""
     timezone: values.Timezone | None = None

@@ -55,7 +55,7 @@ def duration(value: object) -> timedelta:
     return length
 
 
-def keeping(value: object) -> timedelta:
+def retention(value: object) -> timedelta:
     """A length of time, or 0 for ever."""
     try:
         return timedelta() if str(value).strip() == "0" else pause(value)
@@ -63,7 +63,7 @@ def keeping(value: object) -> timedelta:
         raise ValueError(f"{error}, or 0 for ever") from None
 
 
-def rhythm(value: object) -> timedelta | Literal["auto"]:
+def interval(value: object) -> timedelta | Literal["auto"]:
     """The interval of a source: a duration, or `auto`, which follows the feed's own frequency."""
     if value == "auto":
         return "auto"
@@ -221,9 +221,9 @@ def encoding(value: object) -> str:
 # --- types for pydantic ----------------------------------------------------------------------------------------------
 
 Pause = Annotated[timedelta, PlainValidator(pause)]
-Keeping = Annotated[timedelta, PlainValidator(keeping)]
+Retention = Annotated[timedelta, PlainValidator(retention)]
 Duration = Annotated[timedelta, PlainValidator(duration)]
-Rhythm = Annotated[timedelta | Literal["auto"], PlainValidator(rhythm)]
+Interval = Annotated[timedelta | Literal["auto"], PlainValidator(interval)]
 Size = Annotated[int, PlainValidator(size)]
 Memory = Annotated[int, PlainValidator(memory)]
 Count = Annotated[int, PlainValidator(partial(number, least=1))]
