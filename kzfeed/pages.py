@@ -27,6 +27,7 @@ from kzfeed.schedule.page_tries import after_failed_visit, crawl_delay
 from kzfeed.store.engine import Database
 from kzfeed.store.page_results import finish_page
 from kzfeed.store.robots import RobotsFile, load_robots, save_robots
+from kzfeed.text import without_address
 
 AGENT = "kzfeed"
 """The name by which robots.txt calls us (RFC 9309 §2.2.1)."""
@@ -200,7 +201,7 @@ def _has_no_rules(robots: Failed) -> bool:
 
 def _unread(origin: str, why: str | None) -> str:
     url = f"{origin}/robots.txt"
-    return f"{url} cannot be read, so the page was not fetched: {(why or '').removeprefix(f'{url}: ')}"
+    return f"{url} cannot be read, so the page was not fetched: {without_address(why or '')}"
 
 
 def _log_page(page: DuePage, visit: PageVisit, record: PageRecord, duration: timedelta) -> None:

@@ -23,7 +23,7 @@ from kzfeed.fetch.addresses import Lookup, Resolver, address_of, allowed_address
 from kzfeed.fetch.decompress import ACCEPT_ENCODING, BodyDecoder
 from kzfeed.fetch.errors import VisitError
 from kzfeed.fetch.network import NetworkLimits
-from kzfeed.fetch.target import Target, bare_url, redirect_target
+from kzfeed.fetch.target import Target, bare_url, redirect_target, target_of
 from kzfeed.fetch.transport import Received, Route, Sent, Transport
 from kzfeed.hosts import parse_host
 from kzfeed.model.polls import Failed, FailureKind, Fetched, NotModified, ResponseHead, Validators, Visit
@@ -188,7 +188,7 @@ class Fetcher:
             permanent = permanent and outcome.status in _PERMANENT
             target = outcome.target
             if target.url in seen:
-                raise VisitError("bad-redirect", f"the redirects run in a circle, back to {target.url}")
+                raise VisitError("bad-redirect", "the redirects run in a circle")
             if len(seen) > self._limits.max_redirects:
                 raise VisitError("bad-redirect", f"more than {self._limits.max_redirects} redirects")
             seen.add(target.url)
@@ -339,13 +339,12 @@ def _judge(
 
 
 def _failed(kind: FailureKind, words: str, state: _VisitState) -> Failed:
-    """A failure in one line of at most MAX_ERROR characters, without secrets."""
+    """A failure in one line of at most MAX_ERROR characters, without secrets: the path of an address may be one."""
     words = " ".join(redacted(words).split())
-    where = redacted(state.url)
-    room = MAX_ERROR - len(words) - 2
-    if len(where) > max(room, 80):
-        where = where[: max(room, 80) - 1] + "…"
-    error = f"{where}: {words}"
+    try:
+        error = f"{target_of(state.url).origin}: {words}"
+    except ValueError:
+        error = words
     return Failed(
         kind,
         error if len(error) <= MAX_ERROR else error[: MAX_ERROR - 1] + "…",

@@ -18,7 +18,7 @@ WITHHELD = {"sources": {"url", "configured_url", "moved_to", "validators_url"}, 
 def grant(database: Database, role: str) -> list[str]:
     """Let the role read all tables and views, also later ones, except `WITHHELD`; return the statements.
 
-    Raises UsageError if the database is not PostgreSQL or has no such role.
+    Raises UsageError if the database is not PostgreSQL or has no such role, and if the role may write the archive.
     """
     with _postgresql_only(database).write() as connection:
         names = _Names(connection, role)
@@ -65,7 +65,7 @@ def _postgresql_only(database: Database) -> Database:
 
 
 class _Names:
-    """The names that the statements need, quoted. Raises UsageError if the server has no such role."""
+    """The names that the statements need, quoted. Raises UsageError unless the server has such a role, which only reads."""
 
     def __init__(self, connection: sa.Connection, role: str) -> None:
         roles = list(connection.execute(sa.text("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'")).scalars())
@@ -73,6 +73,10 @@ class _Names:
             near = difflib.get_close_matches(role, roles, n=1, cutoff=0.0)
             hint = f"the nearest is {near[0]}; CREATE ROLE makes one" if near else "CREATE ROLE makes one"
             raise UsageError(f"the server has no role {role!r}: {hint}")
+        # The statements would take from the owner, or from the role of a daemon, what it needs to read itself.
+        writes = "SELECT has_table_privilege(:role, 'articles', 'INSERT')"
+        if connection.execute(sa.text(writes), {"role": role}).scalar_one():
+            raise UsageError(f"{role} may write this archive, so it may read all of it: name a role that only reads")
         where = "SELECT current_database(), schemaname, tableowner FROM pg_tables WHERE tablename = 'articles'"
         found = connection.execute(sa.text(f"{where} AND schemaname = current_schema()")).one()
         self.quoted = connection.dialect.identifier_preparer.quote_identifier

@@ -238,7 +238,8 @@ def _engine(url: str) -> sa.Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() == "postgresql":
         timeouts = {name: value for name, value in POSTGRESQL_TIMEOUTS.items() if name not in parsed.query}
-        engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args=timeouts)
+        # PGCLIENTENCODING could name an encoding that has not all characters of the archive.
+        engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args=timeouts | {"client_encoding": "UTF8"})
         sa.event.listen(engine, "do_connect", _Reconnector())
         sa.event.listen(engine, "connect", _prepare_postgresql)
         return engine
@@ -295,8 +296,14 @@ WHERE name = 'default_toast_compression' AND source = 'default' AND 'lz4' = ANY 
 
 
 def _prepare_postgresql(dbapi: Any, _record: object) -> None:
-    # East of UTC, the last hours of the year 9999 would be read as the year 10000, which Python does not have.
-    dbapi.execute("SET TIME ZONE 'UTC'")
+    if (encoding := dbapi.info.parameter_status("server_encoding")) != "UTF8":
+        raise DatabaseError(
+            f"the encoding of the database {dbapi.info.dbname} is {encoding}, which has not all characters: "
+            "CREATE DATABASE NAME ENCODING 'UTF8' TEMPLATE template0 makes one that kzfeed can use"
+        )
+    # East of UTC, the last hours of the year 9999 would be read as the year 10000, which Python does not have. The
+    # driver reads times and intervals in these two styles only; a server, a role or a variable may choose others.
+    dbapi.execute("SET TIME ZONE 'UTC'; SET DateStyle TO 'ISO'; SET IntervalStyle TO 'postgres'")
     dbapi.execute(_LZ4_COMPRESSION)
     dbapi.commit()
 

@@ -19,7 +19,7 @@ from kzfeed.errors import DatabaseError, DatabaseMissing
 from kzfeed.store import tables, triggers, views
 from kzfeed.store.engine import Database
 
-HEAD = "0024"
+HEAD = "0025"
 """The schema revision that this kzfeed needs. A constant, because Alembic is slow to import and rarely needed."""
 
 _TRIGGERS = {

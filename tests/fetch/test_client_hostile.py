@@ -146,7 +146,7 @@ def test_a_name_that_does_not_exist_is_a_failure_of_dns() -> None:
         async with fetcher(lookup=lookup) as fetch:
             return await fetch.visit(Visit("http://a.example/feed"))
 
-    assert failed(asyncio.run(go())).error == "http://a.example/feed: a.example could not be looked up: no such name"
+    assert failed(asyncio.run(go())).error == "http://a.example: a.example could not be looked up: no such name"
 
 
 # --- framing ---------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.source_list import addresses, source_list
 from kzfeed.store.statistics import Period
 from tests.databases import Databases, execute
+from tests.etiquette.recording_server import Reply, recording
 from tests.fork_server import clean_environment, fork_server
 from tests.store.test_schema import migrate
 from tests.test_cookbook import queries
@@ -107,6 +108,64 @@ def test_the_role_sees_sources_and_why_they_are_polled_when_they_are(url: str, t
     assert (address.host, address.reason) == (None, "configured")
     assert "never polled before" in told[0]
     assert "geheim" not in f"{line}{source}{told}"
+
+
+def test_the_errors_of_polls_do_not_tell_the_role_the_address(url: str, reader: sa.Engine, tmp_path: Path) -> None:
+    refusals = {"missing": Reply(404), "gone": Reply(410), "circle": Reply(302, [("Location", "/geheim/circle")])}
+    with recording() as server:
+        for name, refusal in refusals.items():
+            server.page(f"/geheim/{name}", refusal)
+        text = "".join(
+            f'[[sources]]\nname = "{name}"\nurl = "http://127.0.0.1:{server.port}/geheim/{name}"\n' for name in refusals
+        )
+        (tmp_path / "kzfeed.toml").write_text(text, "utf-8")
+        assert kzfeed(url, tmp_path, "poll")[0] == 1
+    kzfeed(url, tmp_path, "db", "grant", ROLE)
+
+    with reader.connect() as connection:
+        told = [
+            *connection.exec_driver_sql("SELECT error FROM polls").scalars(),
+            *connection.exec_driver_sql("SELECT last_error FROM sources").scalars(),
+            *connection.exec_driver_sql("SELECT last_error FROM source_health").scalars(),
+        ]
+    assert len(told) == 9
+    assert "geheim" not in f"{told}"
+    assert f"http://127.0.0.1:{server.port}: the server answered 404" in told
+
+
+def test_an_upgrade_takes_addresses_out_of_the_errors_that_are_stored(url: str) -> None:
+    with closing(Database(url)) as database:
+        sources.add(database, [SourceConfig("voa", "https://voa.example/geheim/rss")], NOW)
+        migrate(database, alembic.downgrade, "0024")
+        said = "https://voa.example/geheim/rss: the server answered 404"
+        offline = f"as all hosts do, because most hosts fail: http-status: {said}"
+        execute(url, f"UPDATE sources SET last_error = '{said}'")
+        execute(
+            url,
+            "INSERT INTO polls (source_id, started_at, duration_ms, outcome, bytes, entries, new_articles, "
+            f"revised_articles, error) SELECT 1, now(), 1, 'failed', 0, 0, 0, 0, unnest(ARRAY['{said}', '{offline}'])",
+        )
+        migrate(database, alembic.upgrade, "head")
+        with database.read() as connection:
+            errors = connection.exec_driver_sql("SELECT error FROM polls ORDER BY id").scalars().all()
+            last = connection.exec_driver_sql("SELECT last_error FROM sources").scalar_one()
+
+    origin = "https://voa.example: the server answered 404"
+    assert last == origin
+    assert errors == [origin, f"as all hosts do, because most hosts fail: http-status: {origin}"]
+
+
+@pytest.mark.parametrize("command", ["grant", "revoke"])
+def test_the_owner_and_a_role_that_writes_keep_their_rights(url: str, tmp_path: Path, command: str) -> None:
+    execute(url, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {QUOTED}")
+    owner = str(sa.make_url(url).username)
+
+    for role in (owner, ROLE):
+        status, printed, said = kzfeed(url, tmp_path, "db", command, role)
+        assert (status, printed) == (2, "")
+        assert said == f"kzfeed: {role} may write this archive, so it may read all of it: name a role that only reads\n"
+
+    execute(url, f"SET ROLE {QUOTED}; SELECT url FROM sources")
 
 
 def test_a_role_may_read_the_new_columns_of_an_upgraded_database(url: str, reader: sa.Engine) -> None:
