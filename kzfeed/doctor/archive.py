@@ -83,4 +83,5 @@ def _clock(now: datetime, server: datetime | None, newest: datetime | None) -> D
 def _daemon(problems: list[str], names: list[str]) -> Diagnosis:
     if problems:
         return Diagnosis("daemon", "to look at", "; ".join(problems))
-    return Diagnosis("daemon", "good", f"{', '.join(names)} runs and polls in time")
+    do = "runs and polls" if len(names) == 1 else "run and poll"
+    return Diagnosis("daemon", "good", f"{', '.join(names)} {do} in time")

@@ -65,7 +65,7 @@ def _postgresql_only(database: Database) -> Database:
 
 
 class _Names:
-    """The names that the statements need, quoted. Raises UsageError unless the server has such a role, which only reads."""
+    """The names that the statements need, quoted. Raises UsageError if the role does not exist, or may write."""
 
     def __init__(self, connection: sa.Connection, role: str) -> None:
         roles = list(connection.execute(sa.text("SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_'")).scalars())

@@ -16,7 +16,7 @@ def upgrade() -> None:
         return
     for table, error in (("polls", "error"), ("sources", "last_error")):
         op.get_bind().exec_driver_sql(
-            f"UPDATE {table} SET {error} = regexp_replace({error}, %s, '\\1:', 'g') WHERE {error} ~ %s",  # noqa: S608
+            f"UPDATE {table} SET {error} = regexp_replace({error}, %s, '\\1:', 'g') WHERE {error} ~ %s",
             (_ADDRESS_BEFORE_WORDS, _ADDRESS_BEFORE_WORDS),
         )
 
