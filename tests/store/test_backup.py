@@ -113,6 +113,7 @@ def test_a_database_comes_back_from_its_backup(
     assert findings(copy)[1] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("programs")
 def test_a_backup_beside_a_writer_is_of_one_moment_and_disturbs_nobody(
     database: Database, restored: Callable[[Path], Database], tmp_path: Path

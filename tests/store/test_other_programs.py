@@ -77,6 +77,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_datasette_reads_every_table_and_view(database: Path, rows: dict[str, int]) -> None:
     command = [sys.executable, "-W", "ignore", "-c", ROWS_IN_DATASETTE, str(database), *NAMES]
     done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=True)

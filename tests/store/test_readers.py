@@ -128,6 +128,7 @@ STATES: dict[str, Callable[[Archive], object]] = {
 }
 
 
+@pytest.mark.slow
 @needs_root
 @pytest.mark.parametrize("state", STATES)
 def test_a_reader_in_the_group_reads_an_archive_that_nobody_has_open(archive: Archive, state: str) -> None:
@@ -136,6 +137,7 @@ def test_a_reader_in_the_group_reads_an_archive_that_nobody_has_open(archive: Ar
     assert_readable(archive)
 
 
+@pytest.mark.slow
 @needs_root
 def test_a_reader_in_the_group_reads_beside_the_daemon_and_after_its_end(archive: Archive) -> None:
     for how in (signal.SIGTERM, signal.SIGKILL):
@@ -239,6 +241,7 @@ def test_who_may_not_read_is_told_so(archive: Archive) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_role_with_select_only_reads_and_is_told_that_it_cannot_write(tmp_path: Path, postgresql: str) -> None:
     databases = Databases(tmp_path, postgresql)
     url = databases.new("postgresql")

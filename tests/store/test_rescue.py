@@ -111,6 +111,7 @@ def test_one_damaged_page_costs_only_its_own_articles(file: Path, tmp_path: Path
     assert count(tmp_path / "rescued.db", "sources") == 2
 
 
+@pytest.mark.slow
 def test_every_format_goes_around_damaged_pages(file: Path, tmp_path: Path, kzfeed: Run) -> None:
     damage(file, pages_of(file, "articles")[5], pages_of(file, "media")[0])
 

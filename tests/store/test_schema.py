@@ -334,6 +334,7 @@ def test_without_migrating_an_old_schema_is_refused(database_url: str) -> None:
     database.close()
 
 
+@pytest.mark.slow
 def test_plain_alembic_upgrades_in_a_checkout(database_url: str) -> None:
     environment = os.environ | {"KZFEED_DATABASE_URL": database_url}
     command = [sys.executable, "-m", "alembic", "upgrade", "head"]
