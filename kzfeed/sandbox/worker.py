@@ -17,7 +17,6 @@ from pathlib import Path
 from kzfeed.errors import DocumentError
 from kzfeed.model.articles import Document, HtmlPage, ParsedDocument
 from kzfeed.model.pages import ArticlePage, RobotsQuestion
-from kzfeed.sandbox.document_reader import read_document
 from kzfeed.sandbox.messages import LENGTH, READY, Answer, Request, encode, max_answer_size
 from kzfeed.sandbox.process import end_with_parent
 
@@ -38,7 +37,14 @@ _GRACE_SECONDS = 1.0
 """The kernel kills this process so long after the time limit, if the parent has not."""
 
 
-def main(reader: Reader = read_document, warm_up: Request = _WARM_UP) -> None:
+def _read_document(document: Document) -> ParsedDocument:
+    # The workers that read pages need not import the parsers of feeds.
+    from kzfeed.sandbox.document_reader import read_document
+
+    return read_document(document)
+
+
+def main(reader: Reader = _read_document, warm_up: Request = _WARM_UP) -> None:
     """Answer documents until standard input ends. Arguments: the bytes and the seconds that one document may take.
 
     `warm_up` is read before the first of them.
