@@ -308,6 +308,18 @@ def test_several_processes_index_each_article_once(archive: Database, index: Ind
     assert search(archive, index, "五国") == expected(texts, "五国")
 
 
+def test_an_indexing_transaction_leaves_no_list_of_terms_that_each_search_must_read(
+    archive: Database, index: Index
+) -> None:
+    add_articles(archive, [Text(number, "中亚", "五国") for number in range(1, 11)])
+
+    assert index.index_some(5) == 5
+
+    with archive.write() as connection:
+        pages = connection.exec_driver_sql("SELECT gin_clean_pending_list('search_docs_terms')").scalar()
+    assert pages == 0
+
+
 def rebuild_three_times(index: Index) -> None:
     for _ in range(3):
         index.rebuild(lambda done, total: None)
