@@ -220,7 +220,13 @@ class Session:
             if url is None:
                 raise
             log.configure(format=self.log_format.value if self.log_format else "auto", level="info", left_out=())
-            structlog.get_logger().warning("mistakes in the configuration, only its database is used", error=str(error))
+            mistakes = str(error).splitlines()
+            structlog.get_logger().warning(
+                "mistakes in the configuration, only its database is used",
+                first=mistakes[0],
+                mistakes=len(mistakes),
+                see="kzfeed config check",
+            )
             return url
 
 

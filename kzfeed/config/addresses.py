@@ -103,8 +103,9 @@ def database_url(value: object) -> str:
     if scheme == "sqlite" and "?" in rest:
         raise ValueError('"sqlite:///FILE" without parameters such as ?mode=ro: each command chooses its mode')
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
-    cut_short = "@" in rest and "@" not in authority and re.search(r":\D", authority)
-    if scheme != "sqlite" and (cut_short or authority.count("@") > 1):
+    # A further "@", other than in the value of a parameter, belongs to a password that a character has cut short.
+    is_cut_short = re.match("[^=]*@", rest[len(authority) :]) and re.search(r":\D|@", authority)
+    if scheme != "sqlite" and (is_cut_short or authority.count("@") > 1):
         raise ValueError('a password in which "@" is written as %40, "/" as %2F, "?" as %3F and "#" as %23')
     return url
 

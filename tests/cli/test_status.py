@@ -175,7 +175,9 @@ def test_a_mistake_in_the_configuration_hides_neither_the_status_nor_the_article
     def run(text: str, *arguments: str) -> tuple[int, bool]:
         (tmp_path / "kzfeed.toml").write_text(text)
         done = fork_server().run(arguments, tmp_path, clean_environment())
-        return done.returncode, "mistakes in the configuration, only its database is used" in done.stderr
+        goes_on = "mistakes in the configuration, only its database is used" in done.stderr
+        assert not goes_on or json.loads(done.stderr.splitlines()[0])["see"] == "kzfeed config check"
+        return done.returncode, goes_on
 
     without_daemon = (1, True)
     assert run(with_url, "status") == run("not TOML", "status", "--database", url) == without_daemon

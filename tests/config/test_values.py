@@ -62,6 +62,7 @@ from_1 = partial(values.number, least=1)
         (addresses.feed_url, "HTTP://[::1]:8080", "HTTP://[::1]:8080"),
         (addresses.database_url, "sqlite:///kzfeed.db", "sqlite:///kzfeed.db"),
         (addresses.database_url, "sqlite:////var/lib/kzfeed.db", "sqlite:////var/lib/kzfeed.db"),
+        (addresses.database_url, "postgresql://u@h/x?passfile=/a@b", "postgresql://u@h/x?passfile=/a@b"),
         (addresses.database_url, "postgresql://u:p%40ss@host:5432/name", "postgresql://u:p%40ss@host:5432/name"),
         (addresses.database_url, "postgresql+psycopg://user@host/name", "postgresql+psycopg://user@host/name"),
         (addresses.database_url, "postgres://host/name", "postgres://host/name"),
@@ -143,6 +144,9 @@ def test_a_value_means(read: Callable[[object], object], written: object, meant:
         (addresses.database_url, "sqlite:///x.db?mode=ro", NO_PARAMETERS),
         (addresses.database_url, "postgresql://u:p@ss@h/x", UNESCAPED),
         (addresses.database_url, "postgresql://u:p/w@h/x", UNESCAPED),
+        (addresses.database_url, "postgresql://u:p@ss/word@h/x", UNESCAPED),
+        (addresses.database_url, "postgresql://u:p@ss?word@h:5432/x", UNESCAPED),
+        (addresses.database_url, "postgresql://u:1@ss#word@h/x", UNESCAPED),
         (addresses.database_url, "postgresql://u:p?w@h/x", UNESCAPED),
         (addresses.database_url, 5, SOME_DATABASE),
         *(
