@@ -1,23 +1,19 @@
-"""The daemon: jobs on APScheduler, until a signal stops them.
+"""The daemon: jobs that run until a signal stops them, and what the database and monitors hear of it.
 
 The database is the schedule: one job asks it every second which sources are due, and also when polls have ended, so
 that no slot stays empty while sources wait.
 """
 
 import asyncio
-import logging
 import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.base import BaseTrigger
 
 from kzfeed import __version__
 from kzfeed.errors import ConfigError, DatabaseError, DatabaseFileReplaced
@@ -27,6 +23,7 @@ from kzfeed.jobs.maintenance import MaintenanceJobs
 from kzfeed.jobs.polls import PollJob
 from kzfeed.jobs.search_index import IndexJob
 from kzfeed.poll import Poller
+from kzfeed.scheduler import Scheduler
 from kzfeed.service_manager import ServiceManager, status_line
 from kzfeed.store import heartbeats
 from kzfeed.store.status import overview
@@ -34,7 +31,6 @@ from kzfeed.store.status import overview
 if TYPE_CHECKING:
     from kzfeed.jobs.archive_folder import FolderJob
 
-TICK = timedelta(seconds=1)
 POLL_JOB = "poll due sources"
 STUCK_AFTER_TICKS = 120
 """A scheduler whose claim job has not ended for so many ticks makes no progress: twice as long as it takes to give up a
@@ -53,20 +49,6 @@ MAX_STOP_TIME = timedelta(seconds=6)
 log = structlog.get_logger()
 
 
-class Every(BaseTrigger):  # type: ignore[misc] # APScheduler ships no types
-    """Trigger that fires one interval after the last run.
-
-    APScheduler's IntervalTrigger computes each firing from the one before: when the clock jumps ahead by a year, it
-    lists every second of that year.
-    """
-
-    def __init__(self, interval: timedelta) -> None:
-        self.interval = interval
-
-    def get_next_fire_time(self, _: datetime | None, now: datetime) -> datetime:
-        return now + self.interval
-
-
 @dataclass(slots=True)
 class Daemon:
     """One running daemon.
@@ -75,6 +57,7 @@ class Daemon:
     have changed, and raises ConfigError for a mistake in them.
     """
 
+    scheduler: Scheduler
     polls: PollJob
     """The job that polls sources; the owner of its queue is the name of the daemon."""
     reload: Callable[[], None] = lambda: None
@@ -93,16 +76,14 @@ class Daemon:
     """Is told when the daemon is ready, makes progress, reloads and stops."""
     described: Mapping[str, object] = field(default_factory=dict)
     """What the log line `running` says beside the owner."""
-    tick: timedelta = TICK
-    _scheduler: Any = field(default_factory=lambda: AsyncIOScheduler(timezone=UTC))
-    _claim_job: Any = None
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _started_at: datetime | None = None
     """When the first heartbeat was."""
     _is_ready: bool = False
     """Whether the service manager knows that the daemon has started."""
     _reload_wanted: bool = False
-    _database_available: bool = True
+    _answers_at_failure: int | None = None
+    """How often the database had answered the queue when it failed last; None while it is available."""
     _file_replaced: DatabaseFileReplaced | None = None
     """Why the database that this daemon has open is no longer the one to use."""
 
@@ -127,85 +108,60 @@ class Daemon:
     # --- jobs --------------------------------------------------------------------------------------------------------
 
     def _start_jobs(self) -> None:
-        # Failures are logged here, and a job that is still running when it is due again is no event.
-        logging.getLogger("apscheduler.executors").setLevel(logging.CRITICAL)
-        logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
-        self._scheduler.add_listener(self._on_job_error, EVENT_JOB_ERROR)
-        self._scheduler.add_listener(self._on_job_end, EVENT_JOB_EXECUTED | EVENT_JOB_ERROR)
-        self._claim_job = self._add_job(POLL_JOB, self.polls.run, self.tick)
-        # Not arguments of the job and its queue: these are made before the daemon, whose scheduler runs them.
-        self.polls.run_within, self.polls.queue.on_answer = self._claim_within, self._on_answer
-        self._add_job("renew claims", self.polls.queue.keep, self.polls.queue.lease / 4)
-        self._add_job("heartbeat", self._beat, heartbeats.INTERVAL)
-        self._add_job("reload configuration", self._reload, self.tick)
+        add, tick = self.scheduler.add, self.scheduler.tick
+        add(POLL_JOB, self.polls.run, tick)
+        add("renew claims", self.polls.queue.keep, self.polls.queue.lease / 4)
+        add("heartbeat", self._beat, heartbeats.INTERVAL)
+        add("reload configuration", self._reload, tick)
         if self.indexing:
-            self._add_job("index articles", self.indexing.run, INDEX_TICK)
+            add("index articles", self.indexing.run, INDEX_TICK)
         if self.service_manager.address:
-            self._add_job("report status", self._report_status, STATUS_TICK)
+            add("report status", self._report_status, STATUS_TICK)
         if self.folder:
-            self._add_job("write archive folder", self.folder.run, FOLDER_TICK)
+            add("write archive folder", self.folder.run, FOLDER_TICK)
         if self.pages:
-            self._add_job("fetch pages", self.pages.run, self.tick)
+            add("fetch pages", self.pages.run, tick)
         if self.maintenance:
-            self._add_job("sum up old polls", self.maintenance.sum_up_polls, maintenance.TICK)
-            self._add_job("tidy database", self._tidy, maintenance.TICK)
+            add("sum up old polls", self.maintenance.sum_up_polls, maintenance.TICK)
+            add("tidy database", self._tidy, maintenance.TICK)
             if self._poller.database.dialect == "postgresql":
-                self._add_job("keep partitions", self.maintenance.keep_partitions, maintenance.PARTITIONS_EVERY)
-        self._scheduler.start()
-        self._restart_stalled_jobs()
+                add("keep partitions", self.maintenance.keep_partitions, maintenance.PARTITIONS_EVERY)
+        self.scheduler.start(self._on_job_end)
 
-    def _add_job(self, name: str, function: Callable[[], Any], interval: timedelta) -> Any:
-        options = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        begin = self._poller.clock()
-        return self._scheduler.add_job(function, Every(interval), id=name, name=name, next_run_time=begin, **options)
-
-    def _restart_stalled_jobs(self) -> None:
-        """Run jobs now that wait for longer than their interval, and look again after a tick.
-
-        APScheduler waits by the wall clock: when that goes back by an hour, every job waits for an hour. The clock of
-        the event loop does not jump.
-        """
-        now = self._poller.clock()
-        for job in self._scheduler.get_jobs():
-            if job.next_run_time > now + job.trigger.interval:
-                job.modify(next_run_time=now)
-        asyncio.get_running_loop().call_later(self.tick.total_seconds(), self._restart_stalled_jobs)
-
-    def _on_job_end(self, event: JobExecutionEvent) -> None:
-        """Tell the service manager of each claim: while the database hangs, or a job blocks the loop, none ends."""
-        self.on_job(event.job_id, event.exception is not None)
-        if event.job_id == POLL_JOB:
+    def _on_job_end(self, job: str, error: BaseException | None) -> None:
+        if error is not None:
+            self._on_job_error(job, error)
+        self.on_job(job, error is not None)
+        if job == POLL_JOB:
+            self._note_answer()
             if not self._is_ready:
                 self._is_ready = True
                 self.service_manager.ready()
+            # While the database hangs, or a job blocks the loop, no claim ends.
             self.service_manager.alive()
 
     async def _report_status(self) -> None:
         self.service_manager.status(status_line(await asyncio.to_thread(overview, self._poller.database)))
 
-    def _on_job_error(self, event: JobExecutionEvent) -> None:
-        if not isinstance(event.exception, DatabaseError):
+    def _on_job_error(self, job: str, error: BaseException) -> None:
+        if not isinstance(error, DatabaseError):
             # A fault of kzfeed in one job must not end the polling of all sources.
-            log.error("internal error, the job runs again", job=event.job_id, exc_info=event.exception)
+            log.error("internal error, the job runs again", job=job, exc_info=error)
             return
-        if isinstance(event.exception, DatabaseFileReplaced):
-            self._file_replaced = event.exception
+        if isinstance(error, DatabaseFileReplaced):
+            self._file_replaced = error
             self._stop.set()
             return
-        if self._database_available:
-            log.error("database unavailable, retrying every second", error=str(event.exception))
-            self.service_manager.status(f"database unavailable: {event.exception}")
-        self._database_available = False
+        if self._answers_at_failure is None:
+            log.error("database unavailable, retrying every second", error=str(error))
+            self.service_manager.status(f"database unavailable: {error}")
+        self._answers_at_failure = self.polls.queue.answers
 
-    def _claim_within(self, time: timedelta) -> None:
-        soon = self._poller.clock() + time
-        if self._claim_job.next_run_time > soon:
-            self._claim_job.modify(next_run_time=soon)
-
-    def _on_answer(self) -> None:
-        if not self._database_available:
+    def _note_answer(self) -> None:
+        """Say that the database is available again, once it has answered which sources may be polled."""
+        if self._answers_at_failure is not None and self.polls.queue.answers > self._answers_at_failure:
             log.info("database available again")
-        self._database_available = True
+            self._answers_at_failure = None
 
     async def _beat(self) -> None:
         """Record that this daemon runs. It tells that the jobs run, too: this is one of them."""
@@ -259,7 +215,7 @@ class Daemon:
 
     async def _wind_down(self) -> None:
         self._poller.fetcher.stop_requests()
-        self._scheduler.pause()
+        self.scheduler.pause()
         log.info("stopping", polls_under_way=self.polls.under_way)
         ending = [asyncio.create_task(job.stop(GRACE)) for job in (self.polls, self.pages) if job]
         if self.indexing:
@@ -267,8 +223,7 @@ class Daemon:
         if self.folder:
             self.folder.stop()
         await asyncio.gather(*ending)
-        self._scheduler.remove_listener(self._on_job_error)
-        self._scheduler.shutdown(wait=False)
+        self.scheduler.stop()
         try:
             await asyncio.wait_for(asyncio.to_thread(self._sign_off), timeout=2)
         except (DatabaseError, TimeoutError) as error:

@@ -76,10 +76,11 @@ async def _run(
 ) -> None:
     """Run the daemon on the database as it is now. Raises DatabaseFileReplaced."""
     # Imported late: its scheduler takes a while, and other commands do not need it.
-    from kzfeed.daemon import Daemon
+    from kzfeed.daemon import POLL_JOB, Daemon
     from kzfeed.jobs.article_pages import PageJob
     from kzfeed.jobs.maintenance import MaintenanceJobs
     from kzfeed.jobs.polls import PollJob
+    from kzfeed.scheduler import Scheduler
 
     with database.only_daemon():
         apply(settings, database, utc_now())
@@ -91,7 +92,13 @@ async def _run(
                 _work_queue(settings, polls) as queue,
             ):
                 connections = usable_connections(settings)
-                poll_job = PollJob(queue, connections, on_poll=monitor.on_poll if monitor else _ignore)
+                scheduler = Scheduler(polls.clock)
+                poll_job = PollJob(
+                    queue,
+                    connections,
+                    on_poll=monitor.on_poll if monitor else _ignore,
+                    run_within=partial(scheduler.run_within, POLL_JOB),
+                )
 
                 def is_online() -> bool:
                     return poll_job.network.offline_since is None
@@ -99,6 +106,7 @@ async def _run(
                 if monitor:
                     monitor.watch(is_online, queue.gauges)
                 daemon = Daemon(
+                    scheduler,
                     poll_job,
                     reload=_reloader(settings, polls, config),
                     config_changed=config.has_changed,
@@ -177,7 +185,8 @@ def _monitor(settings: Settings, database: Database) -> "Iterator[Monitor | None
         yield None
         return
     # Imported late: not everybody has monitors.
-    from kzfeed.daemon import POLL_JOB, STUCK_AFTER_TICKS, TICK
+    from kzfeed.daemon import POLL_JOB, STUCK_AFTER_TICKS
+    from kzfeed.scheduler import TICK
     from kzfeed.server.monitor import Watched, monitoring
 
     watched = Watched(POLL_JOB, STUCK_AFTER_TICKS * TICK)

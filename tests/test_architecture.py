@@ -48,12 +48,13 @@ BELOW: dict[str, set[str]] = {
     "explanation": {"schedule", "store"},
     "jobs": {"poll", "pages", "sandbox", "schedule", "store", "sync"},
     "fleet": {"poll", "jobs", "store"},
-    "daemon": {"jobs", "poll", "service_manager", "store"},
+    "scheduler": set(),
+    "daemon": {"jobs", "poll", "scheduler", "service_manager", "store"},
     "reload": {"clock", "schedule", "store", "config"},
     "wiring": {"batching", "clock", "shared_hosts", "pages", "poll", "fetch", "sandbox", "store", "config"},
     "run_daemon": {
-        *("clock", "config", "daemon", "fleet", "jobs", "poll", "reload", "server", "service_manager", "store", "sync"),
-        "wiring",
+        *("clock", "config", "daemon", "fleet", "jobs", "poll", "reload", "scheduler", "server", "service_manager"),
+        *("store", "sync", "wiring"),
     },
     "doctor": {"check", "wiring", "clock", "fetch", "store", "config", "schedule"},
     "check": {"wiring", "clock", "sandbox", "fetch", "config", "schedule", "feed", "article"},
@@ -122,7 +123,7 @@ ONLY_IN = {
     "trafilatura": ("sandbox.page_reader",),
     "soupsieve": ("config.values",),
     "ada_url": ("hosts", "article.url", "fetch."),
-    "apscheduler": ("daemon", "schedule.cron"),
+    "apscheduler": ("schedule.cron", "scheduler"),
     "asyncio": (
         *(
             "fetch.",
@@ -136,6 +137,7 @@ ONLY_IN = {
             "fleet.",
             "jobs.",
             "daemon",
+            "scheduler",
         ),
         *("cli.polling", "cli.sources", "cli.source_edits", "cli.doctor", "doctor.network"),
     ),

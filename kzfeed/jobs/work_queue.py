@@ -8,7 +8,7 @@ import os
 import secrets
 import socket
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -37,8 +37,8 @@ class WorkQueue:
     poller: Poller
     owner: str = field(default_factory=new_owner)
     lease: timedelta = LEASE
-    on_answer: Callable[[], None] = lambda: None
-    """Called whenever the database has answered which sources may be polled."""
+    answers: int = 0
+    """How often the database has answered which sources may be polled."""
     _sources: dict[int, Source] = field(default_factory=dict)
     """The sources that this daemon polls, by id."""
     _claimed_until: dict[int, datetime] = field(default_factory=dict)
@@ -96,7 +96,7 @@ class WorkQueue:
         return {}
 
     def _claimed(self, sources: Sequence[Source], now: datetime) -> list[Source]:
-        self.on_answer()
+        self.answers += 1
         self._sources |= {source.id: source for source in sources}
         self._claimed_until |= {source.id: now + self.lease for source in sources}
         return list(sources)

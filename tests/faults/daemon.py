@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from kzfeed.jobs.article_pages import PageJob
 from kzfeed.jobs.polls import PollJob
 from kzfeed.jobs.work_queue import WorkQueue
 from kzfeed.reload import apply
+from kzfeed.scheduler import Scheduler
 from kzfeed.server.monitor import Watched, monitoring
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
@@ -73,7 +75,9 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
     apply(settings, database, clock())
     async with service.poller(settings, database, clock=clock, lookup=lookup) as poller:
         lease = timedelta(seconds=options.get("lease", LEASE.total_seconds()))
-        daemon = Daemon(PollJob(WorkQueue(poller, lease=lease)), tick=timedelta(seconds=options.get("tick", 1)))
+        scheduler = Scheduler(clock, timedelta(seconds=options.get("tick", 1)))
+        poll_job = PollJob(WorkQueue(poller, lease=lease), run_within=partial(scheduler.run_within, POLL_JOB))
+        daemon = Daemon(scheduler, poll_job)
         async with service.page_fetcher(settings, poller) as pages:
             daemon.pages = PageJob(
                 pages,
