@@ -26,7 +26,7 @@ from kzfeed.store import host_pauses, sources
 from kzfeed.store.engine import Database
 from kzfeed.store.page_queue import count_pages
 from kzfeed.text import failure_text
-from kzfeed.wiring import page_fetcher, page_slots, poller, usable_connections
+from kzfeed.wiring import open_page_fetcher, open_poller, page_slots, usable_connections
 
 OnPage = Callable[[DuePage, PageRecord], None]
 
@@ -73,12 +73,12 @@ async def poll_once(
     slots = asyncio.Semaphore(connections)
     reports: dict[str, PollReport] = {}
 
-    async with poller(settings, database) as polls, _current_sources(polls, force=force) as current:
+    async with open_poller(settings, database) as poller, _current_sources(poller, force=force) as current:
 
         async def poll_queue(queue: Iterable[str]) -> None:
             for name in queue:
                 async with slots:
-                    done = reports[name] = await _poll_source(polls, name, current)
+                    done = reports[name] = await _poll_source(poller, name, current)
                 if on_report:
                     on_report(done, len(wanted))
 
@@ -86,14 +86,14 @@ async def poll_once(
             # The sources of a host are polled one after another: the answer to the first may pause the whole host.
             for host, of_host in groupby(sorted(wanted, key=wanted.__getitem__), key=wanted.__getitem__):
                 queue = iter(list(of_host))
-                for _ in range(polls.host_queues.connections(host)):
+                for _ in range(poller.host_queues.connections(host)):
                     group.create_task(poll_queue(queue))
-        reports |= await _with_pages(settings, polls, reports, page_slots(connections), on_page)
+        reports |= await _with_pages(settings, poller, reports, page_slots(connections), on_page)
     return [reports[name] for name in wanted]
 
 
 async def _with_pages(
-    settings: Settings, polls: Poller, reports: Mapping[str, PollReport], slots: int, on_page: OnPage
+    settings: Settings, poller: Poller, reports: Mapping[str, PollReport], slots: int, on_page: OnPage
 ) -> dict[str, PollReport]:
     """The reports of sources that want pages, after those that are due have been fetched, `slots` at a time."""
     wanting = [name for name, report in reports.items() if report.pages is not None]
@@ -102,19 +102,19 @@ async def _with_pages(
     # Imported late: most polls want no pages.
     from kzfeed.jobs.article_pages import PageJob
 
-    ids = {source.name: source.id for source in await asyncio.to_thread(sources.load, polls.database, wanting)}
+    ids = {source.name: source.id for source in await asyncio.to_thread(sources.load, poller.database, wanting)}
     counts: dict[str, Counter[str]] = {name: Counter() for name in ids}
 
     def count(page: DuePage, record: PageRecord) -> None:
         counts[page.source_name][record.outcome] += 1
         on_page(page, record)
 
-    async with page_fetcher(settings, polls) as pages:
+    async with open_page_fetcher(settings, poller) as page_fetcher:
         owner = f"poll:{os.getpid()}:{secrets.token_hex(4)}"
-        await PageJob(pages, owner, slots, source_ids=list(ids.values()), on_page=count).run_to_end()
+        await PageJob(page_fetcher, owner, slots, source_ids=list(ids.values()), on_page=count).run_to_end()
     with_pages = {}
     for name, source_id in ids.items():
-        left = await asyncio.to_thread(count_pages, polls.database, [source_id])
+        left = await asyncio.to_thread(count_pages, poller.database, [source_id])
         done = PageCounts(**counts[name], waiting=left.waiting, next_try_at=left.next_try_at)
         with_pages[name] = replace(reports[name], pages=done)
     return with_pages
@@ -146,13 +146,13 @@ SourceOrReason = Source | str
 
 
 @asynccontextmanager
-async def _current_sources(polls: Poller, *, force: bool) -> AsyncIterator[Batcher[str, SourceOrReason]]:
+async def _current_sources(poller: Poller, *, force: bool) -> AsyncIterator[Batcher[str, SourceOrReason]]:
     """Sources by name, read just before their polls: a daemon may have polled them since they were listed."""
 
     def look_up(names: Sequence[str]) -> list[SourceOrReason | Exception]:
-        now = polls.clock()
-        paused = host_pauses.paused_hosts(polls.database, now)
-        found = {source.name: source for source in sources.load(polls.database, names)}
+        now = poller.clock()
+        paused = host_pauses.paused_hosts(poller.database, now)
+        found = {source.name: source for source in sources.load(poller.database, names)}
         return [_allowed(found.get(name), paused, now, force=force) for name in names]
 
     with ThreadPoolExecutor(1, thread_name_prefix="sources") as thread:
@@ -160,12 +160,12 @@ async def _current_sources(polls: Poller, *, force: bool) -> AsyncIterator[Batch
             yield current
 
 
-async def _poll_source(polls: Poller, name: str, current: Batcher[str, SourceOrReason]) -> PollReport:
+async def _poll_source(poller: Poller, name: str, current: Batcher[str, SourceOrReason]) -> PollReport:
     try:
         source = await current.ask(name)
         if isinstance(source, str):
             return PollReport(name, "skipped", error=source)
-        return _report(source, await polls.poll(source))
+        return _report(source, await poller.poll(source))
     except DatabaseError as error:
         return PollReport(name, "failed", error=str(error), error_kind="database")
 

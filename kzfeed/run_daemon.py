@@ -21,7 +21,7 @@ from kzfeed.service_manager import ServiceManager
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
 from kzfeed.store.search.opening import open_index
-from kzfeed.wiring import access_of, fleet_access, page_fetcher, page_slots, poller, usable_connections
+from kzfeed.wiring import access_of, fleet_access, open_page_fetcher, open_poller, page_slots, usable_connections
 
 if TYPE_CHECKING:
     from kzfeed.jobs.archive_folder import FolderJob
@@ -87,12 +87,12 @@ async def _run(
         monitor = get_monitor()
         with _indexing(settings, database) as indexing:
             async with (
-                poller(settings, database) as polls,
-                page_fetcher(settings, polls) as pages,
-                _work_queue(settings, polls) as queue,
+                open_poller(settings, database) as poller,
+                open_page_fetcher(settings, poller) as page_fetcher,
+                _work_queue(settings, poller) as queue,
             ):
                 connections = usable_connections(settings)
-                scheduler = Scheduler(polls.clock)
+                scheduler = Scheduler(poller.clock)
                 poll_job = PollJob(
                     queue,
                     connections,
@@ -108,12 +108,12 @@ async def _run(
                 daemon = Daemon(
                     scheduler,
                     poll_job,
-                    reload=_reloader(settings, polls, config),
+                    reload=_reloader(settings, poller, config),
                     config_changed=config.has_changed,
                     indexing=indexing,
                     folder=_folder_job(settings, database),
                     pages=PageJob(
-                        pages,
+                        page_fetcher,
                         queue.owner,
                         page_slots(connections),
                         on_page=monitor.on_page if monitor else _ignore,
@@ -121,7 +121,7 @@ async def _run(
                     ),
                     on_job=monitor.on_job if monitor else _ignore,
                     service_manager=service_manager,
-                    maintenance=MaintenanceJobs(database, settings.maintenance.keep_polls, polls.clock),
+                    maintenance=MaintenanceJobs(database, settings.maintenance.keep_polls, poller.clock),
                     described=_described(settings, database),
                 )
                 await daemon.run()
@@ -141,16 +141,16 @@ def _ignore(*_: object) -> None:
     """Listener of a daemon without monitors."""
 
 
-def _reloader(settings: Settings, polls: Poller, config: ConfigReader) -> Callable[[], None]:
+def _reloader(settings: Settings, poller: Poller, config: ConfigReader) -> Callable[[], None]:
     def use_access_of(fresh: Settings) -> None:
         # What sources have of their own changes at once, the proxy of [http] at a restart.
-        polls.fetcher.access_of = access_of(fresh.model_copy(update={"http": settings.http}))
+        poller.fetcher.access_of = access_of(fresh.model_copy(update={"http": settings.http}))
 
-    return reloader(settings, polls.database, config.read, use_access_of)
+    return reloader(settings, poller.database, config.read, use_access_of)
 
 
 @asynccontextmanager
-async def _work_queue(settings: Settings, polls: Poller) -> "AsyncIterator[WorkQueue]":
+async def _work_queue(settings: Settings, poller: Poller) -> "AsyncIterator[WorkQueue]":
     """The queue of due sources; if the configuration names a fleet, the queue of a member.
 
     Raises ConfigError if this daemon cannot be in a fleet.
@@ -159,12 +159,12 @@ async def _work_queue(settings: Settings, polls: Poller) -> "AsyncIterator[WorkQ
     from kzfeed.jobs.work_queue import WorkQueue
 
     if not settings.fleet.servers:
-        yield WorkQueue(polls)
+        yield WorkQueue(poller)
         return
-    servers, token = fleet_access(settings, polls.database)
+    servers, token = fleet_access(settings, poller.database)
     from kzfeed.fleet.member import membership
 
-    async with membership(polls, servers, token) as queue:
+    async with membership(poller, servers, token) as queue:
         yield queue
 
 

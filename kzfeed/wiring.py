@@ -30,7 +30,7 @@ from kzfeed.fetch.host_queue import HostQueues, HostRule, SharedLocks
 from kzfeed.fetch.proxy import ProxyRules, parse_proxy
 from kzfeed.poll import Poller
 from kzfeed.sandbox.pool import PAGE_COMMAND, Workers
-from kzfeed.shared_hosts import shared_hosts
+from kzfeed.shared_host_locks import shared_host_locks
 from kzfeed.store import host_pauses
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
@@ -82,7 +82,7 @@ def _weight(commit: PollCommit) -> int:
 
 
 @asynccontextmanager
-async def poller(
+async def open_poller(
     settings: Settings, database: Database, *, clock: Callable[[], datetime] = utc_now, lookup: Lookup = system_lookup
 ) -> AsyncIterator[Poller]:
     """A Poller with everything that it needs; an async context manager."""
@@ -92,14 +92,14 @@ async def poller(
         ThreadPoolExecutor(1, thread_name_prefix="reader") as reader,
     ):
         async with (
-            fetcher(settings, lookup) as visits,
+            fetcher(settings, lookup) as client,
             document_workers(settings) as workers,
             Batcher(partial(commit_polls, database), writer, most=BATCH_WEIGHT, weight=_weight) as commits,
             Batcher(partial(last_windows, database), writer) as windows,
-            shared_hosts(database) as locks,
+            shared_host_locks(database) as locks,
         ):
             yield Poller(
-                fetcher=visits,
+                fetcher=client,
                 workers=workers,
                 database=database,
                 host_queues=host_queues(settings, _lately_visited(settings, database, clock()), locks),
@@ -113,7 +113,7 @@ async def poller(
 
 
 @asynccontextmanager
-async def page_fetcher(settings: Settings, polls: Poller) -> AsyncIterator["PageFetcher"]:
+async def open_page_fetcher(settings: Settings, poller: Poller) -> AsyncIterator["PageFetcher"]:
     """A PageFetcher that shares the client and the queues of hosts with the poller; an async context manager."""
     # Imported late: most polls want no pages.
     from kzfeed.pages import PageFetcher
@@ -122,14 +122,14 @@ async def page_fetcher(settings: Settings, polls: Poller) -> AsyncIterator["Page
     # Workers of their own: a page that takes long keeps no feed waiting.
     async with Workers(timeout=limits.timeout, memory=limits.memory, processes=1, command=PAGE_COMMAND) as workers:
         yield PageFetcher(
-            fetcher=polls.fetcher,
-            database=polls.database,
-            host_queues=polls.host_queues,
-            bounds=polls.bounds,
+            fetcher=poller.fetcher,
+            database=poller.database,
+            host_queues=poller.host_queues,
+            bounds=poller.bounds,
             workers=workers,
             delay=settings.http.host_gap,
-            clock=polls.clock,
-            random=polls.random,
+            clock=poller.clock,
+            random=poller.random,
         )
 
 

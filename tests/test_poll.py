@@ -51,10 +51,10 @@ def workers_started(
     async def poll() -> list[str]:
         sources.configure(sqlite_database, settings.source_configs(), utc_now())
         async with (
-            service.poller(settings, sqlite_database) as polls,
+            service.open_poller(settings, sqlite_database) as poller,
             Workers(timeout=timedelta(seconds=10), memory=2**29, command=("sh", "-c", note, *COMMAND)) as workers,
         ):
-            ours = dataclasses.replace(polls, workers=workers, reader_places=asyncio.Semaphore(reader_places))
+            ours = dataclasses.replace(poller, workers=workers, reader_places=asyncio.Semaphore(reader_places))
             return [poll.outcome for poll in await asyncio.gather(*map(ours.poll, sources.load(sqlite_database)))]
 
     # All of them carry one article, which is new once.
@@ -134,9 +134,9 @@ def test_the_first_failure_of_a_source_is_a_warning_also_after_an_outage_of_our_
 
     async def poll() -> None:
         sources.configure(sqlite_database, settings.source_configs(), utc_now())
-        async with service.poller(settings, sqlite_database, lookup=lookup) as polls:
+        async with service.open_poller(settings, sqlite_database, lookup=lookup) as poller:
             for _ in range(5):
-                await polls.poll(sources.load(sqlite_database)[0])
+                await poller.poll(sources.load(sqlite_database)[0])
 
     with capture_logs() as logs:
         asyncio.run(poll())
@@ -169,9 +169,9 @@ def test_a_poll_whose_claim_has_expired_asks_nothing_more_and_stores_articles_on
     async def poll() -> bool:
         sources.configure(sqlite_database, settings.source_configs(), utc_now())
         (source,) = sources.load(sqlite_database)
-        async with service.poller(settings, sqlite_database) as polls:
+        async with service.open_poller(settings, sqlite_database) as poller:
             try:
-                await polls.poll(source, is_claimed=lambda: not page.seen)
+                await poller.poll(source, is_claimed=lambda: not page.seen)
             except ClaimExpired:
                 return False
             return True

@@ -73,11 +73,11 @@ def _with_filters(made: FeedReport, source: SourceSettings, read: ParsedDocument
 
 async def _visit(settings: Settings, visit: Visit, queues: HostQueues) -> tuple[Outcome, list[Redirect]]:
     hops: list[Hop] = []
-    async with fetcher(settings) as visits, queues.slot(host_of(visit.url)) as slot:
+    async with fetcher(settings) as client, queues.slot(host_of(visit.url)) as slot:
 
         async def on_hop(hop: Hop) -> None:
             hops.append(hop)
             await slot.move_to(hop.host)
 
-        outcome = await visits.visit(visit, on_hop=on_hop)
+        outcome = await client.visit(visit, on_hop=on_hop)
     return outcome, [Redirect(hop.status, hop.url) for hop in hops]

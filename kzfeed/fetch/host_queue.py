@@ -42,7 +42,7 @@ class SharedLocks(Protocol):
 class _Host:
     name: str
     delay: float
-    is_wide: bool
+    allows_several: bool
     """Whether it allows several visits at a time."""
     slots: asyncio.Semaphore
     free_at: float = 0.0
@@ -83,7 +83,7 @@ class HostQueues:
         return self._rules.get(host, self._rule).connections
 
     @property
-    def wide_hosts(self) -> dict[str, int]:
+    def hosts_with_several_connections(self) -> dict[str, int]:
         """The hosts that allow more than one visit at a time, and how many they allow."""
         return {host: rule.connections for host, rule in self._rules.items() if rule.connections > 1}
 
@@ -129,10 +129,10 @@ class HostQueues:
             await asyncio.sleep(2 * LOCK_RETRY_S * random.random())  # noqa: S311 - no secret
         while not await self._locks.try_lock(host.name):  # noqa: ASYNC110 - the other process sends no event
             await asyncio.sleep(LOCK_RETRY_S)
-        if host.is_wide:
-            self._unlock_after_gap(host)
+        if host.allows_several:
+            self._unlock_after_delay(host)
 
-    def _unlock_after_gap(self, host: _Host) -> None:
+    def _unlock_after_delay(self, host: _Host) -> None:
         if self._locks is not None:
             asyncio.get_running_loop().call_later(host.delay, self._locks.unlock, host.name)
 
@@ -153,8 +153,8 @@ class HostQueues:
         host.free_at = now + host.delay
         host.slots.release()
         host.visits -= 1
-        if not host.is_wide:
-            self._unlock_after_gap(host)
+        if not host.allows_several:
+            self._unlock_after_delay(host)
         if len(self._hosts) > self._tidy_from:
             self._hosts = {name: each for name, each in self._hosts.items() if each.visits or each.free_at > now}
             self._tidy_from = max(_TIDY_FROM, 2 * len(self._hosts))

@@ -81,14 +81,17 @@ class Leader:
         if stream.waiting > MAX_WAITING // 2:
             return []
         poller, hosts = self._queue.poller, await self._broker.hosts()
-        slots = {host: 0 if host in hosts else most for host, most in poller.host_queues.wide_hosts.items()}
+        free_by_host = {
+            host: 0 if host in hosts else most
+            for host, most in poller.host_queues.hosts_with_several_connections.items()
+        }
         due = await asyncio.to_thread(
             claims.unclaimed_due_sources,
             poller.database,
             now=poller.clock(),
             lease=self._queue.lease,
             limit=MAX_WAITING - stream.waiting,
-            busy=claims.Busy(hosts=hosts, slots=slots),
+            busy=claims.Busy(hosts=hosts, free_by_host=free_by_host),
         )
         return jobs_of(due)
 

@@ -60,7 +60,10 @@ class WorkQueue:
             busy=claims.Busy(
                 source_ids=list(self._sources),
                 hosts=self._busy_hosts(visits),
-                slots={host: most - visits[host] for host, most in self.poller.host_queues.wide_hosts.items()},
+                free_by_host={
+                    host: most - visits[host]
+                    for host, most in self.poller.host_queues.hosts_with_several_connections.items()
+                },
             ),
         )
         return self._claimed(due, now)

@@ -31,12 +31,12 @@ _QUEUE = (_source.next_poll_at, _source.id)
 class Busy:
     """What a daemon is busy with: the ids of the sources that it is polling, and the hosts that it must not visit now.
 
-    A daemon polls one source a host at a time, or as many as `slots` has free for that host.
+    A daemon polls one source a host at a time, or as many as `free_by_host` says.
     """
 
     source_ids: Collection[int] = ()
     hosts: Collection[str] = ()
-    slots: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    free_by_host: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def claim_due(
     conditions = _searched(host_may_be_visited, now, busy)
     for _ in range(ATTEMPTS):
         with database.read() as connection:
-            found = due_source_ids(connection, now, conditions, busy.slots, limit)
+            found = due_source_ids(connection, now, conditions, busy.free_by_host, limit)
         if not found:
             break
         # Another daemon may have claimed some of them since they were found, or others on their hosts.
@@ -80,7 +80,7 @@ def unclaimed_due_sources(
     """Up to `limit` due sources that nobody has claimed, as `claim_due` would choose them. Claims nothing."""
     host_may_be_visited = _host_is_free(_is_held(None, now, lease), now)
     with database.read() as connection:
-        found = due_source_ids(connection, now, _searched(host_may_be_visited, now, busy), busy.slots, limit)
+        found = due_source_ids(connection, now, _searched(host_may_be_visited, now, busy), busy.free_by_host, limit)
         columns = sa.select(_source.id, _source.host, _source.next_poll_at)
         rows = connection.execute(columns.where(_source.id.in_(found)).order_by(*_QUEUE))
         return [DueSource(*row) for row in rows]

@@ -23,12 +23,12 @@ def due_source_ids(
     connection: sa.Connection,
     now: datetime,
     conditions: tuple[HostCondition, SourceCondition],
-    slots: Mapping[str, int],
+    free_by_host: Mapping[str, int],
     limit: int,
 ) -> list[int]:
     """The ids of up to `limit` due sources that meet the conditions.
 
-    They are the longest due one of each host, or as many as `slots` says for a host. The longest due hosts come first.
+    They are the longest due one of each host, or as many as `free_by_host` says. The longest due hosts come first.
     """
     host_condition, source_condition = conditions
     source = _of_host
@@ -41,10 +41,10 @@ def due_source_ids(
     first_of_host = longest_due(_queue.host, 1).scalar_subquery().label("id")
     hosts = sa.select(first_of_host).where(_queue.due_at <= now, host_condition(_queue.host)).order_by(_queue.due_at)
     # Without the offset the engine moves the condition on the id below into this query, and looks each one up twice.
-    due = hosts.where(_queue.host.not_in(list(slots))).offset(0).subquery()
+    due = hosts.where(_queue.host.not_in(list(free_by_host))).offset(0).subquery()
     # The first source of a host may have to wait for longer than the others: then the host does not count.
     ids = list(connection.execute(sa.select(due.c.id).where(due.c.id.is_not(None)).limit(limit)).scalars())
-    for host, most in slots.items():
+    for host, most in free_by_host.items():
         if most > 0:
             ids += connection.execute(longest_due(host, most).where(host_condition(source.host))).scalars()
     if len(ids) > limit:

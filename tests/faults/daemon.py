@@ -73,12 +73,12 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
     apply(settings, database, clock())
-    async with service.poller(settings, database, clock=clock, lookup=lookup) as poller:
+    async with service.open_poller(settings, database, clock=clock, lookup=lookup) as poller:
         lease = timedelta(seconds=options.get("lease", LEASE.total_seconds()))
         scheduler = Scheduler(clock, timedelta(seconds=options.get("tick", 1)))
         poll_job = PollJob(WorkQueue(poller, lease=lease), run_within=partial(scheduler.run_within, POLL_JOB))
         daemon = Daemon(scheduler, poll_job)
-        async with service.page_fetcher(settings, poller) as pages:
+        async with service.open_page_fetcher(settings, poller) as pages:
             daemon.pages = PageJob(
                 pages,
                 daemon.polls.queue.owner,

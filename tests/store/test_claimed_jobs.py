@@ -33,7 +33,7 @@ def test_a_search_finds_one_source_of_each_free_host_and_claims_none(database: D
     assert [each.host for each in found] == ["feedx.example", "rfi.example"]
     assert searched(database) == found
     assert [each.host for each in searched(database, hosts=["feedx.example"])] == ["rfi.example"]
-    assert len(searched(database, slots={"feedx.example": 2})) == 3
+    assert len(searched(database, free_by_host={"feedx.example": 2})) == 3
     assert len(due(database)) == 2
 
 
@@ -59,7 +59,7 @@ def test_a_source_that_was_polled_since_then_is_not_claimed(database: Database) 
 
 def test_a_paused_host_is_not_claimed(database: Database) -> None:
     sources.configure(database, [VOA, BBC], NOW)
-    found = searched(database, slots={"feedx.example": 2})
+    found = searched(database, free_by_host={"feedx.example": 2})
     first, _ = sources.load(database)
 
     settled(database, first, NOW + timedelta(hours=1), pause=NOW + timedelta(minutes=10))

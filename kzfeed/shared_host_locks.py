@@ -17,8 +17,8 @@ MAX_END_WAIT = timedelta(seconds=2)
 """How long a process that ends waits for the delays of the hosts that it has asked."""
 
 
-class SharedHosts:
-    """The locks of this process. Requests that come at the same moment take one round trip to the database."""
+class SharedHostLocks:
+    """Locks on hosts that this process holds. Requests of the same moment take one round trip to the database."""
 
     def __init__(self, requests: Batcher[LockRequest, bool]) -> None:
         self._requests = requests
@@ -60,7 +60,7 @@ class SharedHosts:
 
 
 @asynccontextmanager
-async def shared_hosts(database: Database) -> AsyncIterator[SharedHosts | None]:
+async def shared_host_locks(database: Database) -> AsyncIterator[SharedHostLocks | None]:
     """The locks of this process; None for SQLite, which has only one daemon."""
     if database.dialect != "postgresql":
         yield None
@@ -69,11 +69,11 @@ async def shared_hosts(database: Database) -> AsyncIterator[SharedHosts | None]:
     with ThreadPoolExecutor(1, thread_name_prefix="hosts") as thread:
         try:
             async with Batcher[LockRequest, bool](locks.carry_out, thread, most=500) as requests:
-                hosts = SharedHosts(requests)
-                keeping = asyncio.create_task(hosts.keep())
+                own = SharedHostLocks(requests)
+                keeping = asyncio.create_task(own.keep())
                 try:
-                    yield hosts
-                    await hosts.wait_until_unlocked()
+                    yield own
+                    await own.wait_until_unlocked()
                 finally:
                     keeping.cancel()
         finally:
