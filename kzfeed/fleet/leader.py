@@ -89,7 +89,6 @@ class Leader:
             claims.unclaimed_due_sources,
             poller.database,
             now=poller.clock(),
-            lease=self._queue.lease,
             limit=MAX_WAITING - stream.waiting,
             busy=claims.Busy(hosts=hosts, free_by_host=free_by_host),
         )

@@ -1,4 +1,4 @@
-"""Claims on due sources, the schedule that several daemons share through the database.
+"""Claims on due sources: which daemon polls which source.
 
 `sources.next_poll_at` says when a source is due. A claim (table `claims`) says which daemon polls it, at which host,
 and for how long nobody else does.
@@ -11,13 +11,11 @@ from types import MappingProxyType
 
 import sqlalchemy as sa
 
-from kzfeed.instants import RESOLUTION
 from kzfeed.model.polls import Source
 from kzfeed.store import tables
 from kzfeed.store.due_sources import HostCondition, SourceCondition, due_source_ids
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import MAX_LEASE
-from kzfeed.store.source_conditions import is_due, is_not_asked_to_wait, is_not_paused, is_polled
+from kzfeed.store.source_conditions import is_due, is_not_asked_to_wait, is_not_paused, is_polled, is_valid_claim
 from kzfeed.store.source_rows import SELECT_SOURCES, source_from_row
 
 ATTEMPTS = 3
@@ -57,7 +55,7 @@ def claim_due(
     does not list as busy is due again: its poll could not be stored. Daemons claim one after the other, but search at
     the same time.
     """
-    is_held = _is_held(owner, now, lease)
+    is_held = _is_held(owner, now)
     host_may_be_visited = _host_is_free(is_held, now)
     conditions = _searched(host_may_be_visited, now, busy)
     for _ in range(ATTEMPTS):
@@ -74,11 +72,9 @@ def claim_due(
     return []
 
 
-def unclaimed_due_sources(
-    database: Database, *, now: datetime, lease: timedelta, limit: int, busy: Busy
-) -> list[DueSource]:
+def unclaimed_due_sources(database: Database, *, now: datetime, limit: int, busy: Busy) -> list[DueSource]:
     """Up to `limit` due sources that nobody has claimed, as `claim_due` would choose them. Claims nothing."""
-    host_may_be_visited = _host_is_free(_is_held(None, now, lease), now)
+    host_may_be_visited = _host_is_free(_is_held(None, now), now)
     with database.read() as connection:
         found = due_source_ids(connection, now, _searched(host_may_be_visited, now, busy), busy.free_by_host, limit)
         columns = sa.select(_source.id, _source.host, _source.next_poll_at)
@@ -94,7 +90,7 @@ def claim_sources(
     Skips sources on hosts that are paused or claimed by another owner. A source that was polled meanwhile has another
     due time.
     """
-    is_held = _is_held(owner, now, lease)
+    is_held = _is_held(owner, now)
     ids = [each.id for each in wanted]
     due_times = sa.tuple_(_source.id, _source.next_poll_at).in_([(each.id, each.due_at) for each in wanted])
     is_free = sa.and_(
@@ -134,12 +130,9 @@ def _searched(host_may_be_visited: HostCondition, now: datetime, busy: Busy) -> 
     )
 
 
-def _is_held(owner: str | None, now: datetime, lease: timedelta) -> sa.ColumnElement[bool]:
-    """Whether a claim is valid and not that of `owner`.
-
-    A claim that ends later than any daemon could have set was made before the clock went back: it does not count.
-    """
-    is_valid = _claim.claimed_until.between(now + RESOLUTION, now + lease + MAX_LEASE)
+def _is_held(owner: str | None, now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a claim is valid and not that of `owner`."""
+    is_valid = is_valid_claim(_claim.claimed_until, now)
     return is_valid if owner is None else sa.and_(_claim.claimed_by != owner, is_valid)
 
 

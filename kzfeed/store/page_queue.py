@@ -12,12 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.hosts import host_of
-from kzfeed.instants import RESOLUTION
 from kzfeed.model.pages import DuePage, PageCounts, PageProblem
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import MAX_LEASE
-from kzfeed.store.source_conditions import is_polled
+from kzfeed.store.source_conditions import is_not_paused, is_polled, is_valid_claim
 from kzfeed.store.value_batches import in_batches
 
 REST = timedelta(days=1)
@@ -124,7 +122,6 @@ def _due_of_each_host(connection: sa.Connection, claim: PageClaim) -> list[int]:
         following.c.next_try_at.is_not(None), following.c.host > hosts.c.host
     )
     hosts = hosts.union_all(sa.select(next_host.scalar_subquery()).where(hosts.c.host.is_not(None)))
-    paused = sa.select(tables.hosts.c.host).where(tables.hosts.c.paused_until > claim.now)
     longest_due = (
         sa.select(of_host.c.article_id)
         .where(of_host.c.host == hosts.c.host, *_is_ready(of_host.c, claim))
@@ -133,7 +130,8 @@ def _due_of_each_host(connection: sa.Connection, claim: PageClaim) -> list[int]:
         .scalar_subquery()
         .label("article_id")
     )
-    due = sa.select(longest_due).where(hosts.c.host.not_in(list(claim.busy_hosts)), hosts.c.host.not_in(paused))
+    is_free = sa.and_(hosts.c.host.not_in(list(claim.busy_hosts)), is_not_paused(hosts.c.host, claim.now))
+    due = sa.select(longest_due).where(is_free)
     due = sa.select(due.subquery().c.article_id)
     return list(
         connection.execute(due.where(due.selected_columns.article_id.is_not(None)).limit(claim.limit)).scalars()
@@ -144,10 +142,7 @@ def _is_ready(page: Any, claim: PageClaim) -> list[sa.ColumnElement[bool]]:
     """Conditions that a page is due and not claimed by others, and that its source still wants it."""
     source = tables.sources.alias().c
     wants_pages = sa.exists().where(source.id == page.source_id, is_polled(source), source.full_text.is_not(None))
-    is_held = sa.and_(
-        page.claimed_by != claim.owner,
-        page.claimed_until.between(claim.now + RESOLUTION, claim.now + MAX_LEASE),
-    )
+    is_held = sa.and_(page.claimed_by != claim.owner, is_valid_claim(page.claimed_until, claim.now))
     conditions = [page.next_try_at <= claim.now, sa.or_(page.claimed_by.is_(None), ~is_held), wants_pages]
     if claim.source_ids is not None:
         conditions.append(page.source_id.in_(list(claim.source_ids)))

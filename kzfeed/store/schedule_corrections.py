@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.source_conditions import is_due
+from kzfeed.store.source_conditions import is_due, is_valid_claim
 from kzfeed.store.value_batches import in_batches
 
 MAX_SPREAD = 20_000
@@ -39,9 +39,7 @@ def bring_forward(database: Database, spread: Spread, now: datetime, *, min_inte
     is_waiting = sa.and_(_source.last_error_kind == "offline", _source.next_poll_at > now)
     with database.write() as connection:
         waiting = sa.select(*_SPREAD, _source.last_polled_at)
-        rows = connection.execute(
-            waiting.where(is_waiting, _source.enabled, _source.id.not_in(sa.select(_claim.source_id)))
-        ).all()
+        rows = connection.execute(waiting.where(is_waiting, _source.enabled, _is_unclaimed(now))).all()
         planned = zip(rows, _spread_times(rows, spread, now), strict=True)
         times = [
             {"source_id": row.id, "at": max(at, row.last_polled_at + min_interval) if row.last_polled_at else at}
@@ -89,8 +87,7 @@ def forgive(database: Database, source_ids: Collection[int]) -> None:
 
 def spread_due_in(connection: sa.Connection, spread: Spread, now: datetime) -> None:
     """`spread_due` within a transaction."""
-    is_unclaimed = _source.id.not_in(sa.select(_claim.source_id).where(_claim.claimed_until > now))
-    query = sa.select(*_SPREAD).where(is_due(_source, now), is_unclaimed).limit(MAX_SPREAD + 1)
+    query = sa.select(*_SPREAD).where(is_due(_source, now), _is_unclaimed(now)).limit(MAX_SPREAD + 1)
     due = connection.execute(query).all()
     if len(due) > MAX_SPREAD:
         return
@@ -99,6 +96,10 @@ def spread_due_in(connection: sa.Connection, spread: Spread, now: datetime) -> N
     if delayed:
         update = sa.update(tables.sources).where(_source.id == sa.bindparam("source_id"))
         connection.execute(update.values(next_poll_at=sa.bindparam("at")), delayed)
+
+
+def _is_unclaimed(now: datetime) -> sa.ColumnElement[bool]:
+    return _source.id.not_in(sa.select(_claim.source_id).where(is_valid_claim(_claim.claimed_until, now)))
 
 
 def _spread_times(rows: Sequence[Any], spread: Spread, now: datetime) -> list[datetime]:

@@ -1,4 +1,4 @@
-"""Conditions on sources and hosts in SQL: which are polled at all, and which may be polled now.
+"""Conditions on sources, hosts and claims in SQL: which are polled at all, and which may be polled now.
 
 `schedule.permission` has the same rules for a single source.
 """
@@ -8,8 +8,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kzfeed.instants import RESOLUTION
 from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
+from kzfeed.store.leases import MAX_LEASE
 
 Columns = Any
 """The columns of the table `sources`, or of an alias of it."""
@@ -30,6 +32,14 @@ def is_not_asked_to_wait(source: Columns, now: datetime) -> sa.ColumnElement[boo
 def is_not_paused(host: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[bool]:
     """Whether the host's server does not ask to be left alone."""
     return host.not_in(sa.select(_host.host).where(_host.paused_until > now))
+
+
+def is_valid_claim(claimed_until: sa.ColumnElement[Any], now: datetime) -> sa.ColumnElement[bool]:
+    """Whether a claim until that time counts now.
+
+    A claim that ends later than any daemon could have set was made before the clock went back: it does not count.
+    """
+    return claimed_until.between(now + RESOLUTION, now + MAX_LEASE)
 
 
 def is_due(source: Columns, now: datetime) -> sa.ColumnElement[bool]:

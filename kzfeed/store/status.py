@@ -59,6 +59,7 @@ def _problems(found: dict[str, Any], now: datetime) -> list[str]:
 def schedule(connection: sa.Connection, now: datetime) -> dict[str, Any]:
     """What is due and may be polled: how many sources, which one for longest, since when; and what comes next."""
     may_be_polled = sa.and_(is_polled(_source), is_not_asked_to_wait(_source, now), is_not_paused(_source.host, now))
+    # Not `is_due` of source_conditions, for which the engine would read all sources.
     is_due = sa.and_(_source.next_poll_at <= now, may_be_polled)
     number = connection.execute(sa.select(sa.func.count()).select_from(tables.sources).where(is_due)).scalar_one()
     by_time = sa.select(_source.name, _source.next_poll_at).order_by(_source.next_poll_at, _source.id).limit(1)

@@ -17,7 +17,7 @@ from tests.store.test_sources import BBC, LEASE, NOW, RFI, VOA, due, settled
 
 
 def searched(database: Database, **busy: object) -> list[DueSource]:
-    return claims.unclaimed_due_sources(database, now=NOW, lease=LEASE, limit=10, busy=Busy(**busy))  # type: ignore[arg-type]
+    return claims.unclaimed_due_sources(database, now=NOW, limit=10, busy=Busy(**busy))  # type: ignore[arg-type]
 
 
 def claimed(database: Database, wanted: list[DueSource], owner: str = "one") -> list[str]:

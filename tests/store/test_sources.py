@@ -236,6 +236,19 @@ def test_sources_that_failed_for_lack_of_a_connection_are_brought_forward_and_no
     assert due(database) == ["rfi"]
 
 
+def test_a_source_whose_daemon_was_killed_is_brought_forward_when_its_claim_is_over(database: Database) -> None:
+    sources.configure(database, [RFI], NOW)
+    (rfi,) = claims.claim_due(database, now=NOW, owner="killed", lease=LEASE, limit=1)
+    offline = {"status": "failing", "last_error_kind": "offline", "next_poll_at": NOW + timedelta(hours=1)}
+    with database.write() as connection:
+        connection.execute(sa.update(tables.sources).where(tables.sources.c.id == rfi.id).values(offline))
+    later = NOW + LEASE + timedelta(seconds=1)
+
+    schedule_corrections.bring_forward(database, spread_start, later, min_interval=timedelta())
+
+    assert sources.load(database)[0].next_poll_at == later
+
+
 def test_a_source_that_is_brought_forward_again_and_again_is_not_polled_more_often_than_allowed(
     database: Database,
 ) -> None:
