@@ -181,8 +181,10 @@ def _warm_up() -> None:
     from kzfeed.check import discovery  # noqa: F401
     from kzfeed.cli import main as cli
     from kzfeed.config import edit, newsboat, opml, watch  # noqa: F401
+    from kzfeed.store.search import postgresql_schema
 
     anyio.run(anyio.sleep, 0)  # imports what anyio needs beside asyncio
+    postgresql_schema.character_classes()
 
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), Path(os.devnull).open("w") as nowhere:
         Path("1.txt").write_text(_ARTICLE)
