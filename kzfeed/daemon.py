@@ -26,7 +26,7 @@ from kzfeed.poll import Poller
 from kzfeed.scheduler import Scheduler
 from kzfeed.service_manager import ServiceManager, status_line
 from kzfeed.store import heartbeats
-from kzfeed.store.status import overview
+from kzfeed.store.status import short_status
 
 if TYPE_CHECKING:
     from kzfeed.jobs.archive_folder import FolderJob
@@ -141,7 +141,7 @@ class Daemon:
             self.service_manager.alive()
 
     async def _report_status(self) -> None:
-        self.service_manager.status(status_line(await asyncio.to_thread(overview, self._poller.database)))
+        self.service_manager.status(status_line(await asyncio.to_thread(short_status, self._poller.database)))
 
     def _on_job_error(self, job: str, error: BaseException) -> None:
         if not isinstance(error, DatabaseError):

@@ -221,8 +221,8 @@ def _log_poll(source: Source, poll: Poll, after: Source, window: WindowCompariso
     if poll.outcome == "failed":
         is_ours = poll.error_kind == "offline"
         is_further = source.status != "active" if is_ours else source.failing_since is not None
-        said = event.debug if is_further else event.info if is_ours else event.warning
-        said("poll", error_kind=poll.error_kind, error=poll.error, failures=after.failure_count)
+        log_it = event.debug if is_further else event.info if is_ours else event.warning
+        log_it("poll", error_kind=poll.error_kind, error=poll.error, failures=after.failure_count)
     elif poll.outcome == "new" or after.flaw != source.flaw:
         event.info("poll")
     else:

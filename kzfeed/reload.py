@@ -8,7 +8,7 @@ import structlog
 from kzfeed.clock import utc_now
 from kzfeed.config.settings import Settings
 from kzfeed.model.polls import Source, SourceConfig
-from kzfeed.schedule.interval import spread_start
+from kzfeed.schedule.interval import spread_time
 from kzfeed.schedule.policy import Circumstances, replanned
 from kzfeed.store import schedule_corrections, sources
 from kzfeed.store.engine import Database
@@ -25,10 +25,10 @@ def apply(settings: Settings, database: Database, now: datetime) -> None:
         log.warning("outlines are no sources", number=len(settings.left_out), first=settings.left_out[:5])
     if not settings.names_sources:
         sources.add_first(database, settings.source_configs(), now)
-        schedule_corrections.spread_due(database, spread_start, now)
+        schedule_corrections.spread_due(database, spread_time, now)
         return
     before = sources.load(database)
-    sources.configure(database, settings.source_configs(), now, spread=spread_start)
+    sources.configure(database, settings.source_configs(), now, spread=spread_time)
     _plan_again(settings, database, before, sources.load(database), now)
 
 

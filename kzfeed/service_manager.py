@@ -67,7 +67,7 @@ class ServiceManager:
 
 
 def status_line(found: Mapping[str, Any]) -> str:
-    """What `store.status.overview` has found, in one line: sources, the last poll, and what fails."""
+    """What `store.status.short_status` has found, in one line: sources, the last poll, and what fails."""
     last, failing = found["last_poll"], found["failing"]
     parts = [plural(found["sources"], "source")]
     if last is None:

@@ -25,27 +25,27 @@ def compare_windows(
     Articles that filters leave out count in both. Pinned articles count in neither, because they stay while the window
     moves on. A document that is not `whole` (cut off, or with too many entries) says nothing of what it does not show.
     """
-    places = _places(before, articles)
+    places = _places_in_document(before, articles)
     gone = [entry for entry in before if entry.url_hash not in places]
     stayed = {places[entry.url_hash]: entry for entry in before if entry.url_hash in places}
     pinned = _pinned(stayed, gone, articles)
-    proof = [entry for place, entry in stayed.items() if place not in pinned]
+    shared = [entry for place, entry in stayed.items() if place not in pinned]
     # A window moves on at its old end: only what vanished from in front of something that stayed was withdrawn.
-    oldest = min((entry.published_at for entry in proof if entry.published_at), default=now)
+    oldest = min((entry.published_at for entry in shared if entry.published_at), default=now)
     archived = [entry for entry in gone if entry.is_archived]
     withdrawn = [entry.url_hash for entry in archived if entry.published_at and entry.published_at > oldest]
     moving = [article for place, article in enumerate(articles) if place not in pinned]
     dates = sorted(article.published_at for article in moving if article.published_at)
     gap = None
-    if whole and before and before_at and articles and not proof:
+    if whole and before and before_at and articles and not shared:
         gap = _gap(before, dates, before_at, now)
     return WindowComparison(
         entries=len(moving),
-        shared=len(proof),
+        shared=len(shared),
         span=dates[-1] - dates[0] if len(dates) > 1 else None,
         gap=gap,
         withdrawn=frozenset(withdrawn) if whole else frozenset(),
-        becomes_reference=bool(articles) and (whole or bool(proof) or not before),
+        becomes_reference=bool(articles) and (whole or bool(shared) or not before),
     )
 
 
@@ -56,11 +56,11 @@ def filtered_entries(
 
     Their hashes are different, also where articles share a link. `before` is the window before.
     """
-    times = Counter(article.url_hash for article in articles)
+    hash_counts = Counter(article.url_hash for article in articles)
     since = {entry.url_hash: entry.first_seen_at for entry in before}
     entries: dict[str, WindowEntry] = {}
     for article in filtered:
-        is_alone = times[article.url_hash] == 1 or not article.own_hashes
+        is_alone = hash_counts[article.url_hash] == 1 or not article.own_hashes
         url_hash = article.url_hash if is_alone else article.own_hashes[0]
         first_seen_at = since.get(url_hash) or now
         entries[url_hash] = WindowEntry(
@@ -69,7 +69,7 @@ def filtered_entries(
     return list(entries.values())
 
 
-def _places(before: Sequence[WindowEntry], articles: Sequence[Article]) -> Mapping[str, int]:
+def _places_in_document(before: Sequence[WindowEntry], articles: Sequence[Article]) -> Mapping[str, int]:
     """The place in the document of each entry of the previous window that it still shows, by url_hash.
 
     An entry is known by any hash under which the archive may hold it, or, if its link or guid is another one, by its
@@ -81,7 +81,7 @@ def _places(before: Sequence[WindowEntry], articles: Sequence[Article]) -> Mappi
         by_words.setdefault(article.fingerprint, []).append(place)
         for url_hash in set(candidate_hashes(article)):
             by_hash.setdefault(url_hash, []).append(place)
-    as_often = Counter(entry.fingerprint for entry in before)
+    fingerprint_counts = Counter(entry.fingerprint for entry in before)
     found: dict[str, int] = {}
     for entry in before:
         same = [place for place in by_hash.get(entry.url_hash, ()) if not _is_another(articles[place], entry)]
@@ -89,7 +89,7 @@ def _places(before: Sequence[WindowEntry], articles: Sequence[Article]) -> Mappi
         if same:
             with_guid = [place for place in same if articles[place].guid == entry.guid]
             found[entry.url_hash] = (with_guid or same)[0]
-        elif len(with_words) == 1 == as_often[entry.fingerprint]:
+        elif len(with_words) == 1 == fingerprint_counts[entry.fingerprint]:
             found[entry.url_hash] = with_words[0]
     return found
 

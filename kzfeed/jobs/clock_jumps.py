@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from kzfeed.schedule.interval import spread_start
+from kzfeed.schedule.interval import spread_time
 from kzfeed.store import schedule_corrections
 from kzfeed.store.engine import Database
 
@@ -47,7 +47,7 @@ class ClockJumps:
             self._checks, self._next_check = CHECKS_AFTER_JUMP, steady
         if jump > SLACK:
             log.warning("clock jumped ahead", seconds=round(jump.total_seconds()))
-            await asyncio.to_thread(schedule_corrections.spread_due, self.database, spread_start, now)
+            await asyncio.to_thread(schedule_corrections.spread_due, self.database, spread_time, now)
         if self._checks and steady >= self._next_check:
             self._next_check = steady + CHECK_EVERY
             by = await asyncio.to_thread(schedule_corrections.move_schedule_back, self.database, now, tolerance=SLACK)

@@ -1,6 +1,6 @@
 """Whether the daemon's machine has a connection, and what follows for its sources.
 
-While it has none, no source is blamed for a failure and only a few are tried. When it has one again, all that waited
+While it has none, no failure of a source counts and only a few are tried. When it has one again, all that waited
 are polled, at spread times.
 """
 
@@ -13,7 +13,7 @@ import structlog
 from kzfeed.errors import DatabaseError
 from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
-from kzfeed.schedule.interval import spread_start
+from kzfeed.schedule.interval import spread_time
 from kzfeed.schedule.outage import TRY_EVERY, OutageWatch
 from kzfeed.schedule.policy import VisitResult
 from kzfeed.store import schedule_corrections
@@ -27,10 +27,10 @@ class NetworkStatus:
 
     poller: Poller
     _watch: OutageWatch = field(default_factory=OutageWatch)
-    _said: datetime | None = None
-    """Since when the last outage was that the log and the database know of; None after its end."""
+    _logged_since: datetime | None = None
+    """When the outage began that was logged; None after its end."""
     _last_try: datetime | None = None
-    _forgiven_at: datetime | None = None
+    _taken_back_at: datetime | None = None
     """When `_watch` found the failures that were taken back last."""
     _failed_for_it: bool = True
     """Whether a poll has failed for lack of a connection since the last success; perhaps one before the start."""
@@ -60,15 +60,15 @@ class NetworkStatus:
             self._failed_for_it = True
         since = self._watch.since
         try:
-            await self._forgive(poll)
-            if since and not self._said:
-                self._said = since
+            await self._take_back_failures(poll)
+            if since and not self._logged_since:
+                self._logged_since = since
                 log.warning("offline", reason=self._watch.reason, tries_every=f"{TRY_EVERY.seconds} s")
-            elif self._said and not since:
-                now, began = self.poller.clock(), self._said
-                self._said = None
+            elif self._logged_since and not since:
+                now, began = self.poller.clock(), self._logged_since
+                self._logged_since = None
                 log.warning("online again", since=began, seconds=round((now - began).total_seconds()))
-                await asyncio.to_thread(schedule_corrections.spread_due, self.poller.database, spread_start, now)
+                await asyncio.to_thread(schedule_corrections.spread_due, self.poller.database, spread_time, now)
             if not since and poll.outcome != "failed" and self._failed_for_it:
                 self._failed_for_it = False  # at once, so that the next polls do not do the same
                 await self._bring_forward()
@@ -76,24 +76,24 @@ class NetworkStatus:
             self._failed_for_it = True
             log.warning("sources not brought forward, trying again after the next poll", error=str(error))
 
-    async def _forgive(self, poll: Poll) -> None:
+    async def _take_back_failures(self, poll: Poll) -> None:
         """Take back failures that were not the fault of their sources.
 
         A failure that was judged before, but is stored later, is taken back when it is stored.
         """
-        at, forgiven = self._watch.forgiven_at, self._watch.forgiven
-        if at and at == self._forgiven_at:
-            forgiven &= {poll.source_id} if poll.started_at <= at else frozenset()
-        if at and forgiven:
-            await asyncio.to_thread(schedule_corrections.forgive, self.poller.database, forgiven)
-        self._forgiven_at = at
+        at, taken_back = self._watch.taken_back_at, self._watch.taken_back
+        if at and at == self._taken_back_at:
+            taken_back &= {poll.source_id} if poll.started_at <= at else frozenset()
+        if at and taken_back:
+            await asyncio.to_thread(schedule_corrections.take_back_failures, self.poller.database, taken_back)
+        self._taken_back_at = at
 
     async def _bring_forward(self) -> None:
         """Poll soon what failed for lack of a connection."""
         await asyncio.to_thread(
             schedule_corrections.bring_forward,
             self.poller.database,
-            spread_start,
+            spread_time,
             self.poller.clock(),
             min_interval=self.poller.bounds.min_interval,
         )

@@ -87,12 +87,12 @@ class IndexJob:
         assert self._process.stderr  # noqa: S101
         # Not as an argument, which all users of the machine see: it may hold a password.
         self._process.stdin.write(f"{self._url}\n".encode())
-        said = (await self._process.stderr.read()).decode("utf-8", "replace").strip()
+        stderr = (await self._process.stderr.read()).decode("utf-8", "replace").strip()
         status = await self._process.wait()
         if self._stopping:
             return
         if status:
-            raise DatabaseError(said.splitlines()[-1] if said else f"the process of the index ended with {status}")
+            raise DatabaseError(stderr.splitlines()[-1] if stderr else f"the process of the index ended with {status}")
         log.info("search index complete", seconds=round(asyncio.get_running_loop().time() - begin, 1))
 
 

@@ -152,7 +152,7 @@ def stable_offset(name: str) -> float:
     return int.from_bytes(sha256(name.encode("utf-8")).digest()[:6], "big") / 2**48
 
 
-def spread_start(name: str, interval: timedelta, count: int, now: datetime) -> datetime:
+def spread_time(name: str, interval: timedelta, count: int, now: datetime) -> datetime:
     """The poll time of one of `count` sources that are due at once.
 
     A few are polled at once. The more there are, the longer the time over which they are spread: 2 s for 50, 20 s for

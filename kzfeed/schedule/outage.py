@@ -45,13 +45,13 @@ _NO_CONNECTION = "this machine reaches no host"
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """The last visit to a host. `symptom` is what suggests an outage, None if nothing does; `blamed` has the ids of
-    the sources that were blamed for it. `retires` says that it retired a source.
+    """The last visit to a host. `symptom` is what suggests an outage, None if nothing does; `failed_ids` has the ids of
+    the sources for which it counted as a failure. `retires` says that it retired a source.
     """
 
     at: datetime
     symptom: str | None
-    blamed: frozenset[int] = frozenset()
+    failed_ids: frozenset[int] = frozenset()
     retires: bool = False
 
 
@@ -62,9 +62,9 @@ class OutageWatch:
     since: datetime | None = None
     reason: str = ""
     """What all hosts have in common, for people."""
-    forgiven_at: datetime | None = None
+    taken_back_at: datetime | None = None
     """When failures were last found not to be the fault of their sources."""
-    forgiven: frozenset[int] = frozenset()
+    taken_back: frozenset[int] = frozenset()
     """The ids of these sources."""
     _answers: dict[str, _Answer] = field(default_factory=dict)
     """The last visit to each host, the earliest first."""
@@ -91,17 +91,17 @@ class OutageWatch:
             error = f"as all hosts do, because {self.reason}: {failed.kind}: {failed.error}"
             return VisitResult(Failed("offline", error, failed.status, url=failed.url, head=failed.head))
         if failed.kind == "gone" and self._symptoms[symptom] >= SAME_ANSWERS:
-            self._forgive([each for each in self._answers.values() if each.symptom == symptom and each.retires], now)
+            self._take_back([each for each in self._answers.values() if each.symptom == symptom and each.retires], now)
             failed = replace(failed, kind="http-status", error=f"{failed.error}, like other hosts at the same time")
-        blamed = answer.blamed | {source.id}
-        self._answers[host] = replace(answer, blamed=blamed, retires=failed.kind == "gone")
+        failed_ids = answer.failed_ids | {source.id}
+        self._answers[host] = replace(answer, failed_ids=failed_ids, retires=failed.kind == "gone")
         return replace(visit, outcome=failed)
 
     def _record(self, host: str, symptom: str | None, now: datetime) -> _Answer:
         before = self._answers.pop(host, None)
         if before and before.symptom:
             self._symptoms[before.symptom] -= 1
-        answer = _Answer(now, symptom, before.blamed if before and symptom else frozenset())
+        answer = _Answer(now, symptom, before.failed_ids if before and symptom else frozenset())
         self._answers[host] = answer
         if symptom:
             self._symptoms[symptom] += 1
@@ -134,10 +134,10 @@ class OutageWatch:
             if each.symptom and (each.retires or self._suggests_outage(each.symptom))
         }
         self._failed_hosts = set(answers)
-        self._forgive(answers.values(), now)
+        self._take_back(answers.values(), now)
 
-    def _forgive(self, answers: Iterable[_Answer], now: datetime) -> None:
-        self.forgiven_at, self.forgiven = now, frozenset().union(*(each.blamed for each in answers))
+    def _take_back(self, answers: Iterable[_Answer], now: datetime) -> None:
+        self.taken_back_at, self.taken_back = now, frozenset().union(*(each.failed_ids for each in answers))
 
     def _end(self) -> None:
         self.since, self.reason = None, ""

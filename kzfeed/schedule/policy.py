@@ -25,7 +25,8 @@ MAX_BACK_OFF = timedelta(hours=24)
 MAX_BACK_OFF_OF_DEAD_SOURCE = timedelta(days=7)
 DEAD_AFTER = timedelta(days=30)
 CHALLENGE_BACK_OFF = timedelta(hours=24)
-STUCK_AFTER = timedelta(days=7)
+ASK_IN_FULL_AFTER = timedelta(days=7)
+"""How long a server may answer nothing but 304 before it is asked without validators."""
 MOVED_AFTER = timedelta(hours=24)
 MOVED_POLLS = 3
 UNCHANGED_BACK_OFF = 4
@@ -181,7 +182,7 @@ def _after_success(before: Source, outcome: Fetched | NotModified, visit: VisitR
         refused_validators=_refused_validators(source, outcome, incomplete),
         not_modified_since=not_modified_since,
         # Rule 18: validators that match for ever may have lost touch with the document.
-        ask_in_full=not_modified_since is not None and now - not_modified_since >= STUCK_AFTER,
+        ask_in_full=not_modified_since is not None and now - not_modified_since >= ASK_IN_FULL_AFTER,
         # Without a hash the next document is read, even if it has the same bytes as this one or the one before.
         body_hash=None if incomplete else visit.body_hash or before.body_hash,
         status="active",

@@ -26,7 +26,7 @@ from kzfeed.store.article_parts import (
 )
 from kzfeed.store.day_counts import DayCounts
 from kzfeed.store.known_articles import ArticleBatch, find_known, find_words
-from kzfeed.store.log_end import announce
+from kzfeed.store.log_end import announce_ids
 from kzfeed.store.value_batches import BODY_BATCH, in_batches
 
 _article = tables.articles.c
@@ -93,7 +93,7 @@ def _next_ids(connection: sa.Connection, count: int) -> Iterable[int]:
     if not count:
         return ()
     if connection.dialect.name == "postgresql":
-        announce(connection, tables.articles)
+        announce_ids(connection, tables.articles)
         sequence = sa.func.pg_get_serial_sequence("articles", "id")
         numbers = sa.func.generate_series(1, count).table_valued("number")
         return connection.execute(sa.select(sa.func.nextval(sequence)).select_from(numbers)).scalars().all()
@@ -135,7 +135,7 @@ def _article_row(step: Step) -> Row:
 def _note_changes(connection: sa.Connection, article_ids: Iterable[int]) -> None:
     """Tell the search index which articles have another title, text or date than when they were stored."""
     if rows := [{"article_id": each} for each in article_ids]:
-        announce(connection, tables.article_changes)
+        announce_ids(connection, tables.article_changes)
         insert_rows(connection, tables.article_changes, rows)
 
 

@@ -178,8 +178,10 @@ def _record_windows(connection: sa.Connection, commits: Iterable[PollCommit]) ->
         windows.begin_withdrawals(connection, commit.source.id, commit.window.withdrawn, _now(commit))
     windows.end_withdrawals(connection, [(each.source.id, _now(each)) for each in commits if each.articles])
     unchanged = [commit for commit in commits if _shows_last_window(commit)]
-    windows.see_windows_again(connection, [(each.source, _now(each)) for each in unchanged])
-    windows.see_articles_again(connection, [(each.source, _now(each)) for each in unchanged if _is_first_of_day(each)])
+    windows.record_unchanged_windows(connection, [(each.source, _now(each)) for each in unchanged])
+    windows.record_unchanged_articles(
+        connection, [(each.source, _now(each)) for each in unchanged if _is_first_of_day(each)]
+    )
     windows.record_filtered_entries(
         connection, {each.source.id: each.filtered for each in commits if each.window.becomes_reference}
     )

@@ -34,17 +34,17 @@ T = TypeVar("T")
 WRITER_LOCK = 5_021_747_902
 """Number of PostgreSQL's advisory lock of writers: `write` holds it exclusively, `write_concurrently` shares it. Other
 programs in the same database must not use it."""
-TOUCHED_SPACE = 50_218
-"""The first number of the advisory locks on what a write transaction touches. Other programs must not use it either."""
-MAX_TOUCHED = 256
-"""A transaction that touches more runs alone: PostgreSQL's table of locks has room for some thousands."""
+NAMES_SPACE = 50_218
+"""The first number of the advisory locks on the names of what a write transaction touches. Other programs must not use it either."""
+MAX_LOCKED_NAMES = 256
+"""A transaction with more names runs alone: PostgreSQL's table of locks has room for some thousands."""
 WRITE_ATTEMPTS = 5
 """How often a transaction is tried that PostgreSQL ends because it conflicts with another one."""
 WRITE_PAUSE_S = 0.02
 _CONFLICTS = {"40001", "40P01", "23505"}  # serialization_failure, deadlock_detected, unique_violation
-_LOCK_TOUCHED = f"""
+_LOCK_NAMES = f"""
 SELECT CASE WHEN key IS NULL THEN pg_advisory_xact_lock_shared({WRITER_LOCK})
-  ELSE pg_advisory_xact_lock({TOUCHED_SPACE}, key) END FROM unnest(%s::integer[]) AS key
+  ELSE pg_advisory_xact_lock({NAMES_SPACE}, key) END FROM unnest(%s::integer[]) AS key
 """  # noqa: S608 - numbers of ours
 RECONNECT_S = 1.0
 """The time after a failed attempt before PostgreSQL is asked again."""
@@ -119,21 +119,21 @@ class Database:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
             yield connection
 
-    def write_concurrently(self, touched: Collection[str], work: Callable[[sa.Connection], T]) -> T:
+    def write_concurrently(self, locked_names: Collection[str], work: Callable[[sa.Connection], T]) -> T:
         """Call `work` in a write transaction, and return what it returns. On PostgreSQL it runs beside other writers.
 
-        `touched` names all that it touches: two transactions with a name in common run one after the other. `work` is
+        `locked_names` are those of all that it touches: two transactions with a name in common run one after the other. `work` is
         called again, in a new transaction, if PostgreSQL ended the first one for a conflict with another one.
         """
-        if self.dialect != "postgresql" or len(touched) > MAX_TOUCHED:
+        if self.dialect != "postgresql" or len(locked_names) > MAX_LOCKED_NAMES:
             with self.write() as connection:
                 return work(connection)
         # The lock of writers first, then the others in order, so that no two transactions wait for each other here.
-        locks = [None, *sorted({zlib.crc32(name.encode()) - 2**31 for name in touched})]
+        locks = [None, *sorted({zlib.crc32(name.encode()) - 2**31 for name in locked_names})]
         for attempts_left in reversed(range(WRITE_ATTEMPTS)):
             try:
                 with self._transaction() as connection:
-                    connection.exec_driver_sql(_LOCK_TOUCHED, (locks,))
+                    connection.exec_driver_sql(_LOCK_NAMES, (locks,))
                     return work(connection)
             except DatabaseError as error:
                 if not attempts_left or sqlstate(error) not in _CONFLICTS:

@@ -36,7 +36,7 @@ class LogEnd:
     change_id: int
 
 
-def announce(connection: sa.Connection, table: sa.Table) -> None:
+def announce_ids(connection: sa.Connection, table: sa.Table) -> None:
     """Let readers of the log stop before the ids of this table that the transaction takes from now on."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(_ANNOUNCE.format(space=SPACES[table.name], table=table.name))

@@ -24,8 +24,8 @@ _UPDATE = sa.update(tables.page_fetches)
 
 def finish_page(database: Database, page: DuePage, visit: PageVisit, owner: str, now: datetime) -> PageRecord | None:
     """Store what a visit to a page brought, all in one transaction; None if the claim on it has passed to another."""
-    touched = {name_of_source(page.source_id), name_of_host(page.url)}
-    return database.write_concurrently(touched, partial(_finish, page, visit, owner, now))
+    locked_names = {name_of_source(page.source_id), name_of_host(page.url)}
+    return database.write_concurrently(locked_names, partial(_finish, page, visit, owner, now))
 
 
 def _finish(page: DuePage, visit: PageVisit, owner: str, now: datetime, connection: sa.Connection) -> PageRecord | None:

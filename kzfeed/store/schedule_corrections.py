@@ -54,14 +54,14 @@ def bring_forward(database: Database, spread: Spread, now: datetime, *, min_inte
             connection.execute(update.values(values), times)
 
 
-def forgive(database: Database, source_ids: Collection[int]) -> None:
+def take_back_failures(database: Database, source_ids: Collection[int]) -> None:
     """Take back the last failure of these sources: this machine had no connection. `bring_forward` finds them then.
 
     Those that the failure has retired are polled again after an interval.
     """
-    is_blamed = sa.and_(_source.failure_count > 0, _source.last_error_kind != "offline")
+    has_failed = sa.and_(_source.failure_count > 0, _source.last_error_kind != "offline")
     retired = sa.select(_source.id, _source.last_polled_at, _source.every_seconds).where(_source.status == "gone")
-    forgiven = {
+    without_failure = {
         "failing_since": sa.case((_source.failure_count == 1, None), else_=_source.failing_since),
         "failure_count": _source.failure_count - 1,
         "last_error_kind": "offline",
@@ -77,12 +77,12 @@ def forgive(database: Database, source_ids: Collection[int]) -> None:
         for ids in in_batches(source_ids):
             again = [
                 {"source_id": row.id, "at": row.last_polled_at + timedelta(seconds=row.every_seconds)}
-                for row in connection.execute(retired.where(_source.id.in_(ids), is_blamed))
+                for row in connection.execute(retired.where(_source.id.in_(ids), has_failed))
             ]
             if again:
                 update = sa.update(tables.sources).where(_source.id == sa.bindparam("source_id"))
                 connection.execute(update.values(unretired), again)
-            connection.execute(sa.update(tables.sources).where(_source.id.in_(ids), is_blamed).values(forgiven))
+            connection.execute(sa.update(tables.sources).where(_source.id.in_(ids), has_failed).values(without_failure))
 
 
 def spread_due_in(connection: sa.Connection, spread: Spread, now: datetime) -> None:

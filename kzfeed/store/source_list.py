@@ -111,12 +111,12 @@ def last_polls(database: Database, source_id: int) -> list[dict[str, Any]]:
 
 
 def status_counts(database: Database) -> dict[str, int]:
-    """How many sources have each status, as `source_list` names it."""
+    """How many sources have each status, as `sources_page` names it."""
     with database.read() as connection:
         return sources_by_status(connection)
 
 
-def source_list(
+def sources_page(
     database: Database, period: Period, *, after: str | None = None, status: str | None = None, limit: int
 ) -> list[SourceLine]:
     """The next sources after the one of this name, in the order of names; with `status`, only those that have it."""

@@ -36,7 +36,7 @@ def status(database: Database, now: datetime) -> dict[str, Any]:
     return {"healthy": not problems, "problems": problems, **found}
 
 
-def overview(database: Database) -> dict[str, Any]:
+def short_status(database: Database) -> dict[str, Any]:
     """The last poll, how many sources are polled, and which of them fail: the parts of `status` that cost little."""
     with database.read() as connection:
         return {"last_poll": _last_poll(connection), **_sources(connection)}
@@ -49,7 +49,7 @@ def _problems(found: dict[str, Any], now: datetime) -> list[str]:
         problems.append("no daemon runs on this database: start `kzfeed run`")
     if found["offline_since"]:
         since = f"{time_text(found['offline_since'])} UTC"
-        problems.append(f"no connection since {since}: only a few sources are tried, none is blamed")
+        problems.append(f"no connection since {since}: only a few sources are tried, no failure counts")
     elif found["due_since"] and now - found["due_since"] > LATE_AFTER:
         minutes = round(LATE_AFTER.total_seconds() / 60)
         problems.append(f"polls are late: {found['longest_due']} has been due for more than {minutes} minutes")

@@ -91,7 +91,7 @@ def record_filtered_entries(connection: sa.Connection, windows: Mapping[int, Seq
         connection.execute(sa.insert(tables.filtered_entries), rows)
 
 
-_SEE_WINDOW_AGAIN = (
+_RECORD_WINDOW = (
     sa.update(tables.sightings)
     .where(
         _sighting.source_id == sa.bindparam("by_source_id"),
@@ -102,14 +102,14 @@ _SEE_WINDOW_AGAIN = (
 )
 
 
-def see_windows_again(connection: sa.Connection, unchanged: Sequence[tuple[Source, datetime]]) -> None:
+def record_unchanged_windows(connection: sa.Connection, unchanged: Sequence[tuple[Source, datetime]]) -> None:
     """Record that sources showed their last windows again, each at the time given with it."""
     rows = [{"by_source_id": source.id, "window_at": source.window_at, "now": now} for source, now in unchanged]
     if rows:
-        connection.execute(_SEE_WINDOW_AGAIN, rows)
+        connection.execute(_RECORD_WINDOW, rows)
 
 
-_SEE_ARTICLES_AGAIN = (
+_RECORD_ARTICLES = (
     sa.update(tables.articles)
     .where(
         _article.id.in_(
@@ -124,14 +124,14 @@ _SEE_ARTICLES_AGAIN = (
 )
 
 
-def see_articles_again(connection: sa.Connection, unchanged: Sequence[tuple[Source, datetime]]) -> None:
-    """Record in `articles` too that sources showed their last windows again, after `see_windows_again`.
+def record_unchanged_articles(connection: sa.Connection, unchanged: Sequence[tuple[Source, datetime]]) -> None:
+    """Record in `articles` too that sources showed their last windows again, after `record_unchanged_windows`.
 
     It writes the articles with their content anew, so that it is done once a day (docs/decisions/last-seen.md).
     """
     rows = [{"by_source_id": source.id, "now": now} for source, now in unchanged]
     if rows:
-        connection.execute(_SEE_ARTICLES_AGAIN, rows)
+        connection.execute(_RECORD_ARTICLES, rows)
 
 
 def begin_withdrawals(connection: sa.Connection, source_id: int, url_hashes: Collection[str], now: datetime) -> None:

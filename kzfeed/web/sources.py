@@ -17,7 +17,7 @@ from kzfeed.store.source_list import (
     article_count,
     last_polls,
     source_line,
-    source_list,
+    sources_page,
     status_counts,
 )
 from kzfeed.store.sources import load_without_addresses
@@ -45,7 +45,7 @@ def list_of_sources(request: PageRequest) -> Page:
     counts = status_counts(database)
     if status is not None and status not in counts:
         raise UsageError(f"no source has the status {status!r}: there are {', '.join(sorted(counts)) or 'no sources'}")
-    found = list(map(_safe, source_list(database, period, after=after, status=status, limit=PAGE_SIZE + 1)))
+    found = list(map(_safe, sources_page(database, period, after=after, status=status, limit=PAGE_SIZE + 1)))
     shown, next_query = request.one_page(found, PAGE_SIZE, lambda line: line.name)
     return Page(
         title=request.translate("sources.title"),

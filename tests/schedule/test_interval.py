@@ -15,7 +15,7 @@ from kzfeed.schedule.interval import (
     after_skipped_hours,
     base_interval,
     interval_wait,
-    spread_start,
+    spread_time,
     stable_offset,
 )
 
@@ -210,23 +210,23 @@ def test_auto_switched_off_leaves_nothing_behind() -> None:
 
 @pytest.mark.parametrize(("count", "longest"), [(1, 0), (36, 0), (50, 2), (100, 20), (600, 3600), (10_000, 3600)])
 def test_rule_16_the_more_are_due_together_the_longer_they_are_spread(count: int, longest: int) -> None:
-    waits = [(spread_start(f"s{number}", HOUR, count, NOW) - NOW).total_seconds() for number in range(min(count, 1000))]
+    waits = [(spread_time(f"s{number}", HOUR, count, NOW) - NOW).total_seconds() for number in range(min(count, 1000))]
 
     assert 0 <= min(waits) <= max(waits) <= longest
     assert max(waits) >= longest * 0.9
 
 
 def test_rule_16_a_thousand_sources_do_not_start_on_the_same_second() -> None:
-    seconds = Counter(spread_start(f"s{number}", HOUR, 1000, NOW).replace(microsecond=0) for number in range(1000))
+    seconds = Counter(spread_time(f"s{number}", HOUR, 1000, NOW).replace(microsecond=0) for number in range(1000))
 
     assert max(seconds.values()) <= 5
 
 
 def test_rule_16_a_turn_is_the_same_after_a_restart_and_within_the_interval() -> None:
-    first = spread_start("voa", HOUR, 1000, NOW)
+    first = spread_time("voa", HOUR, 1000, NOW)
 
-    assert spread_start("voa", HOUR, 1000, first - timedelta(seconds=1)) == first
-    assert spread_start("voa", 20 * MINUTE, 1000, NOW) <= NOW + 20 * MINUTE
+    assert spread_time("voa", HOUR, 1000, first - timedelta(seconds=1)) == first
+    assert spread_time("voa", 20 * MINUTE, 1000, NOW) <= NOW + 20 * MINUTE
 
 
 def test_rule_16_sources_with_one_interval_drift_apart() -> None:

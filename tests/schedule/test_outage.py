@@ -60,8 +60,8 @@ def test_when_nearly_all_hosts_fail_alike_the_fault_is_ours(visits: list[VisitRe
 
     assert watch.since
     assert set(counted[12:]) == {"offline"}
-    blamed = {number for number, kind in enumerate(counted) if kind not in ("offline", "good")}
-    assert watch.forgiven == blamed
+    failed_ids = {number for number, kind in enumerate(counted) if kind not in ("offline", "good")}
+    assert watch.taken_back == failed_ids
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_in_an_outage_no_410_is_believed() -> None:
     counted = kinds(watch, [refusal(410), *[failure("tls")] * 20, refusal(410, "another")])
 
     assert counted[-1] == "offline"
-    assert 0 in watch.forgiven
+    assert 0 in watch.taken_back
 
 
 def test_three_hosts_that_say_gone_alike_are_not_believed_even_if_others_answer() -> None:
@@ -151,5 +151,5 @@ def test_three_hosts_that_say_gone_alike_are_not_believed_even_if_others_answer(
     counted = kinds(watch, [*[GOOD] * 20, *[refusal(410)] * 5, refusal(410, "another")])
 
     assert counted[20:] == ["gone", "gone", "http-status", "http-status", "http-status", "gone"]
-    assert watch.forgiven == {20, 21}
+    assert watch.taken_back == {20, 21}
     assert watch.since is None

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
-from kzfeed.schedule.interval import spread_start
+from kzfeed.schedule.interval import spread_time
 from kzfeed.store import claims, host_pauses, sources
 from kzfeed.store.engine import Database
 from tests.store.commits import commit_poll
@@ -124,16 +124,16 @@ def planned(database: Database) -> dict[str, datetime]:
 
 
 def test_a_few_new_sources_are_due_at_once(database: Database) -> None:
-    sources.configure(database, crowd(36), NOW, spread=spread_start)
+    sources.configure(database, crowd(36), NOW, spread=spread_time)
 
     assert set(planned(database).values()) == {NOW}
 
 
 def test_many_new_sources_take_turns_and_keep_them_over_restarts(database: Database) -> None:
-    sources.configure(database, crowd(200), NOW, spread=spread_start)
+    sources.configure(database, crowd(200), NOW, spread=spread_time)
     first = planned(database)
 
-    sources.configure(database, crowd(200), NOW + timedelta(seconds=1), spread=spread_start)
+    sources.configure(database, crowd(200), NOW + timedelta(seconds=1), spread=spread_time)
 
     assert timedelta(seconds=140) < max(first.values()) - min(first.values()) < timedelta(seconds=160)
     assert len({moment.replace(microsecond=0) for moment in first.values()}) > 80
@@ -143,7 +143,7 @@ def test_many_new_sources_take_turns_and_keep_them_over_restarts(database: Datab
 def test_what_fell_due_while_nobody_was_there_takes_turns(database: Database) -> None:
     sources.configure(database, crowd(200), NOW)
 
-    sources.configure(database, crowd(200), NOW + 24 * HOUR, spread=spread_start)
+    sources.configure(database, crowd(200), NOW + 24 * HOUR, spread=spread_time)
 
     moments = planned(database).values()
     assert NOW + 24 * HOUR <= min(moments) < max(moments) <= NOW + 24 * HOUR + timedelta(seconds=160)

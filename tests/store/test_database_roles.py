@@ -15,7 +15,7 @@ from kzfeed.model.polls import SourceConfig
 from kzfeed.store import sources
 from kzfeed.store.database_roles import WITHHELD, grant
 from kzfeed.store.engine import Database
-from kzfeed.store.source_list import addresses, source_list
+from kzfeed.store.source_list import addresses, sources_page
 from kzfeed.store.statistics import Period
 from tests.databases import Databases, execute
 from tests.etiquette.recording_server import Reply, recording
@@ -98,7 +98,7 @@ def test_the_role_sees_sources_and_why_they_are_polled_when_they_are(url: str, t
     owned, read = Database(url), Database(sa.make_url(url).set(username=ROLE).render_as_string(hide_password=False))
     with closing(owned), closing(read):
         sources.add(owned, [config], NOW)
-        (line,) = source_list(read, Period(NOW.date(), NOW.date()), limit=5)
+        (line,) = sources_page(read, Period(NOW.date(), NOW.date()), limit=5)
         source = sources.load_without_addresses(read, "voa")
         assert source
         told = list(map(str, explanation_lines(read, source, NOW)))

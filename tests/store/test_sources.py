@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
-from kzfeed.schedule.interval import spread_start
+from kzfeed.schedule.interval import spread_time
 from kzfeed.store import claims, host_pauses, schedule_corrections, sources, tables
 from kzfeed.store.engine import Database
 from tests.store.commits import commit_poll
@@ -231,7 +231,7 @@ def test_sources_that_failed_for_lack_of_a_connection_are_brought_forward_and_no
         NOW + timedelta(hours=1),
     )
 
-    schedule_corrections.bring_forward(database, spread_start, NOW, min_interval=timedelta())
+    schedule_corrections.bring_forward(database, spread_time, NOW, min_interval=timedelta())
 
     assert due(database) == ["rfi"]
 
@@ -257,7 +257,7 @@ def test_a_source_that_is_brought_forward_again_and_again_is_not_polled_more_oft
     failed = replace(rfi, status="failing", last_error_kind="offline", last_polled_at=NOW)
     settled(database, failed, NOW + timedelta(hours=1))
 
-    schedule_corrections.bring_forward(database, spread_start, NOW, min_interval=timedelta(minutes=15))
+    schedule_corrections.bring_forward(database, spread_time, NOW, min_interval=timedelta(minutes=15))
 
     assert due(database) == []
     assert sources.load(database)[0].next_poll_at == NOW + timedelta(minutes=15)

@@ -18,7 +18,7 @@ from kzfeed.store.day_counts import recount
 from kzfeed.store.day_figures import articles_by_day, last_day, polls_by_day
 from kzfeed.store.engine import Database
 from kzfeed.store.poll_days import sum_up
-from kzfeed.store.source_list import addresses, article_count, source_line, source_list, status_counts
+from kzfeed.store.source_list import addresses, article_count, source_line, sources_page, status_counts
 from kzfeed.store.statistics import Period
 from kzfeed.store.version_list import MAX_COMPARED_LENGTH, MAX_EXAMINED, VersionPosition, changes, parse_version_key
 from kzfeed.store.withdrawals_and_gaps import gaps, gaps_of_source, withdrawals
@@ -210,8 +210,8 @@ def test_sources_come_in_the_order_of_names_with_their_figures(archive: Database
         times = {"from_at": FIRST, "to_at": FIRST, "noticed_at": FIRST}
         connection.execute(sa.insert(tables.gaps), {"source_id": 1, **times})
 
-    first, second = source_list(archive, MAY, limit=2)
-    (third,) = source_list(archive, MAY, after=second.name, limit=2)
+    first, second = sources_page(archive, MAY, limit=2)
+    (third,) = sources_page(archive, MAY, after=second.name, limit=2)
 
     assert [line.name for line in (first, second, third)] == ["a", "b", "c"]
     assert [line.status for line in (first, second, third)] == ["active", "failing", "backfilled"]
@@ -225,7 +225,7 @@ def test_sources_come_in_the_order_of_names_with_their_figures(archive: Database
     assert status_counts(archive) == {"active": 1, "failing": 1, "backfilled": 1}
     for status in ("active", "failing", "backfilled", "gone"):
         expected = [line for line in (first, second, third) if line.status == status]
-        assert source_list(archive, MAY, status=status, limit=5) == expected
+        assert sources_page(archive, MAY, status=status, limit=5) == expected
     assert source_line(archive, "b", MAY) == second
     assert source_line(archive, "z", MAY) is None
 
@@ -282,7 +282,7 @@ def test_no_page_reads_a_whole_table(archive: Database) -> None:
         for start in (None, key):
             withdrawals(archive, start, 5)
         gaps(archive, "8", 5)
-        source_list(archive, MAY, limit=5)
+        sources_page(archive, MAY, limit=5)
         articles_by_day(archive, MAY)
         articles_by_day(archive, MAY, "a")
         polls_by_day(archive, "a", MAY)
