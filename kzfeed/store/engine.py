@@ -35,7 +35,7 @@ WRITER_LOCK = 5_021_747_902
 """Number of PostgreSQL's advisory lock of writers: `write` holds it exclusively, `write_concurrently` shares it. Other
 programs in the same database must not use it."""
 NAMES_SPACE = 50_218
-"""The first number of the advisory locks on the names of what a write transaction touches. Other programs must not use it either."""
+"""The first number of the advisory locks on names, for what a write transaction touches. It is reserved, too."""
 MAX_LOCKED_NAMES = 256
 """A transaction with more names runs alone: PostgreSQL's table of locks has room for some thousands."""
 WRITE_ATTEMPTS = 5
@@ -122,8 +122,8 @@ class Database:
     def write_concurrently(self, locked_names: Collection[str], work: Callable[[sa.Connection], T]) -> T:
         """Call `work` in a write transaction, and return what it returns. On PostgreSQL it runs beside other writers.
 
-        `locked_names` are those of all that it touches: two transactions with a name in common run one after the other. `work` is
-        called again, in a new transaction, if PostgreSQL ended the first one for a conflict with another one.
+        `locked_names` are those of all that it touches: two transactions with a name in common run one after the other.
+        `work` is called again, in a new transaction, if PostgreSQL ended the first one for a conflict with another one.
         """
         if self.dialect != "postgresql" or len(locked_names) > MAX_LOCKED_NAMES:
             with self.write() as connection:

@@ -244,7 +244,7 @@ def test_a_source_whose_daemon_was_killed_is_brought_forward_when_its_claim_is_o
         connection.execute(sa.update(tables.sources).where(tables.sources.c.id == rfi.id).values(offline))
     later = NOW + LEASE + timedelta(seconds=1)
 
-    schedule_corrections.bring_forward(database, spread_start, later, min_interval=timedelta())
+    schedule_corrections.bring_forward(database, spread_time, later, min_interval=timedelta())
 
     assert sources.load(database)[0].next_poll_at == later
 
