@@ -47,8 +47,8 @@ class Poller:
     """What all polls of a process share.
 
     `windows` reads the last windows of sources (`store.windows.last_windows`), `commits` writes polls
-    (`store.commit.commit_polls`), both in batches. `reader` is
-    the thread that reads plainly harmless documents while few wait for it; `reader_places` are free for them.
+    (`store.commit.commit_polls`), both in batches. `reader` is the thread that reads harmless documents; a document
+    takes one of `reader_places` while it waits for that thread.
     """
 
     fetcher: Fetcher

@@ -29,7 +29,7 @@ def source_name_from(text: str) -> str:
 
 def not_polled_yet(name: str) -> UsageError:
     """The error that the configuration names this source, and the database does not hold it yet."""
-    return UsageError(f"the source {name!r} has not been polled yet: `kzfeed poll {name}` does it")
+    return UsageError(f"the source {name!r} has not been polled yet: run `kzfeed poll {name}`")
 
 
 class UnknownSource(UsageError):  # noqa: N818 - it is an answer

@@ -44,7 +44,7 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
 
 
 def failure_text(kind: str | None, error: str | None) -> str:
-    """A failure in one line, as `timeout: no answer within 30 s`, without the address that its message begins with."""
+    """A failure in one line, as `timeout: not done within 30 s`, without the address that its message begins with."""
     words = without_address(error or "no reason given")
     return f"{kind}: {words}" if kind else words
 

@@ -96,7 +96,7 @@ class FeedReport:
     """The result of one visit. Where it failed, `error` says how, and the facts that it could not give are None.
 
     `moved_to` is the address that only permanent redirects led to. `fresh_seconds` is the freshness that the server
-    gave the response. `timezone` is the zone of dates that name none. `source` is the configured source of this
+    gave the response. `timezone` is the zone of dates without one. `source` is the configured source of this
     address, whose filters would leave `filtered` articles out; both are None for any other address. `feeds` are the
     feeds that an HTML page names.
     """

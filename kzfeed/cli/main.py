@@ -55,7 +55,7 @@ database_commands = typer.Typer(
     help="Upgrade, back up or rescue the database, or share it.\n\nExample: kzfeed db backup FILE", no_args_is_help=True
 )
 fleet_commands = typer.Typer(
-    help="Say how a fleet of daemons does.\n\nExample: kzfeed fleet status", no_args_is_help=True
+    help="Show the state of a fleet of daemons.\n\nExample: kzfeed fleet status", no_args_is_help=True
 )
 app.command()(configuration.init)
 app.command()(backfill.backfill)

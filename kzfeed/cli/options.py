@@ -82,7 +82,7 @@ def instant(text: str) -> datetime:
 
 
 INSTANT = {"parser": instant, "metavar": "TIME"}
-"""What makes an option one of a time."""
+"""The arguments of typer.Option for a time."""
 Since = Annotated[datetime | None, typer.Option(help="Only articles published at this time (UTC) or later.", **INSTANT)]
 Until = Annotated[datetime | None, typer.Option(help="Only articles published before this time (UTC).", **INSTANT)]
 

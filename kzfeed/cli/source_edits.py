@@ -163,7 +163,7 @@ async def _discover(settings: "Settings", urls: Sequence[str], *, as_json: bool)
 
 
 def _choose(several: "SeveralFeeds", *, as_json: bool) -> list[str]:
-    """The addresses that somebody at a terminal chooses. Elsewhere the commands to choose with are the error."""
+    """The addresses that somebody at a terminal chooses. Without a terminal, raises UsageError with the commands."""
     feeds = several.feeds
     if as_json:
         print_json({"url": redacted(several.url), "outcome": "several", "feeds": [each.url for each in feeds]})
@@ -251,7 +251,7 @@ def enable(ctx: typer.Context, names: Names, as_json: AsJson = False) -> None:
 
 
 def disable(ctx: typer.Context, names: Names, as_json: AsJson = False) -> None:
-    """Poll sources no longer, and keep them in the configuration.
+    """Stop polling sources, but keep them in the configuration.
 
     Example: kzfeed sources disable voa
     """

@@ -16,7 +16,7 @@ from kzfeed.text import redacted
 def list_sources(ctx: typer.Context, as_json: AsJson = False) -> None:
     """List the sources: state, last article, next poll.
 
-    Sources that only backfilled articles have are in it too.
+    Also lists sources that have only backfilled articles.
 
     Example: kzfeed sources list --json
     """
@@ -40,7 +40,7 @@ def list_sources(ctx: typer.Context, as_json: AsJson = False) -> None:
 def check(
     ctx: typer.Context,
     url: Annotated[str, typer.Argument(metavar="URL", help="The address of a feed, configured or not.")],
-    timezone: Annotated[str | None, typer.Option(help="The zone of dates that name none.")] = None,
+    timezone: Annotated[str | None, typer.Option(help="Time zone of dates without one.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Visit a feed once, and say what kzfeed makes of it.

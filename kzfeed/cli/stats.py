@@ -35,7 +35,7 @@ def stats(
     days: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, max=1_000_000, help=f"How many days the period has, today the last. [default: {DAYS}]"
+            metavar="N", min=1, max=1_000_000, help=f"How many days the period has, up to today. [default: {DAYS}]"
         ),
     ] = None,
     since: Day = None,

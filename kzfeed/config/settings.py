@@ -133,7 +133,7 @@ class LogSettings(_Section):
 
 
 class SourceSettings(_Section):
-    """A configured source. `timezone` is the zone of its dates that name none."""
+    """A configured source. `timezone` is the zone of its dates without one."""
 
     name: values.SourceName
     url: addresses.FeedUrl = Field(repr=False)

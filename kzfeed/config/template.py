@@ -63,7 +63,7 @@ max_connections =
 # The interval of sources that have none of their own: a duration, or "auto", which adapts to how often the feed
 # publishes, between http.min_interval and http.max_interval.
 every =
-# The time zone of dates that name none.
+# The time zone of dates without one.
 timezone =
 
 [parse]

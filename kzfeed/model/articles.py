@@ -32,7 +32,7 @@ USUAL_READING = FeedReading()
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A body and what is needed to understand it. `timezone` is for dates that name none (IANA name).
+    """A body and what is needed to understand it. `timezone` is for dates without one (IANA name).
 
     `archived` are the keys of entries that are archived already (`article.build.entry_key`): of more than `max_entries`
     entries those come last.

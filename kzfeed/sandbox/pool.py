@@ -40,8 +40,8 @@ class Workers:
     """A small pool of workers; an async context manager.
 
     `timeout` and `memory` (bytes) limit the reading of one document. A worker starts when a document needs it. At most
-    `processes` documents are read at a time, and each first gets QUICK_READING. A slower one is read again from the
-    beginning, one slow document at a time; it fails if its turn does not come within `timeout`. `command`
+    `processes` documents are read at a time, and one slow one beside them. Each first gets QUICK_READING; a slower one
+    is read again from the beginning, and fails if its turn does not come within `timeout`. `command`
     starts a worker; memory and seconds are added as arguments.
     """
 

@@ -156,7 +156,7 @@ _ADD_FRONT_MATTER = [
 
 
 def queue_pages_of(connection: sa.Connection, steps: Iterable[Step]) -> None:
-    """Have the pages fetched of articles that are new to a source that wants them, or changed there."""
+    """Queue the pages of articles that are new or changed, where their source wants pages."""
     wanted = [
         WantedPage(
             step.id,

@@ -75,7 +75,7 @@ def queue_pages(connection: sa.Connection, wanted: Sequence[WantedPage]) -> None
 
 
 def fetch_refused_again(connection: sa.Connection, source_id: int, now: datetime) -> None:
-    """Have the pages fetched again that do not hold the article where the source said so far that it is."""
+    """Queue again the pages in which the selector that the source had so far found no article."""
     is_of_source = sa.and_(_page.source_id == source_id, _page.outcome == "refused", _page.error_kind == "no-article")
     connection.execute(_UPDATE.where(is_of_source).values(next_try_at=now, tries=0))
 

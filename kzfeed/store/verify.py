@@ -182,7 +182,7 @@ def _row_counts(connection: sa.Connection) -> Findings:
     if not sa.inspect(connection).has_table(tables.row_counts.name):
         return  # `_schema` has reported it
     for name, counted, held in row_counts.wrong_counts(connection):
-        yield finding("rows", name, f"holds {held} rows: expected {counted}, for so many has kzfeed stored in it")
+        yield finding("rows", name, f"holds {held} rows: expected {counted}, as many as kzfeed stored")
 
 
 def _day_counts(connection: sa.Connection) -> Findings:

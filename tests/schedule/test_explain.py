@@ -184,7 +184,7 @@ def test_a_poll_of_one_entry_is_told_in_the_singular(database: Database) -> None
 
 
 def test_a_configured_source_that_the_database_lacks_is_to_be_polled_first(database: Database) -> None:
-    with pytest.raises(UsageError, match="the source 'voa' has not been polled yet: `kzfeed poll voa` does it"):
+    with pytest.raises(UsageError, match="the source 'voa' has not been polled yet: run `kzfeed poll voa`"):
         explain_source(database, "voa", NOW, ["voa"])
     with pytest.raises(UsageError, match="the nearest is voa"):
         explain_source(database, "vao", NOW, ["voa"])
