@@ -117,10 +117,11 @@ def _dump_postgresql(database: Database, file: Path) -> None:
             f"no backup was written: {program} is version {version} and the server {server}; pg_dump must not be the "
             f"older one: install the client programs of PostgreSQL {server} and put them first on the PATH"
         )
-    command = [program, "--format=custom", "--no-password", f"--file={file}", f"--dbname={address}"]
+    command = [program, "--format=custom", "--encoding=UTF8", "--no-password", f"--file={file}", f"--dbname={address}"]
     done = subprocess.run(command, env=os.environ | secrets, capture_output=True, check=False)  # noqa: S603 - no shell
     if done.returncode:
-        said = redacted(" ".join(done.stderr.decode(errors="replace").split()))
+        # Behind "detail" is the whole query, with the names of all tables.
+        said = redacted(" ".join(done.stderr.decode(errors="replace").partition("\npg_dump: detail:")[0].split()))
         raise BackupError(f"no backup was written: {said or f'pg_dump ended with {done.returncode}'}")
 
 

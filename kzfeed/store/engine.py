@@ -42,6 +42,7 @@ WRITE_ATTEMPTS = 5
 """How often a transaction is tried that PostgreSQL ends because it conflicts with another one."""
 WRITE_PAUSE_S = 0.02
 _CONFLICTS = {"40001", "40P01", "23505"}  # serialization_failure, deadlock_detected, unique_violation
+_READ_ONLY = "25006"  # read_only_sql_transaction
 _LOCK_NAMES = f"""
 SELECT CASE WHEN key IS NULL THEN pg_advisory_xact_lock_shared({WRITER_LOCK})
   ELSE pg_advisory_xact_lock({NAMES_SPACE}, key) END FROM unnest(%s::integer[]) AS key
@@ -242,6 +243,7 @@ def _engine(url: str) -> sa.Engine:
         engine = sa.create_engine(parsed, pool_pre_ping=True, connect_args=timeouts | {"client_encoding": "UTF8"})
         sa.event.listen(engine, "do_connect", _Reconnector())
         sa.event.listen(engine, "connect", _prepare_postgresql)
+        sa.event.listen(engine, "checkout", _take_access_mode_of_server)
         return engine
     return sqlite.engine(parsed)
 
@@ -308,6 +310,12 @@ def _prepare_postgresql(dbapi: Any, _record: object) -> None:
     dbapi.commit()
 
 
+def _take_access_mode_of_server(dbapi: Any, _record: object, _proxy: object) -> None:
+    # SQLAlchemy leaves READ WRITE behind where a transaction only read: the next one would write although the operator,
+    # or a server whose disk is full, has set default_transaction_read_only.
+    dbapi.read_only = None
+
+
 @contextmanager
 def driver_errors(doing: str, file: Path | None) -> Iterator[None]:
     """Raises errors of SQLAlchemy and of drivers as DatabaseError."""
@@ -327,6 +335,8 @@ def _postgresql_refusal(error: object) -> str | None:
     """A sentence for an error that says that this role may not read or write; None for any other error."""
     if getattr(error, "sqlstate", None) == "42501":  # insufficient_privilege
         return f"the role in this database's URL lacks a right (docs/database.md says who needs which): {error}"
+    if getattr(error, "sqlstate", None) == _READ_ONLY:
+        return f"the database is read-only at present (default_transaction_read_only, or a standby): {error}"
     return None
 
 
@@ -347,7 +357,7 @@ def sqlstate(error: DatabaseError) -> str | None:
 
 def is_database_failure(error: DatabaseError) -> bool:
     """Whether the database itself failed (unreachable, locked, full, damaged), and not one statement."""
-    if isinstance(error, DatabaseFileReplaced):
+    if isinstance(error, DatabaseFileReplaced) or sqlstate(error) == _READ_ONLY:
         return True
     cause = error.__cause__
     if isinstance(cause, DBAPIError) and cause.connection_invalidated:

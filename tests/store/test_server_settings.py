@@ -7,6 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from tests.databases import Databases, execute
+from tests.etiquette.documents import rss
+from tests.etiquette.recording_server import Reply, recording
 from tests.fork_server import clean_environment, fork_server
 
 
@@ -58,3 +60,25 @@ def test_settings_of_sessions_that_the_driver_cannot_read_make_no_difference(url
     assert kzfeed("backfill", "one.txt").startswith("1 file: 1 new")
     assert "2022-01-11 17:39  a.example  标题" in kzfeed("list")
     assert "2022-01-11 17:39:03" in kzfeed("query", "SELECT published_at, interval '1 day' FROM articles")
+
+
+def test_nothing_is_visited_or_written_while_the_server_takes_no_writes(url: str, tmp_path: Path) -> None:
+    with recording() as server:
+        page = server.page("/feed", Reply(body=rss()))
+        source = f'[[sources]]\nname = "voa"\nurl = "http://127.0.0.1:{server.port}/feed"\n'
+        (tmp_path / "kzfeed.toml").write_text(source, "utf-8")
+
+        def kzfeed(*arguments: str) -> tuple[int, str]:
+            done = fork_server().run(["--database", url, *arguments], tmp_path, clean_environment())
+            return done.returncode, done.stderr
+
+        assert kzfeed("poll")[0] == 0
+        execute(url, f"ALTER DATABASE {sa.make_url(url).database} SET default_transaction_read_only = on")
+        refused = [kzfeed("poll"), kzfeed("db", "recount")]
+        visits = len(page.seen)
+
+    assert visits == 1
+    for status, said in refused:
+        assert status == 3
+        assert said.startswith("kzfeed: the database is read-only at present (default_transaction_read_only, or a")
+        assert said.count("\n") == 1
