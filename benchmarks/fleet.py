@@ -123,10 +123,10 @@ def _round(database: Database, setting: Setting, daemons: list["subprocess.Popen
     wanted = _count(database, tables.polls) + len(setting.urls)
     with database.write() as connection:
         connection.execute(sa.update(tables.sources).values(next_poll_at=utc_now()))
-    cpu, began = [sum(map(_cpu_seconds, group)) for group in groups], time.monotonic()
+    cpu, began = [sum(map(cpu_seconds, group)) for group in groups], time.monotonic()
     _until(lambda: _count(database, tables.polls) >= wanted)
     wall = time.monotonic() - began
-    used = [sum(map(_cpu_seconds, group)) - then for group, then in zip(groups, cpu, strict=True)]
+    used = [sum(map(cpu_seconds, group)) - then for group, then in zip(groups, cpu, strict=True)]
     return Round(wall, *used)
 
 
@@ -138,7 +138,7 @@ def _family(process: int) -> list[int]:
     return found
 
 
-def _cpu_seconds(process: int) -> float:
+def cpu_seconds(process: int) -> float:
     """CPU time of the process, with that of all its threads."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()

@@ -16,10 +16,10 @@ from kzfeed.store.leadership import Leadership
 
 MAX_WAITING = 500
 """How many jobs wait in the stream at most. The leader looks for more when half of them have been taken."""
-TICK = timedelta(seconds=1)
+TICK = timedelta(seconds=0.5)
 """The time from one look for due sources to the next, and from one attempt to lead to the next."""
-BUSY_TICK = timedelta(milliseconds=100)
-"""The time from one look for due sources to the next while there are jobs."""
+BUSY_TICK = timedelta(seconds=0.1)
+"""The time from one look for due sources to the next while many jobs wait."""
 
 log = structlog.get_logger()
 
@@ -35,7 +35,7 @@ class Leader:
         """The jobs in the stream as of the last look; None unless this member leads."""
 
     async def put_due(self) -> bool:
-        """Put due sources into the stream, if this member leads or can lead now. Returns whether there are jobs.
+        """Put due sources into the stream, if this member leads or can lead now. Returns whether many jobs wait.
 
         A leader that has no connection to the broker gives up the lead, so that a member that has one can lead. Raises
         DatabaseError.
@@ -57,7 +57,7 @@ class Leader:
         if self.stream is None:
             log.info("leading the fleet", owner=self._queue.owner)
         self.stream = stream
-        return bool(jobs or stream.waiting or stream.in_flight)
+        return stream.waiting + len(jobs) > MAX_WAITING // 2
 
     async def give_up(self) -> None:
         """Let another member lead."""
