@@ -16,11 +16,11 @@ from random import Random
 from benchmarks.fleet import cpu_seconds
 from kzfeed.fleet.broker import Broker, BrokerAway, Delivery
 from kzfeed.fleet.host_jobs import HostJob
+from kzfeed.fleet.leader import TICK
+from kzfeed.jobs.polls import REGULAR_CLAIMS
 from kzfeed.store.claims import DueSource
 from tests.fleet.brokers import Brokers, brokers
 
-LOOK_S = 0.1
-"""Seconds between two looks of a member for jobs, and of the leader for due sources."""
 POLL_S = (0.05, 0.6)
 """The shortest and the longest time that a poll would take."""
 
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--brokers", type=int, nargs="+", default=[1, 3], help="servers of NATS")
     parser.add_argument("--members", type=int, default=4)
     parser.add_argument("--rate", type=int, default=280, help="jobs a second")
-    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--seconds", type=float, default=20)
     options = parser.parse_args()
     print("| servers | members | jobs a second | CPU ms a job: servers | members |")  # noqa: T201 - its output
     print("| ---: | ---: | ---: | ---: | ---: |")  # noqa: T201
@@ -75,7 +75,7 @@ async def _lead(broker: Broker, rate: int, end: float) -> None:
             HostJob(host := f"h{each}.example", (DueSource(each, host, datetime.now(UTC)),)) for each in due
         )
         number = due.stop
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(TICK.total_seconds())
 
 
 def _job(number: int) -> HostJob:
@@ -95,7 +95,7 @@ async def _work(broker: Broker, done: list[Delivery], end: float) -> None:
         while time.monotonic() < end:
             for delivery in await broker.pull(100):
                 polls.create_task(poll(delivery))
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(REGULAR_CLAIMS.total_seconds())
 
 
 if __name__ == "__main__":

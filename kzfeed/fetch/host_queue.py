@@ -82,6 +82,10 @@ class HostQueues:
         """How many visits the host allows at a time."""
         return self._rules.get(host, self._rule).connections
 
+    def delay(self, host: str) -> timedelta:
+        """The shortest time from the end of a visit to the host until the next one."""
+        return self._rules.get(host, self._rule).delay
+
     @property
     def hosts_with_several_connections(self) -> dict[str, int]:
         """The hosts that allow more than one visit at a time, and how many they allow."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 
 from kzfeed.errors import ClaimExpired, DatabaseError
+from kzfeed.hosts import host_of
 from kzfeed.jobs.clock_jumps import ClockJumps
 from kzfeed.jobs.network_status import NetworkStatus
 from kzfeed.jobs.work_queue import WorkQueue
@@ -15,6 +16,8 @@ from kzfeed.model.polls import Poll, Source
 
 CLAIM_PAUSE = timedelta(milliseconds=100)
 """The time between two claims while polls end: sources are claimed in batches, not one by one."""
+REGULAR_CLAIMS = timedelta(seconds=1)
+"""The time between two claims that no poll asks for."""
 MIN_HOST_PAUSE = timedelta(minutes=1)
 """The least pause of a host after a poll that could not be stored, unless the source's interval is shorter."""
 
@@ -37,8 +40,10 @@ class PollJob:
     _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
     _polls: set[asyncio.Task[None]] = field(default_factory=set)
     """The polls under way."""
-    _poll_ended: bool = False
-    """Whether a poll has ended since the last claim began."""
+    _is_claim_wanted: bool = False
+    """Whether a poll has ended since the last claim began, after which more may be claimed."""
+    _more_due: bool = True
+    """Whether the last claim found as many sources as there were free slots, so that others may be due too."""
     _stopping: bool = False
 
     def __post_init__(self) -> None:
@@ -54,18 +59,20 @@ class PollJob:
     async def run(self) -> None:
         """Claim due sources, as many as there are free slots, and begin to poll them."""
         async with self._claiming:
-            self._poll_ended = False
+            self._is_claim_wanted = False
             await self.clock_jumps.follow()
             free = self.network.slots(self.slots - len(self._polls))
-            for source in await self.queue.due(free) if free > 0 else ():
+            due = await self.queue.due(free) if free > 0 else []
+            self._more_due = len(due) >= free
+            for source in due:
                 if self._stopping:
                     await self.queue.give_back(source, timedelta())
                     continue
                 task = asyncio.create_task(self._poll(source))
                 self._polls.add(task)
                 task.add_done_callback(self._polls.discard)
-        if self._poll_ended:
-            self._claim_soon()
+        if self._is_claim_wanted:
+            self.run_within(CLAIM_PAUSE)
 
     async def stop(self, grace: timedelta) -> None:
         """Begin no more polls. Those under way may go on for `grace`; then they are cancelled and stay due."""
@@ -97,14 +104,21 @@ class PollJob:
         else:
             await self.queue.done(source)
             self.on_poll(source, poll)
-            self._claim_soon()
+            self._claim_soon(host_of(source.url))
             return
         # The source stays due. Its host is left alone for a while, so that we do not repeat the request at once.
         await self.queue.give_back(source, min(source.every, max(poller.bounds.min_interval, MIN_HOST_PAUSE)))
         self.on_poll(source, None)
 
-    def _claim_soon(self) -> None:
-        """Fill the slot that has become free. A claim that is running now must be followed by another one."""
-        self._poll_ended = True
+    def _claim_soon(self, host: str) -> None:
+        """Fill the slot of a poll at this host that has ended, unless the next regular claim is early enough.
+
+        It is if all due sources have been claimed, and the host may not be visited again before. A claim of few sources
+        costs more than their polls.
+        """
+        if not self._more_due and self.queue.poller.host_queues.delay(host) >= REGULAR_CLAIMS:
+            return
+        # A claim that is running now must be followed by another one.
+        self._is_claim_wanted = True
         if not self._claiming.locked():
             self.run_within(CLAIM_PAUSE)
