@@ -58,7 +58,7 @@ class Daemon:
     """
 
     scheduler: Scheduler
-    polls: PollJob
+    poll_job: PollJob
     """The job that polls sources; the owner of its queue is the name of the daemon."""
     reload: Callable[[], None] = lambda: None
     config_changed: Callable[[], bool] = lambda: False
@@ -89,7 +89,7 @@ class Daemon:
 
     @property
     def _poller(self) -> Poller:
-        return self.polls.queue.poller
+        return self.poll_job.poller
 
     async def run(self) -> None:
         """Poll until SIGTERM or SIGINT; then finish or cancel the polls under way. A second signal ends at once.
@@ -98,7 +98,7 @@ class Daemon:
         """
         self._listen_for_signals()
         self._start_jobs()
-        log.info("running", owner=self.polls.queue.owner, **self.described)
+        log.info("running", owner=self.poll_job.queue.owner, **self.described)
         await self._stop.wait()
         await self._wind_down()
         if self._file_replaced:
@@ -109,8 +109,8 @@ class Daemon:
 
     def _start_jobs(self) -> None:
         add, tick = self.scheduler.add, self.scheduler.tick
-        add(POLL_JOB, self.polls.run, tick)
-        add("renew claims", self.polls.queue.keep, self.polls.queue.lease / 4)
+        add(POLL_JOB, self.poll_job.run, tick)
+        add("renew claims", self.poll_job.queue.keep, self.poll_job.queue.lease / 4)
         add("heartbeat", self._beat, heartbeats.INTERVAL)
         add("reload configuration", self._reload, tick)
         if self.indexing:
@@ -155,11 +155,11 @@ class Daemon:
         if self._answers_at_failure is None:
             log.error("database unavailable, retrying every second", error=str(error))
             self.service_manager.status(f"database unavailable: {error}")
-        self._answers_at_failure = self.polls.queue.answers
+        self._answers_at_failure = self.poll_job.queue.answers
 
     def _note_answer(self) -> None:
         """Say that the database is available again, once it has answered which sources may be polled."""
-        if self._answers_at_failure is not None and self.polls.queue.answers > self._answers_at_failure:
+        if self._answers_at_failure is not None and self.poll_job.queue.answers > self._answers_at_failure:
             log.info("database available again")
             self._answers_at_failure = None
 
@@ -167,13 +167,13 @@ class Daemon:
         """Record that this daemon runs. It tells that the jobs run, too: this is one of them."""
         now = self._poller.clock()
         self._started_at = self._started_at or now
-        offline_since = self.polls.network.offline_since
-        beat = heartbeats.Heartbeat(self.polls.queue.owner, __version__, self._started_at, now, offline_since)
+        offline_since = self.poll_job.network.offline_since
+        beat = heartbeats.Heartbeat(self.poll_job.queue.owner, __version__, self._started_at, now, offline_since)
         await asyncio.to_thread(heartbeats.beat, self._poller.database, beat)
 
     async def _tidy(self) -> None:
         if self.maintenance:
-            await self.maintenance.tidy(is_quiet=not self.polls.under_way)
+            await self.maintenance.tidy(is_quiet=not self.poll_job.under_way)
 
     async def _reload(self) -> None:
         if not self._reload_wanted and not await asyncio.to_thread(self.config_changed):
@@ -216,8 +216,8 @@ class Daemon:
     async def _wind_down(self) -> None:
         self._poller.fetcher.stop_requests()
         self.scheduler.pause()
-        log.info("stopping", polls_under_way=self.polls.under_way)
-        ending = [asyncio.create_task(job.stop(GRACE)) for job in (self.polls, self.pages) if job]
+        log.info("stopping", polls_under_way=self.poll_job.under_way)
+        ending = [asyncio.create_task(job.stop(GRACE)) for job in (self.poll_job, self.pages) if job]
         if self.indexing:
             await self.indexing.stop()
         if self.folder:
@@ -230,8 +230,8 @@ class Daemon:
             log.warning("claims not released, they expire by themselves", error=str(error))
 
     def _sign_off(self) -> None:
-        self.polls.queue.release()
-        heartbeats.end(self._poller.database, self.polls.queue.owner)
+        self.poll_job.queue.release()
+        heartbeats.end(self._poller.database, self.poll_job.queue.owner)
 
 
 def _end_process_after(time: timedelta) -> None:

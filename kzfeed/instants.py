@@ -76,6 +76,24 @@ def time_text(instant: datetime, smallest: str = "minutes") -> str:
     return instant.replace(tzinfo=None).isoformat(" ", smallest)
 
 
+def moment(when: datetime | None) -> str:
+    """A time for people, to the second."""
+    return f"{time_text(when, 'seconds')} UTC" if when else "an unknown time"
+
+
+def length(time: timedelta) -> str:
+    """A length of time in its two largest units, such as `1 h 30 min`."""
+    seconds = max(round(time.total_seconds()), 0)
+    parts: list[str] = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count} {unit}")
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "0 s"
+
+
 def json_text(value: object) -> str:
     """The text of an instant or of a day in JSON (ISO 8601). Raises TypeError for other values."""
     if isinstance(value, datetime):

@@ -36,8 +36,8 @@ from kzfeed.store.windows import archived_keys
 Judge = Callable[[Source, VisitResult], VisitResult]
 """Returns the result of a visit, in an outage of this machine with the failure as one of the kind `offline`."""
 
-READER_PLACES = 16
-"""How many documents may wait for the reader. A worker takes longer to start than these take to be read."""
+READING_PLACES = 16
+"""How many documents may wait for the reading thread. A worker takes longer to start than these take to be read."""
 
 log = structlog.get_logger()
 
@@ -47,8 +47,8 @@ class Poller:
     """What all polls of a process share.
 
     `windows` reads the last windows of sources (`store.windows.last_windows`), `commits` writes polls
-    (`store.commit.commit_polls`), both in batches. `reader` is the thread that reads harmless documents; a document
-    takes one of `reader_places` while it waits for that thread.
+    (`store.commit.commit_polls`), both in batches. `reading_thread` reads harmless documents; a document takes one of
+    `reading_places` while it waits for that thread.
     """
 
     fetcher: Fetcher
@@ -58,8 +58,8 @@ class Poller:
     workers: Workers
     commits: Batcher[PollCommit, Poll]
     windows: Batcher[Source, list[WindowEntry]]
-    reader: Executor
-    reader_places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READER_PLACES))
+    reading_thread: Executor
+    reading_places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READING_PLACES))
     max_entries: int = 5000
     clock: Callable[[], datetime] = utc_now
     random: Callable[[], float] = field(default=random.random)
@@ -149,9 +149,9 @@ class Poller:
 
     async def _read_document(self, document: Document) -> ParsedDocument:
         # Many documents at once are read by the workers, on the other cores: a busy thread would hold up all polls.
-        if self.workers.are_idle and not self.reader_places.locked():
-            async with self.reader_places:
-                reading = asyncio.get_running_loop().run_in_executor(self.reader, _read_if_harmless, document)
+        if self.workers.are_idle and not self.reading_places.locked():
+            async with self.reading_places:
+                reading = asyncio.get_running_loop().run_in_executor(self.reading_thread, _read_if_harmless, document)
                 if harmless := await reading:
                     return harmless
         return await self.workers.read(document)

@@ -16,10 +16,10 @@ from kzfeed.clock import utc_now
 from kzfeed.config.settings import Settings
 from kzfeed.errors import DatabaseError, UsageError
 from kzfeed.hosts import host_of
+from kzfeed.instants import moment
 from kzfeed.model.pages import DuePage, PageCounts, PageRecord
 from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
-from kzfeed.schedule.explain import moment
 from kzfeed.schedule.permission import pause_end, why_not_polled
 from kzfeed.source_names import unknown_source
 from kzfeed.store import host_pauses, sources

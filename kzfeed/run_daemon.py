@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from kzfeed import __version__
+from kzfeed.apply_config import apply_configuration, make_reload
 from kzfeed.clock import utc_now
 from kzfeed.config.settings import Settings
 from kzfeed.errors import ConfigError, DatabaseFileReplaced
 from kzfeed.jobs.search_index import IndexJob
 from kzfeed.poll import Poller
-from kzfeed.reload import apply, reloader
 from kzfeed.service_manager import ServiceManager
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
@@ -83,7 +83,7 @@ async def _run(
     from kzfeed.scheduler import Scheduler
 
     with database.only_daemon():
-        apply(settings, database, utc_now())
+        apply_configuration(settings, database, utc_now())
         monitor = get_monitor()
         with _indexing(settings, database) as indexing:
             async with (
@@ -94,6 +94,7 @@ async def _run(
                 connections = usable_connections(settings)
                 scheduler = Scheduler(poller.clock)
                 poll_job = PollJob(
+                    poller,
                     queue,
                     connections,
                     on_poll=monitor.on_poll if monitor else _ignore,
@@ -108,7 +109,7 @@ async def _run(
                 daemon = Daemon(
                     scheduler,
                     poll_job,
-                    reload=_reloader(settings, poller, config),
+                    reload=_make_reload(settings, poller, config),
                     config_changed=config.has_changed,
                     indexing=indexing,
                     folder=_folder_job(settings, database),
@@ -141,12 +142,12 @@ def _ignore(*_: object) -> None:
     """Listener of a daemon without monitors."""
 
 
-def _reloader(settings: Settings, poller: Poller, config: ConfigReader) -> Callable[[], None]:
+def _make_reload(settings: Settings, poller: Poller, config: ConfigReader) -> Callable[[], None]:
     def use_access_of(fresh: Settings) -> None:
         # What sources have of their own changes at once, the proxy of [http] at a restart.
         poller.fetcher.access_of = access_of(fresh.model_copy(update={"http": settings.http}))
 
-    return reloader(settings, poller.database, config.read, use_access_of)
+    return make_reload(settings, poller.database, config.read, use_access_of)
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from kzfeed.schedule.explain import moment
+from kzfeed.instants import moment
 from kzfeed.text import failure_text, plural, printable, redacted
 
 _MAX_STATUS_LENGTH = 300

@@ -89,7 +89,7 @@ async def open_poller(
     with (
         # One thread each: the database has one writer at a time, and more readers would take time from the event loop.
         ThreadPoolExecutor(1, thread_name_prefix="writer") as writer,
-        ThreadPoolExecutor(1, thread_name_prefix="reader") as reader,
+        ThreadPoolExecutor(1, thread_name_prefix="reader") as reading_thread,
     ):
         async with (
             fetcher(settings, lookup) as client,
@@ -106,7 +106,7 @@ async def open_poller(
                 bounds=settings.interval_bounds(),
                 commits=commits,
                 windows=windows,
-                reader=reader,
+                reading_thread=reading_thread,
                 max_entries=settings.parse.max_entries,
                 clock=clock,
             )

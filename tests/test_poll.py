@@ -17,7 +17,7 @@ from kzfeed import wiring as service
 from kzfeed.clock import utc_now
 from kzfeed.config.settings import HttpSettings, Settings, SourceSettings
 from kzfeed.errors import ClaimExpired
-from kzfeed.poll import READER_PLACES
+from kzfeed.poll import READING_PLACES
 from kzfeed.poll_once import poll_once
 from kzfeed.sandbox.pool import COMMAND, Workers
 from kzfeed.store import sources
@@ -40,7 +40,7 @@ def settings_for(urls: dict[str, str]) -> Settings:
 
 
 def workers_started(
-    sqlite_database: Database, urls: dict[str, str], folder: Path, reader_places: int = READER_PLACES
+    sqlite_database: Database, urls: dict[str, str], folder: Path, reading_places: int = READING_PLACES
 ) -> int:
     """How many worker processes it takes to poll all of these at once."""
     started = folder / "started"
@@ -54,7 +54,7 @@ def workers_started(
             service.open_poller(settings, sqlite_database) as poller,
             Workers(timeout=timedelta(seconds=10), memory=2**29, command=("sh", "-c", note, *COMMAND)) as workers,
         ):
-            ours = dataclasses.replace(poller, workers=workers, reader_places=asyncio.Semaphore(reader_places))
+            ours = dataclasses.replace(poller, workers=workers, reading_places=asyncio.Semaphore(reading_places))
             return [poll.outcome for poll in await asyncio.gather(*map(ours.poll, sources.load(sqlite_database)))]
 
     # All of them carry one article, which is new once.
@@ -78,7 +78,7 @@ def test_documents_that_come_in_a_crowd_are_read_by_the_workers(
     sqlite_database: Database, server: RecordingServer, tmp_path: Path
 ) -> None:
     # Twelve are a crowd where one may wait.
-    assert workers_started(sqlite_database, twelve_feeds(server), tmp_path, reader_places=1) >= 1
+    assert workers_started(sqlite_database, twelve_feeds(server), tmp_path, reading_places=1) >= 1
 
 
 def two_sources(server: RecordingServer, folder: Path, *, changed: str) -> tuple[Settings, Page]:

@@ -20,9 +20,9 @@ from kzfeed.check.feed_report import (
     WindowFacts,
 )
 from kzfeed.feed.dates.parse import instant
+from kzfeed.instants import length
 from kzfeed.model.articles import Article, Feed, FeedLink, FeedLinks, ParsedDocument
 from kzfeed.model.polls import Fetched, Outcome
-from kzfeed.schedule.explain import length
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import own_wait
 from kzfeed.schedule.response_headers import freshness

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from kzfeed.check.feed_report import DateFacts, DocumentFacts, FeedReport, FirstArticle
+from kzfeed.instants import length, moment
 from kzfeed.model.articles import FeedLink, FeedLinks
-from kzfeed.schedule.explain import WEEKDAYS, length, moment
+from kzfeed.schedule.explain import WEEKDAYS
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
 from kzfeed.text import plural, printable
 

@@ -33,9 +33,9 @@ def add(session: Session, listed: "Sequence[ListedSource]", name: str | None = N
 
     Their folders are left out. Raises UsageError if `name`, which the user gave, is that of another source.
     """
+    from kzfeed.apply_config import change_database_sources
     from kzfeed.clock import utc_now
     from kzfeed.config.edit import Added, new_and_present
-    from kzfeed.reload import change
 
     with session.database(migrate=True) as database:
         by_address = _names_by_address(database, listed)
@@ -43,16 +43,16 @@ def add(session: Session, listed: "Sequence[ListedSource]", name: str | None = N
         names = _free_names(database, list(new.values()), name)
         added = dict(zip(names, new.values(), strict=True))
         tables = [replace(each, tags=()).table(given) for given, each in added.items()]
-        change(session.settings, database, _configs(session, tables), utc_now())
+        change_database_sources(session.settings, database, _configs(session, tables), utc_now())
     by_address |= dict(zip(new, names, strict=True))
     return Added(added, [(by_address[address], each) for address, each in others])
 
 
 def set_values(session: Session, names: Sequence[str], changes: Mapping[str, Any]) -> dict[str, None]:
     """Change settings of sources; None removes a setting. Returns the names, without files. Raises UsageError."""
+    from kzfeed.apply_config import change_database_sources
     from kzfeed.cli.source_edits import listed_source
     from kzfeed.clock import utc_now
-    from kzfeed.reload import change
 
     timezone = session.settings.defaults.timezone
     with session.database(migrate=False) as database:
@@ -60,7 +60,7 @@ def set_values(session: Session, names: Sequence[str], changes: Mapping[str, Any
             {**listed_source(source, timezone).table(source.name), **changes} for source in _loaded(database, names)
         ]
         configs = _configs(session, [{key: each[key] for key in each if each[key] is not None} for each in tables])
-        change(session.settings, database, configs, utc_now())
+        change_database_sources(session.settings, database, configs, utc_now())
     return dict.fromkeys(names)
 
 

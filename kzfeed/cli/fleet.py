@@ -6,7 +6,7 @@ import typer
 
 from kzfeed.cli.options import AsJson
 from kzfeed.cli.output import print_json, print_labelled
-from kzfeed.schedule.explain import length, moment
+from kzfeed.instants import length, moment
 from kzfeed.text import plural
 
 

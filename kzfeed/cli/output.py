@@ -45,7 +45,7 @@ def print_json(value: Any) -> None:
     print(json_line(value, default=json_text))
 
 
-def poll_line(report: "PollReport") -> str:
+def report_line(report: "PollReport") -> str:
     """One poll in one line."""
     status = f" {report.http_status}" if report.http_status else ""
     if report.outcome in ("failed", "skipped"):

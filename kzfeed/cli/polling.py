@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kzfeed.cli.options import AsJson, Migrate, Session, configured_names
-from kzfeed.cli.output import page_line, page_summary, poll_line, poll_summary, print_json, print_sentence
+from kzfeed.cli.output import page_line, page_summary, poll_summary, print_json, print_sentence, report_line
 from kzfeed.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class _Printer:
     def __call__(self, report: "PollReport", total: int) -> None:
         self._done += 1
         self._advance(self._done, total)
-        self._print(poll_line(report))
+        self._print(report_line(report))
 
     def print_page(self, page: "DuePage", record: "PageRecord") -> None:
         """Print what became of a page."""

@@ -9,7 +9,7 @@ import typer
 
 from kzfeed.cli.options import AsJson
 from kzfeed.cli.output import print_json, print_labelled, print_line
-from kzfeed.schedule.explain import length, moment
+from kzfeed.instants import length, moment
 from kzfeed.text import failure_text, plural, redacted
 
 _SHOWN_FAILURES = 3

@@ -29,7 +29,8 @@ class ConfigWatch:
         A file that somebody is writing right now is left alone until it stays the same.
         """
         before, self._seen = self._seen, self._states()
-        return before == self._seen != self._read
+        is_quiet, is_new = self._seen == before, self._seen != self._read
+        return is_quiet and is_new
 
     def _states(self) -> tuple[State, ...]:
         mains = [_state(path) for path in self._where.paths]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from kzfeed.clock import utc_now
 from kzfeed.doctor.diagnosis import Diagnosis
 from kzfeed.errors import DatabaseError, DatabaseMissing
-from kzfeed.schedule.explain import length, moment
+from kzfeed.instants import length, moment
 from kzfeed.store import schema
 from kzfeed.store.database_condition import DatabaseCondition, database_condition
 from kzfeed.store.engine import Database

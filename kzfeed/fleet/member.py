@@ -86,7 +86,7 @@ class FleetQueue(WorkQueue):
         return self._claimed(claimed, now)
 
     async def keep(self) -> None:
-        """Prolong the claims on all sources that this member polls, and tell the broker that it works on them."""
+        """Renew the claims on all sources that this member polls, and tell the broker that it works on them."""
         await WorkQueue.keep(self)
         for source in list(self._sources.values()):
             if (delivery := self._deliveries.get(source.id)) and self.is_claimed(source):

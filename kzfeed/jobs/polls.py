@@ -13,6 +13,7 @@ from kzfeed.jobs.clock_jumps import ClockJumps
 from kzfeed.jobs.network_status import NetworkStatus
 from kzfeed.jobs.work_queue import WorkQueue
 from kzfeed.model.polls import Poll, Source
+from kzfeed.poll import Poller
 
 CLAIM_PAUSE = timedelta(milliseconds=100)
 """The time between two claims while polls end: sources are claimed in batches, not one by one."""
@@ -28,6 +29,7 @@ log = structlog.get_logger()
 class PollJob:
     """Polls the due sources that it claims of the queue, at most `slots` at a time."""
 
+    poller: Poller
     queue: WorkQueue
     slots: int = 100
     on_poll: Callable[[Source, Poll | None], None] = lambda source, poll: None
@@ -38,7 +40,7 @@ class PollJob:
     """Whether this machine has a connection."""
     clock_jumps: ClockJumps = field(init=False)
     _claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _polls: set[asyncio.Task[None]] = field(default_factory=set)
+    _running: set[asyncio.Task[None]] = field(default_factory=set)
     """The polls under way."""
     _is_claim_wanted: bool = False
     """Whether a poll has ended since the last claim began, after which more may be claimed."""
@@ -47,21 +49,20 @@ class PollJob:
     _stopping: bool = False
 
     def __post_init__(self) -> None:
-        poller = self.queue.poller
-        self.network = NetworkStatus(poller)
-        self.clock_jumps = ClockJumps(poller.database, poller.clock)
+        self.network = NetworkStatus(self.poller)
+        self.clock_jumps = ClockJumps(self.poller.database, self.poller.clock)
 
     @property
     def under_way(self) -> int:
         """How many polls are under way."""
-        return len(self._polls)
+        return len(self._running)
 
     async def run(self) -> None:
         """Claim due sources, as many as there are free slots, and begin to poll them."""
         async with self._claiming:
             self._is_claim_wanted = False
             await self.clock_jumps.follow()
-            free = self.network.slots(self.slots - len(self._polls))
+            free = self.network.slots(self.slots - len(self._running))
             due = await self.queue.due(free) if free > 0 else []
             self._more_due = len(due) >= free
             for source in due:
@@ -69,8 +70,8 @@ class PollJob:
                     await self.queue.give_back(source, timedelta())
                     continue
                 task = asyncio.create_task(self._poll(source))
-                self._polls.add(task)
-                task.add_done_callback(self._polls.discard)
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
         if self._is_claim_wanted:
             self.run_within(CLAIM_PAUSE)
 
@@ -78,16 +79,17 @@ class PollJob:
         """Begin no more polls. Those under way may go on for `grace`; then they are cancelled and stay due."""
         self._stopping = True
         claiming = asyncio.create_task(self._claiming.acquire())
-        _, late = await asyncio.wait([claiming, *self._polls], timeout=grace.total_seconds())
+        _, late = await asyncio.wait([claiming, *self._running], timeout=grace.total_seconds())
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
 
     async def _poll(self, source: Source) -> None:
-        poller = self.queue.poller
         try:
             # A process that was stopped for longer than the lease goes on where others have taken over.
-            poll = await poller.poll(source, is_claimed=lambda: self.queue.is_claimed(source), judge=self.network.judge)
+            poll = await self.poller.poll(
+                source, is_claimed=lambda: self.queue.is_claimed(source), judge=self.network.judge
+            )
             await self.network.after(poll)
         except asyncio.CancelledError:
             await self.queue.give_back(source, timedelta())
@@ -107,7 +109,7 @@ class PollJob:
             self._claim_soon(host_of(source.url))
             return
         # The source stays due. Its host is left alone for a while, so that we do not repeat the request at once.
-        await self.queue.give_back(source, min(source.every, max(poller.bounds.min_interval, MIN_HOST_PAUSE)))
+        await self.queue.give_back(source, min(source.every, max(self.poller.bounds.min_interval, MIN_HOST_PAUSE)))
         self.on_poll(source, None)
 
     def _claim_soon(self, host: str) -> None:

@@ -73,7 +73,7 @@ class WorkQueue:
         return self._claimed_until[source.id] > self.poller.clock()
 
     async def keep(self) -> None:
-        """Prolong the claims on all sources that this daemon polls."""
+        """Renew the claims on all sources that this daemon polls."""
         if held := list(self._sources):
             until = self.poller.clock() + self.lease
             renewed = await asyncio.to_thread(claims.renew, self.poller.database, self.owner, held, until)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from kzfeed.instants import time_text
+from kzfeed.instants import length, moment
 from kzfeed.model.pages import PageCounts, PageProblem
 from kzfeed.model.polls import Source
 from kzfeed.schedule.page_tries import MAX_TRIES
@@ -253,21 +253,3 @@ def poll_line(poll: Mapping[str, Any]) -> str:
 def _plain(text: str) -> str:
     """Text that may come from a server, without passwords and without control characters."""
     return printable(redacted(without_address(text)))
-
-
-def moment(when: datetime | None) -> str:
-    """A time for people, to the second."""
-    return f"{time_text(when, 'seconds')} UTC" if when else "an unknown time"
-
-
-def length(time: timedelta) -> str:
-    """A length of time in its two largest units, such as `1 h 30 min`."""
-    seconds = max(round(time.total_seconds()), 0)
-    parts: list[str] = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {unit}")
-        elif parts:
-            break
-    return " ".join(parts[:2]) or "0 s"

@@ -55,22 +55,3 @@ class SearchResult:
     published_at: datetime | None
     snippet: Snippet
     key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """How far the index is behind the archive."""
-
-    articles: int
-    """How many articles are not indexed yet, or were changed after they were indexed."""
-    since: datetime | None
-    """When the first article that is not indexed was stored; None if only changes are missing."""
-    is_shrinking: bool
-    """Whether a process has indexed articles within the last few seconds."""
-    has_old_functions: bool = False
-    """Whether the functions of SQL that search are those of another version of kzfeed."""
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether there is anything to bring up to date."""
-        return self.articles > 0 or self.has_old_functions

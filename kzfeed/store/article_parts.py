@@ -21,8 +21,8 @@ _media, _tag = tables.media.c, tables.tags.c
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One change of one article, with the article's id and what was known of it before the transaction."""
+class ArticleWrite:
+    """The write of one article: its change, with the article's id and what was known of it before the transaction."""
 
     change: Change
     id: int
@@ -38,18 +38,18 @@ def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[Row])
         connection.execute(sa.insert(table), rows)
 
 
-def add_media_and_tags(connection: sa.Connection, steps: Sequence[Step]) -> None:
+def add_media_and_tags(connection: sa.Connection, writes: Sequence[ArticleWrite]) -> None:
     """Insert the media and tags of new articles, those that a revision adds, and enclosures added later."""
-    steps = [step for step in steps if not isinstance(step.change, Same) or _may_add_enclosures(step)]
-    stored = _stored_media_and_tags(connection, {step.id for step in steps if not isinstance(step.change, New)})
+    writes = [write for write in writes if not isinstance(write.change, Same) or _may_add_enclosures(write)]
+    stored = _stored_media_and_tags(connection, {write.id for write in writes if not isinstance(write.change, New)})
     media: list[Row] = []
     tags: list[Row] = []
-    for step in steps:
-        article, is_new = step.change.article, isinstance(step.change, New)
-        seen = stored.setdefault(step.id, set())
+    for write in writes:
+        article, is_new = write.change.article, isinstance(write.change, New)
+        seen = stored.setdefault(write.id, set())
         media += [
             {
-                "article_id": step.id,
+                "article_id": write.id,
                 "kind": each.kind,
                 "url": each.url,
                 "proxy_url": each.proxy_url,
@@ -60,14 +60,14 @@ def add_media_and_tags(connection: sa.Connection, steps: Sequence[Step]) -> None
             for each in article.media
             if is_new or (each.kind, each.url) not in seen
         ]
-        tags += [{"article_id": step.id, "tag": tag} for tag in article.tags if is_new or ("", tag) not in seen]
+        tags += [{"article_id": write.id, "tag": tag} for tag in article.tags if is_new or ("", tag) not in seen]
         seen |= {(each.kind, each.url) for each in article.media} | {("", tag) for tag in article.tags}
     insert_rows(connection, tables.media, media)
     insert_rows(connection, tables.tags, tags)
 
 
-def _may_add_enclosures(step: Step) -> bool:
-    return step.batch.is_live and bool(enclosures_of(step.change.article.media))
+def _may_add_enclosures(write: ArticleWrite) -> bool:
+    return write.batch.is_live and bool(enclosures_of(write.change.article.media))
 
 
 def _stored_media_and_tags(connection: sa.Connection, article_ids: Iterable[int]) -> dict[int, set[tuple[str, str]]]:
@@ -87,56 +87,56 @@ _UPDATE_SIGHTING = sa.update(tables.sightings).where(
 )
 
 
-def record_sightings(connection: sa.Connection, steps: Sequence[Step]) -> None:
+def record_sightings(connection: sa.Connection, writes: Sequence[ArticleWrite]) -> None:
     """Insert or update the sightings of these articles. Archive files do not change a sighting that exists."""
-    last_steps = {step.id: step for step in steps if step.batch.content_from != "page"}.values()
-    first_time = [step for step in last_steps if step.known is None or step.known.shown is None]
-    again = [step for step in last_steps if step.known and step.known.shown is not None and step.batch.is_live]
+    last_writes = {write.id: write for write in writes if write.batch.content_from != "page"}.values()
+    first_time = [write for write in last_writes if write.known is None or write.known.shown is None]
+    again = [write for write in last_writes if write.known and write.known.shown is not None and write.batch.is_live]
     insert_rows(connection, tables.sightings, list(map(_sighting_row, first_time)))
     if again:
         connection.execute(_UPDATE_SIGHTING, list(map(_renewed_sighting_row, again)))
 
 
-def _sighting_row(step: Step) -> Row:
+def _sighting_row(write: ArticleWrite) -> Row:
     return {
-        "article_id": step.id,
-        "source_id": step.batch.source_id,
-        "guid": step.change.article.guid,
-        "first_seen_at": step.batch.seen_at,
-        "last_seen_at": step.batch.seen_at,
-        "revision": step.change.revision,
+        "article_id": write.id,
+        "source_id": write.batch.source_id,
+        "guid": write.change.article.guid,
+        "first_seen_at": write.batch.seen_at,
+        "last_seen_at": write.batch.seen_at,
+        "revision": write.change.revision,
     }
 
 
-def _renewed_sighting_row(step: Step) -> Row:
+def _renewed_sighting_row(write: ArticleWrite) -> Row:
     return {
-        "sighted_article_id": step.id,
-        "by_source_id": step.batch.source_id,
-        "guid": _guid_of(step),
-        "last_seen_at": step.batch.seen_at,
-        "revision": step.change.revision,
+        "sighted_article_id": write.id,
+        "by_source_id": write.batch.source_id,
+        "guid": _guid_of(write),
+        "last_seen_at": write.batch.seen_at,
+        "revision": write.change.revision,
         "withdrawn_at": None,
     }
 
 
-def _guid_of(step: Step) -> str | None:
-    article = step.change.article
-    if step.known and article.link_hash and article.url_hash not in {article.link_hash, *article.own_hashes}:
+def _guid_of(write: ArticleWrite) -> str | None:
+    article = write.change.article
+    if write.known and article.link_hash and article.url_hash not in {article.link_hash, *article.own_hashes}:
         # An edit under a new guid: `verify` needs the guid that made the hash.
-        return step.known.guid
+        return write.known.guid
     return article.guid
 
 
-def add_front_matter(connection: sa.Connection, steps: Iterable[Step]) -> None:
+def add_front_matter(connection: sa.Connection, writes: Iterable[ArticleWrite]) -> None:
     """Add the front matter of files to versions that the archive holds without any."""
     rows = [
         {
-            "of_article": step.id,
-            "of_revision": step.change.revision,
-            "given_front_matter": step.change.article.front_matter,
+            "of_article": write.id,
+            "of_revision": write.change.revision,
+            "given_front_matter": write.change.article.front_matter,
         }
-        for step in steps
-        if isinstance(step.change, Same) and step.change.article.front_matter
+        for write in writes
+        if isinstance(write.change, Same) and write.change.article.front_matter
     ]
     if rows:
         for statement in _ADD_FRONT_MATTER:
@@ -155,19 +155,19 @@ _ADD_FRONT_MATTER = [
 ]
 
 
-def queue_pages_of(connection: sa.Connection, steps: Iterable[Step]) -> None:
+def queue_pages_of(connection: sa.Connection, writes: Iterable[ArticleWrite]) -> None:
     """Queue the pages of articles that are new or changed, where their source wants pages."""
     wanted = [
         WantedPage(
-            step.id,
-            step.batch.source_id,
-            step.change.article.url,
-            step.batch.seen_at,
-            was_read=step.known is not None and step.known.is_from_page,
+            write.id,
+            write.batch.source_id,
+            write.change.article.url,
+            write.batch.seen_at,
+            was_read=write.known is not None and write.known.is_from_page,
         )
-        for step in steps
-        if step.batch.wants_pages and step.change.article.url
-        if not isinstance(step.change, Same) or (step.known and step.known.shown is None)
+        for write in writes
+        if write.batch.wants_pages and write.change.article.url
+        if not isinstance(write.change, Same) or (write.known and write.known.shown is None)
     ]
     if wanted:
         queue_pages(connection, wanted)

@@ -16,8 +16,8 @@ from kzfeed.article.identity import Words, contested, identify
 from kzfeed.model.articles import Article, Tally
 from kzfeed.store import tables
 from kzfeed.store.article_parts import (
+    ArticleWrite,
     Row,
-    Step,
     add_front_matter,
     add_media_and_tags,
     insert_rows,
@@ -47,27 +47,27 @@ def store_articles(connection: sa.Connection, batches: Sequence[ArticleBatch]) -
     new = [change.article for each in changes_by_batch for change in each if isinstance(change, New)]
     new_ids = zip((article.url_hash for article in new), _next_ids(connection, len(new)), strict=True)
     ids = {**stored.ids, **dict(new_ids)}
-    steps = [
-        Step(change, ids[change.article.url_hash], known.get(change.article.url_hash), batch)
+    writes = [
+        ArticleWrite(change, ids[change.article.url_hash], known.get(change.article.url_hash), batch)
         for batch, batch_changes in zip(batches, changes_by_batch, strict=True)
         for change in batch_changes
     ]
     day_counts = DayCounts()
-    _insert_articles(connection, [step for step in steps if isinstance(step.change, New)], day_counts)
-    _update_derived_text(connection, [step for step in steps if step.known])
-    revised = [step for step in steps if isinstance(step.change, Revised)]
+    _insert_articles(connection, [write for write in writes if isinstance(write.change, New)], day_counts)
+    _update_derived_text(connection, [write for write in writes if write.known])
+    revised = [write for write in writes if isinstance(write.change, Revised)]
     _revise(connection, [*revised, *_kept_pages(connection, revised)], day_counts)
-    # If a document shows an article twice, the last step is what the source shows now: only its date counts.
-    last_steps = {step.id: step for step in steps}.values()
+    # If a document shows an article twice, the last write is what the source shows now: only its date counts.
+    last_writes = {write.id: write for write in writes}.values()
     _correct_dates(
-        connection, [step for step in last_steps if isinstance(step.change, Same) and step.known], day_counts
+        connection, [write for write in last_writes if isinstance(write.change, Same) and write.known], day_counts
     )
     day_counts.write(connection)
-    add_front_matter(connection, steps)
-    add_media_and_tags(connection, steps)
-    _update_last_seen(connection, [step for step in steps if isinstance(step.change, Same) and step.known])
-    record_sightings(connection, steps)
-    queue_pages_of(connection, last_steps)
+    add_front_matter(connection, writes)
+    add_media_and_tags(connection, writes)
+    _update_last_seen(connection, [write for write in writes if isinstance(write.change, Same) and write.known])
+    record_sightings(connection, writes)
+    queue_pages_of(connection, last_writes)
     return list(map(_tally, changes_by_batch))
 
 
@@ -101,23 +101,23 @@ def _next_ids(connection: sa.Connection, count: int) -> Iterable[int]:
     return range(highest + 1, highest + count + 1)
 
 
-def _insert_articles(connection: sa.Connection, steps: Sequence[Step], day_counts: DayCounts) -> None:
-    insert_rows(connection, tables.articles, list(map(_article_row, steps)))
-    for step in steps:
-        day_counts.count_article(step.batch.source_id, step.change.article.published_at, step.batch.seen_at)
+def _insert_articles(connection: sa.Connection, writes: Sequence[ArticleWrite], day_counts: DayCounts) -> None:
+    insert_rows(connection, tables.articles, list(map(_article_row, writes)))
+    for write in writes:
+        day_counts.count_article(write.batch.source_id, write.change.article.published_at, write.batch.seen_at)
 
 
-def _article_row(step: Step) -> Row:
-    article, source_id, now = step.change.article, step.batch.source_id, step.batch.seen_at
+def _article_row(write: ArticleWrite) -> Row:
+    article, source_id, now = write.change.article, write.batch.source_id, write.batch.seen_at
     return {
-        "id": step.id,
+        "id": write.id,
         "url_hash": article.url_hash,
         "url": article.url,
         "title": article.title,
         "content": article.content,
         "text": article.text,
         "fingerprint": article.fingerprint,
-        "content_from": step.batch.content_from,
+        "content_from": write.batch.content_from,
         "published_at": article.published_at,
         "published_raw": article.published_raw,
         "author": article.author,
@@ -145,28 +145,30 @@ def _note_changes(connection: sa.Connection, article_ids: Iterable[int]) -> None
 _UPDATE_ARTICLE = sa.update(tables.articles).where(_article.id == sa.bindparam("article_id"))
 
 
-def _update_last_seen(connection: sa.Connection, steps: Sequence[Step]) -> None:
+def _update_last_seen(connection: sa.Connection, writes: Sequence[ArticleWrite]) -> None:
     rows = {
-        step.id: {"article_id": step.id, "last_seen_at": step.batch.seen_at} for step in steps if step.batch.is_live
+        write.id: {"article_id": write.id, "last_seen_at": write.batch.seen_at}
+        for write in writes
+        if write.batch.is_live
     }
     if rows:
         connection.execute(_UPDATE_ARTICLE, list(rows.values()))
 
 
-def _update_derived_text(connection: sa.Connection, steps: Sequence[Step]) -> None:
+def _update_derived_text(connection: sa.Connection, writes: Sequence[ArticleWrite]) -> None:
     """Update text and fingerprint of articles whose text another version of kzfeed extracted in another way.
 
     Both are derived again from the stored content. They are updated only if the result has the document's fingerprint;
     otherwise the stored fingerprint stays.
     """
     outdated = {
-        step.id: step.change.article.fingerprint
-        for step in steps
-        if isinstance(step.change, Same)
-        and step.known
-        and step.batch.is_live
-        and step.change.revision == step.known.revision
-        and step.change.article.fingerprint != step.known.stored_fingerprint
+        write.id: write.change.article.fingerprint
+        for write in writes
+        if isinstance(write.change, Same)
+        and write.known
+        and write.batch.is_live
+        and write.change.revision == write.known.revision
+        and write.change.article.fingerprint != write.known.stored_fingerprint
     }
     query = sa.select(_article.id, _article.title, _article.content)
     for ids in in_batches(outdated, BODY_BATCH):
@@ -184,17 +186,19 @@ def _update_derived_text(connection: sa.Connection, steps: Sequence[Step]) -> No
             _note_changes(connection, [row["article_id"] for row in rows])
 
 
-def _takes_date_of(step: Step) -> bool:
+def _takes_date_of(write: ArticleWrite) -> bool:
     # An article that this document is the first to hold has the date of its first version.
-    return bool(step.known and step.batch.is_live and takes_date(step.change.article, step.known, step.batch.source_id))
+    return bool(
+        write.known and write.batch.is_live and takes_date(write.change.article, write.known, write.batch.source_id)
+    )
 
 
-def _file_dates(step: Step) -> bool:
+def _file_dates(write: ArticleWrite) -> bool:
     """Whether the date of a file, which holds a newer version, becomes the date of the article with that version."""
-    article, known = step.change.article, step.known
+    article, known = write.change.article, write.known
     if article.published_at is None:
         return False
-    return known is None or known.published_at is None or known.dated_by == step.batch.source_id
+    return known is None or known.published_at is None or known.dated_by == write.batch.source_id
 
 
 _CORRECT_DATE = _UPDATE_ARTICLE.values(
@@ -211,23 +215,23 @@ _KEEP_FORMER_DATE = sa.insert(tables.former_dates).from_select(
 )
 
 
-def _may_correct_date(step: Step, known: Known) -> bool:
+def _may_correct_date(write: ArticleWrite, known: Known) -> bool:
     # The date of a page's text is that of the entry.
-    return known.is_from_page or step.change.revision == known.revision
+    return known.is_from_page or write.change.revision == known.revision
 
 
-def _correct_dates(connection: sa.Connection, steps: Sequence[Step], day_counts: DayCounts) -> None:
+def _correct_dates(connection: sa.Connection, writes: Sequence[ArticleWrite], day_counts: DayCounts) -> None:
     """Take dates that arrive later or are corrected, where the words stay; the former date becomes a row."""
     rows = {
-        step.id: {
-            "article_id": step.id,
-            "given_published_at": step.change.article.published_at,
-            "given_published_raw": step.change.article.published_raw,
-            "replaced_at": step.batch.seen_at,
-            "by_source_id": step.batch.source_id,
+        write.id: {
+            "article_id": write.id,
+            "given_published_at": write.change.article.published_at,
+            "given_published_raw": write.change.article.published_raw,
+            "replaced_at": write.batch.seen_at,
+            "by_source_id": write.batch.source_id,
         }
-        for step in steps
-        if step.known and _may_correct_date(step, step.known) and _takes_date_of(step)
+        for write in writes
+        if write.known and _may_correct_date(write, write.known) and _takes_date_of(write)
     }
     if rows:
         connection.execute(_KEEP_FORMER_DATE, list(rows.values()))
@@ -272,67 +276,71 @@ _REPLACE_NEWEST = _UPDATE_ARTICLE.values(
 )
 
 
-def _revise(connection: sa.Connection, steps: Sequence[Step], day_counts: DayCounts) -> None:
+def _revise(connection: sa.Connection, writes: Sequence[ArticleWrite], day_counts: DayCounts) -> None:
     """Copy the newest version of each article to `revisions`, and replace it."""
-    for steps_of_different_articles in _apart(steps):
-        connection.execute(_COPY_NEWEST_TO_REVISIONS, [{"article_id": step.id} for step in steps_of_different_articles])
-        rows = list(map(_newest_row, steps_of_different_articles))
+    for writes_of_different_articles in _apart(writes):
+        connection.execute(
+            _COPY_NEWEST_TO_REVISIONS, [{"article_id": write.id} for write in writes_of_different_articles]
+        )
+        rows = list(map(_newest_row, writes_of_different_articles))
         with day_counts.changed_dates(connection, [row["article_id"] for row in rows if row["takes_date"]]):
             connection.execute(_REPLACE_NEWEST, rows)
         _note_changes(connection, [row["article_id"] for row in rows])
-    for step in steps:
-        day_counts.count_version(step.batch.source_id, step.batch.seen_at)
+    for write in writes:
+        day_counts.count_version(write.batch.source_id, write.batch.seen_at)
 
 
-def _kept_pages(connection: sa.Connection, steps: Sequence[Step]) -> list[Step]:
-    """Steps after revisions by feeds that make the text of the article's page the newest version again.
+def _kept_pages(connection: sa.Connection, writes: Sequence[ArticleWrite]) -> list[ArticleWrite]:
+    """Writes after revisions by feeds that make the text of the article's page the newest version again.
 
     What a feed shows beside the page's text is stored as an older version, and only its title is taken.
     """
     last = {
-        step.id: step for step in steps if step.known and step.known.is_from_page and step.batch.content_from == "feed"
+        write.id: write
+        for write in writes
+        if write.known and write.known.is_from_page and write.batch.content_from == "feed"
     }
     query = sa.select(_article.id, _article.content)
     kept = []
     for ids in in_batches(last, BODY_BATCH):
         for article_id, content in connection.execute(query.where(_article.id.in_(ids))):
-            step = last[article_id]
-            article = step.change.article
+            write = last[article_id]
+            article = write.change.article
             text, fingerprint = text_and_fingerprint(article.title, content)
             page = Article(article.url_hash, article.url, article.title, content, text, fingerprint)
-            change = Revised(page, step.change.revision + 1)
-            kept.append(replace(step, change=change, content_from="page"))
+            change = Revised(page, write.change.revision + 1)
+            kept.append(replace(write, change=change, content_from="page"))
     return kept
 
 
-def _apart(steps: Iterable[Step]) -> list[list[Step]]:
-    """The steps in lists that hold no article twice: one document may hold several versions of an article."""
-    lists: list[list[Step]] = []
+def _apart(writes: Iterable[ArticleWrite]) -> list[list[ArticleWrite]]:
+    """The writes in lists that hold no article twice: one document may hold several versions of an article."""
+    lists: list[list[ArticleWrite]] = []
     counts: dict[int, int] = {}
-    for step in steps:
-        number = counts[step.id] = counts.get(step.id, -1) + 1
+    for write in writes:
+        number = counts[write.id] = counts.get(write.id, -1) + 1
         if number == len(lists):
             lists.append([])
-        lists[number].append(step)
+        lists[number].append(write)
     return lists
 
 
-def _newest_row(step: Step) -> Row:
-    article, now = step.change.article, step.batch.seen_at
+def _newest_row(write: ArticleWrite) -> Row:
+    article, now = write.change.article, write.batch.seen_at
     return {
-        "article_id": step.id,
+        "article_id": write.id,
         "title": article.title,
         "content": article.content,
         "text": article.text,
         "fingerprint": article.fingerprint,
-        "revision": step.change.revision,
+        "revision": write.change.revision,
         "revision_seen_at": now,
-        "revision_source_id": step.batch.source_id,
+        "revision_source_id": write.batch.source_id,
         "front_matter": article.front_matter,
-        "content_from": step.content_from or step.batch.content_from,
+        "content_from": write.content_from or write.batch.content_from,
         # A page is no feed that shows the article.
-        "given_last_seen_at": None if step.batch.content_from == "page" else now,
-        "takes_date": _takes_date_of(step) if step.batch.is_live else _file_dates(step),
+        "given_last_seen_at": None if write.batch.content_from == "page" else now,
+        "takes_date": _takes_date_of(write) if write.batch.is_live else _file_dates(write),
         "given_published_at": article.published_at,
         "given_published_raw": article.published_raw,
         "given_author": article.author,

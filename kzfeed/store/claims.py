@@ -145,10 +145,10 @@ def _host_is_free(is_held: sa.ColumnElement[bool], now: datetime) -> HostConditi
 
 
 def renew(database: Database, owner: str, source_ids: Collection[int], until: datetime) -> set[int]:
-    """Extend the claims that `owner` still holds on these sources, and return the ids of the sources."""
+    """Renew the claims that `owner` still holds on these sources, and return the ids of the sources."""
     is_held = sa.and_(_claim.claimed_by == owner, _claim.source_id.in_(sorted(source_ids)))
-    extend = sa.update(tables.claims).where(is_held).values(claimed_until=until).returning(_claim.source_id)
-    return database.write_concurrently((), lambda connection: set(connection.execute(extend).scalars()))
+    renewal = sa.update(tables.claims).where(is_held).values(claimed_until=until).returning(_claim.source_id)
+    return database.write_concurrently((), lambda connection: set(connection.execute(renewal).scalars()))
 
 
 def release(database: Database, owner: str) -> None:

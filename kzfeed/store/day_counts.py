@@ -48,12 +48,14 @@ class DayCounts:
     @contextmanager
     def changed_dates(self, connection: sa.Connection, article_ids: Collection[int]) -> Iterator[None]:
         """Count the changes that the block makes to the dates of these articles."""
-        for number in (-1, 1):
-            for ids in in_batches(article_ids):
-                for row in connection.execute(_DATES.where(_article.id.in_(ids))):
-                    self.count_article(row.source_id, row.published_at, row.first_seen_at, number)
-            if number < 0:
-                yield
+        self._count_dates(connection, article_ids, -1)
+        yield
+        self._count_dates(connection, article_ids, 1)
+
+    def _count_dates(self, connection: sa.Connection, article_ids: Collection[int], number: int) -> None:
+        for ids in in_batches(article_ids):
+            for row in connection.execute(_DATES.where(_article.id.in_(ids))):
+                self.count_article(row.source_id, row.published_at, row.first_seen_at, number)
 
     def write(self, connection: sa.Connection) -> None:
         """Add the collected changes to the table."""

@@ -180,10 +180,10 @@ def _due_pages(connection: sa.Connection, article_ids: Collection[int]) -> list[
 
 
 def renew_pages(database: Database, owner: str, article_ids: Collection[int], until: datetime) -> set[int]:
-    """Extend the claims that `owner` still holds on the pages of these articles, and return their ids."""
+    """Renew the claims that `owner` still holds on the pages of these articles, and return their ids."""
     is_held = sa.and_(_page.claimed_by == owner, _page.article_id.in_(sorted(article_ids)))
-    extend = _UPDATE.where(is_held).values(claimed_until=until).returning(_page.article_id)
-    return database.write_concurrently((), lambda connection: set(connection.execute(extend).scalars()))
+    renewal = _UPDATE.where(is_held).values(claimed_until=until).returning(_page.article_id)
+    return database.write_concurrently((), lambda connection: set(connection.execute(renewal).scalars()))
 
 
 def release_pages(database: Database, owner: str) -> None:

@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from kzfeed.schedule.explain import ExplanationLine, Weekdays, length, moment
+from kzfeed.instants import length, moment
+from kzfeed.schedule.explain import ExplanationLine, Weekdays
 from kzfeed.web.catalogue import Catalogue, load_catalogues
 
 _REASON_KEYS = {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kzfeed.apply_config import apply_configuration
 from kzfeed.config.settings import Settings
-from kzfeed.reload import apply
 from kzfeed.store.engine import Database
 from kzfeed.store.sources import load
 from tests.fork_server import clean_environment, fork_server
@@ -59,7 +59,7 @@ def test_sources_are_imported_changed_and_removed_in_the_database(
     assert run("enable", "tide").returncode == 0
     assert load(database, ["tide"])[0].enabled
     assert (tmp_path / "kzfeed.toml").read_text("utf-8") == configuration
-    apply(Settings(), database, NOW)
+    apply_configuration(Settings(), database, NOW)
     assert len(load(database)) == 2, "the built-in sources never enter a database that has sources"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from kzfeed.cli.output import poll_line
+from kzfeed.cli.output import report_line
 from kzfeed.poll_once import PollReport
 from tests.fork_server import clean_environment, fork_server
 from tests.terminal import at_terminal
@@ -136,7 +136,7 @@ def test_a_poll_at_a_terminal_is_one_line_for_each_source_and_a_summary(
 
 
 def test_a_304_is_told_without_numbers_of_entries() -> None:
-    assert poll_line(PollReport("voa", "not-modified", 304, duration_ms=4)) == "voa: not-modified 304 (4 ms)"
+    assert report_line(PollReport("voa", "not-modified", 304, duration_ms=4)) == "voa: not-modified 304 (4 ms)"
 
 
 def test_lists_fit_80_columns(tmp_path: Path) -> None:

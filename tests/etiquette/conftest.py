@@ -153,7 +153,7 @@ def new_world(
             workers=workers,
             commits=Batcher(partial(commit_polls, database), writer),
             windows=Batcher(partial(last_windows, database), writer),
-            reader=reader,
+            reading_thread=reader,
             clock=lambda: clock.now,
             random=lambda: clock.chance,
         )

@@ -23,6 +23,7 @@ from typing import Any
 from apscheduler.schedulers import base
 
 from kzfeed import wiring as service
+from kzfeed.apply_config import apply_configuration
 from kzfeed.cli import log
 from kzfeed.config.load import load
 from kzfeed.config.settings import Settings
@@ -30,7 +31,6 @@ from kzfeed.daemon import POLL_JOB, Daemon
 from kzfeed.jobs.article_pages import PageJob
 from kzfeed.jobs.polls import PollJob
 from kzfeed.jobs.work_queue import WorkQueue
-from kzfeed.reload import apply
 from kzfeed.scheduler import Scheduler
 from kzfeed.server.monitor import Watched, monitoring
 from kzfeed.store import schema
@@ -72,19 +72,19 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
             return [options["names"][host]]
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
-    apply(settings, database, clock())
+    apply_configuration(settings, database, clock())
     async with service.open_poller(settings, database, clock=clock, lookup=lookup) as poller:
         lease = timedelta(seconds=options.get("lease", LEASE.total_seconds()))
         scheduler = Scheduler(clock, timedelta(seconds=options.get("tick", 1)))
-        poll_job = PollJob(WorkQueue(poller, lease=lease), run_within=partial(scheduler.run_within, POLL_JOB))
+        poll_job = PollJob(poller, WorkQueue(poller, lease=lease), run_within=partial(scheduler.run_within, POLL_JOB))
         daemon = Daemon(scheduler, poll_job)
         async with service.open_page_fetcher(settings, poller) as pages:
             daemon.pages = PageJob(
                 pages,
-                daemon.polls.queue.owner,
+                daemon.poll_job.queue.owner,
                 slots=10,
                 lease=lease,
-                may_claim=lambda: daemon.polls.network.offline_since is None,
+                may_claim=lambda: daemon.poll_job.network.offline_since is None,
             )
             with _monitored(daemon, options):
                 blocker = asyncio.create_task(_block(Path(options.get("blocked", "blocked"))))
@@ -98,9 +98,9 @@ def _monitored(daemon: Daemon, options: dict[str, Any]) -> Iterator[None]:
         yield
         return
     watched = Watched(POLL_JOB, timedelta(seconds=options["stuck_after"]))
-    with monitoring(Path(options["listen"]), daemon.polls.queue.poller.database, watched) as monitor:
-        daemon.polls.on_poll, daemon.on_job = monitor.on_poll, monitor.on_job
-        monitor.watch(lambda: daemon.polls.network.offline_since is None)
+    with monitoring(Path(options["listen"]), daemon.poll_job.poller.database, watched) as monitor:
+        daemon.poll_job.on_poll, daemon.on_job = monitor.on_poll, monitor.on_job
+        monitor.watch(lambda: daemon.poll_job.network.offline_since is None)
         yield
 
 

@@ -183,7 +183,7 @@ def new_archive(
             workers=feeds,
             commits=Batcher(partial(commit_polls, database), writer),
             windows=Batcher(partial(last_windows, database), writer),
-            reader=reader,
+            reading_thread=reader,
             clock=lambda: clock.now,
             random=lambda: 0.0,
         )

@@ -11,8 +11,9 @@ import pytest
 
 from kzfeed.cli.explain import explain_source
 from kzfeed.errors import UsageError
+from kzfeed.instants import length, moment
 from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
-from kzfeed.schedule.explain import explain, length, moment, poll_line
+from kzfeed.schedule.explain import explain, poll_line
 from kzfeed.store import sources
 from kzfeed.store.engine import Database
 from tests.fork_server import clean_environment, fork_server

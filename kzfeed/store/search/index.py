@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
-from kzfeed.search.hits import ArticlePosition, Lag
+from kzfeed.search.hits import ArticlePosition
 from kzfeed.search.query import Term
 
 BUILD_BATCH = 2_000
@@ -51,6 +51,25 @@ class Found(NamedTuple):
 
     hits: Sequence[ArticlePosition]
     archive: sa.Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far the index is behind the archive."""
+
+    articles: int
+    """How many articles are not indexed yet, or were changed after they were indexed."""
+    since: datetime | None
+    """When the first article that is not indexed was stored; None if only changes are missing."""
+    is_shrinking: bool
+    """Whether a process has indexed articles within the last few seconds."""
+    has_old_functions: bool = False
+    """Whether the functions of SQL that search are those of another version of kzfeed."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether there is anything to bring up to date."""
+        return self.articles > 0 or self.has_old_functions
 
 
 class Index(Protocol):

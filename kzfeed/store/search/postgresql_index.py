@@ -15,7 +15,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from kzfeed.errors import DatabaseError
 from kzfeed.instants import DAY_MS, milliseconds
-from kzfeed.search.hits import ArticlePosition, Lag
+from kzfeed.search.hits import ArticlePosition
 from kzfeed.search.postgresql_text import postgresql_text
 from kzfeed.store.article_log import changes_after, has_mark, mark_at
 from kzfeed.store.engine import Database, driver_errors
@@ -30,6 +30,7 @@ from kzfeed.store.search.index import (
     Found,
     IndexQuery,
     IndexUnusable,
+    Lag,
     OnProgress,
 )
 from kzfeed.store.search.unindexed import articles_after, articles_of, highest_id, lag_of, mark_of

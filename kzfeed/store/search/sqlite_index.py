@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
 from kzfeed.instants import DAY_MS, milliseconds
-from kzfeed.search.hits import ArticlePosition, Lag, rank
+from kzfeed.search.hits import ArticlePosition, rank
 from kzfeed.search.match import matches
 from kzfeed.search.query import Query, Term
 from kzfeed.search.terms import VERSION, source_term, terms
@@ -32,6 +32,7 @@ from kzfeed.store.search.index import (
     Found,
     IndexQuery,
     IndexUnusable,
+    Lag,
     OnProgress,
 )
 from kzfeed.store.search.unindexed import articles_after, articles_of, highest_id, lag_of, mark_of

@@ -5,10 +5,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kzfeed.search.hits import Lag
 from kzfeed.store import tables
 from kzfeed.store.article_log import Mark
 from kzfeed.store.log_end import LogEnd
+from kzfeed.store.search.index import Lag
 from kzfeed.store.value_batches import BODY_BATCH, in_batches
 
 MAX_CHARACTERS = 10_000_000

@@ -3,8 +3,7 @@
 import time
 from collections.abc import Callable
 
-from kzfeed.search.hits import Lag
-from kzfeed.store.search.index import PAUSE_S, Index, IndexUnusable, OnProgress
+from kzfeed.store.search.index import PAUSE_S, Index, IndexUnusable, Lag, OnProgress
 
 BATCH = 2_000
 """Articles that are indexed in one transaction: one or two seconds of work."""

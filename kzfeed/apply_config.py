@@ -16,7 +16,7 @@ from kzfeed.store.engine import Database
 log = structlog.get_logger()
 
 
-def apply(settings: Settings, database: Database, now: datetime) -> None:
+def apply_configuration(settings: Settings, database: Database, now: datetime) -> None:
     """Make the sources those of the configuration. A new interval counts from the last poll of its source.
 
     A configuration that names no sources leaves those of the database; a new database gets the built-in ones.
@@ -32,7 +32,9 @@ def apply(settings: Settings, database: Database, now: datetime) -> None:
     _plan_again(settings, database, before, sources.load(database), now)
 
 
-def change(settings: Settings, database: Database, configs: Sequence[SourceConfig], now: datetime) -> None:
+def change_database_sources(
+    settings: Settings, database: Database, configs: Sequence[SourceConfig], now: datetime
+) -> None:
     """Add or change these sources of a database whose sources the configuration does not name."""
     if names := [config.name for config in configs]:
         before = sources.load(database, names)
@@ -51,7 +53,7 @@ def _plan_again(
             sources.reschedule(database, source, next_poll_at)
 
 
-def reloader(
+def make_reload(
     in_force: Settings, database: Database, load: Callable[[], Settings], on_reload: Callable[[Settings], None]
 ) -> Callable[[], None]:
     """The function that reads the configuration again: it applies the sources, and names what needs a restart.
@@ -62,7 +64,7 @@ def reloader(
     def reload() -> None:
         fresh = load()
         on_reload(fresh)  # It refuses secrets that cannot be read, before anything changes.
-        apply(fresh, database, utc_now())
+        apply_configuration(fresh, database, utc_now())
         before, after = (settings.model_dump(exclude={"sources", "defaults", "log"}) for settings in (in_force, fresh))
         changed = sorted(section for section in before if before[section] != after[section])
         log.info("configuration reloaded", origin=fresh.origin, sources=sources.count_enabled(database))
