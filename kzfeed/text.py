@@ -43,6 +43,11 @@ def plural(count: int, noun: str, nouns: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
+def shortened(text: str, most: int) -> str:
+    """The text if it has at most `most` characters, else its beginning with an ellipsis, as long as that."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def failure_text(kind: str | None, error: str | None) -> str:
     """A failure in one line, as `timeout: not done within 30 s`, without the address that its message begins with."""
     words = without_address(error or "no reason given")

@@ -8,7 +8,7 @@ from kzfeed.instants import length, moment
 from kzfeed.model.articles import FeedLink, FeedLinks
 from kzfeed.schedule.explain import WEEKDAYS
 from kzfeed.schedule.policy import MOVED_AFTER, MOVED_POLLS
-from kzfeed.text import plural, printable
+from kzfeed.text import plural, printable, shortened
 
 _MAX_LENGTH = 1000
 
@@ -16,7 +16,7 @@ _MAX_LENGTH = 1000
 def lines(report: FeedReport) -> list[str]:
     """The report as printable lines of at most 1,000 characters."""
     facts = [*_visit(report), *(_content(report, report.document) if report.document else ()), *_feeds(report.feeds)]
-    return [_shortened(printable(line)) for line in facts]
+    return [shortened(printable(line), _MAX_LENGTH) for line in facts]
 
 
 def _visit(report: FeedReport) -> Iterator[str]:
@@ -146,7 +146,3 @@ def _feeds(feeds: FeedLinks) -> Iterator[str]:
 def _links(links: Sequence[FeedLink]) -> Iterator[str]:
     for link in links:
         yield f"             {link.url}" + (f"  {link.title}" if link.title else "")
-
-
-def _shortened(line: str) -> str:
-    return line if len(line) <= _MAX_LENGTH else line[: _MAX_LENGTH - 1] + "…"

@@ -4,7 +4,6 @@ import asyncio
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -100,7 +99,7 @@ def _settings_of(source: "Source", timezone: str) -> dict[str, Any]:
         "encoding": reading.encoding,
     }
     for key, rules in (("include", source.filters.include), ("exclude", source.filters.exclude)):
-        found[key] = [{name: text for name, text in asdict(rule).items() if text is not None} for rule in rules]
+        found[key] = [rule.patterns() for rule in rules]
     return {key: value for key, value in found.items() if value not in (None, [])}
 
 

@@ -26,8 +26,8 @@ from kzfeed.fetch.network import NetworkLimits
 from kzfeed.fetch.target import Target, bare_url, redirect_target, target_of
 from kzfeed.fetch.transport import Received, Route, Sent, Transport
 from kzfeed.hosts import parse_host
-from kzfeed.model.polls import Failed, FailureKind, Fetched, NotModified, ResponseHead, Validators, Visit
-from kzfeed.text import redacted
+from kzfeed.model.polls import Failed, FailureKind, Fetched, NotModified, Outcome, ResponseHead, Validators, Visit
+from kzfeed.text import redacted, shortened
 
 ACCEPT = (
     "application/rss+xml, application/atom+xml, application/feed+json, application/rdf+xml;q=0.9, "
@@ -142,7 +142,7 @@ class Fetcher:
         """Send no more requests: a visit that is about to send one is cancelled. Responses may still come in."""
         self._transport.stop_requests()
 
-    async def visit(self, visit: Visit, *, on_hop: OnHop = _do_nothing) -> Fetched | NotModified | Failed:
+    async def visit(self, visit: Visit, *, on_hop: OnHop = _do_nothing) -> Outcome:
         """Ask for the document once, following redirects. It raises only CancelledError, and ClaimExpired from
         `on_hop`.
 
@@ -154,7 +154,7 @@ class Fetcher:
         outcome = await self._outcome(state, on_hop)
         return replace(outcome, head=state.head, redirect_retry_after=state.retry_after)
 
-    async def _outcome(self, state: _VisitState, on_hop: OnHop) -> Fetched | NotModified | Failed:
+    async def _outcome(self, state: _VisitState, on_hop: OnHop) -> Outcome:
         try:
             async with state.deadline:
                 return await self._follow(state, on_hop)
@@ -167,7 +167,7 @@ class Fetcher:
                 return _failed("timeout", f"not done within {self._limits.timeout.total_seconds():g} s", state)
             return _failed("internal", repr(exc), state)
 
-    async def _follow(self, state: _VisitState, on_hop: OnHop) -> Fetched | NotModified | Failed:
+    async def _follow(self, state: _VisitState, on_hop: OnHop) -> Outcome:
         try:
             target = state.access.first_target(state.url)
         except ValueError as exc:
@@ -197,7 +197,7 @@ class Fetcher:
             async with _deadline_stopped(state.deadline):
                 await on_hop(Hop(outcome.status, target.url, target.host))
 
-    async def _ask(self, target: Target, state: _VisitState) -> Fetched | NotModified | Failed | _Redirect:
+    async def _ask(self, target: Target, state: _VisitState) -> Outcome | _Redirect:
         """Send one request and judge its response."""
         conditions = _conditions(state.visit.validators, target)
         headers = [*self._headers(target, state), *_authorization(target), *conditions]
@@ -347,7 +347,7 @@ def _failed(kind: FailureKind, words: str, state: _VisitState) -> Failed:
         error = words
     return Failed(
         kind,
-        error if len(error) <= MAX_ERROR else error[: MAX_ERROR - 1] + "…",
+        shortened(error, MAX_ERROR),
         status=state.status,
         headers=state.headers,
         url=state.url,

@@ -1,6 +1,6 @@
 """Filters, as the operator configured them for a source, and their result for a document."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from kzfeed.model.articles import Article
 
@@ -17,6 +17,10 @@ class FilterRule:
     tag: str | None = None
     author: str | None = None
     any: str | None = None
+
+    def patterns(self) -> dict[str, str]:
+        """The regular expressions that there are, by the names of their fields."""
+        return {name: pattern for name, pattern in asdict(self).items() if pattern is not None}
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ MAX_LOCKED_NAMES = 256
 WRITE_ATTEMPTS = 5
 """How often a transaction is tried that PostgreSQL ends because it conflicts with another one."""
 WRITE_PAUSE_S = 0.02
+LOCK_NOT_AVAILABLE = "55P03"
+"""The SQLSTATE with which PostgreSQL ends a statement that has waited too long for a lock."""
 _CONFLICTS = {"40001", "40P01", "23505"}  # serialization_failure, deadlock_detected, unique_violation
 _READ_ONLY = "25006"  # read_only_sql_transaction
 _LOCK_NAMES = f"""

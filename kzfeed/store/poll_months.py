@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
 from kzfeed.store import tables
-from kzfeed.store.engine import Database, driver_errors, sqlstate
+from kzfeed.store.engine import LOCK_NOT_AVAILABLE, Database, driver_errors, sqlstate
 
 AHEAD = 3
 """How many months have a partition at any time: the present one and those after it."""
@@ -22,7 +22,6 @@ LOCK_TIMEOUT_S = 3
 SUMMED_UP = "Its polls are summed up."
 """The comment on a partition that will not change any more."""
 
-_LOCK_NOT_AVAILABLE = "55P03"
 _MONTH = re.compile(r"polls_(\d{4})_(\d{2})")
 _PAST = re.compile(r"polls_before_(\d{4})_(\d{2})")
 _PARTITIONS = """
@@ -110,7 +109,7 @@ def _change(database: Database, work: Callable[[sa.Connection], bool]) -> bool:
     try:
         return database.write_concurrently({"partitions of polls"}, change)
     except DatabaseError as error:
-        if sqlstate(error) != _LOCK_NOT_AVAILABLE:
+        if sqlstate(error) != LOCK_NOT_AVAILABLE:
             raise
         return False
 
@@ -127,7 +126,7 @@ def _shrink(database: Database, name: str) -> bool:
             finally:
                 connection.exec_driver_sql("RESET lock_timeout")
     except DatabaseError as error:
-        if sqlstate(error) != _LOCK_NOT_AVAILABLE:
+        if sqlstate(error) != LOCK_NOT_AVAILABLE:
             raise
         return False
     return True

@@ -1,7 +1,6 @@
 """Conversion between rows of the table `sources` and the model's `Source`."""
 
 import json
-from dataclasses import asdict
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -90,12 +89,8 @@ def state_values(source: Source) -> dict[str, Any]:
 def filters_text(filters: Filters) -> str | None:
     """The filters as the column `filters` has them: as JSON, without keys that are not set; None without filters."""
     kinds = {"include": filters.include, "exclude": filters.exclude}
-    written = {kind: list(map(_set_keys, rules)) for kind, rules in kinds.items() if rules}
+    written = {kind: [rule.patterns() for rule in rules] for kind, rules in kinds.items() if rules}
     return json.dumps(written, ensure_ascii=False) if written else None
-
-
-def _set_keys(rule: FilterRule) -> dict[str, str]:
-    return {key: pattern for key, pattern in asdict(rule).items() if pattern is not None}
 
 
 @lru_cache(maxsize=1_000)

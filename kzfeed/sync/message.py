@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from kzfeed.sync.folder import Change
-from kzfeed.text import plural, printable
+from kzfeed.text import plural, printable, shortened
 
 MAX_SOURCES = 3
 """The most sources that the first line names."""
@@ -43,4 +43,4 @@ def _titles(changes: Sequence[Change]) -> list[str]:
 
 def _shown(change: Change) -> str:
     title = printable(" ".join(change.title.split())) or change.path or change.removed[0]
-    return title if len(title) <= _WIDEST_TITLE else f"{title[: _WIDEST_TITLE - 1]}…"
+    return shortened(title, _WIDEST_TITLE)

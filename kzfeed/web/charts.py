@@ -12,7 +12,7 @@ from itertools import groupby
 from markupsafe import Markup, escape
 
 from kzfeed.instants import time_text
-from kzfeed.text import printable
+from kzfeed.text import printable, shortened
 
 PLOT_HEIGHT = 100
 _LABELS_HEIGHT = 18
@@ -226,12 +226,12 @@ def _band_row(name: str, row: BandRow, span: tuple[datetime, datetime], top: int
             '<rect class="band" fill="url(#{})" x="{:.2f}%" y="{}" width="{:.2f}%" height="{}"/></g>'
         ).format(_text(band.label), f"hatch-{name}", min(begin, 100 - width), top + _BAND_TOP, width, _BAND_HEIGHT)
     return Markup('<text x="0" y="{}">{}</text><rect class="lane" x="0" y="{}" width="100%" height="{}"/>{}').format(
-        top + _BAND_NAME_BASELINE, _text(_shortened(row.name)), top + _BAND_TOP, _BAND_HEIGHT, bands
+        top + _BAND_NAME_BASELINE,
+        _text(shortened(row.name, _MAX_BAND_NAME_LENGTH)),
+        top + _BAND_TOP,
+        _BAND_HEIGHT,
+        bands,
     )
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= _MAX_BAND_NAME_LENGTH else f"{text[: _MAX_BAND_NAME_LENGTH - 1]}…"
 
 
 # --- heat map --------------------------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ class IndexQuery:
     until: datetime | None = None
 
 
-class Found(NamedTuple):
+class SearchHits(NamedTuple):
     """The positions of articles that a search found, and a connection that sees the archive as of the same moment."""
 
     hits: Sequence[ArticlePosition]
@@ -90,7 +90,9 @@ class Index(Protocol):
         Several processes may call it at the same time. An archive without an index gets one.
         """
 
-    def newest(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> AbstractContextManager[Found]:
+    def search(
+        self, wanted: IndexQuery, after: ArticlePosition | None, limit: int
+    ) -> AbstractContextManager[SearchHits]:
         """The first matching articles after a position, the newest first, the undated last."""
 
     def rebuild(self, on_progress: OnProgress) -> None:

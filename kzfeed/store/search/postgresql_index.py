@@ -18,7 +18,7 @@ from kzfeed.instants import DAY_MS, milliseconds
 from kzfeed.search.hits import ArticlePosition
 from kzfeed.search.postgresql_text import postgresql_text
 from kzfeed.store.article_log import changes_after, has_mark, mark_at
-from kzfeed.store.engine import Database, driver_errors
+from kzfeed.store.engine import LOCK_NOT_AVAILABLE, Database, driver_errors, sqlstate
 from kzfeed.store.log_end import log_end
 from kzfeed.store.search import postgresql_schema as layout
 from kzfeed.store.search.index import (
@@ -27,11 +27,11 @@ from kzfeed.store.search.index import (
     NO_INDEX,
     OTHER_ARCHIVE,
     OTHER_VERSION,
-    Found,
     IndexQuery,
     IndexUnusable,
     Lag,
     OnProgress,
+    SearchHits,
 )
 from kzfeed.store.search.unindexed import articles_after, articles_of, highest_id, lag_of, mark_of
 
@@ -141,7 +141,7 @@ class PostgresqlIndex:
                 self._replace()
                 return
             except DatabaseError as error:
-                if not _is_lock_timeout(error) or not tries_left:
+                if sqlstate(error) != LOCK_NOT_AVAILABLE or not tries_left:
                     raise
                 time.sleep(1)
 
@@ -173,7 +173,7 @@ class PostgresqlIndex:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def newest(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> Iterator[Found]:
+    def search(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> Iterator[SearchHits]:
         with self._read() as connection:
             _usable_state(connection, "search")
             place = (after.published_ms, after.article_id) if after else (None, None)
@@ -182,7 +182,7 @@ class PostgresqlIndex:
                 ArticlePosition(None if row.published_at is None else milliseconds(row.published_at), row.article_id)
                 for row in rows
             ]
-            yield Found(hits, connection)
+            yield SearchHits(hits, connection)
 
     @contextmanager
     def _read(self) -> Iterator[sa.Connection]:
@@ -203,11 +203,6 @@ def _as_json(wanted: IndexQuery) -> str:
     for name in ("since", "until"):
         asked[name] = None if asked[name] is None else milliseconds(asked[name])
     return json.dumps(asked)
-
-
-def _is_lock_timeout(error: DatabaseError) -> bool:
-    original = getattr(error.__cause__, "orig", None)
-    return getattr(original, "sqlstate", None) == "55P03"  # lock_not_available
 
 
 def _has_old_functions(state: sa.Row[Any]) -> bool:

@@ -49,7 +49,7 @@ def newest_hits(
     index: Index, sought: IndexQuery, after: ArticlePosition | None, limit: int
 ) -> Sequence[ArticlePosition]:
     """The positions of the first matching articles after one, the newest first, the undated last."""
-    with index.newest(sought, after, limit) as found:
+    with index.search(sought, after, limit) as found:
         return found.hits
 
 
@@ -57,13 +57,13 @@ def newest_results(
     database: Database, index: Index, query: Query, after: ArticlePosition | None = None, *, limit: int
 ) -> list[SearchResult]:
     """The first articles after a position that match the query, the newest first, the undated last."""
-    with index.newest(index_query(database, query), after, limit) as found:
+    with index.search(index_query(database, query), after, limit) as found:
         return load_results(found.archive, query, found.hits)
 
 
 def best_results(database: Database, index: Index, query: Query, *, limit: int) -> list[SearchResult]:
     """The articles that match best among the newest `RANKED` that match, the best first."""
-    with index.newest(index_query(database, query), None, RANKED) as (hits, archive):
+    with index.search(index_query(database, query), None, RANKED) as (hits, archive):
         rows = archive.execute(_TEXTS.where(_article.id.in_([hit.article_id for hit in hits])))
         scores = {row.id: relevance(query, row.title, row.text) for row in rows}
         ranked = sorted(hits, key=lambda hit: scores.get(hit.article_id, 0.0), reverse=True)

@@ -29,11 +29,11 @@ from kzfeed.store.search.index import (
     OTHER_ARCHIVE,
     OTHER_VERSION,
     PAUSE_S,
-    Found,
     IndexQuery,
     IndexUnusable,
     Lag,
     OnProgress,
+    SearchHits,
 )
 from kzfeed.store.search.unindexed import articles_after, articles_of, highest_id, lag_of, mark_of
 from kzfeed.store.value_batches import BODY_BATCH
@@ -144,11 +144,11 @@ class SqliteIndex:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def newest(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> Iterator[Found]:
+    def search(self, wanted: IndexQuery, after: ArticlePosition | None, limit: int) -> Iterator[SearchHits]:
         with self._read() as (index, archive):
             state = _usable_state(index, archive, "search")
             candidates = _candidates(index, wanted, after, state.day_bits)
-            yield Found(list(islice(_checked(archive, candidates, wanted), limit)), archive)
+            yield SearchHits(list(islice(_checked(archive, candidates, wanted), limit)), archive)
 
     @contextmanager
     def _read(self) -> Iterator[tuple[sa.Connection, sa.Connection]]:
