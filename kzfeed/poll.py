@@ -76,6 +76,14 @@ class Poller:
         Raises ClaimExpired if the claim has expired before a request, or before a commit without articles, and
         DatabaseError if the poll cannot be committed: then the source is unchanged.
         """
+        commit = await self._visit(source, is_claimed, judge)
+        # The document is not held any more: it is large, and the commit may have to wait.
+        record = await self.commits.ask(commit)
+        _log_poll(source, record, commit.source, commit.window)
+        return record
+
+    async def _visit(self, source: Source, is_claimed: Callable[[], bool], judge: Judge) -> PollCommit:
+        """Visit the source, and decide what to store of the visit."""
         started, outcome = await self._fetch(source, is_claimed)
         visit, articles = await self._read(source, outcome)
         # Articles are stored whoever has the claim: a later visit might not show them any more.
@@ -89,7 +97,7 @@ class Poller:
             visit = replace(visit, window=_compared(source, visit.feed, before, articles.shown, now))
             filtered = filtered_entries(articles.shown, articles.filtered, before, now)
         after = next_state(source, visit, Circumstances(now, self.bounds, self.random()))
-        commit = PollCommit(
+        return PollCommit(
             after.source,
             replace(_record(source, visit, started, now), filtered=len(articles.filtered)),
             articles.kept,
@@ -99,11 +107,6 @@ class Poller:
             pause=after.host_pause,
             paused_host=after.paused_host,
         )
-        window = visit.window
-        del outcome, visit, articles  # a document is large, and the commit may have to wait
-        record = await self.commits.ask(commit)
-        _log_poll(source, record, after.source, window)
-        return record
 
     async def _fetch(self, source: Source, is_claimed: Callable[[], bool]) -> tuple[datetime, Outcome]:
         async def follow(hop: Hop) -> None:
@@ -201,7 +204,7 @@ def _record(source: Source, visit: VisitResult, started: datetime, ended: dateti
             return record(outcome="unchanged", body_bytes=len(fetched.body), entries=entries, flaw=flaw)
 
 
-def _log_poll(source: Source, poll: Poll, after: Source, window: WindowComparison | None) -> None:
+def _log_poll(source: Source, poll: Poll, after: Source, window: WindowComparison) -> None:
     """Log one event for the poll, and one for each change that an operator should know of.
 
     A poll without news, and each further failure of a row, are events for debugging.
@@ -227,7 +230,7 @@ def _log_poll(source: Source, poll: Poll, after: Source, window: WindowCompariso
         event.info("poll")
     else:
         event.debug("poll")
-    if window and (gap := window.gap):
+    if gap := window.gap:
         log.warning("gap", source=source.name, from_at=gap.from_at, to_at=gap.to_at)
     if after.url != source.url:
         log.warning("moved", source=source.name, from_url=source.url, to_url=after.url)

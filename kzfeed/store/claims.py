@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from kzfeed.model.polls import Source
 from kzfeed.store import tables
-from kzfeed.store.due_sources import HostCondition, SourceCondition, due_source_ids
+from kzfeed.store.due_sources import HostCondition, SearchConditions, due_source_ids
 from kzfeed.store.engine import Database
 from kzfeed.store.source_conditions import is_due, is_not_asked_to_wait, is_not_paused, is_polled, is_valid_claim
 from kzfeed.store.source_rows import SELECT_SOURCES, source_from_row
@@ -122,11 +122,11 @@ def _make_claims(
     return list(map(source_from_row, rows))
 
 
-def _searched(host_may_be_visited: HostCondition, now: datetime, busy: Busy) -> tuple[HostCondition, SourceCondition]:
+def _searched(host_may_be_visited: HostCondition, now: datetime, busy: Busy) -> SearchConditions:
     """The conditions of a search for due sources."""
-    return (
-        lambda host: sa.and_(host_may_be_visited(host), host.not_in(list(busy.hosts))),
-        lambda source: sa.and_(is_due(source, now), source.id.not_in(list(busy.source_ids))),
+    return SearchConditions(
+        source=lambda source: sa.and_(is_due(source, now), source.id.not_in(list(busy.source_ids))),
+        host=lambda host: sa.and_(host_may_be_visited(host), host.not_in(list(busy.hosts))),
     )
 
 

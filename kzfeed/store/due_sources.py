@@ -4,6 +4,7 @@ Its cost depends on how many sources are wanted and how many hosts are busy or p
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -19,10 +20,18 @@ HostCondition = Callable[[sa.ColumnElement[str]], sa.ColumnElement[bool]]
 SourceCondition = Callable[[Columns], sa.ColumnElement[bool]]
 
 
+@dataclass(frozen=True, slots=True)
+class SearchConditions:
+    """What a due source must meet to be found, and what its host must meet."""
+
+    source: SourceCondition
+    host: HostCondition
+
+
 def due_source_ids(
     connection: sa.Connection,
     now: datetime,
-    conditions: tuple[HostCondition, SourceCondition],
+    conditions: SearchConditions,
     free_by_host: Mapping[str, int],
     limit: int,
 ) -> list[int]:
@@ -30,23 +39,22 @@ def due_source_ids(
 
     They are the longest due one of each host, or as many as `free_by_host` says. The longest due hosts come first.
     """
-    host_condition, source_condition = conditions
     source = _of_host
 
     def longest_due(host: Any, most: int) -> sa.Select[int]:
-        is_due = sa.and_(source.enabled, source.host == host, source.next_poll_at <= now, source_condition(source))
+        is_due = sa.and_(source.enabled, source.host == host, source.next_poll_at <= now, conditions.source(source))
         # Ordered as the index is: by ids too, the engine would read and sort all sources with the same due time.
         return sa.select(source.id).where(is_due).order_by(source.next_poll_at).limit(most)
 
     first_of_host = longest_due(_queue.host, 1).scalar_subquery().label("id")
-    hosts = sa.select(first_of_host).where(_queue.due_at <= now, host_condition(_queue.host)).order_by(_queue.due_at)
+    hosts = sa.select(first_of_host).where(_queue.due_at <= now, conditions.host(_queue.host)).order_by(_queue.due_at)
     # Without the offset the engine moves the condition on the id below into this query, and looks each one up twice.
     due = hosts.where(_queue.host.not_in(list(free_by_host))).offset(0).subquery()
     # The first source of a host may have to wait for longer than the others: then the host does not count.
     ids = list(connection.execute(sa.select(due.c.id).where(due.c.id.is_not(None)).limit(limit)).scalars())
     for host, most in free_by_host.items():
         if most > 0:
-            ids += connection.execute(longest_due(host, most).where(host_condition(source.host))).scalars()
+            ids += connection.execute(longest_due(host, most).where(conditions.host(source.host))).scalars()
     if len(ids) > limit:
         first = sa.select(_source.id).where(_source.id.in_(ids)).order_by(_source.next_poll_at, _source.id)
         ids = list(connection.execute(first.limit(limit)).scalars())
