@@ -102,14 +102,13 @@ def test_a_month_that_somebody_reads_for_long_is_left_for_later(
 
 
 def test_polls_that_were_stored_before_are_one_partition_that_the_same_roles_may_read(database: Database) -> None:
+    ahead = datetime(2090, 1, 1, tzinfo=UTC)
+    store_polls(database, (NOVEMBER - timedelta(days=1000), "unchanged"), (ahead, "failed"))
     migrate(database, command.downgrade, "0018")
     with database.write() as connection:
         connection.exec_driver_sql("CREATE ROLE reader_of_polls")
         connection.exec_driver_sql("GRANT SELECT ON polls TO reader_of_polls")
-    ahead = datetime(2090, 1, 1, tzinfo=UTC)
     try:
-        store_polls(database, (NOVEMBER - timedelta(days=1000), "unchanged"), (ahead, "failed"))
-
         assert schema.upgrade(database)
 
         [(past, _), later] = polls_by_partition(database)
