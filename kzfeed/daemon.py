@@ -62,11 +62,11 @@ class Daemon:
     """The job that polls sources; the owner of its queue is the name of the daemon."""
     reload: Callable[[], None] = lambda: None
     config_changed: Callable[[], bool] = lambda: False
-    indexing: IndexJob | None = None
+    index_job: IndexJob | None = None
     """The job of the search index, if the database has one."""
-    folder: "FolderJob | None" = None
+    folder_job: "FolderJob | None" = None
     """The job of the archive folder, if there is one."""
-    pages: PageJob | None = None
+    page_job: PageJob | None = None
     """The job that fetches the pages of articles."""
     maintenance: MaintenanceJobs | None = None
     """The jobs that keep the database small and fast."""
@@ -113,14 +113,14 @@ class Daemon:
         add("renew claims", self.poll_job.queue.keep, self.poll_job.queue.lease / 4)
         add("heartbeat", self._beat, heartbeats.INTERVAL)
         add("reload configuration", self._reload, tick)
-        if self.indexing:
-            add("index articles", self.indexing.run, INDEX_TICK)
+        if self.index_job:
+            add("index articles", self.index_job.run, INDEX_TICK)
         if self.service_manager.address:
             add("report status", self._report_status, STATUS_TICK)
-        if self.folder:
-            add("write archive folder", self.folder.run, FOLDER_TICK)
-        if self.pages:
-            add("fetch pages", self.pages.run, tick)
+        if self.folder_job:
+            add("write archive folder", self.folder_job.run, FOLDER_TICK)
+        if self.page_job:
+            add("fetch pages", self.page_job.run, tick)
         if self.maintenance:
             add("sum up old polls", self.maintenance.sum_up_polls, maintenance.TICK)
             add("tidy database", self._tidy, maintenance.TICK)
@@ -217,11 +217,11 @@ class Daemon:
         self._poller.fetcher.stop_requests()
         self.scheduler.pause()
         log.info("stopping", polls_under_way=self.poll_job.under_way)
-        ending = [asyncio.create_task(job.stop(GRACE)) for job in (self.poll_job, self.pages) if job]
-        if self.indexing:
-            await self.indexing.stop()
-        if self.folder:
-            self.folder.stop()
+        ending = [asyncio.create_task(job.stop(GRACE)) for job in (self.poll_job, self.page_job) if job]
+        if self.index_job:
+            await self.index_job.stop()
+        if self.folder_job:
+            self.folder_job.stop()
         await asyncio.gather(*ending)
         self.scheduler.stop()
         try:

@@ -32,6 +32,7 @@ from kzfeed.schedule.policy import Circumstances, VisitResult, flaw_of, next_sta
 from kzfeed.store.commit import PollCommit
 from kzfeed.store.engine import Database
 from kzfeed.store.windows import archived_keys
+from kzfeed.text import joined_flaws
 
 Judge = Callable[[Source, VisitResult], VisitResult]
 """Returns the result of a visit, in an outage of this machine with the failure as one of the kind `offline`."""
@@ -147,7 +148,7 @@ class Poller:
             failure = parse_failure(source, outcome, error.kind, str(error))
             return VisitResult(failure, body_hash=body_hash), FilterResult()
         if articles.flaw:
-            feed = replace(feed, flaw="; ".join(filter(None, (feed.flaw, articles.flaw))))
+            feed = replace(feed, flaw=joined_flaws(feed.flaw, articles.flaw))
         return VisitResult(outcome, feed, body_hash=body_hash), articles
 
     async def _read_document(self, document: Document) -> ParsedDocument:

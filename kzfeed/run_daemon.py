@@ -85,7 +85,7 @@ async def _run(
     with database.only_daemon():
         apply_configuration(settings, database, utc_now())
         monitor = get_monitor()
-        with _indexing(settings, database) as indexing:
+        with _open_index_job(settings, database) as index_job:
             async with (
                 open_poller(settings, database) as poller,
                 open_page_fetcher(settings, poller) as page_fetcher,
@@ -111,9 +111,9 @@ async def _run(
                     poll_job,
                     reload=_make_reload(settings, poller, config),
                     config_changed=config.has_changed,
-                    indexing=indexing,
-                    folder=_folder_job(settings, database),
-                    pages=PageJob(
+                    index_job=index_job,
+                    folder_job=_folder_job(settings, database),
+                    page_job=PageJob(
                         page_fetcher,
                         queue.owner,
                         page_slots(connections),
@@ -170,7 +170,7 @@ async def _work_queue(settings: Settings, poller: Poller) -> "AsyncIterator[Work
 
 
 @contextmanager
-def _indexing(settings: Settings, database: Database) -> Iterator[IndexJob | None]:
+def _open_index_job(settings: Settings, database: Database) -> Iterator[IndexJob | None]:
     """The job of the search index."""
     if database.dialect == "sqlite" and database.file is None:
         yield None

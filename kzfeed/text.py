@@ -48,6 +48,11 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def joined_flaws(*flaws: str | None) -> str | None:
+    """The flaws of a document in one text; None without any."""
+    return "; ".join(filter(None, flaws)) or None
+
+
 def failure_text(kind: str | None, error: str | None) -> str:
     """A failure in one line, as `timeout: not done within 30 s`, without the address that its message begins with."""
     words = without_address(error or "no reason given")

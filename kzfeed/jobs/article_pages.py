@@ -29,7 +29,7 @@ class PageJob:
     became of each page.
     """
 
-    pages: PageFetcher
+    page_fetcher: PageFetcher
     owner: str
     slots: int
     source_ids: Collection[int] | None = None
@@ -50,9 +50,9 @@ class PageJob:
         free = self.slots - len(self._tasks)
         if free <= 0 or self._stopping or not self.may_claim():
             return
-        now = self.pages.clock()
+        now = self.page_fetcher.clock()
         claim = PageClaim(self.owner, now, now + self.lease, free, self._busy_hosts(), self.source_ids)
-        claimed = await asyncio.to_thread(claim_pages, self.pages.database, claim)
+        claimed = await asyncio.to_thread(claim_pages, self.page_fetcher.database, claim)
         for page in [] if self._stopping else claimed:
             self._claimed_until[page.article_id] = claim.until
             task = asyncio.create_task(self._fetch(page))
@@ -77,7 +77,7 @@ class PageJob:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         try:
-            await asyncio.to_thread(release_pages, self.pages.database, self.owner)
+            await asyncio.to_thread(release_pages, self.page_fetcher.database, self.owner)
         except DatabaseError as error:
             log.warning("claims on pages not released, they expire by themselves", error=str(error))
 
@@ -88,18 +88,18 @@ class PageJob:
         return self._pauses.hosts() | {host_of(page.url) for page in self._tasks.values()}
 
     async def _renew_claims(self) -> None:
-        now = self.pages.clock()
+        now = self.page_fetcher.clock()
         if any(until - now < self.lease * 3 / 4 for until in self._claimed_until.values()):
             held, until = list(self._claimed_until), now + self.lease
-            renewed = await asyncio.to_thread(renew_pages, self.pages.database, self.owner, held, until)
+            renewed = await asyncio.to_thread(renew_pages, self.page_fetcher.database, self.owner, held, until)
             self._claimed_until |= dict.fromkeys(renewed & self._claimed_until.keys(), until)
 
     async def _fetch(self, page: DuePage) -> None:
         def is_claimed() -> bool:
-            return self._claimed_until[page.article_id] > self.pages.clock()
+            return self._claimed_until[page.article_id] > self.page_fetcher.clock()
 
         try:
-            self.on_page(page, await self.pages.fetch(page, self.owner, is_claimed=is_claimed))
+            self.on_page(page, await self.page_fetcher.fetch(page, self.owner, is_claimed=is_claimed))
             return
         except ClaimExpired as error:
             log.warning("claim expired, page left out", source=page.source_name, error=str(error))

@@ -11,6 +11,7 @@ from kzfeed.errors import DocumentError
 from kzfeed.feed.decode import decode, decode_as, decode_utf8
 from kzfeed.feed.parse import parse, parse_well_formed
 from kzfeed.model.articles import Document, Entry, Feed, ParsedDocument
+from kzfeed.text import joined_flaws
 
 MAX_MEDIA_AND_TAGS = 250_000
 """The most images, enclosures and tags that one document may have together: each is a row."""
@@ -67,7 +68,7 @@ def _context(document: Document) -> FeedContext:
 def _articles(feed: Feed, document: Document) -> ParsedDocument:
     context = _context(document)
     articles = articles_of_feed(feed, context)
-    flaw = "; ".join(filter(None, (feed.flaw, flaw_of_dates(articles, context)))) or None
+    flaw = joined_flaws(feed.flaw, flaw_of_dates(articles, context))
     if sum(len(article.media) + len(article.tags) for article in articles) > MAX_MEDIA_AND_TAGS:
         raise DocumentError("parse", f"it has more than {MAX_MEDIA_AND_TAGS:,} images, enclosures and tags")
     entries = tuple(Entry(dates=entry.dates) for entry in feed.entries)

@@ -20,6 +20,7 @@ from kzfeed.schedule.interval import (
     interval_wait,
 )
 from kzfeed.schedule.response_headers import MAX_FRESHNESS, Wait, freshness, poll_interval, retry_after
+from kzfeed.text import joined_flaws
 
 MAX_BACK_OFF = timedelta(hours=24)
 MAX_BACK_OFF_OF_DEAD_SOURCE = timedelta(days=7)
@@ -113,7 +114,7 @@ def flaw_of(source: Source, visit: VisitResult) -> str | None:
         return source.flaw  # the same bytes as last time
     if visit.feed.entries or source.window_at is None:
         return visit.feed.flaw
-    return "; ".join(filter(None, ("it has no entries, but had some before", visit.feed.flaw)))
+    return joined_flaws("it has no entries, but had some before", visit.feed.flaw)
 
 
 def own_wait(feed: Feed) -> timedelta:

@@ -78,9 +78,9 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
         scheduler = Scheduler(clock, timedelta(seconds=options.get("tick", 1)))
         poll_job = PollJob(poller, WorkQueue(poller, lease=lease), run_within=partial(scheduler.run_within, POLL_JOB))
         daemon = Daemon(scheduler, poll_job)
-        async with service.open_page_fetcher(settings, poller) as pages:
-            daemon.pages = PageJob(
-                pages,
+        async with service.open_page_fetcher(settings, poller) as page_fetcher:
+            daemon.page_job = PageJob(
+                page_fetcher,
                 daemon.poll_job.queue.owner,
                 slots=10,
                 lease=lease,
