@@ -33,7 +33,10 @@ OnPage = Callable[[DuePage, PageRecord], None]
 
 @dataclass(frozen=True, slots=True)
 class PollReport:
-    """What `kzfeed poll` prints for a source. `outcome` is that of the poll, or `skipped` where none was allowed."""
+    """What `kzfeed poll` prints for a source; its fields are those of `--json`.
+
+    `outcome` is that of the poll, or `skipped` where none was allowed.
+    """
 
     source: str
     outcome: str
