@@ -118,7 +118,7 @@ class PollJob:
         It is if all due sources have been claimed, and the host may not be visited again before. A claim of few sources
         costs more than their polls.
         """
-        if not self._more_due and self.queue.poller.host_queues.delay(host) >= REGULAR_CLAIMS:
+        if not self._more_due and self.poller.host_queues.delay(host) >= REGULAR_CLAIMS:
             return
         # A claim that is running now must be followed by another one.
         self._is_claim_wanted = True
