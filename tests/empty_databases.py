@@ -119,10 +119,19 @@ class EmptyDatabases:
 
     def _connection(self, url: str) -> Connection:
         known = self._connections.get(url)
-        if known is None or known.closed:
+        if known is None or not _is_open(known):
             self._connections[url] = known = psycopg.connect(url, autocommit=True)
             known.execute("SET session_replication_role = replica")  # no triggers
         return known
+
+
+def _is_open(connection: Connection) -> bool:
+    """Whether the connection can be used: a test may have ended all those to its database."""
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def _fetch(connection: Connection, statement: str) -> list[tuple[Any, ...]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from tests.databases import Databases
 from tests.empty_databases import EmptyDatabases, EmptyFiles
@@ -88,3 +89,14 @@ def test_a_connection_that_a_test_left_open_is_ended(databases: EmptyDatabases) 
         databases.give_back(url)
         with pytest.raises(psycopg.OperationalError):
             left_open.execute("SELECT 1")
+
+
+def test_a_database_is_used_again_after_a_test_ended_all_connections_to_it(databases: EmptyDatabases) -> None:
+    databases.give_back(url := databases.take())
+    assert databases.take() == url
+    name = str(sa.make_url(url).database)
+    server = sa.make_url(url).set(database="postgres").render_as_string(hide_password=False)
+    ask(server, f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = '{name}'")
+
+    databases.give_back(url)
+    assert databases.take() == url
