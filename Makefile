@@ -12,7 +12,7 @@ check: .venv/installed ## style, types, and the tests of the pure packages: unde
 	$(BIN)/mypy
 	$(BIN)/pytest -n 4 -m "not slow" $(PURE)
 
-test: .venv/installed ## all tests but the slow ones: under three minutes
+test: .venv/installed ## all tests but the slow ones: about four minutes
 	$(BIN)/pytest -n 4 -m "not slow"
 
 all: ## style, types and every test, as the continuous integration runs them
