@@ -109,7 +109,7 @@ class Daemon:
 
     def _start_jobs(self) -> None:
         add, tick = self.scheduler.add, self.scheduler.tick
-        add(POLL_JOB, self.poll_job.run, tick)
+        add(POLL_JOB, self.poll_job.run, self.poll_job.interval)
         add("renew claims", self.poll_job.queue.keep, self.poll_job.queue.lease / 4)
         add("heartbeat", self._beat, heartbeats.INTERVAL)
         add("reload configuration", self._reload, tick)

@@ -75,6 +75,15 @@ def postgresql_template(postgresql: str) -> str:
     return str(sa.make_url(url).database)
 
 
+@pytest.fixture
+def postgresql_url(tmp_path: Path, postgresql: str, postgresql_template: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database with our schema, of this test alone."""
+    databases = Databases(tmp_path, postgresql)
+    url = databases.new("postgresql", template=postgresql_template)
+    yield url
+    databases.drop(url)
+
+
 @pytest.fixture(scope="session")
 def empty_sqlite(empty_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> EmptyFiles:
     """Copies of that file, used by one test after the other."""

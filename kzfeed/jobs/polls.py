@@ -18,7 +18,7 @@ from kzfeed.poll import Poller
 CLAIM_PAUSE = timedelta(milliseconds=100)
 """The time between two claims while polls end: sources are claimed in batches, not one by one."""
 REGULAR_CLAIMS = timedelta(seconds=1)
-"""The time between two claims that no poll asks for."""
+"""The usual time between two claims that no poll asks for."""
 MIN_HOST_PAUSE = timedelta(minutes=1)
 """The least pause of a host after a poll that could not be stored, unless the source's interval is shorter."""
 
@@ -36,6 +36,8 @@ class PollJob:
     """Called with each poll and its source before it; None if the poll could not be stored."""
     run_within: Callable[[timedelta], None] = lambda time: None
     """Called so that the job runs again after this time, or earlier."""
+    interval: timedelta = REGULAR_CLAIMS
+    """The time between two runs that no poll asks for."""
     network: NetworkStatus = field(init=False)
     """Whether this machine has a connection."""
     clock_jumps: ClockJumps = field(init=False)
@@ -118,7 +120,7 @@ class PollJob:
         It is if all due sources have been claimed, and the host may not be visited again before. A claim of few sources
         costs more than their polls.
         """
-        if not self._more_due and self.poller.host_queues.delay(host) >= REGULAR_CLAIMS:
+        if not self._more_due and self.poller.host_queues.delay(host) >= self.interval:
             return
         # A claim that is running now must be followed by another one.
         self._is_claim_wanted = True

@@ -76,7 +76,8 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
     async with service.open_poller(settings, database, clock=clock, lookup=lookup) as poller:
         lease = timedelta(seconds=options.get("lease", LEASE.total_seconds()))
         scheduler = Scheduler(clock, timedelta(seconds=options.get("tick", 1)))
-        poll_job = PollJob(poller, WorkQueue(poller, lease=lease), run_within=partial(scheduler.run_within, POLL_JOB))
+        run_within = partial(scheduler.run_within, POLL_JOB)
+        poll_job = PollJob(poller, WorkQueue(poller, lease=lease), run_within=run_within, interval=scheduler.tick)
         daemon = Daemon(scheduler, poll_job)
         async with service.open_page_fetcher(settings, poller) as page_fetcher:
             daemon.page_job = PageJob(

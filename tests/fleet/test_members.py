@@ -36,7 +36,7 @@ def sources(web: FeedServer) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_members_share_the_sources_and_keep_the_gaps_of_hosts(
-    web: FeedServer, broker: Brokers, fleet_database: str, tmp_path: Path
+    web: FeedServer, broker: Brokers, postgresql_url: str, tmp_path: Path
 ) -> None:
     http = f'host_gap = "{GAP_S * 1000:.0f}ms"\nmin_interval = "0s"'
     wide = f'[hosts."{WIDE}"]\ngap = "0s"\nconnections = 2'
@@ -45,7 +45,7 @@ def test_members_share_the_sources_and_keep_the_gaps_of_hosts(
     listen = tmp_path / "monitors.sock"
     more = broker.settings(f'[server]\nlisten = "unix:{listen}"', wide)
     configure(other, sources(web), every="1s", http=http, more=more)
-    with Running(tmp_path, fleet_database, "run") as one, Running(other, fleet_database, "run") as two:
+    with Running(tmp_path, postgresql_url, "run") as one, Running(other, postgresql_url, "run") as two:
         one.wait_for("poll", timeout=120)
         two.wait_for("poll", timeout=120)
         web.wait_for_requests(60, timeout=120)
@@ -53,7 +53,7 @@ def test_members_share_the_sources_and_keep_the_gaps_of_hosts(
         within(120, lambda: len([request for request in web.requests if request.host == WIDE]) >= 6)
         within(120, lambda: len({(request.host, request.path) for request in web.requests}) == 2 * len(HOSTS))
         (leader,) = one.named("leading the fleet") + two.named("leading the fleet")
-        status, lines = (kzfeed(tmp_path, fleet_database, "fleet", "status", *more) for more in (["--json"], []))
+        status, lines = (kzfeed(tmp_path, postgresql_url, "fleet", "status", *more) for more in (["--json"], []))
         told = ask(listen, "/metrics")
         assert (one.stop(), two.stop()) == (0, 0)
 
@@ -82,10 +82,10 @@ def _assert_status(found: dict[str, Any], lines: str, leader: str) -> None:
     assert re.search(r"^machine     .*: 2 members, polls \d+ sources?$", lines, re.MULTILINE)
 
 
-def test_status_says_that_nats_does_not_answer_and_that_nobody_runs(fleet_database: str, tmp_path: Path) -> None:
+def test_status_says_that_nats_does_not_answer_and_that_nobody_runs(postgresql_url: str, tmp_path: Path) -> None:
     configure(tmp_path, {"a": "http://127.0.0.1:9/a"}, more='[fleet]\nservers = ["nats://127.0.0.1:9"]')
 
-    done = kzfeed(tmp_path, fleet_database, "fleet", "status", "--json")
+    done = kzfeed(tmp_path, postgresql_url, "fleet", "status", "--json")
 
     assert done.returncode == 1
     found = json.loads(done.stdout)
@@ -94,10 +94,10 @@ def test_status_says_that_nats_does_not_answer_and_that_nobody_runs(fleet_databa
     assert "NATS does not answer" in found["problems"][1]
 
 
-def test_without_a_fleet_there_is_no_status(fleet_database: str, tmp_path: Path) -> None:
+def test_without_a_fleet_there_is_no_status(postgresql_url: str, tmp_path: Path) -> None:
     configure(tmp_path, {"a": "http://127.0.0.1:9/a"})
 
-    done = kzfeed(tmp_path, fleet_database, "fleet", "status")
+    done = kzfeed(tmp_path, postgresql_url, "fleet", "status")
 
     assert done.returncode == 2
     assert "fleet.servers = '': expected the servers of NATS of a fleet (docs/fleet.md)" in done.stderr
@@ -116,17 +116,17 @@ def test_a_daemon_on_sqlite_cannot_be_a_member(broker: Brokers, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_a_member_gives_the_token_that_nats_asks_for(web: FeedServer, fleet_database: str, tmp_path: Path) -> None:
+def test_a_member_gives_the_token_that_nats_asks_for(web: FeedServer, postgresql_url: str, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("s3cret\n", "utf-8")
     with brokers(tmp_path, 1, "--auth", "s3cret") as closed:
         more = closed.settings('token = { file = "token" }')
         configure(tmp_path, {"a": f"{web.addresses[HOSTS[0]]}/a"}, more=more)
-        with Running(tmp_path, fleet_database, "run") as member:
+        with Running(tmp_path, postgresql_url, "run") as member:
             member.wait_for("poll", timeout=120)
             assert member.stop() == 0
-        status = kzfeed(tmp_path, fleet_database, "fleet", "status", "--json")
+        status = kzfeed(tmp_path, postgresql_url, "fleet", "status", "--json")
         configure(tmp_path, {"a": "http://127.0.0.1:9/a"}, more=closed.settings('token = "other"'))
-        refused = kzfeed(tmp_path, fleet_database, "fleet", "status", "--json")
+        refused = kzfeed(tmp_path, postgresql_url, "fleet", "status", "--json")
 
     assert not member.named(AWAY)
     assert json.loads(status.stdout)["jobs"]
@@ -135,10 +135,10 @@ def test_a_member_gives_the_token_that_nats_asks_for(web: FeedServer, fleet_data
     assert "s3cret" not in status.stdout + status.stderr + refused.stdout + refused.stderr
 
 
-def test_a_token_that_cannot_be_read_ends_the_daemon(broker: Brokers, fleet_database: str, tmp_path: Path) -> None:
+def test_a_token_that_cannot_be_read_ends_the_daemon(broker: Brokers, postgresql_url: str, tmp_path: Path) -> None:
     configure(tmp_path, {"a": "http://127.0.0.1:9/a"}, more=broker.settings('token = { file = "missing" }'))
 
-    done = kzfeed(tmp_path, fleet_database, "run")
+    done = kzfeed(tmp_path, postgresql_url, "run")
 
     assert done.returncode == 2
     assert "fleet.token" in done.stderr

@@ -1,6 +1,5 @@
 """Servers, databases and variables of PostgreSQL with other settings than its defaults."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,15 +9,6 @@ from tests.databases import Databases, execute
 from tests.etiquette.documents import rss
 from tests.etiquette.recording_server import Reply, recording
 from tests.fork_server import clean_environment, fork_server
-
-
-@pytest.fixture
-def url(postgresql: str, postgresql_template: str, tmp_path: Path) -> Iterator[str]:
-    """A database on PostgreSQL with the current schema."""
-    databases = Databases(tmp_path, postgresql)
-    url = databases.new("postgresql", template=postgresql_template)
-    yield url
-    databases.drop(url)
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
@@ -43,17 +33,19 @@ def test_a_database_without_all_characters_is_refused(postgresql: str, tmp_path:
         databases.drop(url)
 
 
-def test_settings_of_sessions_that_the_driver_cannot_read_make_no_difference(url: str, tmp_path: Path) -> None:
+def test_settings_of_sessions_that_the_driver_cannot_read_make_no_difference(
+    postgresql_url: str, tmp_path: Path
+) -> None:
     (tmp_path / "one.txt").write_text(
         "<!--1641922743000-->\n[标题](https://a.example/1)\n------\n\n<p>正文</p>\n", "utf-8"
     )
-    name = sa.make_url(url).database
-    execute(url, f"ALTER DATABASE {name} SET datestyle = 'German, DMY'")
-    execute(url, f"ALTER DATABASE {name} SET intervalstyle = 'sql_standard'")
+    name = sa.make_url(postgresql_url).database
+    execute(postgresql_url, f"ALTER DATABASE {name} SET datestyle = 'German, DMY'")
+    execute(postgresql_url, f"ALTER DATABASE {name} SET intervalstyle = 'sql_standard'")
 
     def kzfeed(*arguments: str) -> str:
         environment = clean_environment(PGCLIENTENCODING="latin1", PGTZ="Asia/Almaty")
-        done = fork_server().run(["--database", url, *arguments], tmp_path, environment)
+        done = fork_server().run(["--database", postgresql_url, *arguments], tmp_path, environment)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
@@ -62,18 +54,21 @@ def test_settings_of_sessions_that_the_driver_cannot_read_make_no_difference(url
     assert "2022-01-11 17:39:03" in kzfeed("query", "SELECT published_at, interval '1 day' FROM articles")
 
 
-def test_nothing_is_visited_or_written_while_the_server_takes_no_writes(url: str, tmp_path: Path) -> None:
+def test_nothing_is_visited_or_written_while_the_server_takes_no_writes(postgresql_url: str, tmp_path: Path) -> None:
     with recording() as server:
         page = server.page("/feed", Reply(body=rss()))
         source = f'[[sources]]\nname = "voa"\nurl = "http://127.0.0.1:{server.port}/feed"\n'
         (tmp_path / "kzfeed.toml").write_text(source, "utf-8")
 
         def kzfeed(*arguments: str) -> tuple[int, str]:
-            done = fork_server().run(["--database", url, *arguments], tmp_path, clean_environment())
+            done = fork_server().run(["--database", postgresql_url, *arguments], tmp_path, clean_environment())
             return done.returncode, done.stderr
 
         assert kzfeed("poll")[0] == 0
-        execute(url, f"ALTER DATABASE {sa.make_url(url).database} SET default_transaction_read_only = on")
+        execute(
+            postgresql_url,
+            f"ALTER DATABASE {sa.make_url(postgresql_url).database} SET default_transaction_read_only = on",
+        )
         refused = [kzfeed("poll"), kzfeed("db", "recount")]
         visits = len(page.seen)
 
