@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from kzfeed.pages import PageFetcher
 
 BATCH_WEIGHT = 600
-POLL_WEIGHT = 8
-"""How much one transaction commits: an article weighs 1, a poll 8. That is 75 polls without news, or 21 first polls of
+POLL_WEIGHT = 5
+"""How much one transaction commits: an article weighs 1, a poll 5. That is 120 polls without news, or 24 first polls of
 twenty articles. With larger batches the workers run out of documents while their polls wait for the commit."""
 
 log = structlog.get_logger()

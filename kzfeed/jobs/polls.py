@@ -16,7 +16,7 @@ from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
 
 CLAIM_PAUSE = timedelta(milliseconds=100)
-"""The time between two claims while polls end: sources are claimed in batches, not one by one."""
+"""The time from the end of a poll to the next claim while others go on: sources are claimed in batches."""
 REGULAR_CLAIMS = timedelta(seconds=1)
 """The usual time between two claims that no poll asks for."""
 MIN_HOST_PAUSE = timedelta(minutes=1)
@@ -73,9 +73,9 @@ class PollJob:
                     continue
                 task = asyncio.create_task(self._poll(source))
                 self._running.add(task)
-                task.add_done_callback(self._running.discard)
+                task.add_done_callback(self._on_end)
         if self._is_claim_wanted:
-            self.run_within(CLAIM_PAUSE)
+            self._claim_soon()
 
     async def stop(self, grace: timedelta) -> None:
         """Begin no more polls. Those under way may go on for `grace`; then they are cancelled and stay due."""
@@ -108,21 +108,25 @@ class PollJob:
         else:
             await self.queue.done(source)
             self.on_poll(source, poll)
-            self._claim_soon(host_of(source.url))
+            self._is_claim_wanted |= self._may_be_more_due(host_of(source.url))
             return
         # The source stays due. Its host is left alone for a while, so that we do not repeat the request at once.
         await self.queue.give_back(source, min(source.every, max(self.poller.bounds.min_interval, MIN_HOST_PAUSE)))
         self.on_poll(source, None)
 
-    def _claim_soon(self, host: str) -> None:
-        """Fill the slot of a poll at this host that has ended, unless the next regular claim is early enough.
+    def _may_be_more_due(self, host: str) -> bool:
+        """Whether the slot of a poll at this host that has ended is to be filled before the next regular claim.
 
-        It is if all due sources have been claimed, and the host may not be visited again before. A claim of few sources
-        costs more than their polls.
+        It is not if all due sources have been claimed, and the host may not be visited again before. A claim of few
+        sources costs more than their polls.
         """
-        if not self._more_due and self.poller.host_queues.delay(host) >= self.interval:
-            return
+        return self._more_due or self.poller.host_queues.delay(host) < self.interval
+
+    def _on_end(self, poll: asyncio.Task[None]) -> None:
+        self._running.discard(poll)
         # A claim that is running now must be followed by another one.
-        self._is_claim_wanted = True
-        if not self._claiming.locked():
-            self.run_within(CLAIM_PAUSE)
+        if self._is_claim_wanted and not self._claiming.locked():
+            self._claim_soon()
+
+    def _claim_soon(self) -> None:
+        self.run_within(CLAIM_PAUSE if self._running else timedelta())

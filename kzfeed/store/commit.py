@@ -125,17 +125,15 @@ def _touched(commit: PollCommit) -> set[object]:
     return {commit.source.id, *_keys(commit.articles)}
 
 
-def _names(commits: Iterable[PollCommit]) -> set[str]:
+def _names(commits: Iterable[PollCommit]) -> Iterator[str]:
     """The names of what the polls touch: their sources and hosts, and the hosts of their articles.
 
     Two sources can have an article in common only if its links are of one host, or if it has none.
     """
-    names: set[str] = set()
     for commit in commits:
-        urls = {source.url for source in (commit.source, commit.before) if source}
-        names |= {name_of_source(commit.source.id), *map(name_of_host, urls)}
-        names |= {name_of_host(each.url) if each.url else each.url_hash for each in commit.articles}
-    return names
+        yield name_of_source(commit.source.id)
+        yield from (name_of_host(source.url) for source in (commit.source, commit.before) if source)
+        yield from (name_of_host(each.url) if each.url else each.url_hash for each in commit.articles)
 
 
 def _commit(connection: sa.Connection, commits: Sequence[PollCommit]) -> list[Poll]:

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -122,17 +122,18 @@ class Database:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
             yield connection
 
-    def write_concurrently(self, locked_names: Collection[str], work: Callable[[sa.Connection], T]) -> T:
+    def write_concurrently(self, locked_names: Iterable[str], work: Callable[[sa.Connection], T]) -> T:
         """Call `work` in a write transaction, and return what it returns. On PostgreSQL it runs beside other writers.
 
         `locked_names` are those of all that it touches: two transactions with a name in common run one after the other.
+        They are read on PostgreSQL only.
         `work` is called again, in a new transaction, if PostgreSQL ended the first one for a conflict with another one.
         """
-        if self.dialect != "postgresql" or len(locked_names) > MAX_LOCKED_NAMES:
+        if self.dialect != "postgresql" or len(names := set(locked_names)) > MAX_LOCKED_NAMES:
             with self.write() as connection:
                 return work(connection)
         # The lock of writers first, then the others in order, so that no two transactions wait for each other here.
-        locks = [None, *sorted({zlib.crc32(name.encode()) - 2**31 for name in locked_names})]
+        locks = [None, *sorted({zlib.crc32(name.encode()) - 2**31 for name in names})]
         for attempts_left in reversed(range(WRITE_ATTEMPTS)):
             try:
                 with self._transaction() as connection:

@@ -50,11 +50,17 @@ def test_no_claim_follows_polls_when_nothing_more_is_due(sqlite_database: Databa
     assert asked_for(sqlite_database, server, slots=10, delay=REGULAR_CLAIMS) == []
 
 
+def test_free_slots_are_filled_at_once_when_no_poll_is_under_way_and_more_may_be_due(
+    sqlite_database: Database, server: RecordingServer
+) -> None:
+    assert asked_for(sqlite_database, server, slots=1, delay=REGULAR_CLAIMS) == [timedelta()]
+
+
 def test_a_free_slot_is_filled_soon_when_more_may_be_due(sqlite_database: Database, server: RecordingServer) -> None:
-    assert asked_for(sqlite_database, server, slots=1, delay=REGULAR_CLAIMS) == [CLAIM_PAUSE]
+    assert asked_for(sqlite_database, server, slots=2, delay=REGULAR_CLAIMS) == [CLAIM_PAUSE, timedelta()]
 
 
 def test_a_host_that_may_be_visited_again_at_once_does_not_wait_for_the_regular_claim(
     sqlite_database: Database, server: RecordingServer
 ) -> None:
-    assert asked_for(sqlite_database, server, slots=10, delay=timedelta()) == [CLAIM_PAUSE] * 2
+    assert asked_for(sqlite_database, server, slots=10, delay=timedelta()) == [CLAIM_PAUSE, timedelta()]
