@@ -5,15 +5,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Packages without I/O, whose tests take seconds.
 PURE := tests/article tests/feed tests/schedule tests/search tests/test_architecture.py tests/test_text.py
+# Without the slow tests, and with a fifth of the examples of Hypothesis.
+QUICK := -n 4 -m "not slow" --hypothesis-profile quick
+# Without compiled modules, each of the many processes that tests start compiles kzfeed again.
+unexport PYTHONDONTWRITEBYTECODE
 
 check: .venv/installed ## style, types, and the tests of the pure packages: under a minute
 	$(BIN)/ruff check -q
 	$(BIN)/ruff format -q --check
 	$(BIN)/mypy
-	$(BIN)/pytest -n 4 -m "not slow" $(PURE)
+	$(BIN)/pytest $(QUICK) $(PURE)
 
 test: .venv/installed ## all tests but the slow ones: about four minutes
-	$(BIN)/pytest -n 4 -m "not slow"
+	$(BIN)/pytest $(QUICK)
 
 all: ## style, types and every test, as the continuous integration runs them
 	.ci/run

@@ -21,6 +21,7 @@ NewDatabase = Callable[[str], Database]
 
 # How long an example takes says more of the machine than of kzfeed.
 settings.register_profile("kzfeed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("kzfeed"), max_examples=20)  # of `make test`
 settings.load_profile("kzfeed")
 
 # What is imported and collected stays. To look through it for garbage took a fifth of that time.
@@ -37,6 +38,11 @@ def pytest_collection_finish() -> None:
     """Have the garbage collector look only at what the tests make."""
     gc.freeze()
     gc.enable()
+
+
+def examples(number: int) -> int:
+    """This number of examples of Hypothesis, and a fifth of it with the profile `quick`."""
+    return number * settings().max_examples // settings.get_profile("kzfeed").max_examples
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Virtual time for the tests of etiquette: a real fetcher, server and store, and a clock that the test advances."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -57,8 +57,13 @@ class World:
 
     def add_source(self, page: Page | str, *, name: str = "s", **settings: Any) -> None:
         """Configure another source, for this page or URL."""
-        url = page if isinstance(page, str) else page.url
-        self._configs[name] = SourceConfig(name=name, url=url, **settings)
+        self.add_sources({name: page}, **settings)
+
+    def add_sources(self, pages: Mapping[str, Page | str], **settings: Any) -> None:
+        """Configure other sources at once, for the pages or URLs by their names."""
+        for name, page in pages.items():
+            url = page if isinstance(page, str) else page.url
+            self._configs[name] = SourceConfig(name=name, url=url, **settings)
         sources.configure(self.database, self._configs.values(), self.clock.now)
 
     def limit_entries(self, most: int) -> None:
@@ -69,8 +74,11 @@ class World:
         """Advance the clock, and poll every source when it becomes due."""
         end = self.clock.now + length
         while True:
-            self._poll_due()
-            upcoming = [when for when in self._moments() if self.clock.now < when <= end]
+            any_polled = self._poll_due()
+            moments = list(self._moments())
+            if any_polled and moments and min(moments) <= self.clock.now:
+                continue
+            upcoming = [when for when in moments if self.clock.now < when <= end]
             if not upcoming:
                 self.clock.now = end
                 return
@@ -92,10 +100,12 @@ class World:
         with self.database.read() as connection:
             return set(connection.execute(sa.select(tables.articles.c.title)).scalars())
 
-    def _poll_due(self) -> None:
-        while due := claims.claim_due(self.database, now=self.clock.now, owner="tests", lease=HOUR, limit=100):
-            for source in due:
-                self._runner.run(self._polled(source))
+    def _poll_due(self) -> bool:
+        """Poll the sources that are due, at most 100; whether there was one."""
+        due = claims.claim_due(self.database, now=self.clock.now, owner="tests", lease=HOUR, limit=100)
+        for source in due:
+            self._runner.run(self._polled(source))
+        return bool(due)
 
     async def _polled(self, source: Source) -> Poll:
         return await self._poller.poll(source)

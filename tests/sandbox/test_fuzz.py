@@ -24,6 +24,7 @@ from kzfeed.errors import ArchiveFileError, DocumentError, KzfeedError
 from kzfeed.feed.dates.parse import AHEAD, EARLIEST
 from kzfeed.model.articles import Article, Document
 from kzfeed.sandbox.document_reader import read_document, read_if_harmless
+from tests.conftest import examples
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared"
@@ -370,14 +371,14 @@ chances = st.integers(0, 2**32).map(Random)
 
 
 @pytest.mark.slow
-@many(max_examples=150)
+@many(max_examples=examples(150))
 @given(chances, st.sampled_from(["text/xml", *(f"text/xml; charset={codec}" for codec in CODECS)]))
 def test_a_damaged_feed_is_read_or_refused(chance: Random, content_type: str) -> None:
     check_document(mutated(feeds(), chance), content_type)
 
 
 @pytest.mark.slow
-@many(max_examples=150)
+@many(max_examples=examples(150))
 @given(chances)
 def test_a_feed_of_any_elements_is_read_or_refused(chance: Random) -> None:
     body = made(chance)
@@ -385,7 +386,7 @@ def test_a_feed_of_any_elements_is_read_or_refused(chance: Random) -> None:
     check_document(mutated([body], chance))
 
 
-@many(max_examples=80)
+@many(max_examples=examples(80))
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     check_document(body)
@@ -394,32 +395,32 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     )
 
 
-@many(max_examples=80)
+@many(max_examples=examples(80))
 @given(st.lists(st.sampled_from(TOKENS) | st.text(max_size=5), max_size=12).map("".join))
 def test_any_entry_is_read_or_refused(inside: str) -> None:
     body = f"<rss version='2.0'><channel><item>{inside}</item></channel></rss>"
     check_document(body.encode("utf-8", "replace"))
 
 
-@many(max_examples=120)
+@many(max_examples=examples(120))
 @given(chances)
 def test_a_damaged_archive_file_is_read_or_refused(chance: Random) -> None:
     check_archive_file(mutated(archive_files(), chance))
 
 
-@many(max_examples=80)
+@many(max_examples=examples(80))
 @given(st.lists(st.sampled_from(TOKENS) | st.text(max_size=5), max_size=12).map("".join))
 def test_any_markup_becomes_text(markup: str) -> None:
     check_html(markup)
 
 
-@many(max_examples=120)
+@many(max_examples=examples(120))
 @given(st.lists(st.sampled_from(TOKENS) | st.text(max_size=5), max_size=6).map("".join), st.booleans())
 def test_any_link_has_one_address_or_none(link: str, absolute: bool) -> None:
     check_url(f"https://e.example/{link}" if absolute else link)
 
 
-@many(max_examples=60)
+@many(max_examples=examples(60))
 @given(chances)
 def test_the_markup_of_damaged_files_becomes_text(chance: Random) -> None:
     check_html(mutated(archive_files(), chance).decode("utf-8", "replace"))

@@ -4,12 +4,13 @@ from kzfeed.search.folding import fold
 from kzfeed.search.short_characters import FREQUENT, RARE, shortened
 from kzfeed.search.terms import RUN
 
-EVERY = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
-
 
 def test_every_character_has_one_of_its_own() -> None:
-    assert len(set(shortened(EVERY))) == len(EVERY)
-    assert shortened(shortened(EVERY)) == EVERY
+    every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
+    short = shortened(every)
+
+    assert len(set(short)) == len(every)
+    assert shortened(short) == every
 
 
 def test_frequent_characters_are_folded_ones_of_three_bytes_and_become_two() -> None:

@@ -25,7 +25,7 @@ from kzfeed.store.search.opening import open_index
 from kzfeed.store.search.results import newest_results
 from kzfeed.store.search.sqlite_index import SqliteIndex
 from kzfeed.store.search.upkeep import catch_up
-from tests.conftest import NewDatabase
+from tests.conftest import NewDatabase, examples
 from tests.search.reference import Text
 from tests.store.search_archive import add_articles, add_sources, expected, search
 from tests.store.test_day_counts import article, poll
@@ -133,7 +133,7 @@ QUERIES = st.builds(
 
 
 @settings(
-    max_examples=12,
+    max_examples=examples(12),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors, HealthCheck.too_slow],
 )
 @given(ARTICLES, st.lists(QUERIES, min_size=8, max_size=8))

@@ -25,6 +25,7 @@ from kzfeed.store.search.index import Index
 from kzfeed.store.search.opening import open_index
 from kzfeed.store.search.results import newest_results
 from kzfeed.store.search.upkeep import catch_up
+from tests.conftest import examples
 from tests.search.reference import Text
 from tests.store.search_archive import SOURCES, add_articles, add_sources, expected, search
 from tests.store.test_search import ARTICLES, DAY, QUERIES, real_texts
@@ -134,7 +135,7 @@ LETTERS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(LETTERS, max_size=12).map("".join))
 @pytest.mark.usefixtures("index")
 def test_sql_understands_any_query_as_python_does(archive: Database, typed: str) -> None:
@@ -175,7 +176,7 @@ def test_documents_have_the_terms_of_their_articles(archive: Database, index: In
         assert found[number] == set(map(shortened, terms(text.title, text.text, SOURCES.index(text.source) + 1)))
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(ARTICLES, st.lists(QUERIES, min_size=8, max_size=8))
 def test_search_in_sql_gives_what_the_reference_gives(
     archive: Database, index: Index, articles: list[Text], typed: list[str]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kzfeed.web.charts import Band, BandRow, Bar, Chart, Series, band_chart, bar_chart, heat_map, stacked_chart
+from tests.conftest import examples
 
 SVG = "{http://www.w3.org/2000/svg}"
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -32,7 +33,7 @@ def written(chart: Chart) -> list[list[str]]:
     return [[cell.text for cell in row] for row in chart.table.rows]
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(title=texts, bars=st.lists(st.tuples(texts, numbers, st.none() | texts), min_size=1, max_size=5))
 def test_bars_are_valid_xml_whatever_they_are_called(title: str, bars: Sequence[tuple[str, int, str | None]]) -> None:
     chart = bar_chart(title, ("d", "n"), [Bar(*bar) for bar in bars], str)
@@ -40,7 +41,7 @@ def test_bars_are_valid_xml_whatever_they_are_called(title: str, bars: Sequence[
     assert len(titles(chart)) == 1 + sum(number > 0 for _, number, _ in bars)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(names=st.lists(texts, min_size=2, max_size=2), counts=st.lists(st.tuples(numbers, numbers), min_size=1))
 def test_stacked_columns_are_valid_xml(names: Sequence[str], counts: Sequence[tuple[int, int]]) -> None:
     series = [Series(f"c{place}", names[place], [count[place] for count in counts]) for place in (0, 1)]
@@ -50,7 +51,7 @@ def test_stacked_columns_are_valid_xml(names: Sequence[str], counts: Sequence[tu
     assert len(written(chart)) == len(titles(chart)) - 1 == sum(any(count) for count in counts)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(name=texts, times=st.lists(st.tuples(st.datetimes(), st.datetimes()), max_size=5))
 def test_bands_are_valid_xml_wherever_they_lie(name: str, times: Sequence[tuple[datetime, datetime]]) -> None:
     bands = [Band(first.replace(tzinfo=UTC), last.replace(tzinfo=UTC), name) for first, last in times]
@@ -63,7 +64,7 @@ def test_bands_are_valid_xml_wherever_they_lie(name: str, times: Sequence[tuple[
             assert 0 <= left < left + width <= 100.01
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(counts=st.dictionaries(st.dates(DAY, DAY + timedelta(days=370)), numbers, max_size=30))
 def test_a_heat_map_has_a_square_for_each_day(counts: dict[date, int]) -> None:
     chart = heat_map(HOSTILE, ["w", *WEEKDAYS], counts, (DAY, DAY + timedelta(days=364)), str)
