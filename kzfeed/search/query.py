@@ -151,7 +151,7 @@ def _items(typed: str) -> Iterator[_Item]:
         if match["quote"]:
             end = typed.find(_QUOTES[match["quote"]], position)
             if end < 0:
-                raise UsageError(f"the quotation mark before {typed[position : position + 20]!r} has no counterpart")
+                raise UsageError(f"the quotation mark in {typed[position - 1 : position + 20]!r} has no counterpart")
             value, position = typed[position:end], end + 1
             if typed[position : position + 1] == "*":
                 value, position = f"{value}*", position + 1

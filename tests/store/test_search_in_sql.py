@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -189,6 +190,24 @@ def test_search_in_sql_gives_what_the_reference_gives(
 
     for each in typed:
         assert (each, found_in_sql(archive, each)) == (each, expected(articles, each))
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        ("search(NULL)", "nothing to search for"),
+        ("search('中亚', NULL)", "the greatest number of articles must be 0 or more, not NULL"),
+        ("search('中亚', -1)", "the greatest number of articles must be 0 or more, not -1"),
+        ("""search('中亚 "New York')""", """the quotation mark in '"New York' has no counterpart"""),
+        ("""search('"')""", """the quotation mark in '"' has no counterpart"""),
+    ],
+)
+@pytest.mark.usefixtures("index")
+def test_a_mistake_in_sql_is_told_in_a_sentence(archive: Database, call: str, sentence: str) -> None:
+    with archive.engine.connect() as connection, pytest.raises(DBAPIError, match=re.escape(sentence)) as raised:
+        connection.exec_driver_sql(f"SELECT * FROM {call}")
+
+    assert getattr(raised.value.orig, "sqlstate", None) == "P0001"  # a sentence of ours
 
 
 def test_search_in_sql_goes_on_after_a_key(archive: Database, index: Index) -> None:

@@ -140,6 +140,9 @@ DECLARE
   instants timestamptz[];
   statement text;
 BEGIN
+  IF most IS NULL OR most < 0 THEN
+    RAISE EXCEPTION 'the greatest number of articles must be 0 or more, not %', coalesce(most::text, 'NULL');
+  END IF;
   FOR each IN
     SELECT keys.*, false AS is_excluded, term
     FROM jsonb_array_elements(wanted->'terms') AS a (term), search_keys(term) AS keys
@@ -277,7 +280,7 @@ $$"""
 
 FUNCTIONS["search_query"] = """(query text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
 DECLARE
-  rest text := search_spaces(query);
+  rest text := search_spaces(coalesce(query, ''));
   terms jsonb[] := '{}';
   excluded_terms jsonb[] := '{}';
   sources bigint[] := '{}';
@@ -314,10 +317,10 @@ BEGIN
       END IF;
       rest := substr(rest, length(typed) + 1);
     ELSE
-      rest := substr(rest, 2);
-      IF strpos(rest, closing) = 0 THEN
-        RAISE EXCEPTION 'the quotation mark before % has no counterpart', quote_literal(left(rest, 20));
+      IF strpos(substr(rest, 2), closing) = 0 THEN
+        RAISE EXCEPTION 'the quotation mark in % has no counterpart', quote_literal(left(rest, 21));
       END IF;
+      rest := substr(rest, 2);
       typed := left(rest, strpos(rest, closing) - 1);
       rest := substr(rest, strpos(rest, closing) + 1);
       IF left(rest, 1) = '*' THEN
