@@ -164,13 +164,14 @@ def test_a_reader_who_may_not_write_searches_and_is_told_what_the_index_lacks(em
         add_sources(database)
         add_articles(database, TEXTS)
 
-        def search_as_reader() -> "subprocess.CompletedProcess[str]":
+        def search_as_reader(*options: str) -> "subprocess.CompletedProcess[str]":
             folder.chmod(0o755)
             for file in folder.iterdir():
                 file.chmod(0o644)
-            return fork_server().run(["search", "--json", "中亚"], folder, clean_environment(), user=READER)
+            return fork_server().run(["search", "--json", "中亚", *options], folder, clean_environment(), user=READER)
 
         missing = search_as_reader()
+        not_built = search_as_reader("--rebuild")
         kzfeed(folder, "search", "中亚")
         complete = search_as_reader()
         add_articles(database, [Text(4, "", "中亚", published_at=DAY)])
@@ -179,6 +180,8 @@ def test_a_reader_who_may_not_write_searches_and_is_told_what_the_index_lacks(em
 
     assert missing.returncode == 3
     assert "this archive has no search index yet: `kzfeed search --rebuild` builds one" in missing.stderr
+    assert not_built.returncode == 3
+    assert "kzfeed.search.db, the search index: run the command as a user who may write the archive" in not_built.stderr
     assert (ids(complete), complete.stderr) == ([1, 3], "")
     assert ids(lagging) == [1, 3]
     assert "the search index lags: 1 article not indexed yet, the first of them stored at" in lagging.stderr

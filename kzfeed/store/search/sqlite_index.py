@@ -161,6 +161,11 @@ class SqliteIndex:
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
         if not self.file.exists():
+            if not self.may_write():
+                raise DatabaseError(
+                    f"this user may not make {self.file}, the search index: "
+                    "run the command as a user who may write the archive"
+                )
             layout.make_file(self.file)
         with self._explaining_damage(), self._index.write() as index:
             yield index
