@@ -115,9 +115,11 @@ def lines_of(file: BinaryIO, most: int) -> Iterator[ListLine]:
 
 def _parsed(number: int, line: bytes) -> ListLine:
     try:
-        given = json.loads(line.decode(), parse_constant=_refuse_constant)
+        given = json.loads(line.decode().rstrip("\r\n"), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
         return ListLine(number, {}, f"expected UTF-8: {error.reason}")
+    except json.JSONDecodeError as error:
+        return ListLine(number, {}, f"expected JSON: {error.msg} at column {error.colno}")
     except (ValueError, RecursionError) as error:
         return ListLine(number, {}, f"expected JSON: {error or 'nested too deep'}")
     if not isinstance(given, dict):

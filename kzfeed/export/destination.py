@@ -46,6 +46,8 @@ def format_for(destination: Path, given: Format | None) -> Format:
         raise UsageError(f"{destination}: Parquet is compressed inside: leave {ENDING} out")
     if given not in (None, Format.FILES) and destination.is_dir():
         raise UsageError(f"{destination} is a folder: {given} needs the name of a file")
+    if given in (None, Format.FILES) and destination.exists() and not destination.is_dir():
+        raise UsageError(f"{destination} is not a folder: archive files need one")
     return given or Format.FILES
 
 

@@ -27,6 +27,7 @@ from tests.terminal import at_terminal
         (["x.jsonl.gz"], "x.jsonl.gz: no format has this ending"),
         (["x.jsonl", "--layout", "flat"], "--layout is for archive files, not for jsonl"),
         ([".", "--format", "csv"], ". is a folder: csv needs the name of a file"),
+        (["/dev/null"], "/dev/null is not a folder: archive files need one"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(archive: Archive, arguments: list[str], sentence: str) -> None:

@@ -94,7 +94,11 @@ def test_standard_output_has_the_articles_and_nothing_else(archive: Archive) -> 
 def test_a_line_that_does_not_fit_is_refused_by_its_number(archive: Archive, new_archive: NewArchive) -> None:
     archive.export("x.jsonl")
     path = archive.folder / "x.jsonl"
-    broken = {b"{not json": "expected JSON", b'{"url_hash": 7}': "expected text", b"\xff": "expected UTF-8"}
+    broken = {
+        b"{not json": "expected JSON: Expecting property name enclosed in double quotes at column 2",
+        b'{"url_hash": 7}': "expected text",
+        b"\xff": "expected UTF-8",
+    }
     first, _, _, _, *others = path.read_bytes().splitlines()
     path.write_bytes(b"\n".join([first, *broken, *others]))
     target = new_archive("sqlite")
