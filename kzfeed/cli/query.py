@@ -35,10 +35,11 @@ def seconds(text: str) -> float:
     """The seconds that an option names: `5`, `0.5`, or a length of time as in kzfeed.toml, `5m`."""
     from kzfeed.config.values import duration
 
+    length = text
     try:
         with contextlib.suppress(ValueError):
-            text = f"{round(float(text) * 1000)}ms"
-        return duration(text).total_seconds()
+            length = f"{round(float(text) * 1000)}ms"
+        return duration(length).total_seconds()
     except (ValueError, OverflowError):
         expected = "expected seconds, such as 5 or 0.5, or a length of time, such as 5m"
         raise typer.BadParameter(f"{text!r}: {expected}") from None

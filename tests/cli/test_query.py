@@ -254,7 +254,8 @@ def test_a_query_may_begin_with_a_comment_and_have_a_time_with_a_unit(query: Que
     assert query("-- SQLite\nSELECT 1 AS n", "--timeout", "5s", "--csv").stdout == "n\n1\n"
     assert query("--json", "--timeout=0.5", "--a\nSELECT 1 AS n").stdout == '[{"n": 1}]\n'
     assert "No such option: --cvs" in query("--cvs", "SELECT 1").stderr
-    assert "'5x': expected seconds, such as 5 or 0.5" in query("--timeout", "5x", "SELECT 1").stderr
+    for wrong in ("5x", "0"):
+        assert f"'{wrong}': expected seconds, such as 5 or 0.5" in query("--timeout", wrong, "SELECT 1").stderr
 
 
 def test_a_long_value_in_a_pipe_is_whole_and_does_not_widen_the_other_lines(query: Query) -> None:
