@@ -28,8 +28,16 @@ settings.load_profile("kzfeed")
 gc.disable()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest selects by markers
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that have slow tests, so that no worker is left alone with one of them at the end."""
+    """Mark what is slow on one engine only.
+
+    Begin with the files that have slow tests, so that no worker is left alone with one of them at the end.
+    """
+    for item in items:
+        parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if item.get_closest_marker("slow_on_postgresql") and "postgresql" in parameters:
+            item.add_marker(pytest.mark.slow)
     with_slow_tests = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in with_slow_tests)
 

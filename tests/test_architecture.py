@@ -1,6 +1,7 @@
 """Rules of imports: which package or module may import which, also lazily and for types."""
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -212,6 +213,7 @@ def breaches(source: str, module: str) -> list[str]:
     return found
 
 
+@functools.cache
 def modules() -> dict[str, Path]:
     files = sorted((ROOT / "kzfeed").rglob("*.py"))
     named = {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in files}

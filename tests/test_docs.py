@@ -15,6 +15,7 @@ from tests.test_docs_run import PAGES, blocks
 ROOT = Path(__file__).parents[1]
 COMMAND = re.compile(r"(?:^|&& |/bin/)kzfeed ([^|&;<>#]+)")
 """A command by its name or path, and the words after it."""
+KZFEED: Any = typer.main.get_command(app)
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "benchmarks" / "README.md"]
 
 
@@ -38,7 +39,7 @@ def test_every_relative_link_leads_to_a_file(document: Path) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
 def test_every_command_in_code_quotes_exists(document: Path) -> None:
     for words in re.findall(r"`kzfeed ([a-z]+(?: [a-z]+)?)", document.read_text("utf-8")):
-        command: Any = typer.main.get_command(app)
+        command = KZFEED
         for word in words.split():
             if not hasattr(command, "commands"):
                 break
@@ -49,7 +50,7 @@ def test_every_command_in_code_quotes_exists(document: Path) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if commands_that_do_not_run(page)], ids=name_of)
 def test_every_command_that_no_test_runs_is_in_the_help_with_its_options(page: Path) -> None:
     for words in commands_that_do_not_run(page):
-        command: Any = typer.main.get_command(app)
+        command = KZFEED
         names: list[str] = []
         while hasattr(command, "commands"):
             known = {option: each for each in command.params for option in each.opts}

@@ -256,6 +256,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_markup_takes_no_longer_than_its_length_allows(name: str) -> None:
     """Each takes a second at the most; whatever reads a part of it again and again takes minutes."""

@@ -90,6 +90,7 @@ def _with_hash(article: Article, url_hash: str) -> Article:
     return replace(article, url_hash=url_hash)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first_derivation", [False, True])
 @pytest.mark.parametrize(
     "show",

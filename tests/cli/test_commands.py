@@ -18,6 +18,8 @@ from kzfeed.text import redacted
 from tests.faults.processes import Running
 from tests.fork_server import clean_environment, fork_server
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 SEEDS = Path(__file__).parents[2] / "seeds"
 
 FILES = 400

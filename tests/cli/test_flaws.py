@@ -13,6 +13,8 @@ from tests.etiquette.documents import rss
 from tests.etiquette.recording_server import RecordingServer, Reply, recording
 from tests.fork_server import clean_environment, fork_server
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 WHOLE = rss([3, 2, 1])

@@ -31,6 +31,8 @@ from tests.search.reference import Text
 from tests.store.plans import FULL_SCAN, plans_of
 from tests.store.search_archive import add_articles, add_sources
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 FIRST = datetime(2024, 5, 1, 12, tzinfo=UTC)
 TEXTS = [
     # Three articles at a time are published in the same instant; each seventh has no date.

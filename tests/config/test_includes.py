@@ -187,6 +187,7 @@ def test_an_outline_that_is_no_feed_is_left_out_and_told(folder: Path) -> None:
     assert settings.left_out == (f"{folder}/feeds.opml: line 4: d: expected an http or https URL with a host",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["toml", "opml"])
 def test_ten_thousand_included_sources_are_read_in_seconds(folder: Path, kind: str) -> None:
     urls = [(f"新闻 {number}", f"https://h{number % 3000}.example/{number}.xml") for number in range(10_000)]

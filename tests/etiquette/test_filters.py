@@ -11,6 +11,8 @@ from tests.etiquette.conftest import HOUR, START, World
 from tests.etiquette.recording_server import RecordedRequest, RecordingServer, Reply
 from tests.etiquette.test_windows import gaps, query, withdrawn
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 NO_ADS = Filters(exclude=(FilterRule(title="^广告"),))
 NO_NEWS = Filters(exclude=(FilterRule(title="^新闻"),))
 

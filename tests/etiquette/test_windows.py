@@ -13,6 +13,8 @@ from tests.etiquette.conftest import DAY, HOUR, START, World
 from tests.etiquette.documents import PORTAL
 from tests.etiquette.recording_server import RecordingServer, Reply
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 OLD = -24 * 365
 """The hour of a post that is years old."""
 

@@ -17,6 +17,8 @@ from tests.export.atom_rules import breaches
 from tests.export.conftest import NewArchive
 from tests.export.test_restore import NOW, assert_same
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 HOSTILE = "a]]>&amp;<b>\r\n\ttab \x01\x1b\ufffe\uffff 🎉 <!-- "
 
 

@@ -10,6 +10,8 @@ from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from tests.export.archives import Archive, archive_on, only_on_sqlite
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 AWKWARD = [
     "=1+1",
     '"quoted", and; more',

@@ -14,6 +14,8 @@ from tests.export.archives import Archive, only_on_sqlite
 from tests.export.conftest import NewArchive
 from tests.export.test_restore import assert_same
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 
 def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]

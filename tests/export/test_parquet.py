@@ -20,6 +20,8 @@ from kzfeed.store.records import ArticleRecord, SourceRecord
 from tests.export.archives import Archive, only_on_sqlite
 from tests.fork_server import clean_environment
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 
 def test_duckdb_reads_every_column_with_its_type(archive: Archive) -> None:
     archive.export("x.parquet", "--versions")

@@ -218,6 +218,7 @@ def test_a_right_declaration_is_believed_without_a_flag(language: str, codec: st
         assert (decoded.text, decoded.flawed) == (expected, False), language
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "codec", "text"), TRANSCODINGS)
 def test_a_text_is_never_wrong_without_a_flag(language: str, codec: str, text: str) -> None:
     # A third of the labels for each text, and all of them together.

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from kzfeed.store import tables
 from tests.pages.conftest import ITEM, Archive, Item, feed, page
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 DAY = timedelta(days=1)
 FULL = "灯塔照亮整条海岸线。"
 

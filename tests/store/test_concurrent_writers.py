@@ -26,6 +26,7 @@ WRITERS = 4
 ROUNDS = 5
 
 
+@pytest.mark.slow
 def test_sources_that_share_articles_and_hosts_are_committed_at_once_as_one_after_the_other(database: Database) -> None:
     names = [f"source-{number}" for number in range(2 * WRITERS)]
     configs = [SourceConfig(name, f"https://host-{place % 4}.example/{name}") for place, name in enumerate(names)]

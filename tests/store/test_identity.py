@@ -15,6 +15,8 @@ from kzfeed.store.engine import Database
 from kzfeed.store.verify import verify
 from tests.store.commits import commit_poll
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 LINK = "https://e.example/show"
 LONG = "The ferry crossed the cold river at dawn with forty people and a brass band on board, and nobody was late. "

@@ -17,6 +17,8 @@ from kzfeed.store.engine import Database
 from kzfeed.store.verify import verify
 from tests.store.publishers import FIRST_VISIT, NOT_MODIFIED, Post, archived, cut_off, day, feed, visit, words
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 Visits = Sequence[bytes | tuple[str, bytes]]
 
 

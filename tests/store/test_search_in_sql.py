@@ -345,6 +345,7 @@ def rebuild_three_times(index: Index) -> None:
         index.rebuild(lambda done, total: None)
 
 
+@pytest.mark.slow
 def test_searches_go_on_while_the_index_is_built_again(archive: Database, index: Index) -> None:
     texts = [Text(number, f"中亚{number}", "五国") for number in range(1, 301)]
     add_articles(archive, texts)

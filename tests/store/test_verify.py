@@ -24,6 +24,8 @@ from kzfeed.store.verify import verify
 from tests.conftest import ENGINES
 from tests.store.commits import commit_poll
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 DATE = ("Tue, 11 Jan 2022 17:39:03 GMT",)
 
@@ -327,6 +329,7 @@ def test_an_address_that_looks_like_the_end_of_a_title_does_no_harm(database: Da
     assert findings(database)[1] == []
 
 
+@pytest.mark.slow
 def test_everything_is_seen_as_of_one_moment(archive: Database) -> None:
     done = threading.Event()
 

@@ -16,6 +16,8 @@ from tests.etiquette.program import within
 from tests.export.archives import Archive, Done
 from tests.sync.folders import articles, git, times, write_file
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 GIT = "git = true\n"
 
 

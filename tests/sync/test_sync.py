@@ -17,6 +17,8 @@ from tests.export.archives import Archive, archive_on
 from tests.export.test_restore import NOW, fill, news, rss, show
 from tests.sync.folders import another_archive, articles, git, times, tree, write_file
 
+pytestmark = pytest.mark.slow_on_postgresql
+
 
 @pytest.mark.slow
 def test_a_folder_has_the_files_of_an_export_and_a_list_for_each_source(archive: Archive) -> None:
