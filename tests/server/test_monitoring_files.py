@@ -51,8 +51,9 @@ def told(empty_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def given(told: Told) -> Described:
     """The metrics that kzfeed gives."""
     names = re.findall(r"^# TYPE (\S+) (\S+)$", told.body, re.MULTILINE)
+    samples = told.samples()
     return {
-        name: (kind, {label for each in told.samples() if is_of(each.name, name) for label in each.labels} - {"le"})
+        name: (kind, {label for each in samples if is_of(each.name, name) for label in each.labels} - {"le"})
         for name, kind in names
     }
 
@@ -160,12 +161,13 @@ def check_expression(expression: str, told: Told) -> None:
     """Check that it is PromQL of correct types, and that its metrics, labels and values of labels exist."""
     metrics = {**{name: labels for name, (_, labels) in given(told).items()}, **OF_PROMETHEUS}
     selectors = list(selectors_of(promql_parser.parse(expression)))
+    samples = told.samples()
     assert selectors
     for selector in selectors:
         name = next(each for each in metrics if is_of(str(selector.name), each))
         for matcher in selector.matchers.matchers:
             assert matcher.name in metrics[name] | {"instance", "job"}, expression
-            values = {each.labels.get(matcher.name) for each in told.samples() if is_of(each.name, name)}
+            values = {each.labels.get(matcher.name) for each in samples if is_of(each.name, name)}
             if matcher.name in ("status", "outcome", "kind", "task"):
                 assert matcher.value in values, expression
 
