@@ -100,11 +100,14 @@ def open_replacement(database: Database, *, wait: timedelta) -> None:
 def missing(connection: sa.Connection) -> Iterator[tuple[str, str]]:
     """Parts of the declared schema that the database lacks, each as the name of the table or view and a sentence."""
     inspector = sa.inspect(connection)
+    with_unique_columns = [
+        table.name for table in tables.metadata.sorted_tables if any(column.unique for column in table.c)
+    ]
     found = _Reflected(
         columns=inspector.get_multi_columns(),
         indexes=inspector.get_multi_indexes(),
         keys=inspector.get_multi_pk_constraint(),
-        unique=inspector.get_multi_unique_constraints(),
+        unique=inspector.get_multi_unique_constraints(filter_names=with_unique_columns),
         references=inspector.get_multi_foreign_keys(),
     )
     for table in tables.metadata.sorted_tables:
