@@ -175,24 +175,30 @@ def print_chart(columns: Sequence[str], rows: Iterable[Row]) -> None:
     if not numbers:
         raise UsageError("a chart needs a label in the first column and a number in a later one")
     width = terminal.width(sys.stdout) or 80
-    for line in chart_lines([(_cell(row[0], 80), row[numbers[-1]] or 0) for row in held], width):
+    for line in chart_lines([(_cell(row[0], 80), row[numbers[-1]]) for row in held], width):
         print(line)
 
 
-def chart_lines(bars: Sequence[tuple[str, int | float | Decimal]], width: int) -> Iterator[str]:
+def chart_lines(bars: Sequence[tuple[str, int | float | Decimal | None]], width: int) -> Iterator[str]:
     """A line for each label and number: the label, the number, and a bar of a length in proportion to it.
 
-    The longest bar ends at `width`. A number below zero has no bar.
+    The longest bar ends at `width`. A number below zero has no bar, and neither has NULL.
     """
     from rich.cells import cell_len
 
     labels = min(max(cell_len(label) for label, _ in bars), width // 2)
-    numbers = [f"{float(number):.6g}" if number != int(number) else f"{int(number):,}" for _, number in bars]
+    numbers = [_number_text(number) for _, number in bars]
     number_width = max(map(len, numbers))
     room = max(1, width - labels - number_width - 2 * len(_GUTTER))
-    most = max(float(number) for _, number in bars)
+    most = max(float(number or 0) for _, number in bars)
     for (label, number), shown in zip(bars, numbers, strict=True):
-        eighths = round(float(number) / most * room * 8) if most > 0 and number > 0 else 0
+        eighths = round(float(number) / most * room * 8) if number and number > 0 else 0
         full, rest = divmod(eighths, 8)
         bar = "█" * full + (_EIGHTHS[rest] if rest else "")
         yield _GUTTER.join((sized(label, labels), f"{shown:>{number_width}}", bar)).rstrip()
+
+
+def _number_text(number: int | float | Decimal | None) -> str:
+    if number is None:
+        return "NULL"
+    return f"{int(number):,}" if number == int(number) else f"{float(number):.6g}"

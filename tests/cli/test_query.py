@@ -327,9 +327,10 @@ def test_wide_columns_are_shrunk_first_and_times_are_kept_whole() -> None:
 
 
 def test_bars_are_in_proportion_and_numbers_are_written_out() -> None:
-    assert list(chart_lines([("一月", 8), ("二月", 4), ("三月", 0), ("四月", -1)], 20)) == [
-        "一月   8  ██████████",
-        "二月   4  █████",
-        "三月   0",
-        "四月  -1",
+    assert list(chart_lines([("一月", 8), ("二月", 4), ("三月", 0), ("四月", -1), ("五月", None)], 22)) == [
+        "一月     8  ██████████",
+        "二月     4  █████",
+        "三月     0",
+        "四月    -1",
+        "五月  NULL",
     ]
