@@ -53,7 +53,7 @@ def query(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a line of names (RFC 4180, UTF-8).")] = False,
     as_json: AsJson = False,
     as_chart: Annotated[
-        bool, typer.Option("--chart", help="Print bars: the first column labels, the last number is the length.")
+        bool, typer.Option("--chart", help="Print bars: the first column is the label, the last number is the length.")
     ] = False,
     timeout: Annotated[
         float,

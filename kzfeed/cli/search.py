@@ -64,7 +64,9 @@ def search(
     relevance: Annotated[
         bool, typer.Option("--relevance", help="The best of the newest 500 first, instead of the newest first.")
     ] = False,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Build the index again first. A daemon may run.")] = False,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build the index again first, also while a daemon runs.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find articles by their titles and texts, the newest first.
@@ -85,6 +87,7 @@ def search(
     with ctx.obj.database(migrate=False) as database, open_index(database) as index:
         bring_up_to_date(index, rebuild=rebuild)
         if parsed is None:
+            print("the search index is built", file=sys.stderr)
             return
         limit = min(limit, sys.maxsize)
         if relevance:

@@ -151,7 +151,9 @@ def test_what_came_since_the_last_search_is_found_by_the_next_one(tmp_path: Path
 def test_the_index_can_be_built_again(tmp_path: Path, archive: Database) -> None:
     kzfeed(tmp_path, "search", "中亚")
 
-    assert kzfeed(tmp_path, "search", "--rebuild").returncode == 0
+    built = kzfeed(tmp_path, "search", "--rebuild")
+
+    assert (built.returncode, built.stdout, built.stderr) == (0, "", "the search index is built\n")
     assert ids(kzfeed(tmp_path, "search", "--json", "--rebuild", "中亚")) == [1, 3]
 
 
