@@ -24,11 +24,11 @@ class ArticlePosition:
 
     def is_after(self, other: "ArticlePosition") -> bool:
         """Whether this position is later in the list than the other one."""
-        return rank(self) < rank(other)
+        return sort_key(self) < sort_key(other)
 
 
-def rank(position: ArticlePosition) -> tuple[bool, int, int]:
-    """A sort key for positions: the greatest comes first."""
+def sort_key(position: ArticlePosition) -> tuple[bool, int, int]:
+    """The key by which positions are sorted: the greatest comes first."""
     return position.published_ms is not None, position.published_ms or 0, position.article_id
 
 

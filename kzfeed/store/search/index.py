@@ -73,7 +73,7 @@ class Lag:
 
 
 class Index(Protocol):
-    """A search index. Each method raises DatabaseError, all but `rebuild` also IndexUnusable."""
+    """A search index. Each method may raise DatabaseError, and each but `rebuild` IndexUnusable."""
 
     def may_write(self) -> bool:
         """Whether this user may write the index."""

@@ -71,7 +71,7 @@ WHERE oid = to_regclass('search_docs') AND NOT pg_has_role(relowner, 'USAGE')
 
 
 class PostgresqlIndex:
-    """The index in the archive's own database. Each of its methods raises DatabaseError."""
+    """The index in the archive's own database. Each of its methods may raise DatabaseError."""
 
     def __init__(self, archive: Database) -> None:
         self._archive = archive

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
 from kzfeed.instants import DAY_MS, milliseconds
-from kzfeed.search.hits import ArticlePosition, rank
+from kzfeed.search.hits import ArticlePosition, sort_key
 from kzfeed.search.match import matches
 from kzfeed.search.query import Query, Term
 from kzfeed.search.terms import VERSION, source_term, terms
@@ -55,7 +55,7 @@ class DayIsFull(IndexUnusable):
 
 
 class SqliteIndex:
-    """The index beside the file of an archive. Each of its methods raises DatabaseError."""
+    """The index beside the file of an archive. Each of its methods may raise DatabaseError."""
 
     def __init__(self, archive: Database) -> None:
         if archive.file is None:
@@ -313,7 +313,7 @@ def _candidates(
     for _, of_day in groupby(rows, day_or_number):
         # The documents of a day are numbered in the order in which they were indexed.
         for hit in sorted(
-            (ArticlePosition(row.published_ms, row.article_id) for row in of_day), key=rank, reverse=True
+            (ArticlePosition(row.published_ms, row.article_id) for row in of_day), key=sort_key, reverse=True
         ):
             is_in_time = hit.published_ms is None or (
                 (since is None or hit.published_ms >= since) and (until is None or hit.published_ms < until)
