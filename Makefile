@@ -29,9 +29,10 @@ format: .venv/installed ## correct the style where ruff can
 bench: .venv/installed ## the benchmark of whole processes; benchmarks/README.md names the others
 	$(BIN)/python -m benchmarks
 
-torture: .venv/installed ## kills, outages and damaged documents, for about twenty-five minutes
+torture: .venv/installed ## kills, outages and damaged documents, for about half an hour
 	$(BIN)/python -m tests.torture
 	$(BIN)/python -m tests.torture.daemons
+	$(BIN)/python -m tests.torture.indexing --kills 60
 	$(BIN)/python -m tests.torture.documents 20000
 	$(BIN)/python -m tests.torture.encodings
 

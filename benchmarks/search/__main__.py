@@ -20,7 +20,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.search.texts import articles, sentences
+from benchmarks.search.texts import articles
 from kzfeed.search.query import parse
 from kzfeed.store import schema, tables
 from kzfeed.store.engine import Database
@@ -31,6 +31,7 @@ from kzfeed.store.search.sqlite_schema import file_of
 from kzfeed.store.search.upkeep import catch_up
 from tests.databases import postgresql_server
 from tests.search.reference import Text
+from tests.search.texts import sentences
 from tests.store.search_archive import add_articles, add_sources
 
 LIVE = 2_000

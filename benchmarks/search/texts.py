@@ -1,11 +1,9 @@
 """Articles of a given size for the benchmark: sentences of real texts, and phrases of OpenCC's dictionary."""
 
 import random
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
-from pathlib import Path
 
 from tests.search.make_folding_table import dictionary
 from tests.search.reference import Text
@@ -13,16 +11,8 @@ from tests.store.search_archive import SOURCES
 
 FIRST_DAY = datetime(2014, 1, 1, tzinfo=UTC)
 STRETCH = timedelta(days=3650)
-_SENTENCE = re.compile(r"[^。！？\n<>]{8,120}[。！？]")
 _PHRASES_SHARE = 0.25
 """So many sentences are drawn from the dictionary: the others repeat, and real archives do not."""
-
-
-def sentences(folder: Path) -> list[str]:
-    """The Chinese sentences of all files in the folder."""
-    texts = [file.read_text("utf-8", errors="ignore") for file in sorted(folder.rglob("*.*"))]
-    found = [sentence for text in texts for sentence in _SENTENCE.findall(text)]
-    return [each for each in found if len(re.findall("[\u4e00-\u9fff]", each)) > len(each) * 0.6]
 
 
 def articles(count: int, real: list[str], size: int = 1000) -> Iterator[Text]:

@@ -18,7 +18,6 @@ from statistics import median, quantiles
 import sqlalchemy as sa
 
 from benchmarks.__main__ import machine, say
-from benchmarks.search.texts import sentences
 from benchmarks.web.archive import fill
 from benchmarks.web.commits import slowdown
 from benchmarks.web.pages import Kind, draw, kinds
@@ -27,6 +26,7 @@ from kzfeed.store import schema, tables
 from kzfeed.store.engine import Database
 from kzfeed.store.search.opening import open_index
 from tests.databases import postgresql_server
+from tests.search.texts import sentences
 
 HEAD = (
     "| pages | asked | CPU ms, median | p95 | most | wall ms, median | p95 | most | KB, most | goal: p95 ms |",

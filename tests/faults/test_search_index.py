@@ -15,12 +15,13 @@ from tests.conftest import ENGINES
 from tests.databases import Databases
 from tests.faults.growing_feeds import document
 from tests.faults.index_kills import indexing_kills
-from tests.faults.processes import Launcher, Running, configure
+from tests.faults.processes import Running, configure
 from tests.faults.web_server import FeedServer, Reply
 from tests.search.reference import Text
 from tests.store.search_archive import add_articles, add_sources, search
 
-KILLS = 5
+KILLS = 3
+WORDS = ("中亚", "哈薩克斯坦", "普京", "北京", "中国", "在", "的", "一", "人", "Kazakhstan", "。")
 
 
 def wait_until_indexed(database: Database, articles: int) -> list[int]:
@@ -82,9 +83,11 @@ def test_a_large_archive_is_indexed_by_a_process_of_its_own(engine: str, tmp_pat
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_kills_while_indexing_lose_nothing(engine: str, tmp_path: Path, postgresql: str) -> None:
-    launcher, databases = Launcher(tmp_path), Databases(tmp_path, postgresql)
+    chance = random.Random()
+    sentences = ["".join(chance.choices(WORDS, k=10)) for _ in range(200)]
 
-    figures = indexing_kills(launcher, databases, engine, KILLS, random.Random())
+    figures = indexing_kills(Databases(tmp_path, postgresql), engine, KILLS, chance, sentences)
 
     assert figures.wrong == []
     assert figures.kills >= KILLS
+    assert figures.compared > 0

@@ -11,7 +11,7 @@ from kzfeed.search.query import parse
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
 from kzfeed.store.search.index import Index
-from kzfeed.store.search.results import newest_results
+from kzfeed.store.search.results import index_query, newest_hits, newest_results
 from tests.search.reference import Text, found
 
 SOURCES = ("a", "b", "c")
@@ -60,6 +60,11 @@ def search(database: Database, index: Index, typed: str, *, page_size: int = 100
         if len(keys) < page_size:
             return ids
         after = keys[-1]
+
+
+def hit_ids(database: Database, index: Index, typed: str) -> list[int]:
+    """The same in one page, without titles and snippets."""
+    return [hit.article_id for hit in newest_hits(index, index_query(database, parse(typed)), None, 1_000_000)]
 
 
 def expected(texts: Sequence[Text], typed: str) -> list[int]:

@@ -27,6 +27,7 @@ from kzfeed.store.search.sqlite_index import SqliteIndex
 from kzfeed.store.search.upkeep import catch_up
 from tests.conftest import NewDatabase, examples
 from tests.search.reference import Text
+from tests.search.texts import strings
 from tests.store.search_archive import add_articles, add_sources, expected, search
 from tests.store.test_day_counts import article, poll
 
@@ -67,17 +68,9 @@ def test_500_queries_of_real_texts_find_exactly_the_articles_with_the_string(
     texts = real_texts(shared)
     add_articles(archive, texts)
     catch_up(index)
-    chance = random.Random(12)
-    runs = [run for text in texts for run in re.findall(r"[\u3041-\u30fe\u4e00-\u9fff\uac00-\ud7a3]+", text.text)]
-    queries: set[str] = set()
-    while len(queries) < 500:
-        run = chance.choice(runs)
-        start, size = chance.randrange(len(run)), chance.randint(1, 10)
-        query = run[start : start + size]
-        # Every fifth query is most probably in no text.
-        queries.add("".join(chance.sample(query, len(query))) if len(queries) % 5 == 0 else query)
+    queries = strings(500, texts, random.Random(12))
 
-    wrong = [query for query in sorted(queries) if search(archive, index, query) != expected(texts, query)]
+    wrong = [query for query in queries if search(archive, index, query) != expected(texts, query)]
 
     assert wrong == []
 

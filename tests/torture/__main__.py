@@ -1,7 +1,7 @@
 """Long loop of faults: `python -m tests.torture > figures.md` prints the table of docs/reliability.md.
 
 Progress and everything that was wrong go to standard error; the exit status is 1 if anything was wrong. Both engines
-run side by side, for about twelve minutes on two cores. `--kills 10 --outage 5 --lock 4` is the quick form.
+run side by side, for about ten minutes on two cores. `--kills 10 --outage 5 --lock 4` is the quick form.
 """
 
 import argparse
@@ -15,7 +15,6 @@ from pathlib import Path
 
 from tests.conftest import ENGINES
 from tests.databases import Databases, PostgreSQLServer, postgresql_server
-from tests.faults.index_kills import indexing_kills
 from tests.faults.kill_loops import Figures, backfill_kills, polling_kills, undisturbed_polling
 from tests.faults.outages import backends_ended, postgresql_stopped, sqlite_locked, stopped_while_locked
 from tests.faults.processes import Launcher
@@ -26,7 +25,6 @@ Row = tuple[str, str, list[str]]
 LOOPS: tuple[tuple[str, str, Callable[..., Figures]], ...] = (
     ("a backfill", "equal to an undisturbed one", backfill_kills),
     ("polling", "equal to an undisturbed one", polling_kills),
-    ("a search that indexes", "in which searches find exactly what they should", indexing_kills),
 )
 """What is killed, what every archive must be in the end, and the loop that kills and compares."""
 
