@@ -31,8 +31,6 @@ from tests.search.reference import Text
 from tests.store.plans import FULL_SCAN, plans_of
 from tests.store.search_archive import add_articles, add_sources
 
-pytestmark = pytest.mark.slow_on_postgresql
-
 FIRST = datetime(2024, 5, 1, 12, tzinfo=UTC)
 TEXTS = [
     # Three articles at a time are published in the same instant; each seventh has no date.
@@ -102,6 +100,7 @@ def _url(database: Database) -> str:
 # --- lines -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow_on_postgresql
 def test_a_heading_stands_above_aligned_lines(database: Database, tmp_path: Path) -> None:
     with filled(database).write() as connection:
         connection.execute(sa.update(tables.sources).where(tables.sources.c.id == 1).values(name="新华社中亚新闻"))
@@ -148,6 +147,7 @@ def test_the_list_says_how_to_go_on_only_where_there_is_more(listing: List) -> N
 # --- filters ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow_on_postgresql
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -184,6 +184,7 @@ def test_a_query_selects_what_search_finds_beside_the_other_filters(listing: Lis
     assert "go on with --after" in listing("--query", "中亚", "--limit", "3").stderr
 
 
+@pytest.mark.slow_on_postgresql
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -22,8 +22,6 @@ from tests.etiquette.program import Program
 from tests.etiquette.recording_server import Page, RecordedRequest, RecordingServer, Reply, recording
 from tests.store.commits import commit_poll
 
-pytestmark = pytest.mark.slow_on_postgresql
-
 
 def known(seen: RecordedRequest) -> Reply:
     return Reply(304) if seen.conditions[0] else Reply(200, [("ETag", '"1"')], rss())

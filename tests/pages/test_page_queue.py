@@ -10,8 +10,6 @@ from kzfeed.store.schedule_corrections import move_schedule_back
 from tests.etiquette.recording_server import Reply
 from tests.pages.conftest import ITEM, Archive, Item, feed, page
 
-pytestmark = pytest.mark.slow_on_postgresql
-
 LEASE = timedelta(seconds=12)
 
 

@@ -24,8 +24,6 @@ from kzfeed.store.verify import verify
 from tests.conftest import ENGINES
 from tests.store.commits import commit_poll
 
-pytestmark = pytest.mark.slow_on_postgresql
-
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 DATE = ("Tue, 11 Jan 2022 17:39:03 GMT",)
 
