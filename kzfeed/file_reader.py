@@ -88,7 +88,8 @@ def find_files(
     roots = list(paths)
     for root in roots:
         if not _exists(root):
-            raise UsageError(f"{root}: no such file or folder")
+            hint = " (standard input cannot be restored: save it as a file first)" if str(root) == "-" else ""
+            raise UsageError(f"{root}: no such file or folder{hint}")
         if root.name.lower().endswith(_NOT_RESTORED) and root.is_file():
             raise UsageError(
                 f"{root}: CSV and Parquet cannot be restored: give archive files, JSON Lines (.jsonl) or Atom (.atom)"

@@ -324,6 +324,11 @@ def test_the_daemon_polls_what_is_due_until_a_signal_and_exits_0(
     ("arguments", "status", "said"),
     [
         (["backfill", "/nonexistent"], 2, "/nonexistent: no such file or folder"),
+        (
+            ["backfill", "-"],
+            2,
+            "-: no such file or folder (standard input cannot be restored: save it as a file first)",
+        ),
         (["backfill", ".", "--source", "Not A Slug"], 2, "'Not A Slug' is no name of a source"),
         (["poll", "nobody"], 2, "no source 'nobody' is configured"),
         (["poll", "--config", "missing.toml"], 2, "missing.toml"),
