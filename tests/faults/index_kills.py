@@ -208,6 +208,7 @@ class _Searcher:
         self._figures = figures
         self._chance = chance
         self._killer = killer
+        self._has_index = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._search_all_the_time)
 
@@ -217,7 +218,10 @@ class _Searcher:
             while not self._stopping.wait(SEARCH_PAUSE_S):
                 try:
                     self._search(database, index)
+                    self._has_index = True
                 except IndexUnusable as error:
+                    if self._has_index:
+                        self._figures.wrong.append(f"there was an index, and now {error.reason}")
                     self._figures.said[error.reason] += 1
                 except DatabaseError as error:
                     if time.monotonic() > self._killer.away_until:

@@ -10,11 +10,14 @@ import argparse
 import random
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from tests.conftest import ENGINES
-from tests.databases import Databases, PostgreSQLServer, postgresql_server
+from tests.databases import Databases, postgresql_server
 from tests.faults.index_kills import IndexFigures, indexing_kills
 from tests.search.make_folding_table import dictionary
 from tests.search.texts import sentences
@@ -31,17 +34,9 @@ def main() -> int:
     say(f"seed {seed}")
     used = sentences(options.texts) if options.texts else made_up(random.Random(seed))
     engines = [options.engine] if options.engine else ENGINES
-    with tempfile.TemporaryDirectory() as name, postgresql_server() as server, ThreadPoolExecutor(2) as pool:
-
-        def kill(engine: str) -> IndexFigures:
-            folder = Path(name) / engine
-            folder.mkdir()
-            killed: PostgreSQLServer | None = server if engine == "postgresql" else None
-            return indexing_kills(
-                Databases(folder, server.url), engine, options.kills, random.Random(seed), used, killed, progress
-            )
-
-        results = dict(zip(engines, pool.map(kill, engines), strict=True))
+    # Processes and not threads: Alembic keeps what it migrates in variables of its modules.
+    with ProcessPoolExecutor(2) as pool:
+        results = dict(zip(engines, pool.map(partial(kill, options.kills, seed, used), engines), strict=True))
     for engine, figures in results.items():
         say(
             f"{engine}: {figures.kills} kills and {figures.too_late} that came too late, {figures.rounds} archives",
@@ -52,6 +47,14 @@ def main() -> int:
             *figures.wrong,
         )
     return 1 if any(figures.wrong for figures in results.values()) else 0
+
+
+def kill(kills: int, seed: int, used: Sequence[str], engine: str) -> IndexFigures:
+    """The loop on one engine, with a server of its own."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        server = stack.enter_context(postgresql_server()) if engine == "postgresql" else None
+        databases = Databases(Path(folder), server.url if server else "")
+        return indexing_kills(databases, engine, kills, random.Random(seed), used, server, progress)
 
 
 def progress(figures: IndexFigures) -> None:
