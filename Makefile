@@ -16,7 +16,7 @@ check: .venv/installed ## style, types, and the tests of the pure packages: unde
 	$(BIN)/mypy
 	$(BIN)/pytest $(QUICK) $(PURE)
 
-test: .venv/installed ## all tests but the slow ones: under three minutes
+test: .venv/installed ## all tests but the slow ones: about three minutes
 	$(BIN)/pytest $(QUICK)
 
 all: ## style, types and every test, as the continuous integration runs them
