@@ -71,9 +71,7 @@ async def _lead(broker: Broker, rate: int, end: float) -> None:
     while (now := time.monotonic()) < end:
         await broker.state()
         due = range(number, int((now - began) * rate))
-        await broker.put(
-            HostJob(host := f"h{each}.example", (DueSource(each, host, datetime.now(UTC)),)) for each in due
-        )
+        await broker.put(map(_job, due))
         number = due.stop
         await asyncio.sleep(TICK.total_seconds())
 

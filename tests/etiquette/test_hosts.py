@@ -16,7 +16,7 @@ from kzfeed.model.polls import Failed, Poll, Visit
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import Circumstances, VisitResult, next_state
 from kzfeed.store import claims, host_pauses
-from tests.etiquette.conftest import AGENT, HOUR, START, World
+from tests.etiquette.conftest import AGENT, DAY, HOUR, START, World
 from tests.etiquette.documents import rss
 from tests.etiquette.program import Program
 from tests.etiquette.recording_server import Page, RecordedRequest, RecordingServer, Reply, recording
@@ -101,7 +101,7 @@ def test_8_the_pause_is_over_when_it_is_over(world: World, server: RecordingServ
     world.advance(timedelta())
     world.add_source(beside, name="s2")
 
-    world.advance(8 * HOUR)
+    world.advance(DAY)
 
     assert beside.times[0] == START + 5 * HOUR
     assert page.times[1] >= START + 5 * HOUR

@@ -9,7 +9,7 @@ import pytest
 import zstandard
 
 from kzfeed.store import tables
-from tests.etiquette.conftest import AGENT, HOUR, World
+from tests.etiquette.conftest import AGENT, DAY, HOUR, World
 from tests.etiquette.documents import rss
 from tests.etiquette.recording_server import Header, RecordedRequest, RecordingServer, Reply
 
@@ -155,7 +155,7 @@ def test_21_an_answer_that_nobody_asked_for_is_an_error_and_takes_nothing_away(
     world.advance(HOUR * 1.1)
     source = world.source()
     after = world.rows(tables.articles), world.rows(tables.sightings), world.rows(tables.gaps)
-    world.advance(6 * HOUR)
+    world.advance(DAY)
 
     assert (source.status, source.validators and source.validators.etag) == ("failing", '"1"')
     assert source.last_error_kind == "unexpected-status"
@@ -170,7 +170,7 @@ def test_21_a_304_to_an_unconditional_request_is_an_error(world: World, server: 
 
     world.advance(HOUR)
     source = world.source()
-    world.advance(6 * HOUR)
+    world.advance(DAY)
 
     assert (source.status, source.validators) == ("failing", None)
     assert source.last_error_kind == "unexpected-status"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.databases import Databases, postgresql_server
 from tests.faults.many_daemons import takeover, visits_of_many_daemons
+from tests.torture.report import say
 
 
 def main() -> int:
@@ -41,12 +42,6 @@ def main() -> int:
             wrong += lost.wrong
     say(*wrong)
     return 1 if wrong else 0
-
-
-def say(*lines: str) -> None:
-    for each in lines:
-        sys.stdout.write(each + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

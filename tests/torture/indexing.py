@@ -21,6 +21,7 @@ from tests.databases import Databases, postgresql_server
 from tests.faults.index_kills import IndexFigures, indexing_kills
 from tests.search.make_folding_table import dictionary
 from tests.search.texts import sentences
+from tests.torture.report import say
 
 
 def main() -> int:
@@ -65,12 +66,6 @@ def made_up(chance: random.Random) -> list[str]:
     """Sentences of the dictionary's phrases."""
     phrases = [phrase for phrase, _ in dictionary("STPhrases")]
     return ["".join(chance.choices(phrases, k=chance.randint(4, 10))) + "。" for _ in range(5_000)]
-
-
-def say(*lines: str) -> None:
-    for each in lines:
-        sys.stdout.write(f"{each}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

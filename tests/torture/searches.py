@@ -24,6 +24,7 @@ from tests.databases import Databases, postgresql_server
 from tests.search.reference import Text
 from tests.search.texts import articles_of_sentences, sentences, strings
 from tests.store.search_archive import add_articles, add_sources, expected, hit_ids
+from tests.torture.report import say
 
 
 def main() -> int:
@@ -75,12 +76,6 @@ def _answers(url: str, texts: Sequence[Text], queries: Sequence[str]) -> dict[st
         answers = {typed: hit_ids(database, index, typed) for typed in queries}
     database.close()
     return answers
-
-
-def say(*lines: str) -> None:
-    for each in lines:
-        sys.stdout.write(f"{each}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
