@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from kzfeed.errors import ClaimExpired, DatabaseError
 from kzfeed.hosts import host_of
+from kzfeed.jobs.held_claims import HeldClaims
 from kzfeed.jobs.local_pauses import LocalPauses
 from kzfeed.model.pages import DuePage, PageRecord
 from kzfeed.pages import PageFetcher
@@ -38,8 +40,8 @@ class PageJob:
     may_claim: Callable[[], bool] = lambda: True
     """Whether pages may be fetched now; those under way go on."""
     _tasks: dict[asyncio.Task[None], DuePage] = field(default_factory=dict)
-    _claimed_until: dict[int, datetime] = field(default_factory=dict)
-    """When the claims on the pages under way expire, by article."""
+    _claims: HeldClaims = field(default_factory=HeldClaims)
+    """The claims on the pages under way, by article."""
     _pauses: LocalPauses = field(default_factory=LocalPauses)
     """Pauses of hosts after a page that could not be stored."""
     _stopping: bool = False
@@ -54,7 +56,7 @@ class PageJob:
         claim = PageClaim(self.owner, now, now + self.lease, free, self._busy_hosts(), self.source_ids)
         claimed = await asyncio.to_thread(claim_pages, self.page_fetcher.database, claim)
         for page in [] if self._stopping else claimed:
-            self._claimed_until[page.article_id] = claim.until
+            self._claims.add([page.article_id], claim.until)
             task = asyncio.create_task(self._fetch(page))
             self._tasks[task] = page
             task.add_done_callback(self._on_end)
@@ -82,21 +84,19 @@ class PageJob:
             log.warning("claims on pages not released, they expire by themselves", error=str(error))
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
-        self._claimed_until.pop(self._tasks.pop(task).article_id, None)
+        self._claims.end(self._tasks.pop(task).article_id)
 
     def _busy_hosts(self) -> set[str]:
         return self._pauses.hosts() | {host_of(page.url) for page in self._tasks.values()}
 
     async def _renew_claims(self) -> None:
         now = self.page_fetcher.clock()
-        if any(until - now < self.lease * 3 / 4 for until in self._claimed_until.values()):
-            held, until = list(self._claimed_until), now + self.lease
-            renewed = await asyncio.to_thread(renew_pages, self.page_fetcher.database, self.owner, held, until)
-            self._claimed_until |= dict.fromkeys(renewed & self._claimed_until.keys(), until)
+        if self._claims.expire_before(now + self.lease * 3 / 4):
+            await self._claims.renew(partial(renew_pages, self.page_fetcher.database, self.owner), now + self.lease)
 
     async def _fetch(self, page: DuePage) -> None:
         def is_claimed() -> bool:
-            return self._claimed_until[page.article_id] > self.page_fetcher.clock()
+            return self._claims.is_valid(page.article_id, self.page_fetcher.clock())
 
         try:
             self.on_page(page, await self.page_fetcher.fetch(page, self.owner, is_claimed=is_claimed))

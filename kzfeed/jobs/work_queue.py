@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from kzfeed.hosts import host_of
+from kzfeed.jobs.held_claims import HeldClaims
 from kzfeed.jobs.local_pauses import LocalPauses
 from kzfeed.model.polls import Source
 from kzfeed.poll import Poller
@@ -41,8 +43,8 @@ class WorkQueue:
     """How often the database has answered which sources may be polled."""
     _sources: dict[int, Source] = field(default_factory=dict)
     """The sources that this daemon polls, by id."""
-    _claimed_until: dict[int, datetime] = field(default_factory=dict)
-    """When the claims on them expire."""
+    _claims: HeldClaims = field(default_factory=HeldClaims)
+    """The claims on them."""
     _pauses: LocalPauses = field(default_factory=LocalPauses)
     """Pauses of hosts after a poll that could not be stored."""
 
@@ -69,24 +71,21 @@ class WorkQueue:
         return self._claimed(due, now)
 
     def is_claimed(self, source: Source) -> bool:
-        """Whether the claim on the source lasts. A process that was stopped for long may have lost it."""
-        return self._claimed_until[source.id] > self.poller.clock()
+        """Whether the claim on the source lasts."""
+        return self._claims.is_valid(source.id, self.poller.clock())
 
     async def keep(self) -> None:
         """Renew the claims on all sources that this daemon polls."""
-        if held := list(self._sources):
-            until = self.poller.clock() + self.lease
-            renewed = await asyncio.to_thread(claims.renew, self.poller.database, self.owner, held, until)
-            # Those whose polls have ended meanwhile are not polled any more.
-            self._claimed_until |= dict.fromkeys(renewed & self._claimed_until.keys(), until)
+        renew = partial(claims.renew, self.poller.database, self.owner)
+        await self._claims.renew(renew, self.poller.clock() + self.lease)
 
     async def done(self, source: Source) -> None:
         """Say that the poll of the source has ended: it is stored, which ended the claim too, or left to others."""
-        del self._sources[source.id], self._claimed_until[source.id]
+        self._forget(source)
 
     async def give_back(self, source: Source, pause: timedelta) -> None:
         """Say that the poll of the source was not stored. Its host is left alone for the length of `pause`."""
-        del self._sources[source.id], self._claimed_until[source.id]
+        self._forget(source)
         if pause:
             self._pauses.pause(host_of(source.url), pause)
 
@@ -101,8 +100,12 @@ class WorkQueue:
     def _claimed(self, sources: Sequence[Source], now: datetime) -> list[Source]:
         self.answers += 1
         self._sources |= {source.id: source for source in sources}
-        self._claimed_until |= {source.id: now + self.lease for source in sources}
+        self._claims.add((source.id for source in sources), now + self.lease)
         return list(sources)
+
+    def _forget(self, source: Source) -> None:
+        del self._sources[source.id]
+        self._claims.end(source.id)
 
     def _busy_hosts(self, visits: Mapping[str, int]) -> set[str]:
         connections = self.poller.host_queues.connections
