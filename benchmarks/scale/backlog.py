@@ -22,6 +22,7 @@ from kzfeed.model.polls import Poll, Source
 from kzfeed.store import claims, tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
+from kzfeed.store.leases import NewClaim
 from kzfeed.store.row_counts import count_deleted
 
 HUGE = "huge.example"
@@ -97,7 +98,7 @@ def work_off(database: Database, now: datetime, turns: int = CLAIMS) -> Iterator
         busy = claims.Busy([each.id for each in under_way], {_host(each) for each in under_way})
 
         def claim(at: datetime = at, busy: claims.Busy = busy, claimed: list[Source] = claimed) -> None:
-            claimed += claims.claim_due(database, now=at, owner=OWNER, lease=LEASE, limit=LIMIT, busy=busy)
+            claimed += claims.claim_due(database, NewClaim(OWNER, at, LEASE), limit=LIMIT, busy=busy)
 
         cost = clock.cost_of(claim)
         committed = clock.cost_of(partial(commit_polls, database, [_unchanged(each, at) for each in under_way]))

@@ -23,6 +23,7 @@ from benchmarks.scale.cost import Clock, Cost
 from kzfeed.model.polls import Source, SourceConfig
 from kzfeed.store import claims, schema, sources, tables
 from kzfeed.store.engine import Database
+from kzfeed.store.leases import NewClaim
 from tests.databases import postgresql_server
 
 DUE = 100
@@ -97,7 +98,7 @@ def _tick(database: Database, clock: Clock, due: Sequence[int]) -> Cost:
     claimed: list[Source] = []
 
     def work() -> None:
-        claimed.extend(claims.claim_due(database, now=now, owner=OWNER, lease=LEASE, limit=DUE))
+        claimed.extend(claims.claim_due(database, NewClaim(OWNER, now, LEASE), limit=DUE))
 
     cost = clock.cost_of(work)
     if len(claimed) != min(len(due), DUE):

@@ -33,7 +33,7 @@ from kzfeed.schedule.policy import Circumstances, VisitResult, next_state
 from kzfeed.store import claims, tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import LEASE
+from kzfeed.store.leases import LEASE, NewClaim
 from kzfeed.store.verify import verify
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -131,7 +131,7 @@ class Fleet:
                 raise Broken("a member that lives has lost a claim")
         busy = claims.Busy(list(member.visits), {host_of(source.url) for _, source in member.visits.values()})
         free = SLOTS - len(member.visits)
-        claimed = claims.claim_due(self.database, now=at, owner=member.name, lease=LEASE, limit=free, busy=busy)
+        claimed = claims.claim_due(self.database, NewClaim(member.name, at, LEASE), limit=free, busy=busy)
         for source in claimed:
             self._visit(member, source, now)
 

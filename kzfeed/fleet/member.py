@@ -65,16 +65,10 @@ class FleetQueue(WorkQueue):
         by_id = {each.id: delivery for delivery in deliveries for each in delivery.job.sources}
         # This member polls them already: the broker was told too late, and delivered the job again.
         self._deliveries |= {id_: by_id[id_] for id_ in by_id.keys() & self._sources.keys()}
-        now = self.poller.clock()
+        wanted = [each for delivery in deliveries for each in delivery.job.sources if each.id not in self._sources]
+        claim = self._new_claim()
         try:
-            claimed = await asyncio.to_thread(
-                claims.claim_sources,
-                self.poller.database,
-                [each for delivery in deliveries for each in delivery.job.sources if each.id not in self._sources],
-                now=now,
-                owner=self.owner,
-                lease=self.lease,
-            )
+            claimed = await asyncio.to_thread(claims.claim_sources, self.poller.database, claim, wanted)
         except DatabaseError:
             for delivery in deliveries:
                 await delivery.give_back(RETRY)
@@ -83,7 +77,7 @@ class FleetQueue(WorkQueue):
         for delivery in deliveries:
             if not any(each.id in self._deliveries for each in delivery.job.sources):
                 delivery.done()
-        return self._claimed(claimed, now)
+        return self._hold(claimed, claim)
 
     async def keep(self) -> None:
         """Renew the claims on all sources that this member polls, and tell the broker that it works on them."""

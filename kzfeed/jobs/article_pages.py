@@ -14,8 +14,8 @@ from kzfeed.jobs.held_claims import HeldClaims
 from kzfeed.jobs.local_pauses import LocalPauses
 from kzfeed.model.pages import DuePage, PageRecord
 from kzfeed.pages import PageFetcher
-from kzfeed.store.leases import LEASE
-from kzfeed.store.page_queue import PageClaim, claim_pages, release_pages, renew_pages
+from kzfeed.store.leases import LEASE, NewClaim
+from kzfeed.store.page_queue import claim_pages, release_pages, renew_pages
 
 HOST_PAUSE = timedelta(minutes=1)
 """How long a host is left alone after a page of it could not be stored."""
@@ -52,9 +52,15 @@ class PageJob:
         free = self.slots - len(self._tasks)
         if free <= 0 or self._stopping or not self.may_claim():
             return
-        now = self.page_fetcher.clock()
-        claim = PageClaim(self.owner, now, now + self.lease, free, self._busy_hosts(), self.source_ids)
-        claimed = await asyncio.to_thread(claim_pages, self.page_fetcher.database, claim)
+        claim = NewClaim(self.owner, self.page_fetcher.clock(), self.lease)
+        claimed = await asyncio.to_thread(
+            claim_pages,
+            self.page_fetcher.database,
+            claim,
+            limit=free,
+            busy_hosts=self._busy_hosts(),
+            source_ids=self.source_ids,
+        )
         for page in [] if self._stopping else claimed:
             self._claims.add([page.article_id], claim.until)
             task = asyncio.create_task(self._fetch(page))

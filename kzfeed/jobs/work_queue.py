@@ -10,7 +10,7 @@ import socket
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from kzfeed.hosts import host_of
@@ -19,7 +19,7 @@ from kzfeed.jobs.local_pauses import LocalPauses
 from kzfeed.model.polls import Source
 from kzfeed.poll import Poller
 from kzfeed.store import claims
-from kzfeed.store.leases import LEASE
+from kzfeed.store.leases import LEASE, NewClaim
 
 
 def new_owner() -> str:
@@ -50,25 +50,16 @@ class WorkQueue:
 
     async def due(self, limit: int) -> list[Source]:
         """Claim up to `limit` due sources, to be polled now."""
-        now = self.poller.clock()
+        claim = self._new_claim()
         visits = Counter(host_of(source.url) for source in self._sources.values())
-        due = await asyncio.to_thread(
-            claims.claim_due,
-            self.poller.database,
-            now=now,
-            owner=self.owner,
-            lease=self.lease,
-            limit=limit,
-            busy=claims.Busy(
-                source_ids=list(self._sources),
-                hosts=self._busy_hosts(visits),
-                free_by_host={
-                    host: most - visits[host]
-                    for host, most in self.poller.host_queues.hosts_with_several_connections.items()
-                },
-            ),
+        several = self.poller.host_queues.hosts_with_several_connections
+        busy = claims.Busy(
+            source_ids=list(self._sources),
+            hosts=self._busy_hosts(visits),
+            free_by_host={host: most - visits[host] for host, most in several.items()},
         )
-        return self._claimed(due, now)
+        due = await asyncio.to_thread(claims.claim_due, self.poller.database, claim, limit=limit, busy=busy)
+        return self._hold(due, claim)
 
     def is_claimed(self, source: Source) -> bool:
         """Whether the claim on the source lasts."""
@@ -97,10 +88,14 @@ class WorkQueue:
         """Metrics of the queue: the explanation and the value of each, by its name."""
         return {}
 
-    def _claimed(self, sources: Sequence[Source], now: datetime) -> list[Source]:
+    def _new_claim(self) -> NewClaim:
+        return NewClaim(self.owner, self.poller.clock(), self.lease)
+
+    def _hold(self, sources: Sequence[Source], claim: NewClaim) -> list[Source]:
+        """Remember the sources that the database has claimed for this daemon."""
         self.answers += 1
         self._sources |= {source.id: source for source in sources}
-        self._claims.add((source.id for source in sources), now + self.lease)
+        self._claims.add((source.id for source in sources), claim.until)
         return list(sources)
 
     def _forget(self, source: Source) -> None:

@@ -6,7 +6,7 @@ and for how long nobody else does.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 
 import sqlalchemy as sa
@@ -15,6 +15,7 @@ from kzfeed.model.polls import Source
 from kzfeed.store import tables
 from kzfeed.store.due_sources import HostCondition, SearchConditions, due_source_ids
 from kzfeed.store.engine import Database
+from kzfeed.store.leases import NewClaim
 from kzfeed.store.source_conditions import is_due, is_not_asked_to_wait, is_not_paused, is_polled, is_valid_claim
 from kzfeed.store.source_rows import SELECT_SOURCES, source_from_row
 
@@ -46,35 +47,30 @@ class DueSource:
     due_at: datetime
 
 
-def claim_due(
-    database: Database, *, now: datetime, owner: str, lease: timedelta, limit: int, busy: Busy = Busy()
-) -> list[Source]:
-    """Claim up to `limit` due sources for `owner`, the longest due first, until `now + lease`.
+def claim_due(database: Database, claim: NewClaim, *, limit: int, busy: Busy = Busy()) -> list[Source]:
+    """Claim up to `limit` due sources, the longest due first.
 
-    Skips sources on hosts that are paused, busy, or claimed by another owner. A source that `owner` has claimed but
+    Skips sources on hosts that are paused, busy, or claimed by another owner. A source that the owner has claimed but
     does not list as busy is due again: its poll could not be stored. Daemons claim one after the other, but search at
     the same time.
     """
-    is_held = _is_held(owner, now)
-    host_may_be_visited = _host_is_free(is_held, now)
-    conditions = _searched(host_may_be_visited, now, busy)
+    host_may_be_visited = _host_is_free(claim.owner, claim.now)
+    conditions = _searched(host_may_be_visited, claim.now, busy)
     for _ in range(ATTEMPTS):
         with database.read() as connection:
-            found = due_source_ids(connection, now, conditions, busy.free_by_host, limit)
+            found = due_source_ids(connection, claim.now, conditions, busy.free_by_host, limit)
         if not found:
             break
         # Another daemon may have claimed some of them since they were found, or others on their hosts.
-        is_still_free = sa.and_(_source.id.in_(found), is_due(_source, now), host_may_be_visited(_source.host))
-        if claimed := _make_claims(
-            database, is_still_free, sa.and_(_claim.source_id.in_(found), ~is_held), owner, now + lease
-        ):
+        is_still_free = sa.and_(is_due(_source, claim.now), host_may_be_visited(_source.host))
+        if claimed := _make_claims(database, claim, found, is_still_free):
             return claimed
     return []
 
 
 def unclaimed_due_sources(database: Database, *, now: datetime, limit: int, busy: Busy) -> list[DueSource]:
     """Up to `limit` due sources that nobody has claimed, as `claim_due` would choose them. Claims nothing."""
-    host_may_be_visited = _host_is_free(_is_held(None, now), now)
+    host_may_be_visited = _host_is_free(None, now)
     with database.read() as connection:
         found = due_source_ids(connection, now, _searched(host_may_be_visited, now, busy), busy.free_by_host, limit)
         columns = sa.select(_source.id, _source.host, _source.next_poll_at)
@@ -82,37 +78,33 @@ def unclaimed_due_sources(database: Database, *, now: datetime, limit: int, busy
         return [DueSource(*row) for row in rows]
 
 
-def claim_sources(
-    database: Database, wanted: Collection[DueSource], *, now: datetime, owner: str, lease: timedelta
-) -> list[Source]:
-    """Claim for `owner` those of these sources whose due time is still the given one, until `now + lease`.
+def claim_sources(database: Database, claim: NewClaim, wanted: Collection[DueSource]) -> list[Source]:
+    """Claim those of these sources whose due time is still the given one.
 
     Skips sources on hosts that are paused or claimed by another owner. A source that was polled meanwhile has another
     due time.
     """
-    is_held = _is_held(owner, now)
-    ids = [each.id for each in wanted]
-    due_times = sa.tuple_(_source.id, _source.next_poll_at).in_([(each.id, each.due_at) for each in wanted])
-    is_free = sa.and_(
-        due_times, is_polled(_source), is_not_asked_to_wait(_source, now), _host_is_free(is_held, now)(_source.host)
+    is_still_free = sa.and_(
+        sa.tuple_(_source.id, _source.next_poll_at).in_([(each.id, each.due_at) for each in wanted]),
+        is_polled(_source),
+        is_not_asked_to_wait(_source, claim.now),
+        _host_is_free(claim.owner, claim.now)(_source.host),
     )
-    return _make_claims(database, is_free, sa.and_(_claim.source_id.in_(ids), ~is_held), owner, now + lease)
+    return _make_claims(database, claim, [each.id for each in wanted], is_still_free)
 
 
 def _make_claims(
-    database: Database,
-    is_free: sa.ColumnElement[bool],
-    is_over: sa.ColumnElement[bool],
-    owner: str,
-    until: datetime,
+    database: Database, claim: NewClaim, ids: Collection[int], is_still_free: sa.ColumnElement[bool]
 ) -> list[Source]:
-    """Claim the sources that are free, after the claims that are over were deleted."""
-    values = (_source.id, _source.host, sa.literal(owner), sa.literal(until, _claim.claimed_until.type))
-    claim = sa.insert(tables.claims).from_select(list(_claim.keys()), sa.select(*values).where(is_free))
+    """Claim those of these sources that are still free, in place of claims that have expired or are the owner's own."""
+    delete = sa.delete(tables.claims).where(_claim.source_id.in_(ids), ~_is_of_another(claim.owner, claim.now))
+    values = (_source.id, _source.host, sa.literal(claim.owner), sa.literal(claim.until, _claim.claimed_until.type))
+    chosen = sa.select(*values).where(_source.id.in_(ids), is_still_free)
+    insert = sa.insert(tables.claims).from_select(list(_claim.keys()), chosen).returning(_claim.source_id)
 
     def work(connection: sa.Connection) -> Sequence[int]:
-        connection.execute(sa.delete(tables.claims).where(is_over))
-        return connection.execute(claim.returning(_claim.source_id)).scalars().all()
+        connection.execute(delete)
+        return connection.execute(insert).scalars().all()
 
     claimed = database.write_concurrently({"claims"}, work)
     if not claimed:
@@ -130,16 +122,16 @@ def _searched(host_may_be_visited: HostCondition, now: datetime, busy: Busy) -> 
     )
 
 
-def _is_held(owner: str | None, now: datetime) -> sa.ColumnElement[bool]:
+def _is_of_another(owner: str | None, now: datetime) -> sa.ColumnElement[bool]:
     """Whether a claim is valid and not that of `owner`."""
     is_valid = is_valid_claim(_claim.claimed_until, now)
     return is_valid if owner is None else sa.and_(_claim.claimed_by != owner, is_valid)
 
 
-def _host_is_free(is_held: sa.ColumnElement[bool], now: datetime) -> HostCondition:
-    """Whether a host is not paused, and no other owner has a claim on it."""
+def _host_is_free(owner: str | None, now: datetime) -> HostCondition:
+    """Whether a host is not paused, and nobody but `owner` has a claim on it."""
     return lambda name: sa.and_(
-        name.not_in(sa.select(_claim.host).where(is_held)),
+        name.not_in(sa.select(_claim.host).where(_is_of_another(owner, now))),
         is_not_paused(name, now),
     )
 

@@ -4,9 +4,10 @@ A page is queued in the transaction that stores its article. A daemon claims pag
 host at a time. `page_results` writes what became of a page.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from kzfeed.hosts import host_of
 from kzfeed.model.pages import DuePage, PageCounts, PageProblem
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.leases import NewClaim
 from kzfeed.store.source_conditions import is_not_paused, is_polled, is_valid_claim
 from kzfeed.store.value_batches import in_batches
 
@@ -83,25 +85,28 @@ def fetch_refused_again(connection: sa.Connection, source_id: int, now: datetime
 # --- claims ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class PageClaim:
-    """Who claims pages, until when, and how many; none of `busy_hosts`, and only those of `source_ids` if given."""
-
-    owner: str
-    now: datetime
-    until: datetime
-    limit: int
-    busy_hosts: Collection[str] = ()
-    source_ids: Collection[int] | None = None
+IsReady = Callable[[Any], sa.ColumnElement[bool]]
+"""Condition on the columns of a page: it may be claimed now."""
 
 
-def claim_pages(database: Database, claim: PageClaim) -> list[DuePage]:
-    """Claim due pages, the longest due one of each host, of hosts that are not paused."""
+def claim_pages(
+    database: Database,
+    claim: NewClaim,
+    *,
+    limit: int,
+    busy_hosts: Collection[str] = (),
+    source_ids: Collection[int] | None = None,
+) -> list[DuePage]:
+    """Claim up to `limit` due pages, the longest due one of each host that is neither paused nor one of `busy_hosts`.
+
+    If `source_ids` is given, only pages that these sources want.
+    """
+    is_ready = partial(_is_ready, claim, source_ids)
     with database.read() as connection:
-        found = _due_of_each_host(connection, claim)
+        found = _due_of_each_host(connection, claim.now, is_ready, busy_hosts, limit)
     if not found:
         return []
-    update = _UPDATE.where(_page.article_id.in_(found), *_is_ready(_page, claim))
+    update = _UPDATE.where(_page.article_id.in_(found), is_ready(_page))
     update = update.values(claimed_by=claim.owner, claimed_until=claim.until).returning(_page.article_id)
 
     def claimed(connection: sa.Connection) -> list[DuePage]:
@@ -110,7 +115,9 @@ def claim_pages(database: Database, claim: PageClaim) -> list[DuePage]:
     return database.write_concurrently({"claims of pages"}, claimed)
 
 
-def _due_of_each_host(connection: sa.Connection, claim: PageClaim) -> list[int]:
+def _due_of_each_host(
+    connection: sa.Connection, now: datetime, is_ready: IsReady, busy_hosts: Collection[str], limit: int
+) -> list[int]:
     # One step from host to host in the index of waiting pages, however many pages a host has.
     first, following, of_host = (tables.page_fetches.alias() for _ in range(3))
     hosts = (
@@ -124,29 +131,27 @@ def _due_of_each_host(connection: sa.Connection, claim: PageClaim) -> list[int]:
     hosts = hosts.union_all(sa.select(next_host.scalar_subquery()).where(hosts.c.host.is_not(None)))
     longest_due = (
         sa.select(of_host.c.article_id)
-        .where(of_host.c.host == hosts.c.host, *_is_ready(of_host.c, claim))
+        .where(of_host.c.host == hosts.c.host, is_ready(of_host.c))
         .order_by(of_host.c.next_try_at, of_host.c.article_id)
         .limit(1)
         .scalar_subquery()
         .label("article_id")
     )
-    is_free = sa.and_(hosts.c.host.not_in(list(claim.busy_hosts)), is_not_paused(hosts.c.host, claim.now))
+    is_free = sa.and_(hosts.c.host.not_in(list(busy_hosts)), is_not_paused(hosts.c.host, now))
     due = sa.select(longest_due).where(is_free)
     due = sa.select(due.subquery().c.article_id)
-    return list(
-        connection.execute(due.where(due.selected_columns.article_id.is_not(None)).limit(claim.limit)).scalars()
-    )
+    return list(connection.execute(due.where(due.selected_columns.article_id.is_not(None)).limit(limit)).scalars())
 
 
-def _is_ready(page: Any, claim: PageClaim) -> list[sa.ColumnElement[bool]]:
-    """Conditions that a page is due and not claimed by others, and that its source still wants it."""
+def _is_ready(claim: NewClaim, source_ids: Collection[int] | None, page: Any) -> sa.ColumnElement[bool]:
+    """Whether a page is due and not claimed by others, and its source still wants it."""
     source = tables.sources.alias().c
     wants_pages = sa.exists().where(source.id == page.source_id, is_polled(source), source.full_text.is_not(None))
     is_held = sa.and_(page.claimed_by != claim.owner, is_valid_claim(page.claimed_until, claim.now))
     conditions = [page.next_try_at <= claim.now, sa.or_(page.claimed_by.is_(None), ~is_held), wants_pages]
-    if claim.source_ids is not None:
-        conditions.append(page.source_id.in_(list(claim.source_ids)))
-    return conditions
+    if source_ids is not None:
+        conditions.append(page.source_id.in_(list(source_ids)))
+    return sa.and_(*conditions)
 
 
 def _due_pages(connection: sa.Connection, article_ids: Collection[int]) -> list[DuePage]:

@@ -24,6 +24,7 @@ from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.store import claims, host_pauses, sources, tables
 from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database
+from kzfeed.store.leases import NewClaim
 from kzfeed.store.windows import last_windows
 from tests.conftest import NewDatabase
 from tests.etiquette.recording_server import Page, RecordingServer, recording
@@ -102,7 +103,7 @@ class World:
 
     def _poll_due(self) -> bool:
         """Poll the sources that are due, at most 100; whether there was one."""
-        due = claims.claim_due(self.database, now=self.clock.now, owner="tests", lease=HOUR, limit=100)
+        due = claims.claim_due(self.database, NewClaim("tests", self.clock.now, HOUR), limit=100)
         for source in due:
             self._runner.run(self._polled(source))
         return bool(due)

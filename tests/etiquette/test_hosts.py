@@ -16,6 +16,7 @@ from kzfeed.model.polls import Failed, Poll, Visit
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import Circumstances, VisitResult, next_state
 from kzfeed.store import claims, host_pauses
+from kzfeed.store.leases import NewClaim
 from tests.etiquette.conftest import AGENT, DAY, HOUR, START, World
 from tests.etiquette.documents import rss
 from tests.etiquette.program import Program
@@ -267,7 +268,7 @@ def test_16_the_fetcher_asks_before_each_hop_and_its_time_stands_still_meanwhile
 
 
 def claimed(world: World, owner: str, limit: int = 10) -> list[str]:
-    due = claims.claim_due(world.database, now=world.clock.now, owner=owner, lease=HOUR, limit=limit)
+    due = claims.claim_due(world.database, NewClaim(owner, world.clock.now, HOUR), limit=limit)
     return [source.name for source in due]
 
 

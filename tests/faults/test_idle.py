@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from kzfeed.model.polls import SourceConfig
 from kzfeed.store import claims, schema, sources
 from kzfeed.store.engine import Database
+from kzfeed.store.leases import NewClaim
 from tests.faults.processes import Running, configure
 
 SOURCES = 10_000
@@ -60,7 +61,7 @@ def test_ten_thousand_sources_that_are_not_due_cost_next_to_nothing(tmp_path: Pa
     sa.event.listen(database.engine, "before_cursor_execute", lambda _, __, *each: asked.append((each[0], each[1])))
     began = time.process_time()
     for _ in range(10):
-        claims.claim_due(database, now=now, owner="a test", lease=timedelta(seconds=55), limit=100)
+        claims.claim_due(database, NewClaim("a test", now, timedelta(seconds=55)), limit=100)
     question = (time.process_time() - began) / 10
     with database.read() as connection:
         words, values = next(each for each in asked if "FROM host_queue" in each[0])

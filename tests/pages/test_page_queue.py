@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from kzfeed.store import tables
-from kzfeed.store.page_queue import PageClaim, claim_pages, release_pages, renew_pages
+from kzfeed.store.leases import NewClaim
+from kzfeed.store.page_queue import claim_pages, release_pages, renew_pages
 from kzfeed.store.schedule_corrections import move_schedule_back
 from tests.etiquette.recording_server import Reply
 from tests.pages.conftest import ITEM, Archive, Item, feed, page
@@ -20,8 +21,8 @@ def archive(archive_on_each_engine: Archive) -> Archive:
 
 def claim(archive: Archive, owner: str, limit: int = 10) -> list[int]:
     """The articles whose pages this owner claims now."""
-    now = archive.clock.now
-    return [each.article_id for each in claim_pages(archive.database, PageClaim(owner, now, now + LEASE, limit))]
+    claimed = claim_pages(archive.database, NewClaim(owner, archive.clock.now, LEASE), limit=limit)
+    return [page.article_id for page in claimed]
 
 
 def three_pages(archive: Archive) -> None:

@@ -11,6 +11,7 @@ from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.schedule.interval import spread_time
 from kzfeed.store import claims, host_pauses, sources
 from kzfeed.store.engine import Database
+from kzfeed.store.leases import NewClaim
 from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
@@ -37,7 +38,7 @@ def history(database: Database) -> list[tuple[Any, ...]]:
 
 
 def due(database: Database, now: datetime) -> list[Source]:
-    return claims.claim_due(database, now=now, owner="one", lease=HOUR, limit=100)
+    return claims.claim_due(database, NewClaim("one", now, HOUR), limit=100)
 
 
 def test_an_address_that_the_server_moved_is_in_force_and_the_old_one_kept(database: Database) -> None:

@@ -12,6 +12,7 @@ from kzfeed.model.polls import SourceConfig
 from kzfeed.store import claims, sources, tables
 from kzfeed.store.claims import Busy, DueSource
 from kzfeed.store.engine import Database
+from kzfeed.store.leases import NewClaim
 from tests.conftest import NewDatabase
 from tests.store.test_sources import BBC, LEASE, NOW, RFI, VOA, due, settled
 
@@ -21,7 +22,7 @@ def searched(database: Database, **busy: object) -> list[DueSource]:
 
 
 def claimed(database: Database, wanted: list[DueSource], owner: str = "one") -> list[str]:
-    found = claims.claim_sources(database, wanted, now=NOW, owner=owner, lease=LEASE)
+    found = claims.claim_sources(database, NewClaim(owner, NOW, LEASE), wanted)
     return sorted(source.name for source in found)
 
 

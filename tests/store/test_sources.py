@@ -9,6 +9,7 @@ from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.schedule.interval import spread_time
 from kzfeed.store import claims, host_pauses, schedule_corrections, sources, tables
 from kzfeed.store.engine import Database
+from kzfeed.store.leases import NewClaim
 from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
@@ -22,7 +23,7 @@ RFI = SourceConfig("rfi", "https://rfi.example/rss")
 
 
 def due(database: Database, now: datetime = NOW, owner: str = "one", limit: int = 10) -> list[str]:
-    claimed = claims.claim_due(database, now=now, owner=owner, lease=LEASE, limit=limit)
+    claimed = claims.claim_due(database, NewClaim(owner, now, LEASE), limit=limit)
     return sorted(source.name for source in claimed)
 
 
@@ -34,7 +35,7 @@ def settled(database: Database, source: Source, next_poll_at: datetime | None, p
 def test_a_new_source_is_due_at_once_and_holds_what_was_configured(database: Database) -> None:
     sources.configure(database, [VOA], NOW)
 
-    (voa,) = claims.claim_due(database, now=NOW, owner="one", lease=LEASE, limit=10)
+    (voa,) = claims.claim_due(database, NewClaim("one", NOW, LEASE), limit=10)
 
     assert (voa.title, voa.url, voa.every, voa.timezone) == (VOA.title, VOA.url, VOA.every, VOA.timezone)
 
@@ -58,13 +59,13 @@ def test_claims_given_back_are_due_for_others(database: Database) -> None:
 
 def test_a_renewed_claim_lasts_longer_and_only_its_owner_renews_it(database: Database) -> None:
     sources.configure(database, [RFI, BBC], NOW)
-    ids = [source.id for source in claims.claim_due(database, now=NOW, owner="one", lease=LEASE, limit=10)]
+    ids = [source.id for source in claims.claim_due(database, NewClaim("one", NOW, LEASE), limit=10)]
 
     claims.renew(database, "two", ids, NOW + 3 * LEASE)
     claims.renew(database, "one", ids[:1], NOW + 2 * LEASE)
     claims.renew(database, "one", [], NOW + 3 * LEASE)
 
-    late = claims.claim_due(database, now=NOW + LEASE, owner="two", lease=LEASE, limit=10)
+    late = claims.claim_due(database, NewClaim("two", NOW + LEASE, LEASE), limit=10)
     assert [source.id for source in late] == ids[1:]
     claims.renew(database, "one", ids, NOW + 3 * LEASE)  # the second is another's by now
     assert len(due(database, NOW + 2 * LEASE, owner="three")) == 1
@@ -86,9 +87,7 @@ def test_hosts_lately_visited_are_those_of_polls_since_then(database: Database) 
 def test_one_source_a_host_is_claimed_and_none_on_a_busy_or_paused_host(database: Database) -> None:
     sources.configure(database, [VOA, BBC, RFI], NOW)
 
-    claimed = claims.claim_due(
-        database, now=NOW, owner="one", lease=LEASE, limit=10, busy=claims.Busy(hosts=["rfi.example"])
-    )
+    claimed = claims.claim_due(database, NewClaim("one", NOW, LEASE), limit=10, busy=claims.Busy(hosts=["rfi.example"]))
     assert len(claimed) == 1
     settled(database, claimed[0], NOW + timedelta(hours=1), pause=NOW + timedelta(minutes=10))
 
@@ -238,7 +237,7 @@ def test_sources_that_failed_for_lack_of_a_connection_are_brought_forward_and_no
 
 def test_a_source_whose_daemon_was_killed_is_brought_forward_when_its_claim_is_over(database: Database) -> None:
     sources.configure(database, [RFI], NOW)
-    (rfi,) = claims.claim_due(database, now=NOW, owner="killed", lease=LEASE, limit=1)
+    (rfi,) = claims.claim_due(database, NewClaim("killed", NOW, LEASE), limit=1)
     offline = {"status": "failing", "last_error_kind": "offline", "next_poll_at": NOW + timedelta(hours=1)}
     with database.write() as connection:
         connection.execute(sa.update(tables.sources).where(tables.sources.c.id == rfi.id).values(offline))
