@@ -44,7 +44,7 @@ _NO_CONNECTION = "this machine reaches no host"
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _LastVisit:
     """The last visit to a host. `symptom` is what suggests an outage, None if nothing does; `failed_ids` has the ids of
     the sources for which it counted as a failure. `retires` says that it retired a source.
     """
@@ -66,8 +66,8 @@ class OutageWatch:
     """When failures were last found not to be the fault of their sources."""
     taken_back: frozenset[int] = frozenset()
     """The ids of these sources."""
-    _answers: dict[str, _Answer] = field(default_factory=dict)
-    """The last visit to each host, the earliest first."""
+    _last_visits: dict[str, _LastVisit] = field(default_factory=dict)
+    """By host, the earliest first."""
     _symptoms: Counter[str] = field(default_factory=Counter)
     """How many of these hosts have each symptom."""
     _failed_hosts: set[str] = field(default_factory=set)
@@ -76,12 +76,8 @@ class OutageWatch:
     def judge(self, source: Source, visit: VisitResult, now: datetime) -> VisitResult:
         """The visit, with its failure as one of the kind `offline` if an outage of this machine explains it."""
         host, symptom = host_of(source.url), _symptom_of(source, visit, is_offline=self.since is not None)
-        answer = self._record(host, symptom, now)
-        if self.since is None:
-            if symptom and self._fails(self._latest(now), BEGIN_SHARE):
-                self._begin(symptom, now)
-        elif (symptom is None and host in self._failed_hosts) or not self._fails(self._latest(now), END_SHARE):
-            self._end()
+        self._record(host, symptom, now)
+        self._begin_or_end(host, symptom, now)
         failed = visit.outcome
         if not symptom or not isinstance(failed, Failed) or failed.kind == "offline":
             return visit
@@ -91,36 +87,44 @@ class OutageWatch:
             error = f"as all hosts do, because {self.reason}: {failed.kind}: {failed.error}"
             return VisitResult(Failed("offline", error, failed.status, url=failed.url, head=failed.head))
         if failed.kind == "gone" and self._symptoms[symptom] >= SAME_ANSWERS:
-            self._take_back([each for each in self._answers.values() if each.symptom == symptom and each.retires], now)
-            failed = replace(failed, kind="http-status", error=f"{failed.error}, like other hosts at the same time")
-        failed_ids = answer.failed_ids | {source.id}
-        self._answers[host] = replace(answer, failed_ids=failed_ids, retires=failed.kind == "gone")
+            failed = self._refuse_410(failed, symptom, now)
+        last = self._last_visits[host]
+        failed_ids = last.failed_ids | {source.id}
+        self._last_visits[host] = replace(last, failed_ids=failed_ids, retires=failed.kind == "gone")
         return replace(visit, outcome=failed)
 
-    def _record(self, host: str, symptom: str | None, now: datetime) -> _Answer:
-        before = self._answers.pop(host, None)
+    def _record(self, host: str, symptom: str | None, now: datetime) -> None:
+        before = self._last_visits.pop(host, None)
         if before and before.symptom:
             self._symptoms[before.symptom] -= 1
-        answer = _Answer(now, symptom, before.failed_ids if before and symptom else frozenset())
-        self._answers[host] = answer
+        self._last_visits[host] = _LastVisit(now, symptom, before.failed_ids if before and symptom else frozenset())
         if symptom:
             self._symptoms[symptom] += 1
-        return answer
 
-    def _latest(self, now: datetime) -> int:
-        """Forget the visits that decide nothing any more, and return how many are left."""
-        while len(self._answers) > FEWEST_HOSTS:
-            host = next(iter(self._answers))
-            if timedelta() <= now - self._answers[host].at < OBSERVED_TIME:
-                break
-            symptom = self._answers.pop(host).symptom
-            if symptom:
-                self._symptoms[symptom] -= 1
-        return len(self._answers)
+    def _begin_or_end(self, host: str, symptom: str | None, now: datetime) -> None:
+        """Begin an outage, or end it, if the visit to this host shows that."""
+        if self.since is None:
+            if symptom and self._so_many_fail(BEGIN_SHARE, now):
+                self._begin(symptom, now)
+        elif (symptom is None and host in self._failed_hosts) or not self._so_many_fail(END_SHARE, now):
+            self._end()
+            self._record(host, symptom, now)  # as the first visit after the outage
 
-    def _fails(self, hosts: int, share: float) -> bool:
+    def _so_many_fail(self, share: float, now: datetime) -> bool:
+        """Whether at least this share of the hosts fail in a way that suggests an outage."""
+        self._forget_old_visits(now)
+        hosts = len(self._last_visits)
         failing = sum(count for symptom, count in self._symptoms.items() if self._suggests_outage(symptom))
         return hosts >= FEWEST_HOSTS and failing >= share * hosts
+
+    def _forget_old_visits(self, now: datetime) -> None:
+        while len(self._last_visits) > FEWEST_HOSTS:
+            host = next(iter(self._last_visits))
+            if timedelta() <= now - self._last_visits[host].at < OBSERVED_TIME:
+                break
+            symptom = self._last_visits.pop(host).symptom
+            if symptom:
+                self._symptoms[symptom] -= 1
 
     def _suggests_outage(self, symptom: str) -> bool:
         # After the outage has begun there are few visits, and each may have another answer.
@@ -128,20 +132,26 @@ class OutageWatch:
 
     def _begin(self, symptom: str, now: datetime) -> None:
         self.since, self.reason = now, max(self._symptoms, key=lambda each: (self._symptoms[each], each == symptom))
-        answers = {
-            host: each
-            for host, each in self._answers.items()
-            if each.symptom and (each.retires or self._suggests_outage(each.symptom))
+        failed = {
+            host: visit
+            for host, visit in self._last_visits.items()
+            if visit.symptom and (visit.retires or self._suggests_outage(visit.symptom))
         }
-        self._failed_hosts = set(answers)
-        self._take_back(answers.values(), now)
+        self._failed_hosts = set(failed)
+        self._take_back(failed.values(), now)
 
-    def _take_back(self, answers: Iterable[_Answer], now: datetime) -> None:
-        self.taken_back_at, self.taken_back = now, frozenset().union(*(each.failed_ids for each in answers))
+    def _refuse_410(self, failed: Failed, symptom: str, now: datetime) -> Failed:
+        """The failure as one that retires no source, because other hosts answer 410 too; nor do their answers."""
+        visits = self._last_visits.values()
+        self._take_back([visit for visit in visits if visit.symptom == symptom and visit.retires], now)
+        return replace(failed, kind="http-status", error=f"{failed.error}, like other hosts at the same time")
+
+    def _take_back(self, visits: Iterable[_LastVisit], now: datetime) -> None:
+        self.taken_back_at, self.taken_back = now, frozenset().union(*(visit.failed_ids for visit in visits))
 
     def _end(self) -> None:
         self.since, self.reason = None, ""
-        self._answers.clear()
+        self._last_visits.clear()
         self._symptoms.clear()
         self._failed_hosts.clear()
 

@@ -131,6 +131,19 @@ def test_dead_hosts_alone_do_not_keep_an_outage_going() -> None:
     assert watch.since is None
 
 
+def test_the_visit_that_ends_an_outage_counts_once_for_the_next_one() -> None:
+    watch = OutageWatch()
+    portal = failure("not-a-feed", status=200, page="login")
+    counted = kinds(watch, [failure("dns")] * 5 + [GOOD] * 5 + [portal])
+    assert (counted[4], counted[10], watch.since) == ("offline", "not-a-feed", None)
+    watch.judge(source(10), GOOD, NOW + timedelta(seconds=20))
+
+    for number in range(20, 25):
+        watch.judge(source(number), portal, NOW + 2 * OBSERVED_TIME)
+
+    assert watch.since
+
+
 def test_servers_that_have_always_refused_are_no_outage() -> None:
     watch = OutageWatch()
     for number in range(20):
