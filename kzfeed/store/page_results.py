@@ -3,13 +3,13 @@
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 
 from kzfeed.article.build import fingerprint
 from kzfeed.article.page import why_not_taken
 from kzfeed.hosts import host_of
-from kzfeed.model.articles import Article
 from kzfeed.model.pages import REFUSALS, DuePage, PageFailure, PageOutcome, PageRecord, PageVisit, ReadPage
 from kzfeed.store import tables
 from kzfeed.store.articles import store_articles
@@ -31,37 +31,46 @@ def finish_page(database: Database, page: DuePage, visit: PageVisit, owner: str,
 def _finish(page: DuePage, visit: PageVisit, owner: str, now: datetime, connection: sa.Connection) -> PageRecord | None:
     if connection.execute(sa.select(_page.claimed_by).where(_page.article_id == page.article_id)).scalar() != owner:
         return None
-    brought, flaw = visit.result, None
-    if isinstance(brought, ReadPage):
-        result, flaw = _judged(connection, page, brought.article), brought.flaw
+    result = _judged(connection, page, visit.result) if isinstance(visit.result, ReadPage) else visit.result
+    if isinstance(result, ReadPage):
+        record, tries = _store_text(connection, page, result, now), page.tries + 1
     else:
-        result = brought
-    if isinstance(result, Article):
-        batch = ArticleBatch(page.source_id, [result], now, is_live=False, content_from="page")
-        [tally] = store_articles(connection, [batch])
-        record = PageRecord("stored" if tally.revised else "same", flaw=flaw)
-    else:
-        outcome: PageOutcome = "refused" if result.kind in REFUSALS else "failed"
-        record = PageRecord(outcome, result.kind, result.error, result.next_try_at)
-    fetched = {"fetched_at": now} if isinstance(brought, ReadPage) else {}
-    connection.execute(
-        _UPDATE.where(_page.article_id == page.article_id).values(
-            **fetched,
-            next_try_at=record.next_try_at,
-            tries=result.tries if isinstance(result, PageFailure) else page.tries + 1,
-            tried_at=now,
-            outcome=record.outcome,
-            error_kind=record.error_kind,
-            error=record.error or record.flaw,
-            claimed_by=None,
-            claimed_until=None,
-        )
-    )
+        record, tries = _record_of(result), result.tries
+    values = _values(record, tries, now)
+    if isinstance(visit.result, ReadPage):
+        values["fetched_at"] = now
+    connection.execute(_UPDATE.where(_page.article_id == page.article_id).values(values))
     _leave_alone(connection, page, visit, now)
     return record
 
 
-def _judged(connection: sa.Connection, page: DuePage, article: Article) -> Article | PageFailure:
+def _store_text(connection: sa.Connection, page: DuePage, read: ReadPage, now: datetime) -> PageRecord:
+    """Store the text as the article's newest version, unless it is that already."""
+    batch = ArticleBatch(page.source_id, [read.article], now, is_live=False, content_from="page")
+    [tally] = store_articles(connection, [batch])
+    return PageRecord("stored" if tally.revised else "same", flaw=read.flaw)
+
+
+def _record_of(failure: PageFailure) -> PageRecord:
+    outcome: PageOutcome = "refused" if failure.kind in REFUSALS else "failed"
+    return PageRecord(outcome, failure.kind, failure.error, failure.next_try_at)
+
+
+def _values(record: PageRecord, tries: int, now: datetime) -> dict[str, Any]:
+    """What the record becomes in the row of the page, which nobody claims any more."""
+    return {
+        "next_try_at": record.next_try_at,
+        "tries": tries,
+        "tried_at": now,
+        "outcome": record.outcome,
+        "error_kind": record.error_kind,
+        "error": record.error or record.flaw,
+        "claimed_by": None,
+        "claimed_until": None,
+    }
+
+
+def _judged(connection: sa.Connection, page: DuePage, read: ReadPage) -> ReadPage | PageFailure:
     """The article with its present title, or the reason why its text does not replace what the archive has."""
     shown = sa.and_(_sighting.article_id == _article.id, _sighting.source_id == page.source_id)
     older = sa.and_(_revision.article_id == _article.id, _revision.revision == _sighting.revision)
@@ -73,11 +82,12 @@ def _judged(connection: sa.Connection, page: DuePage, article: Article) -> Artic
     ).one()
     # What the page said before may be replaced by less: the publisher has shortened it.
     texts = [row.shown or "", "" if row.content_from == "page" else row.text]
+    article = read.article
     if why := why_not_taken(article.text, texts):
         return PageFailure("no-article", why)
     if row.title == article.title:
-        return article
-    return replace(article, title=row.title, fingerprint=fingerprint(row.title, article.content))
+        return read
+    return replace(read, article=replace(article, title=row.title, fingerprint=fingerprint(row.title, article.content)))
 
 
 def _leave_alone(connection: sa.Connection, page: DuePage, visit: PageVisit, now: datetime) -> None:
