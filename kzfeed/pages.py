@@ -24,6 +24,7 @@ from kzfeed.model.polls import Failed, Fetched, Outcome, Visit
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.page_tries import after_failed_visit, crawl_delay
+from kzfeed.schedule.policy import Circumstances
 from kzfeed.store.engine import Database
 from kzfeed.store.page_results import finish_page
 from kzfeed.store.robots import RobotsFile, load_robots, save_robots
@@ -120,7 +121,7 @@ class PageFetcher:
 
     def _failed(self, page: DuePage, failed: Failed, *, of_robots: bool = False) -> PageVisit:
         return after_failed_visit(
-            page, failed, now=self.clock(), bounds=self.bounds, jitter=self.random(), of_robots=of_robots
+            page, failed, Circumstances(self.clock(), self.bounds, self.random()), of_robots=of_robots
         )
 
     # --- robots.txt --------------------------------------------------------------------------------------------------

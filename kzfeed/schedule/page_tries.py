@@ -1,11 +1,10 @@
 """Times of the tries for the page of an article: a failed one is repeated later, with the back-off of polls."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from kzfeed.model.pages import REFUSALS, DuePage, PageFailure, PageVisit
 from kzfeed.model.polls import Failed
-from kzfeed.schedule.interval import IntervalBounds
-from kzfeed.schedule.policy import CHALLENGE_BACK_OFF, asked_wait, back_off, paused_host
+from kzfeed.schedule.policy import CHALLENGE_BACK_OFF, Circumstances, asked_wait, back_off, paused_host
 
 MAX_TRIES = 3
 MAX_CRAWL_DELAY = timedelta(hours=1)
@@ -14,22 +13,21 @@ MAX_WAIT_FOR_ROBOTS = timedelta(days=7)
 _NO_TIME = timedelta()
 
 
-def after_failed_visit(
-    page: DuePage, failed: Failed, *, now: datetime, bounds: IntervalBounds, jitter: float, of_robots: bool = False
-) -> PageVisit:
+def after_failed_visit(page: DuePage, failed: Failed, at: Circumstances, *, of_robots: bool = False) -> PageVisit:
     """The failure of a page, with the time of the next try; without one after `MAX_TRIES`, or if it is gone.
 
     A try at which only robots.txt could not be read (`of_robots`) does not count for a week, but its waits grow too. A
     server that asks to be left alone (429 or 503 with Retry-After) pauses the whole host, as it does for feeds.
     """
+    now = at.now
     is_ours = failed.kind == "offline"
     age = now - page.first_seen_at
     waits_for_robots = of_robots and age < MAX_WAIT_FOR_ROBOTS
     tries = page.tries + (not is_ours and not waits_for_robots)
-    interval = max(page.every, bounds.min_interval, age / 2 if waits_for_robots else _NO_TIME)
+    interval = max(page.every, at.bounds.min_interval, age / 2 if waits_for_robots else _NO_TIME)
     asked = asked_wait(failed, now)
     wait = max(
-        back_off(interval, page.tries + (not is_ours), _NO_TIME, jitter),
+        back_off(interval, page.tries + (not is_ours), _NO_TIME, at.jitter),
         CHALLENGE_BACK_OFF if failed.kind == "challenge" else _NO_TIME,
         asked,
     )
