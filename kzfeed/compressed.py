@@ -1,14 +1,14 @@
 """Files that may be compressed with Zstandard (RFC 8878): a name with the ending `.zst` says so."""
 
 import io
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import zstandard
+
+from kzfeed.regular_file import open_regular_file
 
 ENDING = ".zst"
 
@@ -30,15 +30,13 @@ def compressing(stream: BinaryIO) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def open_regular_file(path: Path) -> Iterator[BinaryIO]:
-    """The bytes of a file, decompressed where its name says so.
+def open_decompressed(path: Path) -> Iterator[BinaryIO]:
+    """The bytes of a regular file, decompressed where its name says that it is compressed.
 
-    Reading raises OSError, also where compressed bytes are damaged or cut off, and where this is no regular file.
+    Raises NotRegularFile, and OSError where it cannot be opened; reading raises OSError where compressed bytes are
+    damaged or cut off.
     """
-    # Opening a pipe would wait for a writer.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(None, "it is not a regular file", str(path))
+    with open_regular_file(path) as file:
         yield cast(BinaryIO, io.BufferedReader(_Decompressed(file), 1 << 16)) if is_compressed(path) else file
 
 

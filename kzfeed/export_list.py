@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from kzfeed.compressed import open_regular_file
+from kzfeed.compressed import open_decompressed
 from kzfeed.errors import KzfeedError
 from kzfeed.file_reader import SUFFIXES
 from kzfeed.store.record_json import article_of_json, json_of_article, json_of_source, json_of_version
@@ -94,7 +94,7 @@ def _guid(record: ArticleRecord) -> str | None:
 def read_lines(path: Path) -> Iterator[ListLine]:
     """The lines of a list, one at a time in memory. Raises UnreadableList."""
     try:
-        with open_regular_file(path) as file:
+        with open_decompressed(path) as file:
             yield from lines_of(file, MAX_LINE_BYTES)
     except OSError as error:
         raise UnreadableList(f"{path}: this list of an export cannot be read: {error.strerror}") from error

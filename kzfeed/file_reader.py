@@ -7,7 +7,6 @@ import hashlib
 import multiprocessing
 import os
 import re
-import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -22,6 +21,7 @@ from kzfeed.article.archive_file import parse
 from kzfeed.article.build import article_of_file, keeps_every_character
 from kzfeed.errors import ArchiveFileError, UsageError
 from kzfeed.model.articles import Article
+from kzfeed.regular_file import NotRegularFile, open_regular_file
 from kzfeed.sandbox.process import end_with_parent
 
 SUFFIXES = (".txt", ".md")
@@ -40,14 +40,6 @@ MAX_PROCESSES = 4
 
 # Month and day, if they are known, and the title. An archive file begins with `<` or, leniently, with `-`.
 _LIST_LINE = re.compile(rb"(?:[0-9]{1,2}-[0-9]{1,2} )?\[")
-_KINDS = {
-    stat.S_IFIFO: "a pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFDIR: "a folder",
-}
-
 log = structlog.get_logger()
 
 
@@ -256,17 +248,15 @@ def read_file(found: FoundFile) -> FileRead:
 def _bytes(path: Path) -> bytes:
     """The whole file. Raises ArchiveFileError, also where the file changes while it is read."""
     try:
-        # Opening a pipe would wait for a writer.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        with open_regular_file(path) as file:
             before = os.fstat(file.fileno())
-            if not stat.S_ISREG(before.st_mode):
-                found = _KINDS.get(stat.S_IFMT(before.st_mode), "something else")
-                raise ArchiveFileError(path, line=1, expected="a regular file", found=found)
             if before.st_size > MAX_FILE_BYTES:
                 expected = f"at most {MAX_FILE_BYTES} bytes"
                 raise ArchiveFileError(path, line=1, expected=expected, found=f"{before.st_size} bytes")
             data = file.read(MAX_FILE_BYTES + 1)
             after = os.fstat(file.fileno())
+    except NotRegularFile as error:
+        raise ArchiveFileError(path, line=1, expected="a regular file", found=error.kind) from error
     except OSError as error:
         raise ArchiveFileError(path, line=1, expected="a readable file", found=error.strerror or "") from error
     if len(data) != before.st_size or (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

@@ -11,7 +11,7 @@ from typing import Any
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import URN, article_of_file, has_fingerprint
 from kzfeed.article.strings import is_storable
-from kzfeed.compressed import ENDING, open_regular_file
+from kzfeed.compressed import ENDING, open_decompressed
 from kzfeed.export_list import ListLine, lines_of
 from kzfeed.file_reader import EXPORT_LIST
 from kzfeed.model.articles import Article
@@ -37,7 +37,7 @@ def read_stream(path: Path) -> Iterator[ListLine]:
     """The lines of the file, one at a time in memory. If reading fails, the last one is a refusal that says so."""
     number = 0
     try:
-        with open_regular_file(path) as file:
+        with open_decompressed(path) as file:
             is_atom = _plain_name(path).endswith(ATOM)
             for line in read_entries(file) if is_atom else lines_of(file, MAX_LINE_BYTES):
                 number = line.number
