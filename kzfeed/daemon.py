@@ -18,8 +18,8 @@ import structlog
 from kzfeed import __version__
 from kzfeed.errors import ConfigError, DatabaseError, DatabaseFileReplaced
 from kzfeed.jobs import maintenance
-from kzfeed.jobs.article_pages import PageJob
 from kzfeed.jobs.maintenance import MaintenanceJobs
+from kzfeed.jobs.page_fetches import PageFetchJob
 from kzfeed.jobs.polls import PollJob
 from kzfeed.jobs.search_index import IndexJob
 from kzfeed.poll import Poller
@@ -66,7 +66,7 @@ class Daemon:
     """The job of the search index, if the database has one."""
     folder_job: "FolderJob | None" = None
     """The job of the archive folder, if there is one."""
-    page_job: PageJob | None = None
+    page_fetch_job: PageFetchJob | None = None
     """The job that fetches the pages of articles."""
     maintenance: MaintenanceJobs | None = None
     """The jobs that keep the database small and fast."""
@@ -119,8 +119,8 @@ class Daemon:
             add("report status", self._report_status, STATUS_TICK)
         if self.folder_job:
             add("write archive folder", self.folder_job.run, FOLDER_TICK)
-        if self.page_job:
-            add("fetch pages", self.page_job.run, tick)
+        if self.page_fetch_job:
+            add("fetch pages", self.page_fetch_job.run, tick)
         if self.maintenance:
             add("sum up old polls", self.maintenance.sum_up_polls, maintenance.TICK)
             add("tidy database", self._tidy, maintenance.TICK)
@@ -217,7 +217,7 @@ class Daemon:
         self._poller.fetcher.stop_requests()
         self.scheduler.pause()
         log.info("stopping", polls_under_way=self.poll_job.under_way)
-        ending = [asyncio.create_task(job.stop(GRACE)) for job in (self.poll_job, self.page_job) if job]
+        ending = [asyncio.create_task(job.stop(GRACE)) for job in (self.poll_job, self.page_fetch_job) if job]
         if self.index_job:
             await self.index_job.stop()
         if self.folder_job:

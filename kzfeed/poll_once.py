@@ -103,7 +103,7 @@ async def _with_pages(
     if not wanting:
         return {}
     # Imported late: most polls want no pages.
-    from kzfeed.jobs.article_pages import PageJob
+    from kzfeed.jobs.page_fetches import PageFetchJob
 
     ids = {source.name: source.id for source in await asyncio.to_thread(sources.load, poller.database, wanting)}
     counts: dict[str, Counter[str]] = {name: Counter() for name in ids}
@@ -114,7 +114,7 @@ async def _with_pages(
 
     async with open_page_fetcher(settings, poller) as page_fetcher:
         owner = f"poll:{os.getpid()}:{secrets.token_hex(4)}"
-        await PageJob(page_fetcher, owner, slots, source_ids=list(ids.values()), on_page=count).run_to_end()
+        await PageFetchJob(page_fetcher, owner, slots, source_ids=list(ids.values()), on_page=count).run_to_end()
     with_pages = {}
     for name, source_id in ids.items():
         left = await asyncio.to_thread(count_pages, poller.database, [source_id])

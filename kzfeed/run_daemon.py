@@ -24,6 +24,7 @@ from kzfeed.store.search.opening import open_index
 from kzfeed.wiring import access_of, fleet_access, open_page_fetcher, open_poller, page_slots, usable_connections
 
 if TYPE_CHECKING:
+    from kzfeed.daemon import Daemon
     from kzfeed.jobs.archive_folder import FolderJob
     from kzfeed.jobs.work_queue import WorkQueue
     from kzfeed.server.monitor import Monitor
@@ -75,57 +76,57 @@ async def _run(
     service_manager: ServiceManager,
 ) -> None:
     """Run the daemon on the database as it is now. Raises DatabaseFileReplaced."""
+    with database.only_daemon():
+        apply_configuration(settings, database, utc_now())
+        async with _open_daemon(settings, database, get_monitor(), config, service_manager) as daemon:
+            await daemon.run()
+
+
+@asynccontextmanager
+async def _open_daemon(
+    settings: Settings,
+    database: Database,
+    monitor: "Monitor | None",
+    config: ConfigReader,
+    service_manager: ServiceManager,
+) -> "AsyncIterator[Daemon]":
+    """The daemon with its jobs, and with what they use until the end of the block."""
     # Imported late: its scheduler takes a while, and other commands do not need it.
     from kzfeed.daemon import POLL_JOB, Daemon
-    from kzfeed.jobs.article_pages import PageJob
     from kzfeed.jobs.maintenance import MaintenanceJobs
+    from kzfeed.jobs.page_fetches import PageFetchJob
     from kzfeed.jobs.polls import PollJob
     from kzfeed.scheduler import Scheduler
 
-    with database.only_daemon():
-        apply_configuration(settings, database, utc_now())
-        monitor = get_monitor()
-        with _open_index_job(settings, database) as index_job:
-            async with (
-                open_poller(settings, database) as poller,
-                open_page_fetcher(settings, poller) as page_fetcher,
-                _work_queue(settings, poller) as queue,
-            ):
-                connections = usable_connections(settings)
-                scheduler = Scheduler(poller.clock)
-                poll_job = PollJob(
-                    poller,
-                    queue,
-                    connections,
-                    on_poll=monitor.on_poll if monitor else _ignore,
-                    run_within=partial(scheduler.run_within, POLL_JOB),
-                )
-
-                def is_online() -> bool:
-                    return poll_job.network.offline_since is None
-
-                if monitor:
-                    monitor.watch(is_online, queue.gauges)
-                daemon = Daemon(
-                    scheduler,
-                    poll_job,
-                    reload=_make_reload(settings, poller, config),
-                    config_changed=config.has_changed,
-                    index_job=index_job,
-                    folder_job=_folder_job(settings, database),
-                    page_job=PageJob(
-                        page_fetcher,
-                        queue.owner,
-                        page_slots(connections),
-                        on_page=monitor.on_page if monitor else _ignore,
-                        may_claim=is_online,
-                    ),
-                    on_job=monitor.on_job if monitor else _ignore,
-                    service_manager=service_manager,
-                    maintenance=MaintenanceJobs(database, settings.maintenance.keep_polls, poller.clock),
-                    described=_described(settings, database),
-                )
-                await daemon.run()
+    on_poll, on_page, on_job = (monitor.on_poll, monitor.on_page, monitor.on_job) if monitor else (_ignore,) * 3
+    connections = usable_connections(settings)
+    with _open_index_job(settings, database) as index_job:
+        async with (
+            open_poller(settings, database) as poller,
+            open_page_fetcher(settings, poller) as page_fetcher,
+            _work_queue(settings, poller) as queue,
+        ):
+            scheduler = Scheduler(poller.clock)
+            run_within = partial(scheduler.run_within, POLL_JOB)
+            poll_job = PollJob(poller, queue, connections, on_poll=on_poll, run_within=run_within)
+            is_online = poll_job.network.is_online
+            if monitor:
+                monitor.watch(is_online, queue.gauges)
+            yield Daemon(
+                scheduler,
+                poll_job,
+                reload=_make_reload(settings, poller, config),
+                config_changed=config.has_changed,
+                index_job=index_job,
+                folder_job=_folder_job(settings, database),
+                page_fetch_job=PageFetchJob(
+                    page_fetcher, queue.owner, page_slots(connections), on_page=on_page, may_claim=is_online
+                ),
+                on_job=on_job,
+                service_manager=service_manager,
+                maintenance=MaintenanceJobs(database, settings.maintenance.keep_polls, poller.clock),
+                described=_described(settings, database),
+            )
 
 
 def _described(settings: Settings, database: Database) -> dict[str, object]:

@@ -37,7 +37,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.windows import last_windows
 
 if TYPE_CHECKING:
-    from kzfeed.pages import PageFetcher
+    from kzfeed.page_fetch import PageFetcher
 
 BATCH_WEIGHT = 600
 POLL_WEIGHT = 5
@@ -116,7 +116,7 @@ async def open_poller(
 async def open_page_fetcher(settings: Settings, poller: Poller) -> AsyncIterator["PageFetcher"]:
     """A PageFetcher that shares the client and the queues of hosts with the poller; an async context manager."""
     # Imported late: most polls want no pages.
-    from kzfeed.pages import PageFetcher
+    from kzfeed.page_fetch import PageFetcher
 
     limits = settings.parse
     # Workers of their own: a page that takes long keeps no feed waiting.

@@ -40,6 +40,10 @@ class NetworkStatus:
         """Since when there is no connection; None while there is one."""
         return self._watch.since
 
+    def is_online(self) -> bool:
+        """Whether there is a connection."""
+        return self._watch.since is None
+
     def judge(self, source: Source, visit: VisitResult) -> VisitResult:
         """The result of a visit as it counts for its source."""
         return self._watch.judge(source, visit, self.poller.clock())

@@ -28,7 +28,7 @@ from kzfeed.cli import log
 from kzfeed.config.load import load
 from kzfeed.config.settings import Settings
 from kzfeed.daemon import POLL_JOB, Daemon
-from kzfeed.jobs.article_pages import PageJob
+from kzfeed.jobs.page_fetches import PageFetchJob
 from kzfeed.jobs.polls import PollJob
 from kzfeed.jobs.work_queue import WorkQueue
 from kzfeed.scheduler import Scheduler
@@ -80,7 +80,7 @@ async def _run(settings: Settings, database: Database, options: dict[str, Any]) 
         poll_job = PollJob(poller, WorkQueue(poller, lease=lease), run_within=run_within, interval=scheduler.tick)
         daemon = Daemon(scheduler, poll_job)
         async with service.open_page_fetcher(settings, poller) as page_fetcher:
-            daemon.page_job = PageJob(
+            daemon.page_fetch_job = PageFetchJob(
                 page_fetcher,
                 daemon.poll_job.queue.owner,
                 slots=10,

@@ -15,10 +15,10 @@ import sqlalchemy as sa
 from kzfeed.batching import Batcher
 from kzfeed.fetch.client import Fetcher, FetchLimits
 from kzfeed.fetch.host_queue import HostQueues
-from kzfeed.jobs.article_pages import PageJob
+from kzfeed.jobs.page_fetches import PageFetchJob
 from kzfeed.model.pages import DuePage, PageRecord
 from kzfeed.model.polls import Poll, SourceConfig
-from kzfeed.pages import PageFetcher
+from kzfeed.page_fetch import PageFetcher
 from kzfeed.poll import Poller
 from kzfeed.sandbox.pool import PAGE_COMMAND, Workers
 from kzfeed.schedule.interval import IntervalBounds
@@ -84,7 +84,7 @@ class Archive:
             records[page.article_id] = record
 
         pages = replace(self.pages, workers=workers or self.pages.workers)
-        await PageJob(pages, owner, slots=3, on_page=note).run_to_end()
+        await PageFetchJob(pages, owner, slots=3, on_page=note).run_to_end()
         return [record for _, record in sorted(records.items())]
 
     def rows(self, table: sa.Table, *order: sa.ColumnElement[Any]) -> list[dict[str, Any]]:

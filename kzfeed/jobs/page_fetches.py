@@ -13,7 +13,7 @@ from kzfeed.hosts import host_of
 from kzfeed.jobs.held_claims import HeldClaims
 from kzfeed.jobs.local_pauses import LocalPauses
 from kzfeed.model.pages import DuePage, PageRecord
-from kzfeed.pages import PageFetcher
+from kzfeed.page_fetch import PageFetcher
 from kzfeed.store.leases import LEASE, NewClaim
 from kzfeed.store.page_queue import claim_pages, release_pages, renew_pages
 
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class PageJob:
+class PageFetchJob:
     """Claims due pages and fetches them, at most `slots` at a time, and one of each host.
 
     `owner` names the process in claims, `source_ids` limits them to these sources, and `on_page` is called with what
