@@ -22,7 +22,7 @@ from datetime import datetime
 from kzfeed.errors import UsageError
 from kzfeed.instants import check_period, typed_instant
 from kzfeed.search.folding import fold
-from kzfeed.search.terms import WORD, Keys, has_unspaced, keys
+from kzfeed.search.terms import WORD, IndexTerms, has_unspaced, index_terms
 from kzfeed.source_names import unknown_source
 
 
@@ -41,9 +41,9 @@ class Term:
         return has_unspaced(self.text)
 
     @property
-    def keys(self) -> Keys:
+    def index_terms(self) -> IndexTerms:
         """The terms that each matching article has in the index, which does not tell titles from texts."""
-        found = keys(self.text, is_prefix=self.is_prefix)
+        found = index_terms(self.text, is_prefix=self.is_prefix)
         return replace(found, suffice=False) if self.in_title else found
 
 

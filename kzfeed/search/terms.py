@@ -103,8 +103,8 @@ def _words(folded: str) -> Iterator[tuple[str, str, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """The terms of every article that holds a searched string."""
+class IndexTerms:
+    """The terms that every article with a searched string has in the index."""
 
     whole: tuple[str, ...]
     prefix: str | None = None
@@ -113,21 +113,23 @@ class Keys:
     """Whether the string occurs in every article that has the terms."""
 
 
-def keys(searched: str, *, is_prefix: bool = False) -> Keys:
-    """The keys of a folded string: of words if it has only words, of a string of characters otherwise.
+def index_terms(searched: str, *, is_prefix: bool = False) -> IndexTerms:
+    """The index terms of a folded string: of words if it has only words, of a string of characters otherwise.
 
     Words are whole; with `is_prefix` the last one is the beginning of a word. The ends of a string of characters may
     be parts of words.
     """
     if has_unspaced(searched):
-        whole = tuple(dict.fromkeys(_keys_of_string(searched)))
-        return Keys(whole, suffice=whole in ((searched,), (_letter_before(searched[0], searched[1:]),)))
+        whole = tuple(dict.fromkeys(_terms_of_string(searched)))
+        return IndexTerms(whole, suffice=whole in ((searched,), (_letter_before(searched[0], searched[1:]),)))
     words = WORD.findall(searched)
     cut = [word[:MAX_WORD_LENGTH] for word in words]
     if not is_prefix:
-        return Keys(tuple(dict.fromkeys(cut)), suffice=len(words) == 1 and len(words[0]) < MAX_WORD_LENGTH)
+        return IndexTerms(tuple(dict.fromkeys(cut)), suffice=len(words) == 1 and len(words[0]) < MAX_WORD_LENGTH)
     *whole_words, last = cut
-    return Keys(tuple(dict.fromkeys(whole_words)), last, suffice=len(words) == 1 and len(words[0]) <= MAX_WORD_LENGTH)
+    return IndexTerms(
+        tuple(dict.fromkeys(whole_words)), last, suffice=len(words) == 1 and len(words[0]) <= MAX_WORD_LENGTH
+    )
 
 
 def has_unspaced(searched: str) -> bool:
@@ -135,7 +137,7 @@ def has_unspaced(searched: str) -> bool:
     return RUN.search(searched) is not None
 
 
-def _keys_of_string(searched: str) -> Iterator[str]:
+def _terms_of_string(searched: str) -> Iterator[str]:
     for match in RUN.finditer(searched):
         run, (start, end) = match[0], match.span()
         yield from map(add, run, run[1:])

@@ -41,7 +41,7 @@ def test_every_part_of_a_text_is_found_through_its_keys(title: str, text: str, s
         return
 
     assert matches(query, title, text)
-    assert set(query.terms[0].keys.whole) <= terms(title, text, 1)
+    assert set(query.terms[0].index_terms.whole) <= terms(title, text, 1)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-"""Tests of the terms of articles and of the keys of searched strings."""
+"""Tests of the terms of articles and of the index terms of searched strings."""
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kzfeed.search.folding import fold
-from kzfeed.search.terms import Keys, has_unspaced, keys, source_term, terms
+from kzfeed.search.terms import IndexTerms, has_unspaced, index_terms, source_term, terms
 
 
 def test_the_terms_are_characters_pairs_words_and_the_source() -> None:
@@ -32,25 +32,25 @@ def test_long_words_are_cut() -> None:
 @pytest.mark.parametrize(
     ("searched", "expected"),
     [
-        ("京", Keys(("京",), suffice=True)),
-        ("普京", Keys(("普京",), suffice=True)),
-        ("哈萨克", Keys(("哈萨", "萨克"))),
-        ("a股", Keys(("股§a",), suffice=True)),
-        ("covid疫情", Keys(("疫情", "疫§d"))),
-        ("中 亚", Keys(("中", "亚"))),
-        ("疫情covid爆发", Keys(("疫情", "爆发", "covid", "情c", "爆§d"))),
-        ("kazakh", Keys(("kazakh",), suffice=True)),
-        ("new york", Keys(("new", "york"))),
-        ("x" * 64, Keys(("x" * 64,))),
+        ("京", IndexTerms(("京",), suffice=True)),
+        ("普京", IndexTerms(("普京",), suffice=True)),
+        ("哈萨克", IndexTerms(("哈萨", "萨克"))),
+        ("a股", IndexTerms(("股§a",), suffice=True)),
+        ("covid疫情", IndexTerms(("疫情", "疫§d"))),
+        ("中 亚", IndexTerms(("中", "亚"))),
+        ("疫情covid爆发", IndexTerms(("疫情", "爆发", "covid", "情c", "爆§d"))),
+        ("kazakh", IndexTerms(("kazakh",), suffice=True)),
+        ("new york", IndexTerms(("new", "york"))),
+        ("x" * 64, IndexTerms(("x" * 64,))),
     ],
 )
-def test_the_keys_of_a_searched_string(searched: str, expected: Keys) -> None:
-    assert keys(searched) == expected
+def test_the_index_terms_of_a_searched_string(searched: str, expected: IndexTerms) -> None:
+    assert index_terms(searched) == expected
 
 
 def test_the_last_word_may_be_the_beginning_of_a_word() -> None:
-    assert keys("new yor", is_prefix=True) == Keys(("new",), "yor")
-    assert keys("kaz", is_prefix=True) == Keys((), "kaz", suffice=True)
+    assert index_terms("new yor", is_prefix=True) == IndexTerms(("new",), "yor")
+    assert index_terms("kaz", is_prefix=True) == IndexTerms((), "kaz", suffice=True)
 
 
 MIXED = st.text("中亚五国한국カAbz059 ,，\n\u093e_", min_size=1, max_size=12)
@@ -58,18 +58,22 @@ MIXED = st.text("中亚五国한국カAbz059 ,，\n\u093e_", min_size=1, max_siz
 
 @example("00\u093e0カ", 2, 3, "")
 @given(MIXED, st.integers(0, 11), st.integers(1, 12), MIXED)
-def test_an_article_has_the_keys_of_every_string_in_it(text: str, start: int, length: int, title: str) -> None:
+def test_an_article_has_the_index_terms_of_every_string_in_it(text: str, start: int, length: int, title: str) -> None:
     part = fold(text)[start : start + length].strip()
     if not part or not has_unspaced(part):
         return
 
-    assert set(keys(part).whole) <= terms(title, text, 1)
+    assert set(index_terms(part).whole) <= terms(title, text, 1)
 
 
 @given(MIXED, MIXED)
-def test_keys_that_suffice_are_only_in_articles_with_the_string(searched: str, text: str) -> None:
+def test_index_terms_that_suffice_are_only_in_articles_with_the_string(searched: str, text: str) -> None:
     searched = " ".join(fold(searched).split())
-    if has_unspaced(searched) and keys(searched).suffice and set(keys(searched).whole) <= terms("", text, 1):
+    if (
+        has_unspaced(searched)
+        and index_terms(searched).suffice
+        and set(index_terms(searched).whole) <= terms("", text, 1)
+    ):
         assert searched in fold(text)
 
 

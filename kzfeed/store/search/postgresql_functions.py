@@ -1,9 +1,9 @@
 """Functions of SQL that search in a PostgreSQL archive; kzfeed itself uses them.
 
 They do in SQL what `kzfeed.search` does in Python: `search_query` understands a query as `query.parse` does,
-`search_keys` gives the keys of a term as `terms.keys` does. In their text, `<unspaced>`, `<letters>` and `<marks>`
-stand for the characters of unspaced scripts, of words, and for the marks in words; `<short>` and `<full>` for the
-characters that `short_characters` exchanges.
+`search_keys` gives the index terms of what is searched for as `terms.index_terms` does. In their text, `<unspaced>`,
+`<letters>` and `<marks>` stand for the characters of unspaced scripts, of words, and for the marks in words; `<short>`
+and `<full>` for the characters that `short_characters` exchanges.
 """
 
 from kzfeed.search.query import MISSPELT

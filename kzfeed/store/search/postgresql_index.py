@@ -20,7 +20,7 @@ from kzfeed.search.postgresql_text import postgresql_text
 from kzfeed.store.article_log import changes_after, has_mark, mark_at
 from kzfeed.store.engine import LOCK_NOT_AVAILABLE, Database, driver_errors, sqlstate
 from kzfeed.store.log_end import log_end
-from kzfeed.store.search import postgresql_schema as layout
+from kzfeed.store.search import postgresql_schema
 from kzfeed.store.search.index import (
     BUILD_BATCH,
     BUSY_SECONDS,
@@ -47,7 +47,7 @@ REPLACE_WAIT_S = 3
 
 # One statement for all rows: PostgreSQL prepares the function of the index once for each statement.
 _PUT = """
-INSERT INTO {prefix}_docs (article_id, published_at, source_id, day, is_large, title, body, mixed_pairs)
+INSERT INTO {name}_docs (article_id, published_at, source_id, day, is_large, title, body, mixed_pairs)
 SELECT * FROM unnest(%s::bigint[], %s::timestamptz[], %s::bigint[], %s::integer[], %s::boolean[],
   %s::text[], %s::text[], %s::text[])
 ON CONFLICT (article_id) DO UPDATE SET published_at = excluded.published_at, source_id = excluded.source_id,
@@ -55,7 +55,7 @@ ON CONFLICT (article_id) DO UPDATE SET published_at = excluded.published_at, sou
   mixed_pairs = excluded.mixed_pairs
 """
 _SET_STATE = """
-UPDATE {prefix}_state SET article_id = %s, url_hash = %s, change_id = %s, changed_article_id = %s, indexed_at = now()
+UPDATE {name}_state SET article_id = %s, url_hash = %s, change_id = %s, changed_article_id = %s, indexed_at = now()
 """
 _HITS = "SELECT article_id, published_at FROM search_hits(%s, %s, %s, %s)"
 _MAY_WRITE = """
@@ -99,14 +99,14 @@ class PostgresqlIndex:
 
     def index_some(self, most: int) -> int:
         with self._write() as connection:
-            if not layout.exists(connection, "search"):
-                layout.create(connection, "search")
-                layout.create_indexes(connection, "search")
+            if not postgresql_schema.exists(connection, "search"):
+                postgresql_schema.create(connection, "search")
+                postgresql_schema.create_indexes(connection, "search")
             if _has_old_functions(_usable_state(connection, "search")):
-                layout.create_functions(connection)
+                postgresql_schema.create_functions(connection)
             done = _index_some(connection, "search", most)
             if done:
-                layout.merge_pending(connection, "search")
+                postgresql_schema.merge_pending(connection, "search")
             return done
 
     def rebuild(self, on_progress: OnProgress) -> None:
@@ -128,12 +128,12 @@ class PostgresqlIndex:
 
     def _rebuild(self, on_progress: OnProgress) -> None:
         with self._write(lock=None) as connection:
-            layout.drop(connection, "rebuilt")
-            layout.create(connection, "rebuilt")
+            postgresql_schema.drop(connection, "rebuilt")
+            postgresql_schema.create(connection, "rebuilt")
         while self._rebuild_some(on_progress):
             pass
         with self._write(lock=None) as connection:
-            layout.create_indexes(connection, "rebuilt")
+            postgresql_schema.create_indexes(connection, "rebuilt")
         while self._rebuild_some(on_progress):
             pass
         for tries_left in reversed(range(REPLACE_TRIES)):
@@ -156,10 +156,10 @@ class PostgresqlIndex:
         with self._write() as connection:
             while _index_some(connection, "rebuilt", BUILD_BATCH):
                 pass
-            layout.merge_pending(connection, "rebuilt")
+            postgresql_schema.merge_pending(connection, "rebuilt")
             # While this transaction waits for a search to end, all later searches wait for it.
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{REPLACE_WAIT_S}s'")
-            layout.replace(connection, "search", "rebuilt")
+            postgresql_schema.replace(connection, "search", "rebuilt")
 
     @contextmanager
     def _write(self, lock: int | None = INDEX_LOCK) -> Iterator[sa.Connection]:
@@ -167,7 +167,7 @@ class PostgresqlIndex:
         with driver_errors("writing", None), self._archive.engine.connect() as connection, connection.begin():
             if lock is not None:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock})")
-            layout.allow_memory(connection)
+            postgresql_schema.allow_memory(connection)
             yield connection
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -206,38 +206,38 @@ def _as_json(wanted: IndexQuery) -> str:
 
 
 def _has_old_functions(state: sa.Row[Any]) -> bool:
-    return bool(state.functions_version != layout.FUNCTIONS_VERSION)
+    return bool(state.functions_version != postgresql_schema.FUNCTIONS_VERSION)
 
 
-def _usable_state(connection: sa.Connection, prefix: str) -> sa.Row[Any]:
+def _usable_state(connection: sa.Connection, name: str) -> sa.Row[Any]:
     """The state of the index. Raises IndexUnusable if it does not hold the terms of this archive."""
-    state = connection.exec_driver_sql(f"SELECT * FROM {prefix}_state").one()  # noqa: S608 - a name of ours
-    if state.terms_version != layout.VERSION:
+    state = connection.exec_driver_sql(f"SELECT * FROM {name}_state").one()  # noqa: S608 - a name of ours
+    if state.terms_version != postgresql_schema.VERSION:
         raise IndexUnusable(OTHER_VERSION)
     if not has_mark(connection, mark_of(state)):
         raise IndexUnusable(OTHER_ARCHIVE)
     return state
 
 
-def _index_some(connection: sa.Connection, prefix: str, most: int) -> int:
-    state = _usable_state(connection, prefix)
+def _index_some(connection: sa.Connection, name: str, most: int) -> int:
+    state = _usable_state(connection, name)
     end = log_end(connection)
     # The changes first: articles read after them are at least as new.
     changes = changes_after(connection, mark_of(state), most, end)
     for rows in articles_of(connection, changes.article_ids):
-        _put(connection, prefix, rows)
+        _put(connection, name, rows)
     count, last_article = changes.count, state.article_id
     for rows in articles_after(connection, state.article_id, end, most):
-        _put(connection, prefix, rows)
+        _put(connection, name, rows)
         count, last_article = count + len(rows), rows[-1].id
     if count:
-        set_state = _SET_STATE.format(prefix=prefix)
+        set_state = _SET_STATE.format(name=name)
         connection.exec_driver_sql(set_state, astuple(mark_at(connection, last_article, changes.last)))
     return count
 
 
-def _put(connection: sa.Connection, prefix: str, rows: Sequence[Any]) -> None:
-    connection.exec_driver_sql(_PUT.format(prefix=prefix), tuple(map(list, zip(*_docs(rows), strict=True))))
+def _put(connection: sa.Connection, name: str, rows: Sequence[Any]) -> None:
+    connection.exec_driver_sql(_PUT.format(name=name), tuple(map(list, zip(*_docs(rows), strict=True))))
 
 
 def _docs(rows: Iterable[Any]) -> Iterator[tuple[Any, ...]]:

@@ -2,7 +2,7 @@
 
 `search_docs` has one row for each article, `search_folding` says how characters fold, `search_state` is one row. A GIN
 index on the function `search_terms` finds rows by their terms. An index that is being built has other tables and
-another function of that kind; the prefix of their names tells them apart. The functions that search are in
+another function of that kind; their names begin with `rebuilt`. The functions that search are in
 `postgresql_functions`.
 
 The function `search_terms` also gives terms for blocks of 16 and 256 days, so that a search can begin with the newest
@@ -40,19 +40,19 @@ _TABLES = ("folding", "state", "docs")
 _INDEXES = ("docs_pkey", "docs_day", "docs_terms", "folding_pkey")
 
 _CREATE_TABLES = """
-CREATE TABLE {prefix}_docs (
+CREATE TABLE {name}_docs (
   article_id bigint NOT NULL, published_at timestamptz, source_id bigint NOT NULL, day integer,
   is_large boolean NOT NULL, title text NOT NULL, body text NOT NULL, mixed_pairs text NOT NULL,
-  CONSTRAINT {prefix}_docs_pkey PRIMARY KEY (article_id));
-CREATE TABLE {prefix}_state (
+  CONSTRAINT {name}_docs_pkey PRIMARY KEY (article_id));
+CREATE TABLE {name}_state (
   terms_version text NOT NULL, functions_version text, article_id bigint NOT NULL, url_hash text,
   change_id bigint NOT NULL, changed_article_id bigint, indexed_at timestamptz);
-CREATE TABLE {prefix}_folding (
-  character text COLLATE "C" NOT NULL, folded text NOT NULL, CONSTRAINT {prefix}_folding_pkey PRIMARY KEY (character))
+CREATE TABLE {name}_folding (
+  character text COLLATE "C" NOT NULL, folded text NOT NULL, CONSTRAINT {name}_folding_pkey PRIMARY KEY (character))
 """
 
 _CREATE_TERMS = """
-CREATE FUNCTION {prefix}_terms(
+CREATE FUNCTION {name}_terms(
   title text, body text, mixed_pairs text, day integer, source_id bigint, is_large boolean)
 RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE COST 5000 AS $$
 SELECT array_to_tsvector(array(
@@ -76,18 +76,18 @@ $$
 """
 
 _CREATE_INDEXES = f"""
-CREATE INDEX {{prefix}}_docs_day ON {{prefix}}_docs (day);
-CREATE INDEX {{prefix}}_docs_terms ON {{prefix}}_docs
-  USING gin ({{prefix}}_terms(title, body, mixed_pairs, day, source_id, is_large))
+CREATE INDEX {{name}}_docs_day ON {{name}}_docs (day);
+CREATE INDEX {{name}}_docs_terms ON {{name}}_docs
+  USING gin ({{name}}_terms(title, body, mixed_pairs, day, source_id, is_large))
   WITH (fastupdate = on, gin_pending_list_limit = {PENDING_KB});
-ALTER INDEX {{prefix}}_docs_terms ALTER COLUMN 1 SET STATISTICS 0
+ALTER INDEX {{name}}_docs_terms ALTER COLUMN 1 SET STATISTICS 0
 """
 # Without statistics of the terms: ANALYZE would compute the terms of 30,000 rows.
 
 _COPY_RIGHTS = """
 SELECT format('GRANT %s ON {by}_docs, {by}_state, {by}_folding TO %s', privilege_type,
   CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END)
-FROM pg_class, aclexplode(relacl) AS rights WHERE pg_class.oid = to_regclass('{prefix}_docs') AND grantee <> relowner
+FROM pg_class, aclexplode(relacl) AS rights WHERE pg_class.oid = to_regclass('{name}_docs') AND grantee <> relowner
 """
 
 
@@ -96,27 +96,27 @@ def execute(connection: sa.Connection, statement: str) -> sa.CursorResult[Any]:
     return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
-def create(connection: sa.Connection, prefix: str) -> None:
-    """Create the tables and the function of an empty index, with this prefix, but not yet the indexes on its tables."""
-    for statement in _CREATE_TABLES.format(prefix=prefix).split(";"):
+def create(connection: sa.Connection, name: str) -> None:
+    """Create the tables and the function of an empty index of this name, without the indexes on its tables."""
+    for statement in _CREATE_TABLES.format(name=name).split(";"):
         execute(connection, statement)
     execute(
         connection,
         _CREATE_TERMS.format(
-            prefix=prefix, mark=MARK, longest=MAX_WORD_LENGTH, unspaced=character_classes()["short unspaced"]
+            name=name, mark=MARK, longest=MAX_WORD_LENGTH, unspaced=character_classes()["short unspaced"]
         ),
     )
-    begin = f"INSERT INTO {prefix}_state (terms_version, article_id, change_id) VALUES (%s, 0, 0)"  # noqa: S608 - a name of ours
+    begin = f"INSERT INTO {name}_state (terms_version, article_id, change_id) VALUES (%s, 0, 0)"  # noqa: S608 - a name of ours
     connection.exec_driver_sql(begin, (VERSION,))
-    fill = f"INSERT INTO {prefix}_folding SELECT * FROM unnest(%s::text[], %s::text[])"  # noqa: S608 - a name of ours
+    fill = f"INSERT INTO {name}_folding SELECT * FROM unnest(%s::text[], %s::text[])"  # noqa: S608 - a name of ours
     connection.exec_driver_sql(fill, tuple(map(list, zip(*folded_characters(), strict=True))))
 
 
-def create_indexes(connection: sa.Connection, prefix: str) -> None:
+def create_indexes(connection: sa.Connection, name: str) -> None:
     """Create the indexes on the tables: by day, and by term."""
     # Otherwise the server goes on for minutes after a process was killed, and its table cannot be dropped.
     execute(connection, "SET LOCAL client_connection_check_interval = '5s'")
-    for statement in _CREATE_INDEXES.format(prefix=prefix).split(";"):
+    for statement in _CREATE_INDEXES.format(name=name).split(";"):
         execute(connection, statement)
 
 
@@ -125,10 +125,10 @@ def allow_memory(connection: sa.Connection) -> None:
     execute(connection, "SET LOCAL work_mem = '64MB'; SET LOCAL maintenance_work_mem = '256MB'")
 
 
-def merge_pending(connection: sa.Connection, prefix: str) -> None:
+def merge_pending(connection: sa.Connection, name: str) -> None:
     """Merge what the index has gathered. Only the owner of the index may do it."""
     own = "SELECT oid FROM pg_class WHERE oid = to_regclass(%s) AND pg_has_role(relowner, 'USAGE')"
-    for index in connection.exec_driver_sql(own, (f"{prefix}_docs_terms",)).scalars().all():
+    for index in connection.exec_driver_sql(own, (f"{name}_docs_terms",)).scalars().all():
         connection.exec_driver_sql("SELECT gin_clean_pending_list(%s)", (index,))
 
 
@@ -144,31 +144,31 @@ def create_functions(connection: sa.Connection) -> None:
     connection.exec_driver_sql(version)
 
 
-def drop(connection: sa.Connection, prefix: str) -> None:
+def drop(connection: sa.Connection, name: str) -> None:
     """Drop the tables of an index, as far as they exist, and its function."""
     for table in _TABLES:
-        execute(connection, f"DROP TABLE IF EXISTS {prefix}_{table}")
-    execute(connection, f"DROP FUNCTION IF EXISTS {prefix}_terms")
+        execute(connection, f"DROP TABLE IF EXISTS {name}_{table}")
+    execute(connection, f"DROP FUNCTION IF EXISTS {name}_terms")
 
 
-def replace(connection: sa.Connection, prefix: str, by: str) -> None:
+def replace(connection: sa.Connection, name: str, by: str) -> None:
     """Put the tables of one index in the place of another's, and give the same roles rights to them."""
-    for grant in execute(connection, _COPY_RIGHTS.format(prefix=prefix, by=by)).scalars().all():
+    for grant in execute(connection, _COPY_RIGHTS.format(name=name, by=by)).scalars().all():
         execute(connection, grant)
-    if exists(connection, prefix):
-        execute(connection, f"LOCK TABLE {', '.join(f'{prefix}_{table}' for table in _TABLES)}")
-    drop(connection, prefix)
+    if exists(connection, name):
+        execute(connection, f"LOCK TABLE {', '.join(f'{name}_{table}' for table in _TABLES)}")
+    drop(connection, name)
     for table in _TABLES:
-        execute(connection, f"ALTER TABLE {by}_{table} RENAME TO {prefix}_{table}")
+        execute(connection, f"ALTER TABLE {by}_{table} RENAME TO {name}_{table}")
     for index in _INDEXES:
-        execute(connection, f"ALTER INDEX {by}_{index} RENAME TO {prefix}_{index}")
-    execute(connection, f"ALTER FUNCTION {by}_terms RENAME TO {prefix}_terms")
+        execute(connection, f"ALTER INDEX {by}_{index} RENAME TO {name}_{index}")
+    execute(connection, f"ALTER FUNCTION {by}_terms RENAME TO {name}_terms")
     create_functions(connection)
 
 
-def exists(connection: sa.Connection, prefix: str) -> bool:
-    """Whether there is an index with this prefix."""
-    return connection.exec_driver_sql(f"SELECT to_regclass('{prefix}_state')").scalar() is not None
+def exists(connection: sa.Connection, name: str) -> bool:
+    """Whether there is an index of this name."""
+    return connection.exec_driver_sql(f"SELECT to_regclass('{name}_state')").scalar() is not None
 
 
 @cache

@@ -21,7 +21,7 @@ from kzfeed.store import tables
 from kzfeed.store.article_log import changes_after, has_mark, mark_at
 from kzfeed.store.engine import Database
 from kzfeed.store.log_end import log_end
-from kzfeed.store.search import sqlite_schema as layout
+from kzfeed.store.search import sqlite_schema
 from kzfeed.store.search.index import (
     BUILD_BATCH,
     BUSY_SECONDS,
@@ -61,7 +61,7 @@ class SqliteIndex:
         if archive.file is None:
             raise DatabaseError("a database in memory has no search index: search needs a database in a file")
         self._archive = archive
-        self.file = layout.file_of(archive.file)
+        self.file = sqlite_schema.file_of(archive.file)
         self._index = Database(f"sqlite:///{self.file}", query_time_limit=archive.query_time_limit)
 
     def close(self) -> None:
@@ -84,15 +84,15 @@ class SqliteIndex:
 
     def index_some(self, most: int) -> int:
         with self._write() as index, self._archive.read() as archive:
-            if not layout.exists(index, "search"):
-                layout.create(index, "search", VERSION, _day_bits(archive))
+            if not sqlite_schema.exists(index, "search"):
+                sqlite_schema.create(index, "search", VERSION, _day_bits(archive))
             return _index_some(index, archive, "search", most)
 
     def rebuild(self, on_progress: OnProgress) -> None:
         self._begin_rebuild()
         while self._go_on_rebuilding(on_progress):
             time.sleep(PAUSE_S)
-        layout.shrink(self.file)
+        sqlite_schema.shrink(self.file)
 
     def _go_on_rebuilding(self, on_progress: OnProgress) -> bool:
         """One step of a rebuild; False if nothing is left to do."""
@@ -105,15 +105,15 @@ class SqliteIndex:
 
     def _begin_rebuild(self) -> None:
         with self._write() as index, self._archive.read() as archive:
-            layout.drop(index, "rebuilt")
-            layout.create(index, "rebuilt", VERSION, _day_bits(archive))
+            sqlite_schema.drop(index, "rebuilt")
+            sqlite_schema.create(index, "rebuilt", VERSION, _day_bits(archive))
             # Parts of the index are merged once at the end, not again and again.
             index.exec_driver_sql("INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('automerge', 0)")
 
     def _rebuild_some(self, on_progress: OnProgress) -> bool:
         """One step of a rebuild; False if nothing is left, or another process has finished the rebuild."""
         with self._write() as index, self._archive.read() as archive:
-            if not layout.exists(index, "rebuilt"):
+            if not sqlite_schema.exists(index, "rebuilt"):
                 return False
             done = _index_some(index, archive, "rebuilt", BUILD_BATCH)
             indexed = index.exec_driver_sql("SELECT article_id FROM rebuilt_state").scalar_one()
@@ -122,7 +122,7 @@ class SqliteIndex:
 
     def _merge_some(self) -> bool:
         with self._write() as index:
-            if not layout.exists(index, "rebuilt"):
+            if not sqlite_schema.exists(index, "rebuilt"):
                 return False
             changes = "SELECT total_changes()"
             before = index.exec_driver_sql(changes).scalar_one()
@@ -134,11 +134,11 @@ class SqliteIndex:
     def _replace(self) -> bool:
         """Put the rebuilt index in its place; False if it lacked many articles that have come meanwhile."""
         with self._write() as index, self._archive.read() as archive:
-            if layout.exists(index, "rebuilt"):
+            if sqlite_schema.exists(index, "rebuilt"):
                 if _index_some(index, archive, "rebuilt", BUILD_BATCH) >= BODY_BATCH:
                     return False
                 index.exec_driver_sql("INSERT INTO rebuilt_index (rebuilt_index, rank) VALUES ('automerge', 4)")
-                layout.replace(index, "search", "rebuilt")
+                sqlite_schema.replace(index, "search", "rebuilt")
             return True
 
     # --- reading -----------------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ class SqliteIndex:
                     f"this user may not make {self.file}, the search index: "
                     "run the command as a user who may write the archive"
                 )
-            layout.make_file(self.file)
+            sqlite_schema.make_file(self.file)
         with self._explaining_damage(), self._index.write() as index:
             yield index
 
@@ -185,11 +185,11 @@ class SqliteIndex:
 # --- state -----------------------------------------------------------------------------------------------------------
 
 
-def _usable_state(index: sa.Connection, archive: sa.Connection, prefix: str) -> sa.Row[Any]:
+def _usable_state(index: sa.Connection, archive: sa.Connection, name: str) -> sa.Row[Any]:
     """The state of the index. Raises IndexUnusable if it does not hold the terms of this archive."""
-    if not layout.exists(index, prefix):
+    if not sqlite_schema.exists(index, name):
         raise IndexUnusable(NO_INDEX)
-    state = index.exec_driver_sql(f"SELECT * FROM {prefix}_state").one()  # noqa: S608 - a name of ours
+    state = index.exec_driver_sql(f"SELECT * FROM {name}_state").one()  # noqa: S608 - a name of ours
     if state.terms_version != VERSION:
         raise IndexUnusable(OTHER_VERSION)
     if not has_mark(archive, mark_of(state)):
@@ -200,35 +200,35 @@ def _usable_state(index: sa.Connection, archive: sa.Connection, prefix: str) -> 
 # --- indexing --------------------------------------------------------------------------------------------------------
 
 
-def _index_some(index: sa.Connection, archive: sa.Connection, prefix: str, most: int) -> int:
-    state = _usable_state(index, archive, prefix)
+def _index_some(index: sa.Connection, archive: sa.Connection, name: str, most: int) -> int:
+    state = _usable_state(index, archive, name)
     end = log_end(archive)
     changes = changes_after(archive, mark_of(state), most, end)
-    numbers = _Numbers(index, prefix, state.day_bits)
-    _forget(index, prefix, changes.article_ids)
+    numbers = _Numbers(index, name, state.day_bits)
+    _forget(index, name, changes.article_ids)
     for rows in articles_of(archive, changes.article_ids):
-        _insert(index, prefix, numbers, rows)
+        _insert(index, name, numbers, rows)
     count, last_article = changes.count, state.article_id
     for rows in articles_after(archive, state.article_id, end, most):
-        _insert(index, prefix, numbers, rows)
+        _insert(index, name, numbers, rows)
         count, last_article = count + len(rows), rows[-1].id
     if not count:
         return 0
     index.exec_driver_sql(
-        f"UPDATE {prefix}_state SET article_id = ?, url_hash = ?, change_id = ?, changed_article_id = ?, "  # noqa: S608
+        f"UPDATE {name}_state SET article_id = ?, url_hash = ?, change_id = ?, changed_article_id = ?, "  # noqa: S608
         "indexed_at = strftime('%Y-%m-%d %H:%M:%f', 'now')",
         astuple(mark_at(archive, last_article, changes.last)),
     )
     return count
 
 
-def _forget(index: sa.Connection, prefix: str, article_ids: Iterable[int]) -> None:
+def _forget(index: sa.Connection, name: str, article_ids: Iterable[int]) -> None:
     rows = [(article_id,) for article_id in article_ids]
     if rows:
-        index.exec_driver_sql(f"UPDATE {prefix}_docs SET article_id = NULL WHERE article_id = ?", rows)  # noqa: S608
+        index.exec_driver_sql(f"UPDATE {name}_docs SET article_id = NULL WHERE article_id = ?", rows)  # noqa: S608
 
 
-def _insert(index: sa.Connection, prefix: str, numbers: "_Numbers", rows: Sequence[Any]) -> None:
+def _insert(index: sa.Connection, name: str, numbers: "_Numbers", rows: Sequence[Any]) -> None:
     docs: list[tuple[int, int, int | None]] = []
     indexed: list[tuple[int, str]] = []
     for row in rows:
@@ -236,23 +236,23 @@ def _insert(index: sa.Connection, prefix: str, numbers: "_Numbers", rows: Sequen
         number = numbers.next(row.id, published_ms)
         docs.append((number, row.id, published_ms))
         indexed.append((number, " ".join(terms(row.title, row.text, row.source_id))))
-    index.exec_driver_sql(f"INSERT INTO {prefix}_docs VALUES (?, ?, ?)", docs)  # noqa: S608 - a name of ours
-    index.exec_driver_sql(f"INSERT INTO {prefix}_index (rowid, terms) VALUES (?, ?)", indexed)  # noqa: S608
+    index.exec_driver_sql(f"INSERT INTO {name}_docs VALUES (?, ?, ?)", docs)  # noqa: S608 - a name of ours
+    index.exec_driver_sql(f"INSERT INTO {name}_index (rowid, terms) VALUES (?, ?)", indexed)  # noqa: S608
 
 
 class _Numbers:
     """Numbers of new documents: the next free one of each day, and of each undated article."""
 
-    def __init__(self, index: sa.Connection, prefix: str, day_bits: int) -> None:
+    def __init__(self, index: sa.Connection, name: str, day_bits: int) -> None:
         self._index = index
         self._day_bits = day_bits
-        self._highest = f"SELECT max(docid) FROM {prefix}_docs WHERE docid BETWEEN ? AND ?"  # noqa: S608 - a name of ours
+        self._highest = f"SELECT max(docid) FROM {name}_docs WHERE docid BETWEEN ? AND ?"  # noqa: S608 - a name of ours
         self._next: dict[int, int] = {}
 
     def next(self, article_id: int, published_ms: int | None) -> int:
         if published_ms is None:
-            first = layout.UNDATED + (article_id << layout.UNDATED_BITS)
-            last = first + (1 << layout.UNDATED_BITS) - 1
+            first = sqlite_schema.UNDATED + (article_id << sqlite_schema.UNDATED_BITS)
+            last = first + (1 << sqlite_schema.UNDATED_BITS) - 1
         else:
             first, last = _day_numbers(published_ms, self._day_bits)
         if first not in self._next:
@@ -276,7 +276,7 @@ def _day_bits(archive: sa.Connection) -> int:
     day = sa.func.substr(sa.type_coerce(_article.published_at, sa.Text), 1, 10)
     count = sa.select(sa.func.count().label("articles")).where(_article.published_at.is_not(None)).group_by(day)
     most = archive.execute(sa.select(sa.func.max(count.subquery().c.articles))).scalar() or 0
-    return max(layout.LEAST_DAY_BITS, int(4 * most).bit_length())
+    return max(sqlite_schema.LEAST_DAY_BITS, int(4 * most).bit_length())
 
 
 # --- hits ------------------------------------------------------------------------------------------------------------
@@ -292,17 +292,17 @@ ORDER BY search_index.rowid DESC
 def _candidates(
     index: sa.Connection, wanted: IndexQuery, after: ArticlePosition | None, day_bits: int
 ) -> Iterator[ArticlePosition]:
-    """The articles that have the keys of the query, in the order of hits."""
+    """The articles that have the index terms of the query, in the order of hits."""
     since, until = (None if each is None else milliseconds(each) for each in (wanted.since, wanted.until))
     lowest, highest = -(1 << 63), (1 << 63) - 1
     if since is not None:
         lowest = _day_numbers(since, day_bits)[0]
     elif until is not None:
-        lowest = layout.UNDATED_END
+        lowest = sqlite_schema.UNDATED_END
     if until is not None:
         highest = _day_numbers(until, day_bits)[1]
     if after is not None:
-        undated = layout.UNDATED + (after.article_id << layout.UNDATED_BITS)
+        undated = sqlite_schema.UNDATED + (after.article_id << sqlite_schema.UNDATED_BITS)
         highest = min(highest, undated if after.published_ms is None else _day_numbers(after.published_ms, day_bits)[1])
     rows = index.exec_driver_sql(_CANDIDATES, (_match_expression(wanted), lowest, highest))
 
@@ -323,21 +323,21 @@ def _candidates(
 
 
 def _match_expression(wanted: IndexQuery) -> str:
-    """The query in FTS5's language, as far as keys express it."""
-    parts = [part for term in wanted.terms for part in _keys(term)]
+    """The query in FTS5's language, as far as index terms express it."""
+    parts = [part for term in wanted.terms for part in _expressions(term)]
     if wanted.source_ids:
         parts.append("(" + " OR ".join(map(_quoted_source, wanted.source_ids)) + ")")
-    excluded = [part for term in wanted.excluded if term.keys.suffice for part in _keys(term)]
+    excluded = [part for term in wanted.excluded if term.index_terms.suffice for part in _expressions(term)]
     excluded += map(_quoted_source, wanted.excluded_source_ids)
     expression = " AND ".join(dict.fromkeys(parts))
     return f"({expression}) NOT ({' OR '.join(excluded)})" if excluded else expression
 
 
-def _keys(term: Term) -> Iterator[str]:
-    keys = term.keys
-    yield from (f'"{key}"' for key in keys.whole)
-    if keys.prefix is not None:
-        yield f'"{keys.prefix}" *'
+def _expressions(term: Term) -> Iterator[str]:
+    needed = term.index_terms
+    yield from (f'"{each}"' for each in needed.whole)
+    if needed.prefix is not None:
+        yield f'"{needed.prefix}" *'
 
 
 def _quoted_source(source_id: int) -> str:
@@ -349,8 +349,8 @@ def _checked(
 ) -> Iterator[ArticlePosition]:
     """The candidates that match. Their texts are read from the archive, in growing parts."""
     query = Query(
-        tuple(term for term in wanted.terms if not term.keys.suffice),
-        tuple(term for term in wanted.excluded if not term.keys.suffice),
+        tuple(term for term in wanted.terms if not term.index_terms.suffice),
+        tuple(term for term in wanted.excluded if not term.index_terms.suffice),
     )
     if not query.terms and not query.excluded:
         yield from candidates

@@ -5,6 +5,8 @@
 changes, it gets a new document, and the old one belongs to no article any more: SQLite before 3.43 cannot delete from a
 contentless FTS5 table.
 
+The names of these tables begin with that of the index, which is `search`, or `rebuilt` while it is built again.
+
 The number of a document gives its position among all hits: day of publication, then a number within the day. Documents
 of undated articles have negative numbers by the articles' ids.
 """
@@ -61,39 +63,39 @@ def shrink(file: Path) -> None:
                 return
 
 
-def create(connection: sa.Connection, prefix: str, terms_version: str, day_bits: int) -> None:
-    """Create the tables of an empty index whose names begin with the prefix."""
+def create(connection: sa.Connection, name: str, terms_version: str, day_bits: int) -> None:
+    """Create the tables of an empty index."""
     statements = f"""
-        CREATE VIRTUAL TABLE {prefix}_index USING fts5(
+        CREATE VIRTUAL TABLE {name}_index USING fts5(
           terms, content='', columnsize=0, detail=none, tokenize='ascii');
-        INSERT INTO {prefix}_index ({prefix}_index, rank) VALUES ('hashsize', {HASH_BYTES});
-        CREATE TABLE {prefix}_docs (docid INTEGER PRIMARY KEY, article_id INTEGER UNIQUE, published_ms INTEGER);
-        CREATE TABLE {prefix}_state (
+        INSERT INTO {name}_index ({name}_index, rank) VALUES ('hashsize', {HASH_BYTES});
+        CREATE TABLE {name}_docs (docid INTEGER PRIMARY KEY, article_id INTEGER UNIQUE, published_ms INTEGER);
+        CREATE TABLE {name}_state (
           terms_version TEXT NOT NULL, day_bits INTEGER NOT NULL, article_id INTEGER NOT NULL, url_hash TEXT,
           change_id INTEGER NOT NULL, changed_article_id INTEGER, indexed_at TEXT);
-        CREATE TABLE {prefix}_folding (character TEXT PRIMARY KEY, folded TEXT NOT NULL) WITHOUT ROWID
+        CREATE TABLE {name}_folding (character TEXT PRIMARY KEY, folded TEXT NOT NULL) WITHOUT ROWID
     """  # noqa: S608 - a name of ours
     for statement in statements.split(";"):
         connection.exec_driver_sql(statement)
     state = (terms_version, day_bits, 0, None, 0, None, None)
-    connection.exec_driver_sql(f"INSERT INTO {prefix}_state VALUES (?, ?, ?, ?, ?, ?, ?)", state)  # noqa: S608
-    connection.exec_driver_sql(f"INSERT INTO {prefix}_folding VALUES (?, ?)", list(folded_characters()))  # noqa: S608
+    connection.exec_driver_sql(f"INSERT INTO {name}_state VALUES (?, ?, ?, ?, ?, ?, ?)", state)  # noqa: S608
+    connection.exec_driver_sql(f"INSERT INTO {name}_folding VALUES (?, ?)", list(folded_characters()))  # noqa: S608
 
 
-def drop(connection: sa.Connection, prefix: str) -> None:
+def drop(connection: sa.Connection, name: str) -> None:
     """Drop the tables of an index, as far as they exist."""
     for table in _TABLES:
-        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {prefix}_{table}")
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}_{table}")
 
 
-def replace(connection: sa.Connection, prefix: str, by: str) -> None:
+def replace(connection: sa.Connection, name: str, by: str) -> None:
     """Put the tables of one index in the place of another's."""
-    drop(connection, prefix)
+    drop(connection, name)
     for table in _TABLES:
-        connection.exec_driver_sql(f"ALTER TABLE {by}_{table} RENAME TO {prefix}_{table}")
+        connection.exec_driver_sql(f"ALTER TABLE {by}_{table} RENAME TO {name}_{table}")
 
 
-def exists(connection: sa.Connection, prefix: str) -> bool:
-    """Whether there is an index with this prefix."""
+def exists(connection: sa.Connection, name: str) -> bool:
+    """Whether there is an index of this name."""
     query = "SELECT count(*) FROM sqlite_master WHERE name = ?"
-    return bool(connection.exec_driver_sql(query, (f"{prefix}_state",)).scalar())
+    return bool(connection.exec_driver_sql(query, (f"{name}_state",)).scalar())
