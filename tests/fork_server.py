@@ -177,10 +177,11 @@ def _warm_up() -> None:
     import psycopg  # noqa: F401
     import sqlalchemy.dialects.postgresql.psycopg  # noqa: F401
 
-    from kzfeed import daemon, poll_once, wiring  # noqa: F401
+    from kzfeed import poll_once, wiring  # noqa: F401
     from kzfeed.check import discovery  # noqa: F401
     from kzfeed.cli import main as cli
     from kzfeed.config import edit, newsboat, opml, watch  # noqa: F401
+    from kzfeed.daemon import daemon  # noqa: F401
     from kzfeed.store.search import postgresql_schema
 
     anyio.run(anyio.sleep, 0)  # imports what anyio needs beside asyncio

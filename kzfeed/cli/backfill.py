@@ -42,11 +42,11 @@ def backfill(
 
     Example: kzfeed backfill articles --source-from folder
     """
-    from kzfeed import backfill as backfilling
-    from kzfeed import file_reader
+    from kzfeed.backfill import file_reader
+    from kzfeed.backfill import run as backfilling
+    from kzfeed.backfill.stream import is_export_stream
     from kzfeed.cli.progress import progress_bar
     from kzfeed.clock import utc_now
-    from kzfeed.restore.stream import is_export_stream
 
     if source is not None:
         source_of = backfilling.by_name(source)

@@ -33,9 +33,9 @@ def add(session: Session, listed: "Sequence[ListedSource]", name: str | None = N
 
     Their folders are left out. Raises UsageError if `name`, which the user gave, is that of another source.
     """
-    from kzfeed.apply_config import change_database_sources
     from kzfeed.clock import utc_now
     from kzfeed.config.edit import Added, new_and_present
+    from kzfeed.daemon.apply_config import change_database_sources
 
     with session.database(migrate=True) as database:
         by_address = _names_by_address(database, listed)
@@ -50,9 +50,9 @@ def add(session: Session, listed: "Sequence[ListedSource]", name: str | None = N
 
 def set_values(session: Session, names: Sequence[str], changes: Mapping[str, Any]) -> dict[str, None]:
     """Change settings of sources; None removes a setting. Returns the names, without files. Raises UsageError."""
-    from kzfeed.apply_config import change_database_sources
     from kzfeed.cli.source_edits import listed_source
     from kzfeed.clock import utc_now
+    from kzfeed.daemon.apply_config import change_database_sources
 
     timezone = session.settings.defaults.timezone
     with session.database(migrate=False) as database:

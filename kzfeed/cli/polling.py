@@ -104,8 +104,8 @@ def run(ctx: typer.Context, migrate: Migrate = True) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     gc.disable()
     from kzfeed.config.load import notify_socket
-    from kzfeed.run_daemon import ConfigReader, run_daemon
-    from kzfeed.service_manager import ServiceManager
+    from kzfeed.daemon.run import ConfigReader, run_daemon
+    from kzfeed.daemon.service_manager import ServiceManager
 
     session: Session = ctx.obj
     watch = session.config_watch()

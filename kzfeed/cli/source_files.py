@@ -89,8 +89,8 @@ def export_sources(
 
     Example: kzfeed sources export --opml feeds.opml
     """
-    from kzfeed.atomic_file import atomic_file
     from kzfeed.config.opml import SETTINGS, write_opml
+    from kzfeed.files.atomic_file import atomic_file
 
     if opml and as_json:
         raise UsageError("either --opml or --json")

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 import tomli
 
-from kzfeed.atomic_file import atomic_file
 from kzfeed.config import addresses, toml_text
 from kzfeed.config.files import ConfigFiles, Location, Place, read_files
 from kzfeed.config.settings import Settings
 from kzfeed.config.source_lists import ListedSource, names_for
 from kzfeed.errors import ConfigError, UsageError
+from kzfeed.files.atomic_file import atomic_file
 from kzfeed.source_names import unknown_source
 
 Contents = Mapping[Path, bytes]

@@ -15,10 +15,10 @@ from xml.sax.saxutils import escape, quoteattr
 
 from kzfeed import __version__
 from kzfeed.article.build import URN
+from kzfeed.backfill.atom import ELEMENT, NAMESPACE, XML_FORBIDS
 from kzfeed.export.run import Write
 from kzfeed.instants import iso_text
 from kzfeed.model.articles import StoredArticle
-from kzfeed.restore.atom import ELEMENT, NAMESPACE, XML_FORBIDS
 from kzfeed.store.record_json import json_of_whole_article
 from kzfeed.store.records import ArticleRecord, SourceRecord
 from kzfeed.text import json_line

@@ -5,10 +5,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from kzfeed.atomic_file import atomic_file
-from kzfeed.compressed import ENDING, compressing, is_compressed
 from kzfeed.errors import UsageError
 from kzfeed.export.formats import STANDARD_OUTPUT, Format
+from kzfeed.files.atomic_file import atomic_file
+from kzfeed.files.compressed import ENDING, compressing, is_compressed
 
 _BY_ENDING = {
     ".jsonl": Format.JSONL,

@@ -13,11 +13,11 @@ from typing import Any
 
 from kzfeed.article.archive_file import render, render_with
 from kzfeed.article.build import file_of_article
-from kzfeed.atomic_file import atomic_file
+from kzfeed.backfill.export_list import ExportedFile, NameSet, lines_of_article, read_lines
+from kzfeed.backfill.file_reader import EXPORT_LIST
 from kzfeed.export.formats import Layout
 from kzfeed.export.run import Write
-from kzfeed.export_list import ExportedFile, NameSet, lines_of_article, read_lines
-from kzfeed.file_reader import EXPORT_LIST
+from kzfeed.files.atomic_file import atomic_file
 from kzfeed.model.articles import StoredArticle
 from kzfeed.store.records import ArticleRecord, SourceRecord, Values
 from kzfeed.text import json_line

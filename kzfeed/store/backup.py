@@ -13,8 +13,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from kzfeed.atomic_file import atomic_file
 from kzfeed.errors import KzfeedError, UsageError
+from kzfeed.files.atomic_file import atomic_file
 from kzfeed.store.engine import Database
 from kzfeed.store.search.sqlite_schema import file_of
 from kzfeed.store.sqlite import COMPANIONS

@@ -15,8 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kzfeed.atomic_file import atomic_file
 from kzfeed.errors import DatabaseError, UsageError
+from kzfeed.files.atomic_file import atomic_file
 from kzfeed.store import schema, tables
 from kzfeed.store.article_log import archive_id
 from kzfeed.store.backup import refuse_target, remove_sqlite_companions

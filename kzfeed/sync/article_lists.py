@@ -6,8 +6,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from kzfeed.article.strings import one_line
+from kzfeed.backfill.file_reader import LISTS
 from kzfeed.export.files import tree_path
-from kzfeed.file_reader import LISTS
 from kzfeed.store.article_places import ArticleOfSource
 
 MAX_ARTICLES = 300

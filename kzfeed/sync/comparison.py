@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from kzfeed.backfill.export_list import NameSet, exported_file, read_lines
+from kzfeed.backfill.file_reader import EXPORT_LIST
 from kzfeed.errors import UsageError
 from kzfeed.export.files import archive_file_bytes, tree_path
-from kzfeed.export_list import NameSet, exported_file, read_lines
-from kzfeed.file_reader import EXPORT_LIST
 from kzfeed.model.articles import StoredArticle
 from kzfeed.store import article_queries
 from kzfeed.store.article_places import newest_of_source, sources_with_articles

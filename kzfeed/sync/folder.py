@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from kzfeed.atomic_file import atomic_file
+from kzfeed.backfill.file_reader import LISTS
 from kzfeed.export.files import write_file
-from kzfeed.file_reader import LISTS
+from kzfeed.files.atomic_file import atomic_file
 from kzfeed.store.article_log import Mark
 
 HIDDEN = ".kzfeed"

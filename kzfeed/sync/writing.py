@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from kzfeed.backfill.export_list import NameSet
+from kzfeed.backfill.file_reader import LISTS
 from kzfeed.export.files import archive_file_bytes, tree_path, write_file
-from kzfeed.export_list import NameSet
-from kzfeed.file_reader import LISTS
 from kzfeed.model.articles import StoredArticle
 from kzfeed.store import article_log
 from kzfeed.store.article_places import FormerPlaces, newest_of_source, sources_with_articles

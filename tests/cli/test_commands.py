@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kzfeed import __version__
-from kzfeed.file_reader import EXPORT_LIST
+from kzfeed.backfill.file_reader import EXPORT_LIST
 from kzfeed.store.engine import Database
 from kzfeed.store.schema import HEAD
 from kzfeed.text import redacted

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed.apply_config import apply_configuration
 from kzfeed.config.settings import Settings
+from kzfeed.daemon.apply_config import apply_configuration
 from kzfeed.store.engine import Database
 from kzfeed.store.sources import load
 from tests.fork_server import clean_environment, fork_server

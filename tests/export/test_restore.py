@@ -18,13 +18,13 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.article.url import url_hash
-from kzfeed.backfill import Progress, backfill, by_host
+from kzfeed.backfill.file_reader import EXPORT_LIST, find_files
+from kzfeed.backfill.run import Progress, backfill, by_host
 from kzfeed.errors import DocumentError
 from kzfeed.export.files import FileTree
 from kzfeed.export.formats import Format, Layout
 from kzfeed.export.run import export
 from kzfeed.export.streams import stream_writer
-from kzfeed.file_reader import EXPORT_LIST, find_files
 from kzfeed.model.articles import Document, Gap, WindowComparison
 from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.sandbox.document_reader import read_document

@@ -23,15 +23,15 @@ from typing import Any
 from apscheduler.schedulers import base
 
 from kzfeed import wiring as service
-from kzfeed.apply_config import apply_configuration
 from kzfeed.cli import log
 from kzfeed.config.load import load
 from kzfeed.config.settings import Settings
-from kzfeed.daemon import POLL_JOB, Daemon
+from kzfeed.daemon.apply_config import apply_configuration
+from kzfeed.daemon.daemon import POLL_JOB, Daemon
+from kzfeed.daemon.scheduler import Scheduler
 from kzfeed.jobs.page_fetches import PageFetchJob
 from kzfeed.jobs.polls import PollJob
 from kzfeed.jobs.work_queue import WorkQueue
-from kzfeed.scheduler import Scheduler
 from kzfeed.server.monitor import Watched, monitoring
 from kzfeed.store import schema
 from kzfeed.store.engine import Database

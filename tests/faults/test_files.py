@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed import backfill
+from kzfeed.backfill import run as backfill
+from kzfeed.backfill.file_reader import FoundFile, find_files
 from kzfeed.clock import utc_now
-from kzfeed.file_reader import FoundFile, find_files
 from kzfeed.store.engine import Database
 from tests.faults.processes import kzfeed
 

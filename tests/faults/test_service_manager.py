@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed.service_manager import ServiceManager
+from kzfeed.daemon.service_manager import ServiceManager
 from kzfeed.store.engine import Database
 from tests.etiquette.program import within
 from tests.faults.growing_feeds import document

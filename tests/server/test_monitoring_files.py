@@ -14,8 +14,8 @@ import promql_parser
 import pytest
 import yaml
 
-from kzfeed.daemon import POLL_JOB, STUCK_AFTER_TICKS
-from kzfeed.scheduler import TICK
+from kzfeed.daemon.daemon import POLL_JOB, STUCK_AFTER_TICKS
+from kzfeed.daemon.scheduler import TICK
 from kzfeed.server.monitor import ANSWER_S, Monitor, Watched
 from kzfeed.store.engine import Database
 from tests.etiquette.program import within

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
-from kzfeed.backfill import backfill, by_host
-from kzfeed.file_reader import find_files
+from kzfeed.backfill.file_reader import find_files
+from kzfeed.backfill.run import backfill, by_host
 from kzfeed.store import tables
 from kzfeed.store.article_queries import Selection, count
 from kzfeed.store.commit import store_files

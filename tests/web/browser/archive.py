@@ -9,8 +9,8 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from kzfeed.article.url import url_hash
-from kzfeed.backfill import backfill, by_host
-from kzfeed.file_reader import find_files
+from kzfeed.backfill.file_reader import find_files
+from kzfeed.backfill.run import backfill, by_host
 from kzfeed.model.articles import Gap, WindowComparison
 from kzfeed.store import tables
 from kzfeed.store.engine import Database

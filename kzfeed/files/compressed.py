@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, cast
 
 import zstandard
 
-from kzfeed.regular_file import open_regular_file
+from kzfeed.files.regular_file import open_regular_file
 
 ENDING = ".zst"
 

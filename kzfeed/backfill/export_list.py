@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from kzfeed.compressed import open_decompressed
+from kzfeed.backfill.file_reader import SUFFIXES
 from kzfeed.errors import KzfeedError
-from kzfeed.file_reader import SUFFIXES
+from kzfeed.files.compressed import open_decompressed
 from kzfeed.store.record_json import article_of_json, json_of_article, json_of_source, json_of_version
 from kzfeed.store.records import ArticleRecord, SourceRecord
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from kzfeed import __version__
+from kzfeed.daemon.scheduler import Scheduler
+from kzfeed.daemon.service_manager import ServiceManager, status_line
 from kzfeed.errors import ConfigError, DatabaseError, DatabaseFileReplaced
 from kzfeed.jobs import maintenance
 from kzfeed.jobs.maintenance import MaintenanceJobs
@@ -23,8 +25,6 @@ from kzfeed.jobs.page_fetches import PageFetchJob
 from kzfeed.jobs.polls import PollJob
 from kzfeed.jobs.search_index import IndexJob
 from kzfeed.poll import Poller
-from kzfeed.scheduler import Scheduler
-from kzfeed.service_manager import ServiceManager, status_line
 from kzfeed.store import heartbeats
 from kzfeed.store.status import short_status
 

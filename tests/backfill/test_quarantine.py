@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from kzfeed.backfill import backfill, by_host, make_quarantine
+from kzfeed.backfill.file_reader import FoundFile
+from kzfeed.backfill.run import backfill, by_host, make_quarantine
 from kzfeed.errors import UsageError
-from kzfeed.file_reader import FoundFile
 from kzfeed.store.engine import Database
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import URN, article_of_file, has_fingerprint
 from kzfeed.article.strings import is_storable
-from kzfeed.compressed import ENDING, open_decompressed
-from kzfeed.export_list import ListLine, lines_of
-from kzfeed.file_reader import EXPORT_LIST
+from kzfeed.backfill.atom import read_entries
+from kzfeed.backfill.export_list import ListLine, lines_of
+from kzfeed.backfill.file_reader import EXPORT_LIST
+from kzfeed.files.compressed import ENDING, open_decompressed
 from kzfeed.model.articles import Article
-from kzfeed.restore.atom import read_entries
 from kzfeed.store.record_json import article_of_json
 from kzfeed.store.records import ArticleRecord, Values
 

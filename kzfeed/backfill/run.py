@@ -15,13 +15,13 @@ from pathlib import Path
 
 import structlog
 
-from kzfeed.atomic_file import atomic_file
+from kzfeed.backfill.exports import ExportList, ExportStream
+from kzfeed.backfill.file_reader import EXPORT_LIST, FoundFile, read_files
+from kzfeed.backfill.stream import is_export_stream
 from kzfeed.errors import UsageError
-from kzfeed.file_reader import EXPORT_LIST, FoundFile, read_files
+from kzfeed.files.atomic_file import atomic_file
 from kzfeed.hosts import host_of
 from kzfeed.model.articles import Article, Tally
-from kzfeed.restore.exports import ExportList, ExportStream
-from kzfeed.restore.stream import is_export_stream
 from kzfeed.source_names import expected_name, is_source_name, source_name_from
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database

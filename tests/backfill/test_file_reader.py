@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed import file_reader
-from kzfeed.file_reader import FoundFile, find_files, read_file, read_files
+from kzfeed.backfill import file_reader
+from kzfeed.backfill.file_reader import FoundFile, find_files, read_file, read_files
 
 pytestmark = pytest.mark.slow
 

@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 import structlog
 
 from kzfeed import __version__
-from kzfeed.apply_config import apply_configuration, make_reload
 from kzfeed.clock import utc_now
 from kzfeed.config.settings import Settings
+from kzfeed.daemon.apply_config import apply_configuration, make_reload
+from kzfeed.daemon.service_manager import ServiceManager
 from kzfeed.errors import ConfigError, DatabaseFileReplaced
 from kzfeed.jobs.search_index import IndexJob
 from kzfeed.poll import Poller
-from kzfeed.service_manager import ServiceManager
 from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
 from kzfeed.store.search.opening import open_index
 from kzfeed.wiring import access_of, fleet_access, open_page_fetcher, open_poller, page_slots, usable_connections
 
 if TYPE_CHECKING:
-    from kzfeed.daemon import Daemon
+    from kzfeed.daemon.daemon import Daemon
     from kzfeed.jobs.archive_folder import FolderJob
     from kzfeed.jobs.work_queue import WorkQueue
     from kzfeed.server.monitor import Monitor
@@ -92,11 +92,11 @@ async def _open_daemon(
 ) -> "AsyncIterator[Daemon]":
     """The daemon with its jobs, and with what they use until the end of the block."""
     # Imported late: its scheduler takes a while, and other commands do not need it.
-    from kzfeed.daemon import POLL_JOB, Daemon
+    from kzfeed.daemon.daemon import POLL_JOB, Daemon
+    from kzfeed.daemon.scheduler import Scheduler
     from kzfeed.jobs.maintenance import MaintenanceJobs
     from kzfeed.jobs.page_fetches import PageFetchJob
     from kzfeed.jobs.polls import PollJob
-    from kzfeed.scheduler import Scheduler
 
     on_poll, on_page, on_job = (monitor.on_poll, monitor.on_page, monitor.on_job) if monitor else (_ignore,) * 3
     connections = usable_connections(settings)
@@ -187,8 +187,8 @@ def _monitor(settings: Settings, database: Database) -> "Iterator[Monitor | None
         yield None
         return
     # Imported late: not everybody has monitors.
-    from kzfeed.daemon import POLL_JOB, STUCK_AFTER_TICKS
-    from kzfeed.scheduler import TICK
+    from kzfeed.daemon.daemon import POLL_JOB, STUCK_AFTER_TICKS
+    from kzfeed.daemon.scheduler import TICK
     from kzfeed.server.monitor import Watched, monitoring
 
     watched = Watched(POLL_JOB, STUCK_AFTER_TICKS * TICK)

@@ -20,8 +20,8 @@ import structlog
 from kzfeed.article.archive_file import parse
 from kzfeed.article.build import article_of_file, keeps_every_character
 from kzfeed.errors import ArchiveFileError, UsageError
+from kzfeed.files.regular_file import NotRegularFile, open_regular_file
 from kzfeed.model.articles import Article
-from kzfeed.regular_file import NotRegularFile, open_regular_file
 from kzfeed.sandbox.process import end_with_parent
 
 SUFFIXES = (".txt", ".md")

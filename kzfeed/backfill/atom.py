@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 from xml.parsers import expat
 
-from kzfeed.export_list import ListLine
+from kzfeed.backfill.export_list import ListLine
 
 NAMESPACE = "urn:kzfeed:export"
 ELEMENT = "article"

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from kzfeed.export_list import (
+from kzfeed.backfill.export_list import (
     ListedArticle,
     ListLine,
     NameSet,
@@ -18,9 +18,9 @@ from kzfeed.export_list import (
     listed_article,
     read_lines,
 )
-from kzfeed.file_reader import FileRead, FoundFile, read_files
+from kzfeed.backfill.file_reader import FileRead, FoundFile, read_files
+from kzfeed.backfill.stream import read_stream, streamed_article, with_texts
 from kzfeed.model.articles import Tally
-from kzfeed.restore.stream import read_stream, streamed_article, with_texts
 from kzfeed.store.engine import Database
 from kzfeed.store.record_json import source_of_json
 from kzfeed.store.records import ArticleRecord, SourceRecord

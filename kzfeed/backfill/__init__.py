@@ -1,0 +1,1 @@
+"""Backfill: archive files and exports are read and stored in the database."""

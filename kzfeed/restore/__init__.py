@@ -1,1 +1,0 @@
-"""Restore of exports: their articles come back with all versions, sources and dates."""
