@@ -6,9 +6,12 @@ four decimal numbers, IPv6 addresses without brackets. A trailing dot is part of
 
 import functools
 import re
+from pathlib import Path
 
 from ada_url import URL
 
+SocketAddress = tuple[str, int] | Path
+"""Host and port, or the path of a Unix socket."""
 DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 """The port of each scheme, of servers and of proxies, that a URL need not name."""
 _DELIMITER = re.compile(r"[\s/\\?#@\[\]]")

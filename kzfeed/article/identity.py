@@ -51,7 +51,7 @@ def candidate_hashes(article: Article) -> Iterator[str]:
 
 def contested(articles: Sequence[Article], known: Mapping[str, Known]) -> set[str]:
     """The url_hashes of archived articles whose `Words` `identify` needs to decide."""
-    groups = [_Link(group, known) for group in _by_link(articles, known)]
+    groups = [_GroupDecision(group, known) for group in _by_link(articles, known)]
     return {each.url_hash for group in groups if not group.is_certain() for each in group.archived}
 
 
@@ -63,7 +63,7 @@ def identify(articles: Sequence[Article], known: Mapping[str, Known], words: Map
     """
     found: dict[int, str] = {}
     for group in _by_link(articles, known):
-        found |= _Link(group, known, words).identify()
+        found |= _GroupDecision(group, known, words).identify()
     return [found.get(id(article), article.url_hash) for article in articles]
 
 
@@ -135,7 +135,7 @@ def _pairs(*texts: str) -> set[tuple[str, ...]]:
 
 
 @dataclass(slots=True)
-class _Link:
+class _GroupDecision:
     """The decision for one group: `found` has the url_hash of each entry that is identified, by the entry's id()."""
 
     group: _Group

@@ -15,7 +15,7 @@ from kzfeed.check.feed_report import (
     DocumentFacts,
     FeedReport,
     FirstArticle,
-    Redirect,
+    FollowedRedirect,
     Suggestion,
     WindowFacts,
 )
@@ -59,7 +59,7 @@ class CheckSettings:
 def report(
     checking: CheckSettings,
     outcome: Outcome,
-    redirects: Sequence[Redirect],
+    redirects: Sequence[FollowedRedirect],
     read: ParsedDocument | None,
     feeds: FeedLinks = FeedLinks(),  # noqa: B008 - frozen
 ) -> FeedReport:
@@ -75,7 +75,7 @@ def report(
         url=redacted(checking.url),
         final_url=redacted(redirects[-1].url if redirects else checking.url),
         timezone=checking.timezone,
-        redirects=tuple(Redirect(each.status, redacted(each.url)) for each in redirects),
+        redirects=tuple(FollowedRedirect(each.status, redacted(each.url)) for each in redirects),
         moved_to=redacted(moved_to) if moved_to else None,
         http_status=outcome.status,
         error_kind=getattr(outcome, "kind", None),

@@ -8,7 +8,7 @@ from kzfeed.model.articles import FeedLinks
 
 
 @dataclass(frozen=True, slots=True)
-class Redirect:
+class FollowedRedirect:
     """A redirect that was followed: its status, and the address that it led to."""
 
     status: int
@@ -106,7 +106,7 @@ class FeedReport:
     timezone: str
     source: str | None = None
     filtered: int | None = None
-    redirects: tuple[Redirect, ...] = ()
+    redirects: tuple[FollowedRedirect, ...] = ()
     moved_to: str | None = None
     http_status: int | None = None
     error_kind: str | None = None

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from kzfeed.article.filters import apply_filters
 from kzfeed.check.analysis import CheckSettings, report
-from kzfeed.check.feed_report import FeedReport, Redirect
+from kzfeed.check.feed_report import FeedReport, FollowedRedirect
 from kzfeed.clock import utc_now
 from kzfeed.config import values
 from kzfeed.config.settings import Settings, SourceSettings
@@ -71,7 +71,7 @@ def _with_filters(made: FeedReport, source: SourceSettings, read: ParsedDocument
     return replace(made, source=source.name, filtered=len(result.filtered), document=document)
 
 
-async def _visit(settings: Settings, visit: Visit, queues: HostQueues) -> tuple[Outcome, list[Redirect]]:
+async def _visit(settings: Settings, visit: Visit, queues: HostQueues) -> tuple[Outcome, list[FollowedRedirect]]:
     hops: list[Hop] = []
     async with fetcher(settings) as client, queues.slot(host_of(visit.url)) as slot:
 
@@ -80,4 +80,4 @@ async def _visit(settings: Settings, visit: Visit, queues: HostQueues) -> tuple[
             await slot.move_to(hop.host)
 
         outcome = await client.visit(visit, on_hop=on_hop)
-    return outcome, [Redirect(hop.status, hop.url) for hop in hops]
+    return outcome, [FollowedRedirect(hop.status, hop.url) for hop in hops]

@@ -11,8 +11,8 @@ from kzfeed.errors import UsageError
 if TYPE_CHECKING:
     from kzfeed.cli.options import Session
     from kzfeed.config.settings import Settings
+    from kzfeed.hosts import SocketAddress
     from kzfeed.web.app import ReaderAccess
-    from kzfeed.web.serve import Address
 
 
 def web(
@@ -65,7 +65,7 @@ def _require_packages() -> None:
         raise UsageError(f"the pages need more packages: install kzfeed[web] ({error})") from error
 
 
-def _access(settings: "Settings", address: "Address") -> "ReaderAccess":
+def _access(settings: "Settings", address: "SocketAddress") -> "ReaderAccess":
     """Who may enter. Raises UsageError where other machines could read the archive unasked."""
     from kzfeed.web.app import ReaderAccess
     from kzfeed.web.passwords import parse_passwords

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import tomli
 
 from kzfeed.config import addresses, toml_text
-from kzfeed.config.files import ConfigFiles, Location, Place, read_files
+from kzfeed.config.files import ConfigFiles, Location, SourcePlace, read_files
 from kzfeed.config.settings import Settings
 from kzfeed.config.source_lists import ListedSource, names_for
 from kzfeed.errors import ConfigError, UsageError
@@ -142,11 +142,11 @@ def without(files: ConfigFiles, names: Sequence[str]) -> tuple[Contents, dict[st
     return contents, {name: place.file for name, place in places.items()}
 
 
-def _places(files: ConfigFiles, names: Iterable[str]) -> dict[str, Place]:
+def _places(files: ConfigFiles, names: Iterable[str]) -> dict[str, SourcePlace]:
     """Where the sources stand. Raises UsageError for a name that no source has, and for a source in an OPML file."""
     tables = files.document.get("sources", [])
     known = {table["name"]: place for table, place in zip(tables, files.places, strict=True)}
-    places: dict[str, Place] = {}
+    places: dict[str, SourcePlace] = {}
     for name in names:
         if name not in known:
             raise unknown_source(name, known, f"is configured in {files.main or 'any file'}")
@@ -160,7 +160,7 @@ def _places(files: ConfigFiles, names: Iterable[str]) -> dict[str, Place]:
     return places
 
 
-def _by_file(places: Mapping[str, Place]) -> dict[Path, dict[int, str]]:
+def _by_file(places: Mapping[str, SourcePlace]) -> dict[Path, dict[int, str]]:
     found: dict[Path, dict[int, str]] = {}
     for name, place in places.items():
         found.setdefault(place.file, {})[place.number] = name

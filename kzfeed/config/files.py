@@ -46,7 +46,7 @@ def location(argument: Path | None, environ: Mapping[str, str], cwd: Path) -> Lo
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourcePlace:
     """Where a source stands: its file, and its number there, counted from 0. Outlines of OPML have a line."""
 
     file: Path
@@ -64,7 +64,7 @@ class ConfigFiles:
 
     main: Path | None
     document: dict[str, Any]
-    places: tuple[Place, ...] = ()
+    places: tuple[SourcePlace, ...] = ()
     contents: Mapping[Path, bytes] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
 
@@ -143,7 +143,7 @@ class _Reader:
 
     def __init__(self, main: Path, content: bytes) -> None:
         self.contents = {main: content}
-        self.places: list[Place] = []
+        self.places: list[SourcePlace] = []
         self.left_out: list[str] = []
         self._sources: list[Any] = []
         self._unnamed: list[tuple[int, ListedSource]] = []
@@ -165,7 +165,7 @@ class _Reader:
             raise ConfigFileError(str(path), "an included file is TOML or OPML: its name ends with .toml or .opml")
 
     def add_tables(self, path: Path, tables: Sequence[Any]) -> None:
-        self.places += [Place(path, number) for number in range(len(tables))]
+        self.places += [SourcePlace(path, number) for number in range(len(tables))]
         self._sources += tables
 
     def sources(self) -> list[Any]:
@@ -187,7 +187,7 @@ class _Reader:
         for number, listed in enumerate(found.sources):
             self._unnamed.append((len(self._sources), listed))
             self._sources.append(None)
-            self.places.append(Place(path, number, listed.line))
+            self.places.append(SourcePlace(path, number, listed.line))
         self.left_out += [f"{path}: line {each.line}: {each.reason}" for each in found.left_out]
 
 

@@ -199,12 +199,12 @@ def _merged(sources: Iterable[ListedSource]) -> Iterator[ListedSource]:
 # --- writing ---------------------------------------------------------------------------------------------------------
 
 
-class _Folder:
+class _OutlineFolder:
     """A folder of an OPML document: its sources, and the folders in it by name."""
 
     def __init__(self) -> None:
         self.sources: list[Mapping[str, Any]] = []
-        self.folders: dict[str, _Folder] = {}
+        self.folders: dict[str, _OutlineFolder] = {}
 
     def lines(self, indent: str) -> Iterator[str]:
         for source in self.sources:
@@ -222,12 +222,12 @@ def write_opml(sources: Iterable[Mapping[str, Any]]) -> str:
     A source with several tags is repeated in every folder. Attributes `kzfeed:…` hold its name and the settings that
     are in SETTINGS.
     """
-    root = _Folder()
+    root = _OutlineFolder()
     for source in sources:
         for tag in values.tags(source.get("tags", [])) or [""]:
             folder = root
             for name in filter(None, tag.split("/")):
-                folder = folder.folders.setdefault(name, _Folder())
+                folder = folder.folders.setdefault(name, _OutlineFolder())
             folder.sources.append(source)
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',

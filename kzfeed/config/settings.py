@@ -78,7 +78,7 @@ class ParseSettings(_Section):
 class ArchiveSettings(_Section):
     """The archive as a folder of files. A relative path starts at the working directory; None: there is no folder."""
 
-    directory: values.Folder | None = None
+    directory: values.FolderPath | None = None
     git: values.Flag = False
     """Whether changes of the folder are committed by git."""
     git_push: values.Flag = False

@@ -7,7 +7,7 @@ import tomli
 from kzfeed.config.files import Location, include_patterns, matches
 from kzfeed.errors import ConfigError
 
-State = tuple[Path, int, int, int] | tuple[Path]
+FileState = tuple[Path, int, int, int] | tuple[Path]
 """A file with its modification time, size and inode; only the path where there is none."""
 
 
@@ -16,7 +16,7 @@ class ConfigWatch:
 
     def __init__(self, where: Location) -> None:
         self._where = where
-        self._patterns: tuple[State, tuple[str, ...]] = ((Path(),), ())
+        self._patterns: tuple[FileState, tuple[str, ...]] = ((Path(),), ())
         self._read = self._seen = self._states()
 
     def note_reading(self) -> None:
@@ -32,7 +32,7 @@ class ConfigWatch:
         is_quiet, is_new = self._seen == before, self._seen != self._read
         return is_quiet and is_new
 
-    def _states(self) -> tuple[State, ...]:
+    def _states(self) -> tuple[FileState, ...]:
         mains = [_state(path) for path in self._where.paths]
         used = next((state for state in mains if len(state) > 1), None)
         if used is None:
@@ -40,7 +40,7 @@ class ConfigWatch:
         included = [path for pattern in self._patterns_of(used) for path in matches(used[0], pattern)]
         return *mains, *map(_state, included)
 
-    def _patterns_of(self, main: State) -> tuple[str, ...]:
+    def _patterns_of(self, main: FileState) -> tuple[str, ...]:
         """The patterns of the file's `include`; while the file is wrong, those that it had before."""
         if self._patterns[0] != main:
             try:
@@ -52,7 +52,7 @@ class ConfigWatch:
         return self._patterns[1]
 
 
-def _state(path: Path) -> State:
+def _state(path: Path) -> FileState:
     try:
         found = path.stat()
     except OSError:

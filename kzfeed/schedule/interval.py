@@ -61,7 +61,7 @@ def interval_wait(source: Source, now: datetime, bounds: IntervalBounds) -> Wait
 
 
 @dataclass(frozen=True, slots=True)
-class _Change:
+class _WindowChange:
     """How much of the window is new since the last success, which was `elapsed` ago.
 
     `fits` is the longest interval at which at most `_most_new` entries are new, at the pace since the last success;
@@ -89,7 +89,7 @@ def adapt_intervals(source: Source, window: WindowComparison | None, now: dateti
         return replace(source, auto_interval=None, hurried_interval=None) if learned else source
     if source.last_success_at is None:
         return replace(source, hurried_interval=bounds.min_interval)
-    change = _change(source, window, now)
+    change = _window_change(source, window, now)
     source = replace(source, auto_interval=_auto(source, change, bounds) if source.auto else None)
     hurried = _hurried(source, change, bounds)
     if hurried and hurried >= base_interval(source, bounds):
@@ -97,14 +97,14 @@ def adapt_intervals(source: Source, window: WindowComparison | None, now: dateti
     return replace(source, hurried_interval=hurried)
 
 
-def _change(source: Source, window: WindowComparison | None, now: datetime) -> _Change:
+def _window_change(source: Source, window: WindowComparison | None, now: datetime) -> _WindowChange:
     elapsed = max(now - (source.last_success_at or now), _NO_TIME)
     fresh = window.entries - window.shared if window and source.window_at else 0
     if window is None or source.window_at is None or fresh <= 0:
-        return _Change(elapsed)
+        return _WindowChange(elapsed)
     most_new = _most_new(window.entries) if source.auto else window.entries / 2
     since_moved = max(now - source.window_at, _NO_TIME)
-    return _Change(
+    return _WindowChange(
         elapsed,
         fits=elapsed * (most_new / fresh),
         lasting=since_moved * (most_new / fresh),
@@ -121,7 +121,7 @@ def _most_new(entries: int) -> float:
     return min(entries / 2, (sqrt(entries + 4) - 2) ** 2)
 
 
-def _auto(source: Source, change: _Change, bounds: IntervalBounds) -> timedelta:
+def _auto(source: Source, change: _WindowChange, bounds: IntervalBounds) -> timedelta:
     interval = base_interval(source, bounds)
     if change.too_much and change.lasting is not None:
         # One poll shortens the interval to a quarter at most: `hurried_interval` covers a single burst.
@@ -133,7 +133,7 @@ def _auto(source: Source, change: _Change, bounds: IntervalBounds) -> timedelta:
     return max(min(learned, bounds.max_interval), bounds.min_interval)
 
 
-def _hurried(source: Source, change: _Change, bounds: IntervalBounds) -> timedelta | None:
+def _hurried(source: Source, change: _WindowChange, bounds: IntervalBounds) -> timedelta | None:
     before = source.hurried_interval
     if change.gap:
         return bounds.min_interval

@@ -21,9 +21,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from kzfeed.errors import ListenError
+from kzfeed.hosts import SocketAddress
 
-Address = tuple[str, int] | Path
-"""Host and port, or the path of a Unix socket."""
 MAX_CONNECTIONS = 16
 MAX_CONNECTION_TIME = timedelta(seconds=10)
 CHECK_S = 0.2
@@ -33,7 +32,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """The answer to a request."""
 
     status: HTTPStatus
@@ -41,12 +40,14 @@ class Answer:
     content_type: str = "text/plain; charset=utf-8"
 
 
-Answers = Mapping[str, Callable[[], Answer]]
+Responses = Mapping[str, Callable[[], Response]]
 """What answers a request, by path."""
 
 
 @contextmanager
-def answering(address: Address, answers: Answers, *, longest: timedelta = MAX_CONNECTION_TIME) -> Iterator[None]:
+def answering(
+    address: SocketAddress, answers: Responses, *, longest: timedelta = MAX_CONNECTION_TIME
+) -> Iterator[None]:
     """Answer requests for the length of the block; no connection lasts longer than `longest`.
 
     Raises ListenError if the address cannot be used.
@@ -98,7 +99,7 @@ class _Server(ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 2 * MAX_CONNECTIONS
 
-    def __init__(self, address: Address, answers: Answers, longest: timedelta) -> None:
+    def __init__(self, address: SocketAddress, answers: Responses, longest: timedelta) -> None:
         self.answers = answers
         self._longest = longest.total_seconds()
         self._began: dict[Any, float] = {}
@@ -143,8 +144,8 @@ def _path_of(target: str) -> str:
         return ""
 
 
-def _not_found() -> Answer:
-    return Answer(HTTPStatus.NOT_FOUND, b"not found\n")
+def _not_found() -> Response:
+    return Response(HTTPStatus.NOT_FOUND, b"not found\n")
 
 
 def _remove_abandoned(path: Path) -> None:

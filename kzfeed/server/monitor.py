@@ -12,9 +12,10 @@ from typing import Generic, TypeVar
 
 from kzfeed.clock import utc_now
 from kzfeed.errors import DatabaseError
+from kzfeed.hosts import SocketAddress
 from kzfeed.model.pages import DuePage, PageRecord
 from kzfeed.model.polls import Poll, Source
-from kzfeed.server.http import Address, Answer, answering
+from kzfeed.server.http import Response, answering
 from kzfeed.server.metrics import CONTENT_TYPE, Metrics
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
@@ -97,14 +98,14 @@ class Monitor:
         self._metrics.watch_network(is_online)
         self._metrics.gauges.read = gauges
 
-    def health(self) -> Answer:
+    def health(self) -> Response:
         """Whether the scheduler makes progress."""
         idle = time.monotonic() - self._last_run
         if idle < self._watched.stuck_after.total_seconds():
-            return Answer(HTTPStatus.OK, b"healthy\n")
+            return Response(HTTPStatus.OK, b"healthy\n")
         return _unavailable(f"the scheduler last looked for due sources {idle:.0f} s ago")
 
-    def readiness(self) -> Answer:
+    def readiness(self) -> Response:
         """Whether the database answers and its schema is current."""
         try:
             self._readiness.get()
@@ -113,19 +114,19 @@ class Monitor:
         except DatabaseError:
             # Not its words: they may name hosts and users, and go to whoever asks.
             return _unavailable("the database cannot be used, or its schema is not current: see the log of kzfeed")
-        return Answer(HTTPStatus.OK, b"ready\n")
+        return Response(HTTPStatus.OK, b"ready\n")
 
-    def metrics(self) -> Answer:
+    def metrics(self) -> Response:
         """All metrics."""
-        return Answer(HTTPStatus.OK, self._metrics.text(), CONTENT_TYPE)
+        return Response(HTTPStatus.OK, self._metrics.text(), CONTENT_TYPE)
 
 
-def _unavailable(why: str) -> Answer:
-    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n".encode())
+def _unavailable(why: str) -> Response:
+    return Response(HTTPStatus.SERVICE_UNAVAILABLE, f"{why}\n".encode())
 
 
 @contextmanager
-def monitoring(address: Address, database: Database, watched: Watched) -> Iterator[Monitor]:
+def monitoring(address: SocketAddress, database: Database, watched: Watched) -> Iterator[Monitor]:
     """A monitor that is answered at this address. Raises ListenError if the address cannot be used."""
     monitor = Monitor(database, watched)
     answers = {"/healthz": monitor.health, "/readyz": monitor.readiness, "/metrics": monitor.metrics}

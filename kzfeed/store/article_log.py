@@ -24,7 +24,7 @@ _MARKED = sa.select(
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class LogMark:
     """The place up to which a copy has read the log: the last article and the last change.
 
     `url_hash` and `changed_article_id` say which article each of them is, so that another archive is noticed.
@@ -46,21 +46,21 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class LogBatch:
     """Articles that are new or changed, what is known of their former places (by id), and the mark after them."""
 
     articles: Sequence[StoredArticle]
     former: Mapping[int, FormerPlaces]
-    mark: Mark
+    mark: LogMark
 
 
-def is_known(database: Database, mark: Mark) -> bool:
+def is_known(database: Database, mark: LogMark) -> bool:
     """Whether the archive has the last article and the last change of the mark."""
     with database.read() as connection:
         return has_mark(connection, mark)
 
 
-def has_mark(connection: sa.Connection, mark: Mark) -> bool:
+def has_mark(connection: sa.Connection, mark: LogMark) -> bool:
     """Whether the archive of this connection has the last article and the last change of the mark."""
     return mark_at(connection, mark.article_id, mark.change_id) == mark
 
@@ -77,13 +77,13 @@ def first_article(database: Database) -> str | None:
         return connection.execute(sa.select(_article.url_hash).order_by(_article.id).limit(1)).scalar()
 
 
-def mark_before_all(database: Database) -> Mark:
+def mark_before_all(database: Database) -> LogMark:
     """The mark from which all articles count as new, each in its newest version."""
     with database.read() as connection:
         return mark_at(connection, 0, connection.execute(sa.select(sa.func.max(_change.id))).scalar() or 0)
 
 
-def batch_after(database: Database, mark: Mark, limit: int) -> Batch | None:
+def batch_after(database: Database, mark: LogMark, limit: int) -> LogBatch | None:
     """At most `limit` changed and `limit` new articles after the mark; None if there is nothing after it."""
     with database.read() as connection:
         end = log_end(connection)
@@ -91,16 +91,16 @@ def batch_after(database: Database, mark: Mark, limit: int) -> Batch | None:
         ids, after = _ids_after(connection, mark, limit, end)
         if after == mark:
             return None
-        return Batch(list(stream_on(connection, Selection(ids=ids))), former_places(connection, ids), after)
+        return LogBatch(list(stream_on(connection, Selection(ids=ids))), former_places(connection, ids), after)
 
 
-def mark_at(connection: sa.Connection, article_id: int, change_id: int) -> Mark:
+def mark_at(connection: sa.Connection, article_id: int, change_id: int) -> LogMark:
     """The mark at this article and this change."""
     found = connection.execute(_MARKED, {"article_id": article_id, "change_id": change_id}).one()
-    return Mark(article_id, found[0], change_id, found[1])
+    return LogMark(article_id, found[0], change_id, found[1])
 
 
-def changes_after(connection: sa.Connection, mark: Mark, limit: int, end: LogEnd) -> Changes:
+def changes_after(connection: sa.Connection, mark: LogMark, limit: int, end: LogEnd) -> Changes:
     """At most `limit` changes after the mark, up to the end. A changed article beyond the mark is read as a new one."""
     query = sa.select(_change.id, _change.article_id).where(_change.id > mark.change_id, _change.id <= end.change_id)
     rows = connection.execute(query.order_by(_change.id).limit(limit)).all()
@@ -108,7 +108,7 @@ def changes_after(connection: sa.Connection, mark: Mark, limit: int, end: LogEnd
     return Changes(len(rows), covered, rows[-1].id if rows else mark.change_id)
 
 
-def _ids_after(connection: sa.Connection, mark: Mark, limit: int, end: LogEnd) -> tuple[Sequence[int], Mark]:
+def _ids_after(connection: sa.Connection, mark: LogMark, limit: int, end: LogEnd) -> tuple[Sequence[int], LogMark]:
     changes = changes_after(connection, mark, limit, end)
     later = sa.select(_article.id).where(_article.id > mark.article_id, _article.id <= end.article_id)
     new = connection.execute(later.order_by(_article.id).limit(limit)).scalars().all()

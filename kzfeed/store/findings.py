@@ -4,6 +4,7 @@ Damage is what kzfeed never writes. A note is what an older kzfeed, a clock that
 explain as well.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,9 @@ class Checked:
     revisions: int
     damage: int
     notes: int
+
+
+Findings = Iterator[Finding]
 
 
 def finding(kind: str, row: str, found: str) -> Finding:

@@ -1,7 +1,7 @@
 """Check of the whole database against itself, as of one moment, while a daemon may run."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,13 +10,11 @@ from kzfeed.errors import DatabaseError
 from kzfeed.store import row_counts, schema, tables
 from kzfeed.store.day_counts import wrong_day_counts
 from kzfeed.store.engine import Database
-from kzfeed.store.findings import Checked, Finding, finding, is_broken, key, named, raw, stream
+from kzfeed.store.findings import Checked, Finding, Findings, finding, is_broken, key, named, raw, stream
 from kzfeed.store.verify_articles import newest_versions, older_versions
 
 _source, _article, _revision = tables.sources.c, tables.articles.c, tables.revisions.c
 _sighting, _poll, _day = tables.sightings.c, tables.polls.c, tables.poll_days.c
-
-Findings = Iterator[Finding]
 
 
 def verify(

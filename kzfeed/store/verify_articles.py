@@ -3,7 +3,7 @@
 A hash is compared with all hashes that the stored values can make, text and fingerprint with what this kzfeed derives.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,15 +25,13 @@ from kzfeed.article.url import URL_HASH
 from kzfeed.errors import ArchiveFileError
 from kzfeed.model.articles import Article
 from kzfeed.store import tables
-from kzfeed.store.findings import Finding, finding, is_broken, key, named, raw, stream
+from kzfeed.store.findings import Findings, finding, is_broken, key, named, raw, stream
 
 BATCH = 20
 """The most bodies that are in memory at a time."""
 
 _article, _revision, _sighting = tables.articles.c, tables.revisions.c, tables.sightings.c
 _media = tables.media.c
-
-Findings = Iterator[Finding]
 
 
 @dataclass(frozen=True, slots=True)

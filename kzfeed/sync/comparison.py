@@ -17,7 +17,7 @@ from kzfeed.model.articles import StoredArticle
 from kzfeed.store import article_queries
 from kzfeed.store.article_places import newest_of_source, sources_with_articles
 from kzfeed.store.engine import Database
-from kzfeed.store.findings import Checked, Finding
+from kzfeed.store.findings import Checked, Finding, Findings
 from kzfeed.sync import article_lists
 from kzfeed.sync.folder import Folder
 
@@ -30,8 +30,6 @@ _ADVICE = {
     "export": "export again, or put the file back from a backup",
     "other": "nothing to do: kzfeed did not make it",
 }
-
-Findings = Iterator[Finding]
 
 
 def compare(

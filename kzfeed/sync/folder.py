@@ -18,23 +18,23 @@ from typing import Literal
 from kzfeed.backfill.file_reader import LISTS
 from kzfeed.export.files import write_file
 from kzfeed.files.atomic_file import atomic_file
-from kzfeed.store.article_log import Mark
+from kzfeed.store.article_log import LogMark
 
 HIDDEN = ".kzfeed"
 NOT_OURS = frozenset({HIDDEN, ".git"})
 """Folders that kzfeed does not look into."""
 
-Kind = Literal["new", "revised", "moved", "removed", "list"]
+ChangeKind = Literal["new", "revised", "moved", "removed", "list"]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FileChange:
     """A change of a file: `path` is written (None: nothing is), and the paths `removed` are removed.
 
     `source` and `title` are those of the article; a list has no title.
     """
 
-    kind: Kind
+    kind: ChangeKind
     source: str
     title: str
     path: str | None
@@ -42,14 +42,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class FolderState:
     """What the folder holds: the articles up to `mark`. With `lists_due` some lists may be old.
 
     `archive_id` is the identity of the database that wrote the folder. A kzfeed before schema 0023 noted the url_hash
     of its first article instead.
     """
 
-    mark: Mark
+    mark: LogMark
     lists_due: bool
     archive_id: str | None
     first_article: str | None = None
@@ -97,16 +97,16 @@ class Folder:
 
     # --- state -------------------------------------------------------------------------------------------------------
 
-    def state(self) -> State | None:
+    def state(self) -> FolderState | None:
         """The state as it was written; None if there is none that can be read."""
         try:
             given = json.loads((self._hidden / "state.json").read_bytes())
             identity = given.get("archive_id"), given.get("first_article")
-            return State(Mark(**given["mark"]), bool(given["lists_due"]), *identity)
+            return FolderState(LogMark(**given["mark"]), bool(given["lists_due"]), *identity)
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
 
-    def set_state(self, state: State) -> None:
+    def set_state(self, state: FolderState) -> None:
         """Write the state, after the files that it speaks of."""
         with atomic_file(self._hidden / "state.json") as temporary:
             temporary.write_text(json.dumps(asdict(state)))
@@ -143,7 +143,7 @@ class Folder:
         is_folder = place.is_dir() and not place.is_symlink()
         return Obstacle(Path(path).as_posix(), "a folder, and no file") if is_folder else None
 
-    def note(self, changes: Sequence[Change]) -> None:
+    def note(self, changes: Sequence[FileChange]) -> None:
         """Note changes before they are made: after a kill kzfeed still knows which files it made."""
         names = [change.path for change in changes if change.path and not (self.root / change.path).exists()]
         _append(self._hidden / "files", names)
@@ -184,14 +184,14 @@ class Folder:
 
     # --- git ---------------------------------------------------------------------------------------------------------
 
-    def uncommitted(self) -> list[Change]:
+    def uncommitted(self) -> list[FileChange]:
         """The changes that are noted and not committed yet; all files, as new ones, if it is unknown what git has."""
-        changes: list[Change] = []
+        changes: list[FileChange] = []
         with suppress(FileNotFoundError), (self._hidden / "uncommitted").open("rb") as file:
             for line in file:
                 with suppress(ValueError, TypeError):  # torn by a crash of the machine
                     given = json.loads(line)
-                    changes.append(Change(**given | {"removed": tuple(given["removed"])}))
+                    changes.append(FileChange(**given | {"removed": tuple(given["removed"])}))
         if not self._git_has_files.exists():
             noted = {change.path for change in changes}
             changes += [_unknown(name) for name in self.made() if name not in noted]
@@ -207,10 +207,10 @@ class Folder:
         self._git_has_files.unlink(missing_ok=True)
 
 
-def _unknown(name: str) -> Change:
+def _unknown(name: str) -> FileChange:
     """The change that made a file of which nothing is known but its name."""
     source = name.partition("/")[0]
-    return Change("list" if source == LISTS else "new", source, "", name)
+    return FileChange("list" if source == LISTS else "new", source, "", name)
 
 
 def _append(file: Path, lines: Sequence[str]) -> None:

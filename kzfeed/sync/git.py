@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from kzfeed.errors import KzfeedError
-from kzfeed.sync.folder import Change
+from kzfeed.sync.folder import FileChange
 from kzfeed.sync.message import message_of
 from kzfeed.text import redacted
 
@@ -50,7 +50,7 @@ class Git:
         self._run("init", "--quiet")
         return True
 
-    def commit(self, changes: Sequence[Change]) -> bool:
+    def commit(self, changes: Sequence[FileChange]) -> bool:
         """Commit the changed files, and return whether there was anything to commit."""
         paths = {path for change in changes for path in (change.path, *change.removed) if path}
         # Unlike `git add`, it takes paths that git has never seen and that do not exist any more.

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from kzfeed.sync.folder import Change
+from kzfeed.sync.folder import FileChange
 from kzfeed.text import plural, printable, shortened
 
 MAX_SOURCES = 3
@@ -13,7 +13,7 @@ _COUNTED = ("new", "revised", "moved", "removed")
 _WIDEST_TITLE = 120
 
 
-def message_of(changes: Iterable[Change]) -> str:
+def message_of(changes: Iterable[FileChange]) -> str:
     """The message for these changes: `voa: 3 new, 1 revised; bbc: 2 new`, an empty line, and the titles."""
     counted = [change for change in dict.fromkeys(changes) if change.kind in _COUNTED]
     if not counted:
@@ -34,13 +34,13 @@ def _counts(counts: Counter[str]) -> str:
     return ", ".join(f"{counts[kind]} {kind}" for kind in _COUNTED if counts[kind])
 
 
-def _titles(changes: Sequence[Change]) -> list[str]:
+def _titles(changes: Sequence[FileChange]) -> list[str]:
     lines = [f"{change.kind}: {_shown(change)}" for change in changes[:MAX_TITLES]]
     if (more := len(changes) - MAX_TITLES) > 0:
         lines.append(f"and {more:,} more")
     return lines
 
 
-def _shown(change: Change) -> str:
+def _shown(change: FileChange) -> str:
     title = printable(" ".join(change.title.split())) or change.path or change.removed[0]
     return shortened(title, _WIDEST_TITLE)

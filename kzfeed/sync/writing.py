@@ -18,7 +18,7 @@ from kzfeed.store import article_log
 from kzfeed.store.article_places import FormerPlaces, newest_of_source, sources_with_articles
 from kzfeed.store.engine import Database
 from kzfeed.sync import article_lists
-from kzfeed.sync.folder import Change, Folder, Kind, State
+from kzfeed.sync.folder import ChangeKind, FileChange, Folder, FolderState
 
 BATCH = 200
 """The most new and the most changed articles that are written together."""
@@ -35,7 +35,7 @@ class _FolderFile:
 
     path: str
     data: bytes
-    change: Change | None
+    change: FileChange | None
 
 
 def catch_up(
@@ -64,7 +64,7 @@ def catch_up(
             sources = {name for each in batch.former.values() for name in each.sources}
             files += _files_of_lists(database, folder, sources)
         counts += _write(folder, files, on_path)
-        state = State(batch.mark, lists_due, archive_id)
+        state = FolderState(batch.mark, lists_due, archive_id)
         folder.set_state(state)
     if state.lists_due and go_on():
         for name in sources_with_articles(database):
@@ -115,7 +115,7 @@ def make_equal(database: Database, folder: Folder, *, on_path: Callable[[str], N
     return counts, len(others) - len(surplus)
 
 
-def _state(database: Database, folder: Folder) -> State:
+def _state(database: Database, folder: Folder) -> FolderState:
     state = folder.state()
     if state and _is_written_from(database, folder, state):
         return state
@@ -124,19 +124,21 @@ def _state(database: Database, folder: Folder) -> State:
     return _before_all(database)
 
 
-def _is_written_from(database: Database, folder: Folder, state: State) -> bool:
+def _is_written_from(database: Database, folder: Folder, state: FolderState) -> bool:
     """Whether this database wrote the folder, in a state from which it has only gone on."""
     return not is_of_another_database(database, folder) and article_log.is_known(database, state.mark)
 
 
-def _before_all(database: Database) -> State:
+def _before_all(database: Database) -> FolderState:
     """The state of a folder in which nothing is known to be as in the database."""
-    return State(article_log.mark_before_all(database), lists_due=True, archive_id=article_log.archive_id(database))
+    return FolderState(
+        article_log.mark_before_all(database), lists_due=True, archive_id=article_log.archive_id(database)
+    )
 
 
 def _removed(name: str) -> _FolderFile:
     source = name.partition("/")[0]
-    return _FolderFile(name, b"", Change("list" if source == LISTS else "removed", source, "", None, (name,)))
+    return _FolderFile(name, b"", FileChange("list" if source == LISTS else "removed", source, "", None, (name,)))
 
 
 def _write(folder: Folder, files: Sequence[_FolderFile], on_path: Callable[[str], None]) -> Counts:
@@ -176,8 +178,8 @@ def _file_of_article(folder: Folder, article: StoredArticle, former: FormerPlace
     held = folder.read(path)
     if held == data and not stale:
         return _FolderFile(str(path), data, None)
-    kind: Kind = "moved" if stale else "new" if held is None else "revised"
-    return _FolderFile(str(path), data, Change(kind, article.source, article.title, str(path), stale))
+    kind: ChangeKind = "moved" if stale else "new" if held is None else "revised"
+    return _FolderFile(str(path), data, FileChange(kind, article.source, article.title, str(path), stale))
 
 
 def _files_of_lists(database: Database, folder: Folder, sources: Iterable[str]) -> Iterator[_FolderFile]:
@@ -187,6 +189,6 @@ def _files_of_lists(database: Database, folder: Folder, sources: Iterable[str]) 
         data, held = article_lists.render(source, timezone, articles), folder.read(path)
         if not articles:
             if held is not None:
-                yield _FolderFile(path, data, Change("list", source, "", None, (path,)))
+                yield _FolderFile(path, data, FileChange("list", source, "", None, (path,)))
         else:
-            yield _FolderFile(path, data, Change("list", source, "", path) if held != data else None)
+            yield _FolderFile(path, data, FileChange("list", source, "", path) if held != data else None)

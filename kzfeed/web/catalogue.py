@@ -13,7 +13,7 @@ from typing import Any, Final
 
 FOLDER = Path(__file__).parent / "catalogues"
 
-Text = str | Mapping[str, str]
+Message = str | Mapping[str, str]
 """A text, or one for each plural form."""
 
 
@@ -42,7 +42,7 @@ class Catalogue:
     """The texts of one language, by dotted keys such as `article.title`. Called with a key it gives the text."""
 
     language: str
-    texts: Mapping[str, Text]
+    texts: Mapping[str, Message]
 
     def __call__(self, key: str, **values: object) -> str:
         """The text with this key, its placeholders filled in. Numbers are written as the language writes them."""
@@ -64,7 +64,7 @@ def load_catalogues() -> dict[str, Catalogue]:
     return {language: Catalogue(language, dict(_texts_of(language))) for language in LANGUAGES}
 
 
-def _texts_of(language: str) -> Iterator[tuple[str, Text]]:
+def _texts_of(language: str) -> Iterator[tuple[str, Message]]:
     sections: dict[str, dict[str, Any]] = tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8"))
     for section, texts in sections.items():
         for name, text in texts.items():

@@ -108,7 +108,7 @@ def bar_chart(title: str, head: Sequence[str], bars: Sequence[Bar], format_numbe
 
 
 @dataclass(frozen=True, slots=True)
-class _Column:
+class _PlotColumn:
     """A column of a plot: its left side and width in percent, and the number that would fill it."""
 
     left: float
@@ -124,14 +124,14 @@ class _Column:
         )
 
 
-def _columns(count: int, most: int) -> Iterator[_Column]:
+def _columns(count: int, most: int) -> Iterator[_PlotColumn]:
     """So many columns of a plot: the first and the last one at its edges, above their labels."""
     width = min(100 / count, _GREATEST_WIDTH)
     step = (100 - width) / max(count - 1, 1)
-    return (_Column(number * step, width, most) for number in range(count))
+    return (_PlotColumn(number * step, width, most) for number in range(count))
 
 
-def _bar(bar: Bar, column: _Column, format_number: FormatNumber) -> Markup:
+def _bar(bar: Bar, column: _PlotColumn, format_number: FormatNumber) -> Markup:
     label = f"{bar.label}: {format_number(bar.number)}"
     drawn = column.rectangle("bar", 0, bar.number)
     if bar.address is None:
@@ -159,7 +159,9 @@ def stacked_chart(
     return Chart(title, _plot(title, drawn, format_number(most), labels), Table([*head, *names], rows), legend)
 
 
-def _stack(label: str, numbers: Sequence[tuple[Series, int]], column: _Column, format_number: FormatNumber) -> Markup:
+def _stack(
+    label: str, numbers: Sequence[tuple[Series, int]], column: _PlotColumn, format_number: FormatNumber
+) -> Markup:
     parts, below = [], 0
     for series, number in numbers:
         if number:

@@ -26,7 +26,7 @@ class Folded:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparedParagraph:
     """A paragraph as the older and as the newer version has it; None where one has no such paragraph."""
 
     older: MarkedText | None
@@ -84,9 +84,9 @@ def _diff(older: StoredVersion, newer: StoredVersion) -> RevisionDiff | None:
     return revision_diffs([older, newer])[0]
 
 
-def rows(diff: RevisionDiff) -> Iterator[Row | Folded]:
+def rows(diff: RevisionDiff) -> Iterator[ComparedParagraph | Folded]:
     """The rows of the table: changed paragraphs with the unchanged ones around them, and folded ones."""
-    changed: list[Row] = []
+    changed: list[ComparedParagraph] = []
     last = len(diff.paragraphs) - 1
     for place, part in enumerate(diff.paragraphs):
         if isinstance(part, Unchanged):
@@ -98,7 +98,7 @@ def rows(diff: RevisionDiff) -> Iterator[Row | Folded]:
     yield from _side_by_side(changed)
 
 
-def _side_by_side(changed: Sequence[Row]) -> Iterator[Row]:
+def _side_by_side(changed: Sequence[ComparedParagraph]) -> Iterator[ComparedParagraph]:
     """The rows, with deleted paragraphs beside those that replaced them."""
     for is_in_both, group in groupby(changed, lambda row: row.older is not None and row.newer is not None):
         together = list(group)
@@ -107,10 +107,10 @@ def _side_by_side(changed: Sequence[Row]) -> Iterator[Row]:
             continue
         older = [row.older for row in together if row.older]
         newer = [row.newer for row in together if row.newer]
-        yield from (Row(*pair) for pair in zip_longest(older, newer))
+        yield from (ComparedParagraph(*pair) for pair in zip_longest(older, newer))
 
 
-def _unchanged(paragraphs: Sequence[str], *, after: bool, before: bool) -> Iterator[Row | Folded]:
+def _unchanged(paragraphs: Sequence[str], *, after: bool, before: bool) -> Iterator[ComparedParagraph | Folded]:
     """Unchanged paragraphs after or before changed ones: the nearest are shown, the others folded."""
     shown_first = SURROUNDINGS if after else 0
     shown_last = SURROUNDINGS if before else 0
@@ -124,15 +124,15 @@ def _unchanged(paragraphs: Sequence[str], *, after: bool, before: bool) -> Itera
     yield from map(_same, paragraphs[end:])
 
 
-def _same(paragraph: str) -> Row:
+def _same(paragraph: str) -> ComparedParagraph:
     text = (MarkedPiece("same", paragraph),)
-    return Row(text, text, is_changed=False)
+    return ComparedParagraph(text, text, is_changed=False)
 
 
-def _row(marked: MarkedText) -> Row:
+def _row(marked: MarkedText) -> ComparedParagraph:
     older = tuple(piece for piece in marked if piece.mark != "new")
     newer = tuple(piece for piece in marked if piece.mark != "gone")
-    return Row(older or None, newer or None)
+    return ComparedParagraph(older or None, newer or None)
 
 
 # --- JSON ------------------------------------------------------------------------------------------------------------

@@ -13,10 +13,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from kzfeed.errors import ListenError
+from kzfeed.hosts import SocketAddress
 
-Address = tuple[str, int] | Path
-"""Host and port, or the path of a Unix socket."""
-DEFAULT: Address = ("127.0.0.1", 8087)
+DEFAULT: SocketAddress = ("127.0.0.1", 8087)
 MAX_CONNECTIONS = 200
 BACKLOG = 64
 KEEP_ALIVE_S = 10
@@ -28,7 +27,7 @@ NICENESS = 15
 log = structlog.get_logger()
 
 
-def serve(app: ASGIApp, address: Address, *, behind_proxy: bool) -> None:
+def serve(app: ASGIApp, address: SocketAddress, *, behind_proxy: bool) -> None:
     """Answer requests until a signal. With `behind_proxy`, headers of a proxy name the client and https.
 
     Raises ListenError if the address cannot be used.
@@ -57,7 +56,7 @@ def _exit(_number: int, _frame: object) -> None:
     raise SystemExit(0)
 
 
-def shown(address: Address, listener: socket.socket) -> str:
+def shown(address: SocketAddress, listener: socket.socket) -> str:
     """The address as a person gives it to a browser or a proxy."""
     if isinstance(address, Path):
         return f"unix:{address}"
@@ -66,7 +65,7 @@ def shown(address: Address, listener: socket.socket) -> str:
 
 
 @contextmanager
-def _listening(address: Address) -> Iterator[socket.socket]:
+def _listening(address: SocketAddress) -> Iterator[socket.socket]:
     try:
         listener = _socket_file(address) if isinstance(address, Path) else _port(*address)
     except OSError as error:

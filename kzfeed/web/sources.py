@@ -97,7 +97,7 @@ def _notice(translate: Catalogue, line: SourceLine, period: Period) -> Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class _Figures:
+class _DayFigures:
     """The figures of a source by day: articles and gaps of a year, polls of a month."""
 
     year: Period
@@ -125,7 +125,7 @@ def source_page(request: PageRequest) -> Page:
     if line is None or source is None:
         raise NotFound(f"no source has the name {printable(name)!r}")
     year = days_to(_chart_end(request, name), YEAR)
-    figures = _Figures(
+    figures = _DayFigures(
         year,
         articles_by_day(database, year, name),
         gaps_of_source(database, line.id, year.begin),
@@ -173,7 +173,7 @@ def _published(counts: Mapping[date, int], period: Period) -> dict[str, Any]:
 # --- charts ----------------------------------------------------------------------------------------------------------
 
 
-def _charts(translate: Catalogue, figures: _Figures, name: str) -> list[Chart]:
+def _charts(translate: Catalogue, figures: _DayFigures, name: str) -> list[Chart]:
     charts = (
         _articles_chart(translate, figures.articles, days_to(figures.year.last, BARS), name),
         _year_chart(translate, figures.articles, figures.year),

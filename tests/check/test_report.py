@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kzfeed.check.analysis import CheckSettings, report, suggested
-from kzfeed.check.feed_report import FeedReport, Redirect
+from kzfeed.check.feed_report import FeedReport, FollowedRedirect
 from kzfeed.check.lines import lines as lines_of
 from kzfeed.model.articles import Document
 from kzfeed.model.polls import Failed, Fetched, NotModified
@@ -185,7 +185,7 @@ def test_a_visit_that_failed_says_how() -> None:
     failed = Failed(
         "http-status", "https://feeds.example/rss: the server answered 403", 403, {"content-type": "text/html"}
     )
-    hops = [Redirect(302, "https://me:secret@feeds.example/login")]
+    hops = [FollowedRedirect(302, "https://me:secret@feeds.example/login")]
 
     made = report(CheckSettings("https://me:secret@feeds.example/rss", "UTC", NOW), failed, hops, None)
 
@@ -203,7 +203,7 @@ def test_a_304_to_a_check_brings_no_document() -> None:
 def test_the_lines_hold_what_the_report_holds_and_nothing_that_moves_a_cursor() -> None:
     body = feed(item(1, "Mon, 05 Jan 2026 10:00:00 GMT"), item(2, "46 分钟前"), head="<ttl>60</ttl>")
     made = reported(body.replace("第1篇".encode(), "一\u202e二".encode()), etag='"\x1b[2J"')
-    made = replace(made, redirects=(Redirect(301, f"{URL}/new"),), moved_to=f"{URL}/new")
+    made = replace(made, redirects=(FollowedRedirect(301, f"{URL}/new"),), moved_to=f"{URL}/new")
 
     lines = lines_of(made)
 

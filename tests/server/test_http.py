@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from kzfeed.errors import ListenError
-from kzfeed.server.http import MAX_CONNECTIONS, Address, Answer, answering
+from kzfeed.hosts import SocketAddress
+from kzfeed.server.http import MAX_CONNECTIONS, Response, answering
 from tests.etiquette.program import within
 from tests.server.client import ask, connect
 
-ANSWERS = {"/healthz": lambda: Answer(HTTPStatus.OK, b"fine\n")}
+ANSWERS = {"/healthz": lambda: Response(HTTPStatus.OK, b"fine\n")}
 
 
 HOST = "127.0.18.1"
@@ -28,21 +29,21 @@ def free_port() -> int:
 
 
 @pytest.fixture(params=["port", "socket"])
-def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Address]:
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SocketAddress]:
     """The address of a server with one path."""
-    address: Address = (HOST, free_port()) if request.param == "port" else tmp_path / "monitors.sock"
+    address: SocketAddress = (HOST, free_port()) if request.param == "port" else tmp_path / "monitors.sock"
     with answering(address, ANSWERS):
         yield address
 
 
-def test_a_path_is_answered_with_and_without_a_query(address: Address) -> None:
+def test_a_path_is_answered_with_and_without_a_query(address: SocketAddress) -> None:
     told = ask(address, "/healthz?verbose=1")
 
     assert (told.status, told.body, told.headers["content-type"]) == (200, "fine\n", "text/plain; charset=utf-8")
     assert told.headers["server"] == "kzfeed"
 
 
-def test_head_is_answered_without_a_body(address: Address) -> None:
+def test_head_is_answered_without_a_body(address: SocketAddress) -> None:
     told = ask(address, "/healthz", "HEAD")
 
     assert (told.status, told.body, told.headers["content-length"]) == (200, "", "5")
@@ -52,14 +53,16 @@ def test_head_is_answered_without_a_body(address: Address) -> None:
     ("method", "path", "status"),
     [("GET", "/", 404), ("GET", "/healthz/../x", 404), ("POST", "/healthz", 501), ("DELETE", "/healthz", 501)],
 )
-def test_everything_else_is_refused(address: Address, method: str, path: str, status: int) -> None:
+def test_everything_else_is_refused(address: SocketAddress, method: str, path: str, status: int) -> None:
     assert ask(address, path, method).status == status
 
 
 @pytest.mark.parametrize(
     ("sent", "status"), [(b"\x16\x03\x01\r\n\r\n", b"400"), (b"GET http://[x HTTP/1.1\r\n\r\n", b"404")]
 )
-def test_what_is_not_http_is_refused_and_the_next_one_is_answered(address: Address, sent: bytes, status: bytes) -> None:
+def test_what_is_not_http_is_refused_and_the_next_one_is_answered(
+    address: SocketAddress, sent: bytes, status: bytes
+) -> None:
     with closing(connect(address)) as broken:
         broken.sendall(sent)
         assert status in broken.recv(1000)
@@ -91,7 +94,7 @@ def test_the_socket_of_a_process_that_was_killed_is_replaced_and_removed_at_the_
     assert not address.exists()
 
 
-def test_an_address_that_is_used_is_refused_and_its_user_goes_on(address: Address) -> None:
+def test_an_address_that_is_used_is_refused_and_its_user_goes_on(address: SocketAddress) -> None:
     shown = str(address) if isinstance(address, Path) else f"{HOST}:{address[1]}"
     with pytest.raises(ListenError, match=rf"cannot listen on {shown}: .*in use"), answering(address, ANSWERS):
         pass

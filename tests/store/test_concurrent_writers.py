@@ -125,7 +125,7 @@ def test_a_reader_of_the_log_stops_before_articles_and_changes_that_are_not_comm
     assert numbers_after(database, mark) == [1, 2, 3, 4, 5]
 
 
-def numbers_after(database: Database, mark: article_log.Mark) -> list[int]:
+def numbers_after(database: Database, mark: article_log.LogMark) -> list[int]:
     """The numbers of the articles that a follower of the log reads, batch by batch, from the mark on."""
     numbers: set[str] = set()
     while batch := article_log.batch_after(database, mark, 2):

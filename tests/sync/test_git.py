@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed.sync.folder import Change
+from kzfeed.sync.folder import FileChange
 from kzfeed.sync.git import Git, GitError
 from kzfeed.sync.message import message_of
 from tests.etiquette.program import within
@@ -197,7 +197,7 @@ def test_git_can_be_told_to_end_and_the_next_commit_does_what_it_had_not_done(co
     write_file(folder / "s", 9)
     (folder / ".git/info/attributes").write_text("*.txt filter=slow\n")
     git(folder, "config", "filter.slow.clean", f"touch '{committed.folder}/begun'; sleep 60")
-    change = Change("new", "s", "Neun", "s/9.txt")
+    change = FileChange("new", "s", "Neun", "s/9.txt")
     with ThreadPoolExecutor(1) as thread:
         doing = thread.submit(repository.commit, [change])
         within(120, lambda: (committed.folder / "begun").exists())
@@ -213,8 +213,8 @@ def test_git_can_be_told_to_end_and_the_next_commit_does_what_it_had_not_done(co
 
 
 def test_a_message_names_few_sources_and_few_titles() -> None:
-    changes = [Change("new", f"s{number % 9}", f"Titel\n{number}\x1b", f"s/{number}.txt") for number in range(90)]
-    changes.append(Change("list", "s1", "", "lists/s1.md"))
+    changes = [FileChange("new", f"s{number % 9}", f"Titel\n{number}\x1b", f"s/{number}.txt") for number in range(90)]
+    changes.append(FileChange("list", "s1", "", "lists/s1.md"))
 
     first, empty, *body = message_of(changes).split("\n")
 

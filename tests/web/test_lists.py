@@ -17,7 +17,7 @@ from kzfeed.model.articles import Document, StoredVersion
 from kzfeed.sandbox.document_reader import read_document
 from kzfeed.store import tables
 from kzfeed.web.catalogue import LANGUAGES
-from kzfeed.web.comparison import MAX_LENGTH, SURROUNDINGS, Folded, Row, rows
+from kzfeed.web.comparison import MAX_LENGTH, SURROUNDINGS, ComparedParagraph, Folded, rows
 from kzfeed.web.list_chart import counted_days
 from tests.export.atom_rules import breaches
 from tests.export.test_restore import NOW
@@ -80,7 +80,7 @@ def version(revision: int, *paragraphs: str) -> StoredVersion:
     return StoredVersion(revision, "t", "".join(f"<p>{each}</p>" for each in paragraphs), "", NOW, "s")
 
 
-def side(row: Row | Folded) -> Any:
+def side(row: ComparedParagraph | Folded) -> Any:
     if isinstance(row, Folded):
         return len(row.paragraphs)
     return tuple("".join(piece.text for piece in each) if each else None for each in (row.older, row.newer))

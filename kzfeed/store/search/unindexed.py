@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.store import tables
-from kzfeed.store.article_log import Mark
+from kzfeed.store.article_log import LogMark
 from kzfeed.store.log_end import LogEnd
 from kzfeed.store.search.index import Lag
 from kzfeed.store.value_batches import BODY_BATCH, in_batches
@@ -18,9 +18,9 @@ _article, _change = tables.articles.c, tables.article_changes.c
 _INDEXED = sa.select(_article.id, _article.title, _article.text, _article.published_at, _article.source_id)
 
 
-def mark_of(state: sa.Row[Any]) -> Mark:
+def mark_of(state: sa.Row[Any]) -> LogMark:
     """The mark up to which an index in this state has read the log of articles."""
-    return Mark(state.article_id, state.url_hash, state.change_id, state.changed_article_id)
+    return LogMark(state.article_id, state.url_hash, state.change_id, state.changed_article_id)
 
 
 def highest_id(archive: sa.Connection) -> int:
