@@ -50,8 +50,8 @@ def add(session: Session, listed: "Sequence[ListedSource]", name: str | None = N
 
 def set_values(session: Session, names: Sequence[str], changes: Mapping[str, Any]) -> dict[str, None]:
     """Change settings of sources; None removes a setting. Returns the names, without files. Raises UsageError."""
-    from kzfeed.cli.source_edits import listed_source
     from kzfeed.clock import utc_now
+    from kzfeed.config.source_lists import listed_source
     from kzfeed.daemon.apply_config import change_database_sources
 
     timezone = session.settings.defaults.timezone

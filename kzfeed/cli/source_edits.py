@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from kzfeed.config.files import ConfigFiles
     from kzfeed.config.settings import Settings
     from kzfeed.config.source_lists import ListedSource
-    from kzfeed.model.polls import Source
 
 Result = TypeVar("Result")
 Names = Annotated[
@@ -60,6 +59,7 @@ def edit(session: Session, change: "Callable[[ConfigFiles], tuple[Contents, Resu
 
 def sources_of_database(session: Session, settings: "Settings") -> "list[ListedSource]":
     """The sources that the database polls, as the configuration would name them; none where there is no database."""
+    from kzfeed.config.source_lists import listed_source
     from kzfeed.store import sources
 
     try:
@@ -68,39 +68,6 @@ def sources_of_database(session: Session, settings: "Settings") -> "list[ListedS
     except DatabaseMissing:
         return []
     return [listed_source(source, settings.defaults.timezone) for source in stored]
-
-
-def listed_source(source: "Source", timezone: str) -> "ListedSource":
-    """A source of the database as the configuration would name it. `timezone` is that of all sources."""
-    from kzfeed.config.source_lists import ListedSource
-
-    return ListedSource(
-        line=0,
-        url=source.configured_url or source.url,
-        title=source.title,
-        name=source.name,
-        settings=_settings_of(source, timezone),
-    )
-
-
-def _settings_of(source: "Source", timezone: str) -> dict[str, Any]:
-    """The settings of a source of the database, as kzfeed.toml has them. `timezone` is that of all sources."""
-    from kzfeed.config.values import duration_text
-
-    reading = source.reading
-    found: dict[str, Any] = {
-        "every": None if source.cron else "auto" if source.auto else duration_text(source.every),
-        "cron": source.cron,
-        "timezone": None if source.timezone == timezone else source.timezone,
-        "enabled": None if source.enabled else False,
-        "full_text": source.full_text,
-        "link_from": None if reading.link_from == "link" else reading.link_from,
-        "content_from": list(reading.content_from),
-        "encoding": reading.encoding,
-    }
-    for key, rules in (("include", source.filters.include), ("exclude", source.filters.exclude)):
-        found[key] = [rule.patterns() for rule in rules]
-    return {key: value for key, value in found.items() if value not in (None, [])}
 
 
 # --- add -------------------------------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 from kzfeed.config import values
 from kzfeed.config.files import Location, read_files
 from kzfeed.config.load import ConfigErrors
-from kzfeed.config.mistakes import SourceTables
 from kzfeed.config.secrets import Secret, sendable
 from kzfeed.config.settings import Provenance, Settings, SourceSettings
+from kzfeed.config.source_tables import SourceTables
 from kzfeed.errors import ConfigError
 
 

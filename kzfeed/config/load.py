@@ -17,10 +17,11 @@ from pydantic import ValidationError
 
 from kzfeed.config import values
 from kzfeed.config.files import FILE_VARIABLE, Location, location, main_document, read_files
-from kzfeed.config.mistakes import SECTIONS, Mistake, SourceTables, contradictions, explained, may_be_secret
+from kzfeed.config.mistakes import SECTIONS, Mistake, contradictions, explained, may_be_secret
 from kzfeed.config.proxies import proxies_of_environment
 from kzfeed.config.secrets import Secret
 from kzfeed.config.settings import BUILT_IN, DatabaseSettings, Provenance, Settings
+from kzfeed.config.source_tables import SourceTables
 from kzfeed.errors import ConfigError
 
 # Kubernetes sets these for a service called kzfeed or kzfeed-NAME.

@@ -20,6 +20,8 @@ from defusedxml import sax as safe_sax
 from pydantic import ValidationError
 
 from kzfeed.config import addresses, values
+from kzfeed.config.mistakes import explained
+from kzfeed.config.settings import SourceSettings
 from kzfeed.config.source_lists import LeftOut, ListedSource, SourceList
 from kzfeed.config.toml_values import text_from, value_from
 from kzfeed.feed.encoding_label import codecs_of
@@ -171,10 +173,6 @@ def _check_settings(url: str, settings: Mapping[str, Any]) -> None:
         return
     if "every" in settings and "cron" in settings:
         raise ValueError(f"{PREFIX}cron beside {PREFIX}every: a source has one of them")
-    # Imported late: `mistakes` imports the reader of included files, which imports this module.
-    from kzfeed.config.mistakes import explained
-    from kzfeed.config.settings import SourceSettings
-
     try:
         SourceSettings.model_validate({"name": "outline", "url": url, **settings})
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Sources as the lists of other readers name them, and the names that kzfeed gives them."""
+"""Sources in lists, those of other readers and those of the database, and the names that kzfeed gives them."""
 
 import hashlib
 from collections import Counter
@@ -6,7 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kzfeed.config.values import duration_text
 from kzfeed.hosts import host_of
+from kzfeed.model.polls import Source
 from kzfeed.source_names import source_name_from
 from kzfeed.text import without_userinfo
 
@@ -53,6 +55,35 @@ class SourceList:
 
     sources: tuple[ListedSource, ...]
     left_out: tuple[LeftOut, ...] = ()
+
+
+def listed_source(source: Source, timezone: str) -> ListedSource:
+    """A source of the database as the configuration would name it. `timezone` is that of all sources."""
+    return ListedSource(
+        line=0,
+        url=source.configured_url or source.url,
+        title=source.title,
+        name=source.name,
+        settings=_settings_of(source, timezone),
+    )
+
+
+def _settings_of(source: Source, timezone: str) -> dict[str, Any]:
+    """The settings of a source of the database, as kzfeed.toml has them."""
+    reading = source.reading
+    found: dict[str, Any] = {
+        "every": None if source.cron else "auto" if source.auto else duration_text(source.every),
+        "cron": source.cron,
+        "timezone": None if source.timezone == timezone else source.timezone,
+        "enabled": None if source.enabled else False,
+        "full_text": source.full_text,
+        "link_from": None if reading.link_from == "link" else reading.link_from,
+        "content_from": list(reading.content_from),
+        "encoding": reading.encoding,
+    }
+    for key, rules in (("include", source.filters.include), ("exclude", source.filters.exclude)):
+        found[key] = [rule.patterns() for rule in rules]
+    return {key: value for key, value in found.items() if value not in (None, [])}
 
 
 def names_for(listed: Sequence[ListedSource], taken: Collection[str] = ()) -> list[str]:
