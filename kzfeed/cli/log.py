@@ -10,7 +10,7 @@ import math
 import shutil
 import sys
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
@@ -67,6 +67,11 @@ def configure(
         logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
+    _write_other_records(lines, chain, max(threshold, logging.WARNING))
+
+
+def _write_other_records(lines: "_Lines", chain: Sequence[Processor], level: int) -> None:
+    """Write the records of other libraries, and warnings, as the events of kzfeed are written."""
     handler = _LinesHandler(lines)
     begin = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name]
     finish = [ProcessorFormatter.remove_processors_meta, *chain]
@@ -74,7 +79,7 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [earlier for earlier in root.handlers if not isinstance(earlier, _LinesHandler)]
     root.addHandler(handler)
-    root.setLevel(max(threshold, logging.WARNING))
+    root.setLevel(level)
     logging.captureWarnings(True)
 
 

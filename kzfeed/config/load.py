@@ -102,11 +102,8 @@ def load(
     except ValidationError as error:
         invalid = [explained(details) for details in error.errors(include_url=False)]
     sources = SourceTables(document.get("sources"), None if ("sources",) in given else files)
-    for place, value, expected in [*invalid, *contradictions(sources.tables, sources.holder)]:
-        variable = next((given[key].origin for key in (place[:2], place[:1]) if key in given), None)
-        name, shown = sources.called(place), values.UNSEEN if may_be_secret(place) else values.shown(value)
-        where, line = (variable, None) if variable else sources.where(place, origin)
-        mistakes.append(ConfigError(name, value=shown, expected=expected, origin=where, line=line))
+    found = [*invalid, *contradictions(sources.tables, sources.holder)]
+    mistakes += [_located(mistake, given, sources, origin) for mistake in found]
     if mistakes:
         raise ConfigErrors(mistakes)
     tables = tuple(document["sources"]) if "sources" in document else ()
@@ -174,6 +171,15 @@ def _given(environ: Mapping[str, str], database: str | None) -> tuple[dict[value
     if database is not None:
         given["database", "url"] = _Given(database, "--database")
     return given, mistakes
+
+
+def _located(mistake: Mistake, given: Mapping[values.Place, _Given], sources: SourceTables, main: str) -> ConfigError:
+    """The mistake with the name of the value, and with the variable or the file and line that it comes from."""
+    place, value, expected = mistake
+    name, shown = sources.called(place), values.UNSEEN if may_be_secret(place) else values.shown(value)
+    variable = next((given[key].origin for key in (place[:2], place[:1]) if key in given), None)
+    where, line = (variable, None) if variable else sources.where(place, main)
+    return ConfigError(name, value=shown, expected=expected, origin=where, line=line)
 
 
 def _replace(document: dict[str, Any], given: Mapping[values.Place, _Given]) -> None:
