@@ -81,7 +81,7 @@ def backfill(
                 on_batch(progress)
 
         # The next batch is read while one is written.
-        batches = _batches(_unlisted(files, restore), source_of, quarantine, progress.leniencies)
+        batches = _batches(_restore_exports(files, restore), source_of, quarantine, progress.leniencies)
         upcoming: _Batch | None = next(batches)
         while upcoming:
             batch = upcoming
@@ -97,8 +97,10 @@ def backfill(
     return progress
 
 
-def _unlisted(files: Iterable[FoundFile], restore: Callable[[ExportList | ExportStream], None]) -> Iterator[FoundFile]:
-    """The archive files that no list of an export names. Each list is restored as soon as it is found."""
+def _restore_exports(
+    files: Iterable[FoundFile], restore: Callable[[ExportList | ExportStream], None]
+) -> Iterator[FoundFile]:
+    """Restore each export as soon as it is found; yields the archive files that no list of one names."""
     lists: list[ExportList] = []
     for found in files:
         if found.path.name == EXPORT_LIST and found.refusal is None:

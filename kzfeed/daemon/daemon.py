@@ -83,7 +83,7 @@ class Daemon:
     """Whether the service manager knows that the daemon has started."""
     _reload_wanted: bool = False
     _answers_at_failure: int | None = None
-    """How often the database had answered the queue when it failed last; None while it is available."""
+    """How often the database had answered a claim when it failed last; None while it is available."""
     _file_replaced: DatabaseFileReplaced | None = None
     """Why the database that this daemon has open is no longer the one to use."""
 
@@ -158,7 +158,7 @@ class Daemon:
         self._answers_at_failure = self.poll_job.queue.answers
 
     def _note_answer(self) -> None:
-        """Say that the database is available again, once it has answered which sources may be polled."""
+        """Say that the database is available again, once it has answered a claim."""
         if self._answers_at_failure is not None and self.poll_job.queue.answers > self._answers_at_failure:
             log.info("database available again")
             self._answers_at_failure = None

@@ -32,7 +32,7 @@ class NetworkStatus:
     _last_try: datetime | None = None
     _taken_back_at: datetime | None = None
     """When `_watch` found the failures that were taken back last."""
-    _failed_for_it: bool = True
+    _failed_offline: bool = True
     """Whether a poll has failed for lack of a connection since the last success; perhaps one before the start."""
 
     @property
@@ -48,8 +48,8 @@ class NetworkStatus:
         """The result of a visit as it counts for its source."""
         return self._watch.judge(source, visit, self.poller.clock())
 
-    def slots(self, free: int) -> int:
-        """How many of the free slots may be used now: in an outage one for each `TRY_EVERY`."""
+    def usable_slots(self, free: int) -> int:
+        """How many of these free slots may be used now: in an outage one for each `TRY_EVERY`."""
         if self._watch.since is None or free <= 0:
             return free
         now = self.poller.clock()
@@ -61,7 +61,7 @@ class NetworkStatus:
     async def after(self, poll: Poll) -> None:
         """Say that the connection is lost or there again, and correct the schedule. Called after each stored poll."""
         if poll.error_kind == "offline":
-            self._failed_for_it = True
+            self._failed_offline = True
         since = self._watch.since
         try:
             await self._take_back_failures(poll)
@@ -73,11 +73,11 @@ class NetworkStatus:
                 self._logged_since = None
                 log.warning("online again", since=began, seconds=round((now - began).total_seconds()))
                 await asyncio.to_thread(schedule_corrections.spread_due, self.poller.database, spread_time, now)
-            if not since and poll.outcome != "failed" and self._failed_for_it:
-                self._failed_for_it = False  # at once, so that the next polls do not do the same
+            if not since and poll.outcome != "failed" and self._failed_offline:
+                self._failed_offline = False  # at once, so that the next polls do not do the same
                 await self._bring_forward()
         except DatabaseError as error:
-            self._failed_for_it = True
+            self._failed_offline = True
             log.warning("sources not brought forward, trying again after the next poll", error=str(error))
 
     async def _take_back_failures(self, poll: Poll) -> None:

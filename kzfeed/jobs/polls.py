@@ -64,7 +64,7 @@ class PollJob:
         async with self._claiming:
             self._is_claim_wanted = False
             await self.clock_jumps.follow()
-            free = self.network.slots(self.slots - len(self._running))
+            free = self.network.usable_slots(self.slots - len(self._running))
             due = await self.queue.due(free) if free > 0 else []
             self._more_due = len(due) >= free
             for source in due:

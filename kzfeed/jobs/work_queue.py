@@ -40,7 +40,7 @@ class WorkQueue:
     owner: str = field(default_factory=new_owner)
     lease: timedelta = LEASE
     answers: int = 0
-    """How often the database has answered which sources may be polled."""
+    """How often the database has answered a claim."""
     _sources: dict[int, Source] = field(default_factory=dict)
     """The sources that this daemon polls, by id."""
     _claims: HeldClaims = field(default_factory=HeldClaims)

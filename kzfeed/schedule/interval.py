@@ -90,8 +90,8 @@ def adapt_intervals(source: Source, window: WindowComparison | None, now: dateti
     if source.last_success_at is None:
         return replace(source, hurried_interval=bounds.min_interval)
     change = _window_change(source, window, now)
-    source = replace(source, auto_interval=_auto(source, change, bounds) if source.auto else None)
-    hurried = _hurried(source, change, bounds)
+    source = replace(source, auto_interval=_auto_interval(source, change, bounds) if source.auto else None)
+    hurried = _hurried_interval(source, change, bounds)
     if hurried and hurried >= base_interval(source, bounds):
         hurried = None
     return replace(source, hurried_interval=hurried)
@@ -121,7 +121,7 @@ def _most_new(entries: int) -> float:
     return min(entries / 2, (sqrt(entries + 4) - 2) ** 2)
 
 
-def _auto(source: Source, change: _WindowChange, bounds: IntervalBounds) -> timedelta:
+def _auto_interval(source: Source, change: _WindowChange, bounds: IntervalBounds) -> timedelta:
     interval = base_interval(source, bounds)
     if change.too_much and change.lasting is not None:
         # One poll shortens the interval to a quarter at most: `hurried_interval` covers a single burst.
@@ -133,7 +133,7 @@ def _auto(source: Source, change: _WindowChange, bounds: IntervalBounds) -> time
     return max(min(learned, bounds.max_interval), bounds.min_interval)
 
 
-def _hurried(source: Source, change: _WindowChange, bounds: IntervalBounds) -> timedelta | None:
+def _hurried_interval(source: Source, change: _WindowChange, bounds: IntervalBounds) -> timedelta | None:
     before = source.hurried_interval
     if change.gap:
         return bounds.min_interval

@@ -186,15 +186,16 @@ def _update_derived_text(connection: sa.Connection, writes: Sequence[ArticleWrit
             _note_changes(connection, [row["article_id"] for row in rows])
 
 
-def _takes_date_of(write: ArticleWrite) -> bool:
+def _takes_date_of_document(write: ArticleWrite) -> bool:
+    """Whether the date in a document that shows the article now becomes the date of the article."""
     # An article that this document is the first to hold has the date of its first version.
     return bool(
         write.known and write.batch.is_live and takes_date(write.change.article, write.known, write.batch.source_id)
     )
 
 
-def _file_dates(write: ArticleWrite) -> bool:
-    """Whether the date of a file, which holds a newer version, becomes the date of the article with that version."""
+def _takes_date_of_file(write: ArticleWrite) -> bool:
+    """Whether the date of an archive file, which holds a newer version, becomes the date of the article."""
     article, known = write.change.article, write.known
     if article.published_at is None:
         return False
@@ -231,7 +232,7 @@ def _correct_dates(connection: sa.Connection, writes: Sequence[ArticleWrite], da
             "by_source_id": write.batch.source_id,
         }
         for write in writes
-        if write.known and _may_correct_date(write, write.known) and _takes_date_of(write)
+        if write.known and _may_correct_date(write, write.known) and _takes_date_of_document(write)
     }
     if rows:
         connection.execute(_KEEP_FORMER_DATE, list(rows.values()))
@@ -291,9 +292,9 @@ def _revise(connection: sa.Connection, writes: Sequence[ArticleWrite], day_count
 
 
 def _kept_pages(connection: sa.Connection, writes: Sequence[ArticleWrite]) -> list[ArticleWrite]:
-    """Writes after revisions by feeds that make the text of the article's page the newest version again.
+    """Writes that make the text of an article's page its newest version again, after a feed has revised the article.
 
-    What a feed shows beside the page's text is stored as an older version, and only its title is taken.
+    The text of the feed stays an older version; its title is taken.
     """
     last = {
         write.id: write
@@ -340,7 +341,7 @@ def _newest_row(write: ArticleWrite) -> Row:
         "content_from": write.content_from or write.batch.content_from,
         # A page is no feed that shows the article.
         "given_last_seen_at": None if write.batch.content_from == "page" else now,
-        "takes_date": _takes_date_of(write) if write.batch.is_live else _file_dates(write),
+        "takes_date": _takes_date_of_document(write) if write.batch.is_live else _takes_date_of_file(write),
         "given_published_at": article.published_at,
         "given_published_raw": article.published_raw,
         "given_author": article.author,

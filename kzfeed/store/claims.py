@@ -23,7 +23,7 @@ ATTEMPTS = 3
 """How often a claim searches for due sources, if other daemons claim all that it finds."""
 
 _source, _claim = tables.sources.c, tables.claims.c
-_QUEUE = (_source.next_poll_at, _source.id)
+_LONGEST_DUE_FIRST = (_source.next_poll_at, _source.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def claim_due(database: Database, claim: NewClaim, *, limit: int, busy: Busy = B
     the same time.
     """
     host_may_be_visited = _host_is_free(claim.owner, claim.now)
-    conditions = _searched(host_may_be_visited, claim.now, busy)
+    conditions = _search_conditions(host_may_be_visited, claim.now, busy)
     for _ in range(ATTEMPTS):
         with database.read() as connection:
             found = due_source_ids(connection, claim.now, conditions, busy.free_by_host, limit)
@@ -72,9 +72,11 @@ def unclaimed_due_sources(database: Database, *, now: datetime, limit: int, busy
     """Up to `limit` due sources that nobody has claimed, as `claim_due` would choose them. Claims nothing."""
     host_may_be_visited = _host_is_free(None, now)
     with database.read() as connection:
-        found = due_source_ids(connection, now, _searched(host_may_be_visited, now, busy), busy.free_by_host, limit)
+        found = due_source_ids(
+            connection, now, _search_conditions(host_may_be_visited, now, busy), busy.free_by_host, limit
+        )
         columns = sa.select(_source.id, _source.host, _source.next_poll_at)
-        rows = connection.execute(columns.where(_source.id.in_(found)).order_by(*_QUEUE))
+        rows = connection.execute(columns.where(_source.id.in_(found)).order_by(*_LONGEST_DUE_FIRST))
         return [DueSource(*row) for row in rows]
 
 
@@ -110,11 +112,11 @@ def _make_claims(
     if not claimed:
         return []
     with database.read() as connection:
-        rows = connection.execute(SELECT_SOURCES.where(_source.id.in_(claimed)).order_by(*_QUEUE)).all()
+        rows = connection.execute(SELECT_SOURCES.where(_source.id.in_(claimed)).order_by(*_LONGEST_DUE_FIRST)).all()
     return list(map(source_from_row, rows))
 
 
-def _searched(host_may_be_visited: HostCondition, now: datetime, busy: Busy) -> SearchConditions:
+def _search_conditions(host_may_be_visited: HostCondition, now: datetime, busy: Busy) -> SearchConditions:
     """The conditions of a search for due sources."""
     return SearchConditions(
         source=lambda source: sa.and_(is_due(source, now), source.id.not_in(list(busy.source_ids))),

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from kzfeed.store import tables
-from kzfeed.store.records import BELONGING, article_columns, exchanged_columns
+from kzfeed.store.records import BELONGING, article_columns, record_columns
 
 Kind = Literal["text", "instant", "integer", "bigint", "double", "boolean"]
 """An `integer` has 4 bytes, a `bigint` 8."""
@@ -22,7 +22,7 @@ def columns_of_lists() -> dict[str, Mapping[str, Kind]]:
     """The kinds of the columns of all rows that belong to an article, by table; its older versions as `versions`."""
     return {
         name: {
-            column: "text" if found.foreign_keys else _kind(found) for column, found in exchanged_columns(table).items()
+            column: "text" if found.foreign_keys else _kind(found) for column, found in record_columns(table).items()
         }
         for name, table in {**BELONGING, "versions": tables.revisions}.items()
     }

@@ -59,7 +59,7 @@ def commit_polls(database: Database, commits: Sequence[PollCommit]) -> list[Poll
     if not commits:
         return []
     try:
-        return database.write_concurrently(_names(commits), partial(_commit_all, commits))
+        return database.write_concurrently(_lock_names(commits), partial(_commit_all, commits))
     except DatabaseError as error:
         failure = error
     except Exception as error:  # noqa: BLE001 - the other polls must be stored whatever is wrong with this one
@@ -125,7 +125,7 @@ def _touched(commit: PollCommit) -> set[object]:
     return {commit.source.id, *_keys(commit.articles)}
 
 
-def _names(commits: Iterable[PollCommit]) -> Iterator[str]:
+def _lock_names(commits: Iterable[PollCommit]) -> Iterator[str]:
     """The names of what the polls touch: their sources and hosts, and the hosts of their articles.
 
     Two sources can have an article in common only if its links are of one host, or if it has none.
@@ -148,7 +148,7 @@ def _commit(connection: sa.Connection, commits: Sequence[PollCommit]) -> list[Po
         ArticleBatch(
             commit.source.id,
             commit.articles,
-            _now(commit),
+            _ended_at(commit),
             is_live=commit.source.id not in overtaken,
             wants_pages=commit.source.full_text is not None,
         )
@@ -173,17 +173,17 @@ def _commit(connection: sa.Connection, commits: Sequence[PollCommit]) -> list[Po
 
 def _record_windows(connection: sa.Connection, commits: Iterable[PollCommit]) -> None:
     for commit in commits:
-        windows.begin_withdrawals(connection, commit.source.id, commit.window.withdrawn, _now(commit))
-    windows.end_withdrawals(connection, [(each.source.id, _now(each)) for each in commits if each.articles])
+        windows.begin_withdrawals(connection, commit.source.id, commit.window.withdrawn, _ended_at(commit))
+    windows.end_withdrawals(connection, [(each.source.id, _ended_at(each)) for each in commits if each.articles])
     unchanged = [commit for commit in commits if _shows_last_window(commit)]
-    windows.record_unchanged_windows(connection, [(each.source, _now(each)) for each in unchanged])
+    windows.record_unchanged_windows(connection, [(each.source, _ended_at(each)) for each in unchanged])
     windows.record_unchanged_articles(
-        connection, [(each.source, _now(each)) for each in unchanged if _is_first_of_day(each)]
+        connection, [(each.source, _ended_at(each)) for each in unchanged if _is_first_of_day(each)]
     )
     windows.record_filtered_entries(
         connection, {each.source.id: each.filtered for each in commits if each.window.becomes_reference}
     )
-    gaps = [(commit.source.id, commit.window.gap, _now(commit)) for commit in commits if commit.window.gap]
+    gaps = [(commit.source.id, commit.window.gap, _ended_at(commit)) for commit in commits if commit.window.gap]
     windows.record_gaps(connection, gaps)
 
 
@@ -197,10 +197,10 @@ def _shows_last_window(commit: PollCommit) -> bool:
 def _is_first_of_day(commit: PollCommit) -> bool:
     """Whether this is the first visit of its day (in UTC) that succeeds."""
     before = commit.before.last_success_at if commit.before else None
-    return before is None or before.astimezone(UTC).date() != _now(commit).astimezone(UTC).date()
+    return before is None or before.astimezone(UTC).date() != _ended_at(commit).astimezone(UTC).date()
 
 
-def _now(commit: PollCommit) -> datetime:
+def _ended_at(commit: PollCommit) -> datetime:
     return commit.source.last_polled_at or commit.poll.started_at
 
 

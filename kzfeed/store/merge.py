@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from kzfeed.article.build import fingerprint
 from kzfeed.store import tables
-from kzfeed.store.records import BELONGING, ArticleRecord, Values, exchanged_columns, key_of_row, row_of
+from kzfeed.store.records import BELONGING, ArticleRecord, Values, key_of_row, record_columns, row_of
 
 _KEYS = {"media": ("kind", "url")}
 """The columns that tell rows of one article apart, where these are neither the primary key nor all columns."""
@@ -49,7 +49,7 @@ def _versions_of(record: ArticleRecord) -> list[Values]:
     """All versions with the columns of `revisions`, the newest last."""
     newest = record.article
     as_older = newest | {"seen_at": newest["revision_seen_at"], "source": newest["revision_source"]}
-    return [*record.versions, {name: as_older[name] for name in exchanged_columns(tables.revisions)}]
+    return [*record.versions, {name: as_older[name] for name in record_columns(tables.revisions)}]
 
 
 def _fingerprint_of(version: Values) -> str:
@@ -89,7 +89,7 @@ def _sightings(records: Sequence[ArticleRecord], new_numbers: Sequence[Mapping[i
 def _rows(name: str, held: ArticleRecord, given: ArticleRecord) -> tuple[Values, ...]:
     """The rows of `held`, and those of `given` that it lacks."""
     table = BELONGING[name]
-    key = itemgetter(*(_KEYS.get(name) or key_of_row(table) or exchanged_columns(table)))
+    key = itemgetter(*(_KEYS.get(name) or key_of_row(table) or record_columns(table)))
     found = {key(row): row for row in reversed((*held.belonging[name], *given.belonging[name]))}
     added = [row for row in given.belonging[name] if found[key(row)] is row]
     return (*held.belonging[name], *added)
@@ -110,7 +110,7 @@ def write_merged(
     parts |= {name: (before.belonging[name], after.belonging[name]) for name in BELONGING}
     for name, (held, wanted) in parts.items():
         table = tables.metadata.tables[name]
-        keys = [exchanged_columns(table)[each] for each in key_of_row(table)]
+        keys = [record_columns(table)[each] for each in key_of_row(table)]
         held_keys = [tuple(row_of(table, each, source_ids)[key.name] for key in keys) for each in held]
         new: list[Values] = []
         for place, values in enumerate(wanted):

@@ -24,8 +24,8 @@ from kzfeed.store.records import (
     ArticleRecord,
     SourceRecord,
     Values,
-    exchanged_columns,
     key_of_row,
+    record_columns,
     whole_row,
 )
 from kzfeed.text import without_userinfo
@@ -131,7 +131,7 @@ def _values(table: sa.Table, given: Mapping[str, Any], left_out: Collection[str]
     """The table's values in a JSON object. Other keys are ignored: a later kzfeed may write more."""
     return {
         name: _value(f"{table.name}: {name}", column, given.get(name))
-        for name, column in exchanged_columns(table).items()
+        for name, column in record_columns(table).items()
         if name not in left_out
     }
 

@@ -51,7 +51,7 @@ class ArticleRecord:
         """All rows that name a source, except the article's own."""
         yield from self.versions
         for name, rows in self.belonging.items():
-            if "source" in exchanged_columns(BELONGING[name]):
+            if "source" in record_columns(BELONGING[name]):
                 yield from rows
 
 
@@ -65,7 +65,7 @@ class SourceRecord:
 
 
 @cache
-def exchanged_columns(table: sa.Table) -> dict[str, sa.Column[Any]]:
+def record_columns(table: sa.Table) -> dict[str, sa.Column[Any]]:
     """The columns of a table that records hold, by their names in records."""
     if table is tables.sources:
         return {name: _source[name] for name in _SOURCE_COLUMNS}
@@ -102,14 +102,14 @@ def stream_records(
 ) -> Iterator[tuple[StoredArticle, ArticleRecord, list[SourceRecord]]]:
     """The selected articles in the order of `article_queries.stream`, each with its record, as of one moment.
 
-    Each source's record comes with the first article of the few that are read together and mention it; if all articles
-    are selected, sources without any come with the first. Without `versions`, older versions are left out;
-    without `sources`, the records of sources, whose addresses may be secret.
-    `on_unreadable` is called with the id of each article of which something is on a damaged page.
+    The record of a source comes once: with an article that mentions it, or with one read together with that article. If
+    all articles are selected, the sources without articles come with the first one. Without `versions`, older versions
+    are left out; without `sources`, the records of sources, whose addresses may be secret. `on_unreadable` is called
+    with the id of each article of which something is on a damaged page.
     """
     described: set[str] = set()
     with database.read() as connection:
-        names = _names(connection)
+        names = _source_names(connection)
         for number, batch in enumerate(_batches(stream_on(connection, selection, on_unreadable))):
             records = _records(connection, batch, names, on_unreadable, versions=versions)
             mentioned = {name for record in records.values() for name in _mentioned(record)}
@@ -133,7 +133,7 @@ def _batches(articles: Iterator[StoredArticle]) -> Iterator[list[StoredArticle]]
         yield batch
 
 
-def _names(connection: sa.Connection) -> dict[int, str]:
+def _source_names(connection: sa.Connection) -> dict[int, str]:
     try:
         return {row.id: row.name for row in connection.execute(sa.select(_source.id, _source.name))}
     except sa.exc.DBAPIError as error:
@@ -171,14 +171,14 @@ def _records(
         }
     (article,) = articles
     on_unreadable(article.id)
-    row = {name: getattr(article, name, None) for name in exchanged_columns(tables.articles) if name not in TEXTS}
+    row = {name: getattr(article, name, None) for name in record_columns(tables.articles) if name not in TEXTS}
     row |= {"revision": 1, "revision_seen_at": article.first_seen_at, "revision_source": article.source}
     return {article.id: ArticleRecord(row, (), {})}
 
 
 def whole_records(connection: sa.Connection, ids: Sequence[int]) -> dict[int, ArticleRecord]:
     """The records of these articles by id, with the texts of all versions."""
-    return _read_records(connection, ids, _names(connection), versions=True, left_out=())
+    return _read_records(connection, ids, _source_names(connection), versions=True, left_out=())
 
 
 def _read_records(
@@ -193,7 +193,7 @@ def _read_records(
     own_ids: dict[int, dict[str, int]] = {}
 
     def rows(table: sa.Table, key: str, left_out: Collection[str] = ()) -> dict[int, list[Values]]:
-        columns = {name: column for name, column in exchanged_columns(table).items() if name not in left_out}
+        columns = {name: column for name, column in record_columns(table).items() if name not in left_out}
         references = {name: column.name for name, column in columns.items() if column.foreign_keys}
         query = sa.select(table.c[key], *columns.values())
         found: dict[int, list[Values]] = {}
@@ -222,14 +222,14 @@ def _read_records(
 
 def key_of_row(table: sa.Table) -> tuple[str, ...]:
     """The columns of a record that tell the rows of one article apart; none where the table numbers its rows."""
-    return tuple(name for name, column in exchanged_columns(table).items() if column.primary_key)
+    return tuple(name for name, column in record_columns(table).items() if column.primary_key)
 
 
 def row_of(table: sa.Table, values: Values, source_ids: Mapping[str, int]) -> Values:
     """The row that the values of a record become, given the ids of sources by name."""
     return {
         column.name: source_ids[values[name]] if column.foreign_keys else values[name]
-        for name, column in exchanged_columns(table).items()
+        for name, column in record_columns(table).items()
     }
 
 
@@ -254,7 +254,7 @@ def _source_records(connection: sa.Connection, names: Collection[str]) -> list[S
     if not names:
         return []
     try:
-        columns = exchanged_columns(tables.sources)
+        columns = record_columns(tables.sources)
         query = sa.select(_source.id.label("source_id"), *columns.values()).where(_source.name.in_(sorted(names)))
         found = connection.execute(query.order_by(_source.name)).all()
         ids = [row.source_id for row in found]
@@ -275,7 +275,7 @@ def _source_records(connection: sa.Connection, names: Collection[str]) -> list[S
 
 
 def _rows_of_sources(connection: sa.Connection, table: sa.Table, ids: Sequence[int]) -> dict[int, list[Values]]:
-    columns = exchanged_columns(table)
+    columns = record_columns(table)
     query = sa.select(table.c.source_id.label("key"), *columns.values()).where(table.c.source_id.in_(ids))
     found: dict[int, list[Values]] = {}
     for row in connection.execute(query.order_by(table.c.id)):

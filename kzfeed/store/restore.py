@@ -20,7 +20,7 @@ from kzfeed.store.records import (
     ArticleRecord,
     SourceRecord,
     Values,
-    exchanged_columns,
+    record_columns,
     row_of,
     whole_records,
 )
@@ -70,7 +70,7 @@ def restore_sources(database: Database, records: Sequence[SourceRecord]) -> None
 
 
 def _add_missing(connection: sa.Connection, table: sa.Table, source_id: int, rows: Iterable[Values]) -> None:
-    columns = exchanged_columns(table)
+    columns = record_columns(table)
     query = sa.select(*columns.values()).where(table.c.source_id == source_id)
     held = {tuple(row) for row in connection.execute(query)}
     missing = [row for row in rows if tuple(row[name] for name in columns) not in held]
@@ -157,7 +157,7 @@ def _renumbered(record: ArticleRecord) -> ArticleRecord:
     new = {number: sum(each <= number for each in numbers) or 1 for number in range(1, numbers[-1] + 1)}
     sightings = [row | {"revision": new[row["revision"]]} for row in record.belonging["sightings"]]
     if article["source"] not in {row["source"] for row in sightings}:
-        empty = dict.fromkeys(exchanged_columns(tables.sightings))
+        empty = dict.fromkeys(record_columns(tables.sightings))
         shared = {name: article[name] for name in ("source", "first_seen_at", "last_seen_at")}
         sightings.append({**empty, **shared, "revision": len(numbers)})
     return replace(
