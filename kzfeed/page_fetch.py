@@ -96,6 +96,7 @@ class PageFetcher:
             visit = self._failed(page, error.failed, of_robots=True)
         except VisitError as error:
             visit = self._failed(page, Failed(error.kind, error.words))
+        # Of all robots.txt on the way, that of the page's own host decides.
         return replace(visit, crawl_delay=crawl_delay(delays[0] if delays else None, self.delay))
 
     async def _read(self, page: DuePage, outcome: Outcome) -> PageVisit:

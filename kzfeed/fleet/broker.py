@@ -1,4 +1,4 @@
-"""Connection of one member to NATS, and the stream of jobs there. The only module that imports nats."""
+"""Connection of one member to NATS, and the stream of host jobs there. The only module that imports nats."""
 
 import asyncio
 import hashlib
@@ -23,7 +23,7 @@ from kzfeed.fleet.host_jobs import HostJob, HostJobError, decode_job, encode_job
 ANSWER_S = 2.0
 """The longest wait for an answer. If none comes, the broker counts as away for the same time."""
 SILENCE = timedelta(seconds=10)
-"""NATS delivers a job again if the member that has it sends neither an acknowledgement nor progress for this time."""
+"""NATS delivers a host job again if its member sends neither an acknowledgement nor progress for this time."""
 REPLICAS = 3
 """How many servers of a cluster hold the stream."""
 ACKNOWLEDGED_AFTER_S = 0.25
@@ -47,7 +47,7 @@ class NoStream(BrokerAway):
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """How many jobs wait in the stream, and how many members have."""
+    """How many host jobs wait in the stream, and how many members have."""
 
     waiting: int
     in_flight: int
@@ -55,7 +55,7 @@ class StreamState:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A job that was delivered to this member. If its messages about the job are lost, NATS delivers the job again."""
+    """A host job that was delivered to this member. If the member's messages about it are lost, it is delivered again."""
 
     job: HostJob
     _message: Msg
@@ -107,7 +107,7 @@ class _Acknowledgements:
 
 @dataclass(slots=True)
 class _Pull:
-    """A request for jobs: the subject of its answers, how many jobs are missing, and how it ended."""
+    """A request for host jobs: the subject of its answers, how many jobs are missing, and how it ended."""
 
     subject: str
     missing: int
@@ -153,7 +153,7 @@ class Broker:
             await asyncio.wait_for(self._client.close(), ANSWER_S)
 
     async def pull(self, most: int) -> list[Delivery]:
-        """Up to `most` jobs that wait now."""
+        """Up to `most` host jobs that wait now."""
         client = self._available()
         if (missing := most - len(self._arrived)) > 0:
             self._pulls += 1
@@ -181,21 +181,21 @@ class Broker:
         return Delivery(job, message, self._acknowledgements)
 
     async def put(self, jobs: Iterable[HostJob]) -> None:
-        """Put jobs into the stream. NATS drops those whose host has a job already, without an error."""
+        """Put host jobs into the stream. NATS drops those whose host has a job already, without an error."""
         client = self._available()
         with self._errors():
             for job in jobs:
                 await client.publish(f"{self.stream}.{token_of(job.host)}", encode_job(job))
 
     async def state(self) -> StreamState:
-        """How many jobs there are. Raises NoStream if the stream is missing."""
+        """How many host jobs there are. Raises NoStream if the stream is missing."""
         stream = self._available().jetstream(timeout=ANSWER_S)
         with self._errors():
             consumer = await stream.consumer_info(self.stream, CONSUMER)
         return StreamState(consumer.num_pending or 0, consumer.num_ack_pending or 0)
 
     async def hosts(self) -> frozenset[str]:
-        """The hosts that have a job in the stream."""
+        """The hosts that have a host job in the stream."""
         stream = self._available().jetstream(timeout=ANSWER_S)
         with self._errors():
             subjects = (await stream.stream_info(self.stream, subjects_filter=">")).state.subjects or {}

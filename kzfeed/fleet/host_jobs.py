@@ -1,4 +1,4 @@
-"""Jobs for the due sources of a host, which the members of a fleet share out, as messages of NATS."""
+"""Host jobs: the due sources of a host, which the members of a fleet share out, as messages of NATS."""
 
 import json
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ _NO_HOST = "%"
 
 
 class HostJobError(KzfeedError):
-    """A message is not a job that this version of kzfeed knows."""
+    """A message is not a host job that this version of kzfeed knows."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostJob:
     """The due sources of one host: one, or as many as the host allows to be visited at a time.
 
-    A job holds the due time of each source. A poll changes that time, so members recognise a job that is out of date.
+    It holds the due time of each source. A poll changes that time, so members recognise a host job that is out of date.
     No member polls a source before its due time.
     """
 
@@ -29,7 +29,7 @@ class HostJob:
 
 
 def jobs_of(due: Iterable[DueSource]) -> list[HostJob]:
-    """The jobs for these sources, the host of the first source first."""
+    """The host jobs for these sources, the host of the first source first."""
     by_host: dict[str, list[DueSource]] = {}
     for each in due:
         by_host.setdefault(each.host, []).append(each)

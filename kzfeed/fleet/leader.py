@@ -1,4 +1,4 @@
-"""Leader of a fleet: the member that puts due sources into the stream of jobs."""
+"""Leader of a fleet: the member that puts due sources into the stream of host jobs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,11 +15,11 @@ from kzfeed.store import claims
 from kzfeed.store.leadership import Leadership
 
 MAX_WAITING = 500
-"""How many jobs wait in the stream at most. The leader looks for more when half of them have been taken."""
+"""How many host jobs wait in the stream at most. The leader looks for more when half of them have been taken."""
 TICK = timedelta(seconds=0.5)
 """The time from one look for due sources to the next, and from one attempt to lead to the next."""
 BUSY_TICK = timedelta(seconds=0.1)
-"""The time from one look for due sources to the next while many jobs wait."""
+"""The time from one look for due sources to the next while many host jobs wait."""
 
 log = structlog.get_logger()
 
@@ -32,10 +32,10 @@ class Leader:
         self._broker = broker
         self._leadership = Leadership(queue.poller.database, queue.owner)
         self.stream: StreamState | None = None
-        """The jobs in the stream as of the last look; None unless this member leads."""
+        """The host jobs in the stream as of the last look; None unless this member leads."""
 
     async def put_due(self) -> bool:
-        """Put due sources into the stream, if this member leads or can lead now. Returns whether many jobs wait.
+        """Put due sources into the stream, if this member leads or can lead now. Returns whether many host jobs wait.
 
         A leader that has no connection to the broker gives up the lead, so that a member that has one can lead. Raises
         DatabaseError.
@@ -77,7 +77,7 @@ class Leader:
             return await self._broker.state()
 
     async def _due_jobs(self, stream: StreamState) -> list[HostJob]:
-        """Jobs for due sources of hosts without a job in the stream, as many as may still wait there."""
+        """Host jobs for due sources of hosts without one in the stream, as many as may still wait there."""
         if stream.waiting > MAX_WAITING // 2:
             return []
         poller, hosts = self._queue.poller, await self._broker.hosts()

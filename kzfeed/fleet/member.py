@@ -1,4 +1,4 @@
-"""Queue of a member of a fleet: it takes jobs from the stream, and claims their sources in the database."""
+"""Queue of a member of a fleet: it takes host jobs from the stream, and claims their sources in the database."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -18,7 +18,7 @@ from kzfeed.store import claims
 from kzfeed.store.leadership import database_identity
 
 RETRY = timedelta(seconds=1)
-"""When the database does not answer a claim, the job is delivered again after this time."""
+"""When the database does not answer a claim, the host job is delivered again after this time."""
 
 log = structlog.get_logger()
 
@@ -27,8 +27,8 @@ log = structlog.get_logger()
 class FleetQueue(WorkQueue):
     """The queue of a member. While the broker is away, it is the queue in the database alone.
 
-    Every member claims in the database, so a job that is delivered twice is polled once, and members with and without
-    the broker share the work.
+    Every member claims in the database, so a host job that is delivered twice is polled once, and members with and
+    without the broker share the work.
     """
 
     lease: timedelta = SILENCE
@@ -36,11 +36,11 @@ class FleetQueue(WorkQueue):
     leader: Leader | None = None
     """The part of this member that leads or waits to lead; None before it runs."""
     _deliveries: dict[int, Delivery] = field(default_factory=dict)
-    """The jobs that this member has, by the ids of their sources that it polls."""
+    """The host jobs that this member has, by the ids of their sources that it polls."""
     _is_away: bool = False
 
     async def due(self, limit: int) -> list[Source]:
-        """Take up to `limit` jobs and claim their sources.
+        """Take up to `limit` host jobs and claim their sources.
 
         There are more than `limit` sources only if a host may have several visits at a time.
         """
@@ -58,12 +58,12 @@ class FleetQueue(WorkQueue):
         return await self._claim(deliveries) if deliveries else []
 
     async def _claim(self, deliveries: Sequence[Delivery]) -> list[Source]:
-        """Claim the sources of jobs.
+        """Claim the sources of host jobs.
 
-        A job without a source that can be claimed leaves the stream: the leader puts in again what is still due.
+        A host job without a source that can be claimed leaves the stream: the leader puts in again what is still due.
         """
         by_id = {each.id: delivery for delivery in deliveries for each in delivery.job.sources}
-        # This member polls them already: the broker was told too late, and delivered the job again.
+        # This member polls them already: the broker was told too late, and delivered the host job again.
         self._deliveries |= {id_: by_id[id_] for id_ in by_id.keys() & self._sources.keys()}
         wanted = [each for delivery in deliveries for each in delivery.job.sources if each.id not in self._sources]
         claim = self._new_claim()
@@ -87,7 +87,7 @@ class FleetQueue(WorkQueue):
                 await delivery.keep()
 
     async def done(self, source: Source) -> None:
-        """Say that the poll of the source has ended. If the claim has expired, the job is left to other members."""
+        """Say that the poll of the source has ended. If the claim has expired, others may take its host job."""
         is_claimed = self.is_claimed(source)
         await WorkQueue.done(self, source)
         delivery = self._end(source)
@@ -114,7 +114,7 @@ class FleetQueue(WorkQueue):
         return found
 
     def _end(self, source: Source) -> Delivery | None:
-        """The job of the source, if none of its other sources is polled any more."""
+        """The host job of the source, if none of its other sources is polled any more."""
         delivery = self._deliveries.pop(source.id, None)
         if delivery and any(each.id in self._deliveries for each in delivery.job.sources):
             return None

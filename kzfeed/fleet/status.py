@@ -1,4 +1,4 @@
-"""Status of a fleet: its members, which one leads, and the jobs in the stream."""
+"""Status of a fleet: its members, which one leads, and the host jobs in the stream."""
 
 import asyncio
 from collections.abc import Sequence
