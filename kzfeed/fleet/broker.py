@@ -55,7 +55,7 @@ class StreamState:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A host job that was delivered to this member. If the member's messages about it are lost, it is delivered again."""
+    """A host job that was delivered to this member. If messages about it are lost, NATS delivers it again."""
 
     job: HostJob
     _message: Msg
