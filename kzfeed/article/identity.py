@@ -164,7 +164,7 @@ class _GroupDecision:
         self._become_new()
         return self.found
 
-    def _open(self) -> list[Article]:
+    def _undecided(self) -> list[Article]:
         return [entry for entry in self.group.entries if id(entry) not in self.found]
 
     def _words_of(self, entry: Article) -> Words:
@@ -192,7 +192,7 @@ class _GroupDecision:
 
         Of very many with the same title and text, only the first ones are looked at.
         """
-        entries = self._open()
+        entries = self._undecided()
         alike: dict[tuple[str, frozenset[str] | None], list[Known]] = {}
         for archived in self.archived:
             version = archived.entry_version
@@ -230,7 +230,7 @@ class _GroupDecision:
 
         Where that takes more than `MAX_PAIRS` comparisons, none is: the entries become new articles.
         """
-        entries = self._open()
+        entries = self._undecided()
         guids, taken = {each.guid for each in self.group.entries if each.guid}, set(self.found.values())
         free = {each.url_hash: each for each in self.archived if each.guid not in guids and each.url_hash not in taken}
         sizes = (1 + (len(entry.title) + len(entry.text)) // _LENGTH for entry in entries)
@@ -265,7 +265,7 @@ class _GroupDecision:
 
     def _become_new(self) -> None:
         firsts: dict[_Kind, str] = {}
-        entries = self._open()
+        entries = self._undecided()
         kinds = list(map(_kind, entries))
         guids = {entry.guid for entry in entries}
         alone = len(set(kinds)) == 1 or (len(guids) == 1 and None not in guids)

@@ -57,9 +57,9 @@ def config_location(config: Path | None) -> Location:
     return location(config, os.environ, Path.cwd())
 
 
-def notify_socket(environ: Mapping[str, str] | None = None) -> str | None:
+def notify_socket() -> str | None:
     """The socket of the service manager that started this process (sd_notify(3)); None if there is none."""
-    return (os.environ if environ is None else environ).get("NOTIFY_SOCKET") or None
+    return os.environ.get("NOTIFY_SOCKET") or None
 
 
 def load(

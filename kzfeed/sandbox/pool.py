@@ -90,13 +90,13 @@ class Workers:
         """Ask what a robots.txt allows, in a worker and under the same limits. Raises DocumentError."""
         return cast("RobotsAnswer", await self._answer(question))
 
-    async def _answer(self, document: Request) -> Answer:
+    async def _answer(self, request: Request) -> Answer:
         self._reading += 1
         try:
             async with self._quick:
-                answer = await self._ask(document, min(QUICK_READING, self._timeout))
+                answer = await self._ask(request, min(QUICK_READING, self._timeout))
             if answer is None and self._timeout > QUICK_READING:
-                answer = await self._read_long(document)
+                answer = await self._read_long(request)
         finally:
             self._reading -= 1
         if answer is None:
@@ -106,7 +106,7 @@ class Workers:
             raise answer
         return answer
 
-    async def _read_long(self, document: Request) -> Answer | None:
+    async def _read_long(self, request: Request) -> Answer | None:
         # A worker set aside until then would keep its memory, so the document starts again.
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
@@ -116,30 +116,30 @@ class Workers:
             others = "and so does reading too many others at present: the next visit tries again"
             raise DocumentError("parse", f"reading it takes longer than {quick}, {others}") from None
         try:
-            return await self._ask(document, self._timeout)
+            return await self._ask(request, self._timeout)
         finally:
             self._long.release()
 
-    async def _ask(self, document: Request, time: timedelta) -> Answer | None:
-        """A worker's answer to the document; None if it takes longer than `time`. Raises DocumentError."""
+    async def _ask(self, request: Request, time: timedelta) -> Answer | None:
+        """A worker's answer to the request; None if it takes longer than `time`. Raises DocumentError."""
         try:
             if self._idle:
-                # If it ended before it received the document, a new worker gets the document.
+                # If it ended before it received the request, a new worker gets it.
                 with suppress(_WorkerEnded):
-                    return await self._answer_of(self._idle.pop(), document, time)
+                    return await self._answer_of(self._idle.pop(), request, time)
             worker = await _Worker.start(self._command)
             worker.connection.ended.add_done_callback(lambda _: self._forget(worker))
-            return await self._answer_of(worker, document, time)
+            return await self._answer_of(worker, request, time)
         except _WorkerEnded as ended:
             raise DocumentError("parse", f"the process that read it {ended}") from ended
 
-    async def _answer_of(self, worker: "_Worker", document: Request, time: timedelta) -> Answer | None:
+    async def _answer_of(self, worker: "_Worker", request: Request, time: timedelta) -> Answer | None:
         """The worker's answer; None if it takes longer than `time`. A worker that gives no answer is killed."""
         self._busy.add(worker)
         answer: Answer | None = None
         try:
             async with asyncio.timeout(time.total_seconds()):
-                answer = await worker.ask(document, max_answer_size(self._memory))
+                answer = await worker.ask(request, max_answer_size(self._memory))
         except TimeoutError:
             pass
         finally:
@@ -262,12 +262,12 @@ class _Worker:
             raise DocumentError("internal", f"the process that should read it does not start: it ended {worker.ending}")
         return worker
 
-    async def ask(self, document: Request, longest: int) -> Answer:
-        """The worker's answer to the document, of at most `longest` bytes. Raises _WorkerEnded."""
-        request = encode(document)
+    async def ask(self, request: Request, longest: int) -> Answer:
+        """The worker's answer to the request, of at most `longest` bytes. Raises _WorkerEnded."""
+        message = encode(request)
         answer = self.connection.frame(longest)
-        self.connection.transport.write(request)
-        del request
+        self.connection.transport.write(message)
+        del message
         try:
             return decode_answer(await answer)
         except MessageError as error:
