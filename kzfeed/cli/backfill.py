@@ -4,13 +4,16 @@ import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kzfeed.cli.options import AsJson, Migrate, SourceFrom, folder_or_file
 from kzfeed.cli.output import print_json
 from kzfeed.text import plural
+
+if TYPE_CHECKING:
+    from kzfeed.backfill.run import Progress, SourceOf
 
 Paths = Annotated[
     list[Path],
@@ -48,10 +51,7 @@ def backfill(
     from kzfeed.cli.progress import progress_bar
     from kzfeed.clock import utc_now
 
-    if source is not None:
-        source_of = backfilling.by_name(source)
-    else:
-        source_of = backfilling.by_host if source_from == SourceFrom.HOST else backfilling.by_folder
+    source_of = _source_of(source, source_from)
     if quarantine:
         backfilling.make_quarantine(quarantine)
     find_files = partial(file_reader.find_files, excluded=quarantine, follow_links=follow_links)
@@ -81,9 +81,21 @@ def backfill(
     if as_json:
         print_json({"files": done.files, **asdict(done.tally), "refused": done.refused})
     else:
-        tally = done.tally
-        print(
-            f"{plural(done.files, noun)}: {tally.new} new, {tally.revised} revised, "
-            f"{tally.unchanged} unchanged, {done.refused} refused"
-        )
+        _print_tally(done, noun)
     raise typer.Exit(1 if done.refused else 0)
+
+
+def _source_of(source: str | None, source_from: SourceFrom) -> "SourceOf":
+    from kzfeed.backfill.run import by_folder, by_host, by_name
+
+    if source is not None:
+        return by_name(source)
+    return by_host if source_from == SourceFrom.HOST else by_folder
+
+
+def _print_tally(done: "Progress", noun: str) -> None:
+    tally = done.tally
+    print(
+        f"{plural(done.files, noun)}: {tally.new} new, {tally.revised} revised, "
+        f"{tally.unchanged} unchanged, {done.refused} refused"
+    )
