@@ -86,7 +86,7 @@ PURE = (
     "schedule",
     "check.feed_report",
     "check.analysis",
-    "check.lines",
+    "check.report_lines",
     "sandbox.document_reader",
     "sandbox.page_reader",
     "sandbox.robots_reader",

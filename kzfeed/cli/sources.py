@@ -50,14 +50,14 @@ def check(
 
     Example: kzfeed sources check https://feedx.net/rss/bbc.xml
     """
-    from kzfeed.check.lines import lines
+    from kzfeed.check.report_lines import lines_of
     from kzfeed.check.visit import check_feed
 
     report = asyncio.run(check_feed(ctx.obj.settings, url, timezone))
     if as_json:
         print_json(asdict(report))
     else:
-        for line in lines(report):
+        for line in lines_of(report):
             print_sentence(line, indent=13)
     raise typer.Exit(0 if report.is_healthy else 1)
 

@@ -13,7 +13,7 @@ from kzfeed.article.build import text_and_fingerprint
 from kzfeed.article.html.content import media
 from kzfeed.article.html.line_breaks import trim_lines
 from kzfeed.article.html.media import with_addresses
-from kzfeed.article.page import PageSigns, why_challenge, why_no_article
+from kzfeed.article.page_judgement import PageSigns, why_challenge, why_no_article
 from kzfeed.article.strings import storable
 from kzfeed.article.url import href
 from kzfeed.errors import DocumentError

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.article.build import fingerprint
-from kzfeed.article.page import why_not_taken
+from kzfeed.article.page_judgement import why_not_taken
 from kzfeed.hosts import host_of
 from kzfeed.model.pages import REFUSALS, DuePage, PageFailure, PageOutcome, PageRecord, PageVisit, ReadPage
 from kzfeed.store import tables

@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from kzfeed.errors import KzfeedError
+from kzfeed.sync.commit_message import message_of
 from kzfeed.sync.folder import FileChange
-from kzfeed.sync.message import message_of
 from kzfeed.text import redacted
 
 LIMIT_S = 300.0

@@ -13,7 +13,7 @@ import pytest
 
 from kzfeed.check.analysis import CheckSettings, report, suggested
 from kzfeed.check.feed_report import FeedReport, FollowedRedirect
-from kzfeed.check.lines import lines as lines_of
+from kzfeed.check.report_lines import lines_of
 from kzfeed.model.articles import Document
 from kzfeed.model.polls import Failed, Fetched, NotModified
 from kzfeed.sandbox.document_reader import read_document

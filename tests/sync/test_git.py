@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kzfeed.sync.commit_message import message_of
 from kzfeed.sync.folder import FileChange
 from kzfeed.sync.git import Git, GitError
-from kzfeed.sync.message import message_of
 from tests.etiquette.program import within
 from tests.export.archives import Archive, Done
 from tests.sync.folders import articles, git, times, write_file

@@ -13,7 +13,7 @@ from kzfeed.text import plural, printable, shortened
 _MAX_LENGTH = 1000
 
 
-def lines(report: FeedReport) -> list[str]:
+def lines_of(report: FeedReport) -> list[str]:
     """The report as printable lines of at most 1,000 characters."""
     facts = [*_visit(report), *(_content(report, report.document) if report.document else ()), *_feeds(report.feeds)]
     return [shortened(printable(line), _MAX_LENGTH) for line in facts]
