@@ -135,7 +135,7 @@ class PageFetcher:
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         file = await asyncio.to_thread(load_robots, self.database, origin)
-        if file is None or not self._counts(file):
+        if file is None or not self._is_fresh(file):
             file = await self._fetch_robots(origin, page, slot)
             await slot.move_to(host_of(url))
         if file.rules is None:
@@ -150,7 +150,7 @@ class PageFetcher:
             raise VisitError("robots", f"{origin}/robots.txt does not allow this page")
         return answer.crawl_delay
 
-    def _counts(self, file: RobotsFile) -> bool:
+    def _is_fresh(self, file: RobotsFile) -> bool:
         age = self.clock() - file.fetched_at
         return timedelta() <= age < (ROBOTS_RETRY if file.rules is None else ROBOTS_AGE)
 

@@ -287,7 +287,7 @@ def _after_failure(source: Source, failed: Failed, at: Circumstances) -> NextSta
     waits = [
         Wait(interval, "no connection from this machine")
         if is_ours
-        else Wait(back_off(interval, failures, now - failing_since, at.jitter), _after(failures)),
+        else Wait(back_off(interval, failures, now - failing_since, at.jitter), _back_off_reason(failures)),
         Wait(CHALLENGE_BACK_OFF if failed.kind == "challenge" else _NO_TIME, "back-off after a bot challenge"),
         Wait(asked, "Retry-After"),
         Wait(poll_interval(failed.headers), "X-Poll-Interval of the answer"),
@@ -341,7 +341,7 @@ def paused_host(failed: Failed, url: str) -> str | None:
     return host_of(failed.url or url) if failed.status in (429, 503) else None
 
 
-def _after(failures: int) -> str:
+def _back_off_reason(failures: int) -> str:
     return "back-off after a failure" if failures == 1 else "back-off after failures"
 
 
