@@ -18,7 +18,7 @@ from kzfeed.fleet.broker import Broker, BrokerAway, Delivery
 from kzfeed.fleet.host_jobs import HostJob
 from kzfeed.fleet.leader import TICK
 from kzfeed.jobs.polls import REGULAR_CLAIMS
-from kzfeed.store.claims import DueSource
+from kzfeed.store.queue.claims import DueSource
 from tests.fleet.brokers import Brokers, brokers
 
 POLL_S = (0.05, 0.6)

@@ -5,10 +5,10 @@ from datetime import datetime
 from kzfeed.hosts import host_of
 from kzfeed.model.polls import Source
 from kzfeed.schedule.explain import ExplanationLine, explain, explain_outage, explain_pages
-from kzfeed.store import host_pauses
 from kzfeed.store.engine import Database
-from kzfeed.store.heartbeats import heartbeats, offline_since
-from kzfeed.store.page_queue import count_pages, page_problems
+from kzfeed.store.queue import host_pauses
+from kzfeed.store.queue.heartbeats import heartbeats, offline_since
+from kzfeed.store.queue.page_queue import count_pages, page_problems
 
 
 def explanation_lines(database: Database, source: Source, now: datetime) -> list[ExplanationLine]:

@@ -27,7 +27,7 @@ from kzfeed.schedule.page_tries import after_failed_visit, crawl_delay
 from kzfeed.schedule.policy import Circumstances
 from kzfeed.store.engine import Database
 from kzfeed.store.page_results import finish_page
-from kzfeed.store.robots import RobotsFile, load_robots, save_robots
+from kzfeed.store.queue.robots import RobotsFile, load_robots, save_robots
 from kzfeed.text import without_address
 
 AGENT = "kzfeed"

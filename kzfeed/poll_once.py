@@ -22,9 +22,10 @@ from kzfeed.model.polls import Poll, Source
 from kzfeed.poll import Poller
 from kzfeed.schedule.permission import pause_end, why_not_polled
 from kzfeed.source_names import unknown_source
-from kzfeed.store import host_pauses, sources
+from kzfeed.store import sources
 from kzfeed.store.engine import Database
-from kzfeed.store.page_queue import count_pages
+from kzfeed.store.queue import host_pauses
+from kzfeed.store.queue.page_queue import count_pages
 from kzfeed.text import failure_text
 from kzfeed.wiring import open_page_fetcher, open_poller, page_slots, usable_connections
 

@@ -10,8 +10,8 @@ from datetime import timedelta
 from kzfeed.batching import Batcher
 from kzfeed.errors import DatabaseError
 from kzfeed.store.engine import Database
-from kzfeed.store.host_locks import HostLocks, LockRequest
-from kzfeed.store.leases import LEASE
+from kzfeed.store.queue.host_locks import HostLocks, LockRequest
+from kzfeed.store.queue.leases import LEASE
 
 MAX_END_WAIT = timedelta(seconds=2)
 """How long a process that ends waits for the delays of the hosts that it has asked."""

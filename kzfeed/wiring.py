@@ -31,9 +31,9 @@ from kzfeed.fetch.proxy import ProxyRules, parse_proxy
 from kzfeed.poll import Poller
 from kzfeed.sandbox.pool import PAGE_COMMAND, Workers
 from kzfeed.shared_host_locks import shared_host_locks
-from kzfeed.store import host_pauses
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
+from kzfeed.store.queue import host_pauses
 from kzfeed.store.windows import last_windows
 
 if TYPE_CHECKING:

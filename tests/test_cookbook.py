@@ -15,7 +15,7 @@ from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.store import sources
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
-from kzfeed.store.user_query import run_query
+from kzfeed.store.queries.user_query import run_query
 from tests.store.commits import commit_poll
 
 PAGE = Path(__file__).parents[1] / "docs" / "cookbook.md"

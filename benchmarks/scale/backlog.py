@@ -19,10 +19,11 @@ from benchmarks.scale.cost import Clock, Cost
 from benchmarks.scale.many_sources import database_of
 from kzfeed.model.articles import WindowComparison
 from kzfeed.model.polls import Poll, Source
-from kzfeed.store import claims, tables
+from kzfeed.store import tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import NewClaim
+from kzfeed.store.queue import claims
+from kzfeed.store.queue.leases import NewClaim
 from kzfeed.store.row_counts import count_deleted
 
 HUGE = "huge.example"

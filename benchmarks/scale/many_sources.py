@@ -21,9 +21,10 @@ from benchmarks.measure import PAGE_KIB, Broken
 from benchmarks.scale.archives import settle
 from benchmarks.scale.cost import Clock, Cost
 from kzfeed.model.polls import Source, SourceConfig
-from kzfeed.store import claims, schema, sources, tables
+from kzfeed.store import schema, sources, tables
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import NewClaim
+from kzfeed.store.queue import claims
+from kzfeed.store.queue.leases import NewClaim
 from tests.databases import postgresql_server
 
 DUE = 100

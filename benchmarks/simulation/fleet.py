@@ -30,11 +30,12 @@ from kzfeed.model.articles import Article, Feed, WindowComparison
 from kzfeed.model.polls import Failed, Fetched, NotModified, Outcome, Poll, PollOutcome, Source
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import Circumstances, VisitResult, next_state
-from kzfeed.store import claims, tables
+from kzfeed.store import tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import LEASE, NewClaim
-from kzfeed.store.verify import verify
+from kzfeed.store.integrity.verify import verify
+from kzfeed.store.queue import claims
+from kzfeed.store.queue.leases import LEASE, NewClaim
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 MEMBERS, SLOTS = 4, 200

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from benchmarks.web.archive import LANGUAGES, LONG, TAGS
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.source_list import source_names
+from kzfeed.store.queries.source_list import source_names
 
 Path = Callable[[random.Random], str]
 _SAMPLE = 2_000

@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 from kzfeed.backfill.file_reader import SUFFIXES
 from kzfeed.errors import KzfeedError
 from kzfeed.files.compressed import open_decompressed
-from kzfeed.store.record_json import article_of_json, json_of_article, json_of_source, json_of_version
-from kzfeed.store.records import ArticleRecord, SourceRecord
+from kzfeed.store.transfer.record_json import article_of_json, json_of_article, json_of_source, json_of_version
+from kzfeed.store.transfer.records import ArticleRecord, SourceRecord
 
 MAX_LINE_BYTES = 16 * 2**20
 MAX_NAME_LENGTH = 1024

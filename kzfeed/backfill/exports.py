@@ -22,9 +22,9 @@ from kzfeed.backfill.file_reader import FileRead, FoundFile, read_files
 from kzfeed.backfill.stream import read_stream, streamed_article, with_texts
 from kzfeed.model.articles import Tally
 from kzfeed.store.engine import Database
-from kzfeed.store.record_json import source_of_json
-from kzfeed.store.records import ArticleRecord, SourceRecord
-from kzfeed.store.restore import Restored, restore_articles, restore_sources
+from kzfeed.store.transfer.record_json import source_of_json
+from kzfeed.store.transfer.records import ArticleRecord, SourceRecord
+from kzfeed.store.transfer.restore import Restored, restore_articles, restore_sources
 
 BATCH_ARTICLES = 100
 BATCH_CHARACTERS = 8 * 2**20

@@ -16,8 +16,8 @@ from kzfeed.backfill.export_list import ListLine, lines_of
 from kzfeed.backfill.file_reader import EXPORT_LIST
 from kzfeed.files.compressed import ENDING, open_decompressed
 from kzfeed.model.articles import Article
-from kzfeed.store.record_json import article_of_json
-from kzfeed.store.records import ArticleRecord, Values
+from kzfeed.store.transfer.record_json import article_of_json
+from kzfeed.store.transfer.records import ArticleRecord, Values
 
 MAX_LINE_BYTES = 256 * 2**20
 """A line holds the texts of all versions of an article."""

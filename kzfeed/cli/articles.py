@@ -46,7 +46,7 @@ def list_articles(
     """
     from kzfeed.search.hits import parse_key
     from kzfeed.search.query import parse
-    from kzfeed.store.article_list import FilteredSearch, PropertyFilter, listed, listed_hits, position_of
+    from kzfeed.store.queries.article_list import FilteredSearch, PropertyFilter, listed, listed_hits, position_of
     from kzfeed.store.search.opening import open_index
 
     if undated and (since or until):
@@ -88,7 +88,7 @@ def show(
     Example: kzfeed show 42 --format text
     """
     from kzfeed.export.files import archive_file_bytes
-    from kzfeed.store.article_queries import article_rows, versions
+    from kzfeed.store.queries.article_queries import article_rows, versions
 
     with ctx.obj.database(migrate=False) as database:
         found = _the_article(database, article, as_json=form == ShowFormat.JSON)
@@ -113,8 +113,8 @@ def show(
 
 def _the_article(database: "Database", reference: str, *, as_json: bool = False) -> "StoredArticle | None":
     """The article that the reference names. If several share the address, they are listed and there is none."""
-    from kzfeed.store.article_list import sharing_address
-    from kzfeed.store.article_queries import find
+    from kzfeed.store.queries.article_list import sharing_address
+    from kzfeed.store.queries.article_queries import find
 
     sharing = sharing_address(database, reference)
     if len(sharing) > 1:
@@ -147,7 +147,7 @@ def diff(
     """
     from kzfeed.article.diff import revision_diffs
     from kzfeed.cli.diff_output import print_diffs, print_only_version
-    from kzfeed.store.article_queries import versions
+    from kzfeed.store.queries.article_queries import versions
 
     if revision is not None:
         if older is not None or newer is not None:

@@ -17,7 +17,7 @@ from kzfeed.cli.progress import progress_bar
 from kzfeed.text import json_line, printable
 
 if TYPE_CHECKING:
-    from kzfeed.store.findings import Checked
+    from kzfeed.store.integrity.findings import Checked
 
 
 def upgrade(ctx: typer.Context) -> None:
@@ -73,7 +73,7 @@ def rescue(
 
     Example: kzfeed db rescue rescued.db
     """
-    from kzfeed.store.rescue import rescue as write_rescued
+    from kzfeed.store.integrity.rescue import rescue as write_rescued
 
     losses: list[str] = []
 
@@ -134,7 +134,7 @@ def recount(ctx: typer.Context) -> None:
 
 def _check(files: Path | None) -> "Callable[..., Checked]":
     if files is None:
-        from kzfeed.store.verify import verify
+        from kzfeed.store.integrity.verify import verify
 
         return verify
     from kzfeed.sync.comparison import compare

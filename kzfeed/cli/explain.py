@@ -12,7 +12,7 @@ from kzfeed.schedule.explain import poll_line
 from kzfeed.source_names import not_polled_yet, unknown_source
 from kzfeed.store import sources
 from kzfeed.store.engine import Database
-from kzfeed.store.source_list import last_polls, source_names
+from kzfeed.store.queries.source_list import last_polls, source_names
 
 
 @dataclass(frozen=True, slots=True)

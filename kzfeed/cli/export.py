@@ -15,8 +15,8 @@ from kzfeed.text import plural
 if TYPE_CHECKING:
     from kzfeed.export.files import FileTree
     from kzfeed.export.run import Writer
-    from kzfeed.store.article_queries import Selection
     from kzfeed.store.engine import Database
+    from kzfeed.store.queries.article_queries import Selection
 
 Destination = Annotated[
     Path,
@@ -61,7 +61,7 @@ def export(
     from kzfeed.export.destination import format_for
     from kzfeed.export.files import FileTree
     from kzfeed.export.run import export as run
-    from kzfeed.store.article_queries import count
+    from kzfeed.store.queries.article_queries import count
 
     form = format_for(destination, form)
     _check(form, layout, versions=versions, front_matter=front_matter)
@@ -107,7 +107,7 @@ def _found(database: "Database", typed: str, selected: "Selection") -> "Selectio
     """The articles of the selection that a search finds."""
     from kzfeed.cli.search import bring_up_to_date
     from kzfeed.search.query import narrowed, parse
-    from kzfeed.store.article_queries import Selection
+    from kzfeed.store.queries.article_queries import Selection
     from kzfeed.store.search.opening import open_index
     from kzfeed.store.search.results import every_hit_id
 
@@ -134,7 +134,7 @@ def _print_done(destination: Path, done: int, files: "FileTree | None") -> None:
 
 
 def _fail_for_damage(unreadable: tuple[int, ...]) -> None:
-    from kzfeed.store.damage import ranges
+    from kzfeed.store.integrity.damage import ranges
 
     print(
         f"{plural(len(unreadable), 'article')} cannot be read, because the database is damaged "

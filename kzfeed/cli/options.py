@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from kzfeed.config.files import Location
     from kzfeed.config.settings import Settings
     from kzfeed.config.watch import ConfigWatch
-    from kzfeed.store.article_queries import Selection
     from kzfeed.store.engine import Database
+    from kzfeed.store.queries.article_queries import Selection
 
 GLOBAL_OPTIONS = ("--config", "--database", "--log-format")
 
@@ -171,8 +171,8 @@ class Session:
         """The articles that --source, --since and --until select. Raises UsageError where there is no such source."""
         from kzfeed.search.query import check_sources
         from kzfeed.source_names import not_polled_yet
-        from kzfeed.store.article_queries import Selection
-        from kzfeed.store.source_list import source_names
+        from kzfeed.store.queries.article_queries import Selection
+        from kzfeed.store.queries.source_list import source_names
 
         if source is not None and source not in (known := source_names(database)):
             configured = {each.name for each in self.settings.sources}

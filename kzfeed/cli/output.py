@@ -14,7 +14,7 @@ from kzfeed.text import failure_text, json_line, plural, printable, printable_li
 if TYPE_CHECKING:
     from kzfeed.model.pages import DuePage, PageRecord
     from kzfeed.poll_once import PollReport
-    from kzfeed.store.findings import Checked, Finding
+    from kzfeed.store.integrity.findings import Checked, Finding
 
 
 def print_line(line: str) -> None:

@@ -67,7 +67,7 @@ def query(
 
     Example: kzfeed query "select source, count(*) from article_list group by 1"
     """
-    from kzfeed.store.user_query import run_query
+    from kzfeed.store.queries.user_query import run_query
 
     if as_csv + as_json + as_chart > 1:
         raise UsageError("choose one of --csv, --json and --chart")

@@ -21,7 +21,7 @@ def list_sources(ctx: typer.Context, as_json: AsJson = False) -> None:
     Example: kzfeed sources list --json
     """
     from kzfeed.cli.source_states import print_sources, source_rows
-    from kzfeed.store.source_list import source_health
+    from kzfeed.store.queries.source_list import source_health
 
     settings = ctx.obj.settings
     health: list[dict[str, Any]] = []

@@ -18,7 +18,7 @@ from kzfeed.text import failure_text, plural, printable, redacted
 if TYPE_CHECKING:
     from datetime import date
 
-    from kzfeed.store.statistics import Period
+    from kzfeed.store.queries.statistics import Period
 
 DAYS = 30
 _NARROWEST = 40
@@ -49,7 +49,7 @@ def stats(
     Example: kzfeed stats --days 90
     """
     from kzfeed.clock import utc_now
-    from kzfeed.store.statistics import statistics
+    from kzfeed.store.queries.statistics import statistics
 
     period = _period(days, since, until, utc_now().date())
     with ctx.obj.database(migrate=False) as database:
@@ -65,7 +65,7 @@ def stats(
 
 
 def _period(days: int | None, since: datetime | None, until: datetime | None, today: "date") -> "Period":
-    from kzfeed.store.statistics import Period
+    from kzfeed.store.queries.statistics import Period
 
     if days is not None and since is not None:
         raise UsageError("give --days or --since: each of them says when the period begins")

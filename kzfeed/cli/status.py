@@ -24,7 +24,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     Example: kzfeed status --json
     """
     from kzfeed.clock import utc_now
-    from kzfeed.store.status import status as read_status
+    from kzfeed.store.queries.status import status as read_status
 
     now = utc_now()
     with ctx.obj.database(migrate=False) as database:

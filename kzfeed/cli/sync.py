@@ -26,7 +26,7 @@ def sync(ctx: typer.Context, directory: Directory) -> None:
     Example: kzfeed sync articles
     """
     from kzfeed.cli.progress import progress_bar
-    from kzfeed.store.article_queries import Selection, count
+    from kzfeed.store.queries.article_queries import Selection, count
     from kzfeed.sync.archive_folder import ArchiveFolder
     from kzfeed.sync.configured import archive_folder
 

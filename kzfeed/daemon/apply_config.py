@@ -10,8 +10,9 @@ from kzfeed.config.settings import Settings
 from kzfeed.model.polls import Source, SourceConfig
 from kzfeed.schedule.interval import spread_time
 from kzfeed.schedule.policy import Circumstances, replanned
-from kzfeed.store import schedule_corrections, sources
+from kzfeed.store import sources
 from kzfeed.store.engine import Database
+from kzfeed.store.queue import schedule_corrections
 
 log = structlog.get_logger()
 

@@ -25,8 +25,8 @@ from kzfeed.jobs.page_fetches import PageFetchJob
 from kzfeed.jobs.polls import PollJob
 from kzfeed.jobs.search_index import IndexJob
 from kzfeed.poll import Poller
-from kzfeed.store import heartbeats
-from kzfeed.store.status import short_status
+from kzfeed.store.queries.status import short_status
+from kzfeed.store.queue import heartbeats
 
 if TYPE_CHECKING:
     from kzfeed.jobs.archive_folder import FolderJob

@@ -8,9 +8,9 @@ from kzfeed.doctor.diagnosis import Diagnosis
 from kzfeed.errors import DatabaseError, DatabaseMissing
 from kzfeed.instants import length, moment
 from kzfeed.store import schema
-from kzfeed.store.database_condition import DatabaseCondition, database_condition
 from kzfeed.store.engine import Database
-from kzfeed.store.status import status
+from kzfeed.store.integrity.database_condition import DatabaseCondition, database_condition
+from kzfeed.store.queries.status import status
 from kzfeed.text import redacted
 
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)

@@ -17,8 +17,9 @@ from kzfeed.fetch.proxy import parse_proxy
 from kzfeed.hosts import host_of
 from kzfeed.model.polls import Source
 from kzfeed.schedule.permission import pause_end, why_not_polled
-from kzfeed.store import host_pauses, schema, sources
+from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
+from kzfeed.store.queue import host_pauses
 from kzfeed.text import failure_text, plural, redacted
 from kzfeed.wiring import host_queues
 

@@ -19,8 +19,8 @@ from kzfeed.backfill.atom import ELEMENT, NAMESPACE, XML_FORBIDS
 from kzfeed.export.run import Write
 from kzfeed.instants import iso_text
 from kzfeed.model.articles import StoredArticle
-from kzfeed.store.record_json import json_of_whole_article
-from kzfeed.store.records import ArticleRecord, SourceRecord
+from kzfeed.store.transfer.record_json import json_of_whole_article
+from kzfeed.store.transfer.records import ArticleRecord, SourceRecord
 from kzfeed.text import json_line
 
 _MEDIA_TYPE = re.compile(r"[^\s/]+/[^\s/]+(?:\s*;.*)?")

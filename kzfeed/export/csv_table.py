@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from kzfeed.export.run import Write
 from kzfeed.instants import iso_text
 from kzfeed.model.articles import StoredArticle
-from kzfeed.store.records import ArticleRecord, SourceRecord, article_columns, whole_row
+from kzfeed.store.transfer.records import ArticleRecord, SourceRecord, article_columns, whole_row
 
 TAG_SEPARATOR = "; "
 MEDIA_SEPARATOR = " "

@@ -19,7 +19,7 @@ from kzfeed.export.formats import Layout
 from kzfeed.export.run import Write
 from kzfeed.files.atomic_file import atomic_file
 from kzfeed.model.articles import StoredArticle
-from kzfeed.store.records import ArticleRecord, SourceRecord, Values
+from kzfeed.store.transfer.records import ArticleRecord, SourceRecord, Values
 from kzfeed.text import json_line
 
 

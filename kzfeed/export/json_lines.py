@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 from kzfeed.export.run import Write
 from kzfeed.model.articles import StoredArticle
-from kzfeed.store.record_json import json_of_whole_article
-from kzfeed.store.records import ArticleRecord, SourceRecord
+from kzfeed.store.transfer.record_json import json_of_whole_article
+from kzfeed.store.transfer.records import ArticleRecord, SourceRecord
 from kzfeed.text import json_line
 
 

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 from kzfeed.errors import UsageError
 from kzfeed.export.run import Write
 from kzfeed.model.articles import StoredArticle
-from kzfeed.store.column_kinds import columns_of_article, columns_of_lists
-from kzfeed.store.records import ArticleRecord, SourceRecord, Values, whole_row
+from kzfeed.store.transfer.column_kinds import columns_of_article, columns_of_lists
+from kzfeed.store.transfer.records import ArticleRecord, SourceRecord, Values, whole_row
 
 try:
     import pyarrow as pa

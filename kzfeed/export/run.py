@@ -4,9 +4,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from kzfeed.model.articles import StoredArticle
-from kzfeed.store.article_queries import Selection
 from kzfeed.store.engine import Database
-from kzfeed.store.records import ArticleRecord, SourceRecord, stream_records
+from kzfeed.store.queries.article_queries import Selection
+from kzfeed.store.transfer.records import ArticleRecord, SourceRecord, stream_records
 
 Write = Callable[[StoredArticle, ArticleRecord, list[SourceRecord]], None]
 """A function that writes one article, and the sources that no article before has mentioned."""

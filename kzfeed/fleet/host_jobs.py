@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote
 
 from kzfeed.errors import KzfeedError
 from kzfeed.instants import instant_of, milliseconds
-from kzfeed.store.claims import DueSource
+from kzfeed.store.queue.claims import DueSource
 
 _NO_HOST = "%"
 

@@ -11,8 +11,8 @@ from kzfeed.errors import DatabaseError
 from kzfeed.fleet.broker import Broker, BrokerAway, NoStream, StreamState
 from kzfeed.fleet.host_jobs import HostJob, jobs_of
 from kzfeed.jobs.work_queue import WorkQueue
-from kzfeed.store import claims
-from kzfeed.store.leadership import Leadership
+from kzfeed.store.queue import claims
+from kzfeed.store.queue.leadership import Leadership
 
 MAX_WAITING = 500
 """How many host jobs wait in the stream at most. The leader looks for more when half of them have been taken."""

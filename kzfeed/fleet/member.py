@@ -14,8 +14,8 @@ from kzfeed.fleet.leader import Leader, leading
 from kzfeed.jobs.work_queue import WorkQueue
 from kzfeed.model.polls import Source
 from kzfeed.poll import Poller
-from kzfeed.store import claims
-from kzfeed.store.leadership import database_identity
+from kzfeed.store.queue import claims
+from kzfeed.store.queue.leadership import database_identity
 
 RETRY = timedelta(seconds=1)
 """When the database does not answer a claim, the host job is delivered again after this time."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from kzfeed.fleet.broker import Broker, BrokerAway, StreamState
 from kzfeed.store.engine import Database
-from kzfeed.store.leadership import database_identity, members
-from kzfeed.store.status import schedule
+from kzfeed.store.queries.status import schedule
+from kzfeed.store.queue.leadership import database_identity, members
 
 
 def status(database: Database, servers: Sequence[str], token: str | None, now: datetime) -> dict[str, Any]:

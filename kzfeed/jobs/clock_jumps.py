@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from kzfeed.schedule.interval import spread_time
-from kzfeed.store import schedule_corrections
 from kzfeed.store.engine import Database
+from kzfeed.store.queue import schedule_corrections
 
 SLACK = timedelta(seconds=5)
 """A smaller correction of the clock is ignored."""

@@ -16,7 +16,7 @@ from kzfeed.poll import Poller
 from kzfeed.schedule.interval import spread_time
 from kzfeed.schedule.outage import TRY_EVERY, OutageWatch
 from kzfeed.schedule.policy import VisitResult
-from kzfeed.store import schedule_corrections
+from kzfeed.store.queue import schedule_corrections
 
 log = structlog.get_logger()
 

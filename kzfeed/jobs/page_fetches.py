@@ -14,8 +14,8 @@ from kzfeed.jobs.held_claims import HeldClaims
 from kzfeed.jobs.local_pauses import LocalPauses
 from kzfeed.model.pages import DuePage, PageRecord
 from kzfeed.page_fetch import PageFetcher
-from kzfeed.store.leases import LEASE, NewClaim
-from kzfeed.store.page_queue import claim_pages, release_pages, renew_pages
+from kzfeed.store.queue.leases import LEASE, NewClaim
+from kzfeed.store.queue.page_queue import claim_pages, release_pages, renew_pages
 
 HOST_PAUSE = timedelta(minutes=1)
 """How long a host is left alone after a page of it could not be stored."""

@@ -18,8 +18,8 @@ from kzfeed.jobs.held_claims import HeldClaims
 from kzfeed.jobs.local_pauses import LocalPauses
 from kzfeed.model.polls import Source
 from kzfeed.poll import Poller
-from kzfeed.store import claims
-from kzfeed.store.leases import LEASE, NewClaim
+from kzfeed.store.queue import claims
+from kzfeed.store.queue.leases import LEASE, NewClaim
 
 
 def new_owner() -> str:

@@ -24,7 +24,7 @@ from kzfeed import __version__
 from kzfeed.errors import DatabaseError
 from kzfeed.model.pages import PageOutcome, PageRecord
 from kzfeed.model.polls import FailureKind, Poll, PollOutcome, Source
-from kzfeed.store.monitor_figures import Figures
+from kzfeed.store.queries.monitor_figures import Figures
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 DURATIONS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

@@ -19,7 +19,7 @@ from kzfeed.server.http import Response, answering
 from kzfeed.server.metrics import CONTENT_TYPE, Metrics
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
-from kzfeed.store.monitor_figures import figures
+from kzfeed.store.queries.monitor_figures import figures
 
 KEPT_S = 10.0
 """How long figures of the database are given again before they are read anew."""

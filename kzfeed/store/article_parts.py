@@ -11,7 +11,7 @@ from kzfeed.article.change import Change, Known, New, Same
 from kzfeed.model.articles import Origin
 from kzfeed.store import tables
 from kzfeed.store.known_articles import ArticleBatch
-from kzfeed.store.page_queue import WantedPage, queue_pages
+from kzfeed.store.queue.page_queue import WantedPage, queue_pages
 from kzfeed.store.value_batches import in_batches
 
 Row = dict[str, Any]

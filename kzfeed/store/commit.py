@@ -20,8 +20,8 @@ from kzfeed.model.polls import Poll, Source
 from kzfeed.store import tables, windows
 from kzfeed.store.articles import store_articles
 from kzfeed.store.engine import Database, is_database_failure, name_of_host, name_of_source
-from kzfeed.store.host_pauses import pause_hosts
 from kzfeed.store.known_articles import ArticleBatch
+from kzfeed.store.queue.host_pauses import pause_hosts
 from kzfeed.store.source_state import current_rows, end_overtaken_polls, save_states
 from kzfeed.store.sources import ids_by_name
 

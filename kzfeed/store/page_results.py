@@ -14,8 +14,8 @@ from kzfeed.model.pages import REFUSALS, DuePage, PageFailure, PageOutcome, Page
 from kzfeed.store import tables
 from kzfeed.store.articles import store_articles
 from kzfeed.store.engine import Database, name_of_host, name_of_source
-from kzfeed.store.host_pauses import pause_hosts
 from kzfeed.store.known_articles import ArticleBatch
+from kzfeed.store.queue.host_pauses import pause_hosts
 
 _page, _article = tables.page_fetches.c, tables.articles.c
 _revision, _sighting = tables.revisions.c, tables.sightings.c

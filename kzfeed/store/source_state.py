@@ -14,7 +14,7 @@ from kzfeed.errors import DatabaseError
 from kzfeed.hosts import host_of
 from kzfeed.model.polls import Source
 from kzfeed.store import tables
-from kzfeed.store.claims import end_claims
+from kzfeed.store.queue.claims import end_claims
 from kzfeed.store.source_rows import filters_of, state_values
 from kzfeed.store.sources import record_address
 

@@ -13,8 +13,8 @@ from kzfeed.hosts import host_of
 from kzfeed.model.polls import Source, SourceConfig
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.page_queue import fetch_refused_again
-from kzfeed.store.schedule_corrections import Spread, spread_due_in
+from kzfeed.store.queue.page_queue import fetch_refused_again
+from kzfeed.store.queue.schedule_corrections import Spread, spread_due_in
 from kzfeed.store.source_rows import (
     SELECT_SOURCES,
     SELECT_WITHOUT_ADDRESSES,

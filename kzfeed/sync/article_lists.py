@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from kzfeed.article.strings import one_line
 from kzfeed.backfill.file_reader import LISTS
 from kzfeed.export.files import tree_path
-from kzfeed.store.article_places import ArticleOfSource
+from kzfeed.store.transfer.article_places import ArticleOfSource
 
 MAX_ARTICLES = 300
 """The most articles of a list."""

@@ -14,10 +14,10 @@ from kzfeed.backfill.file_reader import EXPORT_LIST
 from kzfeed.errors import UsageError
 from kzfeed.export.files import archive_file_bytes, tree_path
 from kzfeed.model.articles import StoredArticle
-from kzfeed.store import article_queries
-from kzfeed.store.article_places import newest_of_source, sources_with_articles
 from kzfeed.store.engine import Database
-from kzfeed.store.findings import Checked, Finding, Findings
+from kzfeed.store.integrity.findings import Checked, Finding, Findings
+from kzfeed.store.queries import article_queries
+from kzfeed.store.transfer.article_places import newest_of_source, sources_with_articles
 from kzfeed.sync import article_lists
 from kzfeed.sync.folder import Folder
 

@@ -18,7 +18,7 @@ from typing import Literal
 from kzfeed.backfill.file_reader import LISTS
 from kzfeed.export.files import write_file
 from kzfeed.files.atomic_file import atomic_file
-from kzfeed.store.article_log import LogMark
+from kzfeed.store.transfer.article_log import LogMark
 
 HIDDEN = ".kzfeed"
 NOT_OURS = frozenset({HIDDEN, ".git"})

@@ -14,9 +14,9 @@ from kzfeed.backfill.export_list import NameSet
 from kzfeed.backfill.file_reader import LISTS
 from kzfeed.export.files import archive_file_bytes, tree_path, write_file
 from kzfeed.model.articles import StoredArticle
-from kzfeed.store import article_log
-from kzfeed.store.article_places import FormerPlaces, newest_of_source, sources_with_articles
 from kzfeed.store.engine import Database
+from kzfeed.store.transfer import article_log
+from kzfeed.store.transfer.article_places import FormerPlaces, newest_of_source, sources_with_articles
 from kzfeed.sync import article_lists
 from kzfeed.sync.folder import ChangeKind, FileChange, Folder, FolderState
 

@@ -8,11 +8,11 @@ from datetime import timedelta
 from kzfeed.errors import DatabaseError, DatabaseFileReplaced
 from kzfeed.model.articles import StoredArticle
 from kzfeed.store import schema
-from kzfeed.store.article_queries import Selection
 from kzfeed.store.engine import Database
-from kzfeed.store.records import ArticleRecord, stream_records
+from kzfeed.store.queries.article_queries import Selection
 from kzfeed.store.search.index import Index
 from kzfeed.store.search.opening import open_index
+from kzfeed.store.transfer.records import ArticleRecord, stream_records
 
 QUERY_TIME_LIMIT = timedelta(seconds=2)
 """The longest time for one query; a page that needs longer says so."""

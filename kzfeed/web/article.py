@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 from kzfeed.errors import UsageError
 from kzfeed.export.files import archive_file_bytes
 from kzfeed.model.articles import StoredArticle, StoredVersion, VersionHead
-from kzfeed.store.article_queries import article_rows, find, version_heads, versions
+from kzfeed.store.queries.article_queries import article_rows, find, version_heads, versions
 from kzfeed.web.body import clean_body
 from kzfeed.web.page import Moved, NotFound, Page, PageRequest, PageRoute
 from kzfeed.web.templates import HASH_DIGITS, article_address

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from itertools import islice
 
-from kzfeed.store.statistics import Period
+from kzfeed.store.queries.statistics import Period
 from kzfeed.web.catalogue import Catalogue
 from kzfeed.web.charts import Bar, Chart, bar_chart
 

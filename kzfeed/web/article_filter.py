@@ -8,9 +8,9 @@ from kzfeed.errors import UsageError
 from kzfeed.instants import typed_instant
 from kzfeed.search.hits import parse_key
 from kzfeed.search.query import Query, check_sources, parse
-from kzfeed.store.article_list import FilteredSearch, PropertyFilter, listed, listed_hits
-from kzfeed.store.article_queries import Selection
-from kzfeed.store.source_list import has_source, source_names
+from kzfeed.store.queries.article_list import FilteredSearch, PropertyFilter, listed, listed_hits
+from kzfeed.store.queries.article_queries import Selection
+from kzfeed.store.queries.source_list import has_source, source_names
 from kzfeed.web.archive import Archive
 from kzfeed.web.page import PageRequest
 

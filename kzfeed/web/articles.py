@@ -7,9 +7,9 @@ from typing import Any
 
 from kzfeed.search.hits import SearchResult
 from kzfeed.search.query import Query
-from kzfeed.store.article_list import languages, position_of
+from kzfeed.store.queries.article_list import languages, position_of
+from kzfeed.store.queries.source_list import source_names
 from kzfeed.store.search.results import load_results
-from kzfeed.store.source_list import source_names
 from kzfeed.web.article_filter import FILTER_ARGUMENTS, FLAGS, parse_filter, unindexed_header
 from kzfeed.web.exports import as_csv, as_json_lines
 from kzfeed.web.list_chart import list_chart

@@ -5,7 +5,7 @@ from typing import Any
 
 from kzfeed.article.diff import MarkedText, diff_texts
 from kzfeed.errors import UsageError
-from kzfeed.store.version_list import ListedChange, changes, parse_version_key
+from kzfeed.store.queries.version_list import ListedChange, changes, parse_version_key
 from kzfeed.web.atom import Notice
 from kzfeed.web.page import Page, PageRequest, PageRoute
 from kzfeed.web.templates import article_address

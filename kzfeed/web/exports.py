@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from kzfeed.export import csv_table, json_lines
 from kzfeed.export.run import Writer
-from kzfeed.store.article_list import position_of
+from kzfeed.store.queries.article_list import position_of
 from kzfeed.web.archive import Archive
 from kzfeed.web.article_filter import ArticleFilter, parse_filter, unindexed_header
 from kzfeed.web.page import PageRequest

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 
-from kzfeed.store.article_list import FilteredSearch, PropertyFilter, newest_dates, newest_hit_dates
-from kzfeed.store.day_figures import articles_by_day, last_day
-from kzfeed.store.statistics import Period
+from kzfeed.store.queries.article_list import FilteredSearch, PropertyFilter, newest_dates, newest_hit_dates
+from kzfeed.store.queries.day_figures import articles_by_day, last_day
+from kzfeed.store.queries.statistics import Period
 from kzfeed.web.article_chart import article_chart, day_after, days_to
 from kzfeed.web.article_filter import ArticleFilter
 from kzfeed.web.charts import Chart

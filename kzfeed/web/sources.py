@@ -10,8 +10,8 @@ from kzfeed.errors import UsageError
 from kzfeed.explanation import explanation_lines
 from kzfeed.instants import RESOLUTION
 from kzfeed.model.polls import PollOutcome
-from kzfeed.store.day_figures import OUTCOMES, articles_by_day, last_day, polls_by_day
-from kzfeed.store.source_list import (
+from kzfeed.store.queries.day_figures import OUTCOMES, articles_by_day, last_day, polls_by_day
+from kzfeed.store.queries.source_list import (
     SourceLine,
     addresses,
     article_count,
@@ -20,9 +20,9 @@ from kzfeed.store.source_list import (
     sources_page,
     status_counts,
 )
+from kzfeed.store.queries.statistics import Period
+from kzfeed.store.queries.withdrawals_and_gaps import NoticedGap, gaps_of_source
 from kzfeed.store.sources import load_without_addresses
-from kzfeed.store.statistics import Period
-from kzfeed.store.withdrawals_and_gaps import NoticedGap, gaps_of_source
 from kzfeed.text import printable, redacted, without_address
 from kzfeed.web.article_chart import article_chart, day_after, days_to
 from kzfeed.web.atom import Notice

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from kzfeed.instants import iso_text, time_text
-from kzfeed.store.withdrawals_and_gaps import NoticedGap, Withdrawal, gaps, withdrawals
+from kzfeed.store.queries.withdrawals_and_gaps import NoticedGap, Withdrawal, gaps, withdrawals
 from kzfeed.web.atom import Notice
 from kzfeed.web.catalogue import Catalogue
 from kzfeed.web.charts import Band, BandRow, Chart, band_chart

@@ -14,7 +14,7 @@ from kzfeed.doctor.network import sample
 from kzfeed.model.polls import Source, SourceConfig
 from kzfeed.store import sources, tables
 from kzfeed.store.engine import Database
-from kzfeed.store.heartbeats import Heartbeat, beat
+from kzfeed.store.queue.heartbeats import Heartbeat, beat
 from tests.etiquette.documents import rss
 from tests.etiquette.recording_server import Reply, recording
 from tests.fork_server import READER, clean_environment, fork_server, needs_root

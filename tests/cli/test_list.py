@@ -12,7 +12,8 @@ from rich.cells import cell_len
 from kzfeed.search.hits import ArticlePosition, parse_key
 from kzfeed.search.query import parse
 from kzfeed.store import tables
-from kzfeed.store.article_list import (
+from kzfeed.store.engine import Database
+from kzfeed.store.queries.article_list import (
     FilteredSearch,
     PropertyFilter,
     languages,
@@ -21,8 +22,7 @@ from kzfeed.store.article_list import (
     newest_dates,
     position_of,
 )
-from kzfeed.store.article_queries import Selection
-from kzfeed.store.engine import Database
+from kzfeed.store.queries.article_queries import Selection
 from kzfeed.store.search.opening import open_index
 from kzfeed.store.search.upkeep import catch_up
 from tests.cli.test_terminal import shown

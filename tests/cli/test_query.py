@@ -23,7 +23,7 @@ from kzfeed.cli.table import chart_lines, fitted_widths
 from kzfeed.store import tables
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
-from kzfeed.store.user_query import FETCH_SIZE
+from kzfeed.store.queries.user_query import FETCH_SIZE
 from tests.cli.test_terminal import shown
 from tests.fork_server import clean_environment, fork_server
 

@@ -14,7 +14,7 @@ from kzfeed.cli.column_chart import Column, column_chart, columns
 from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.store import sources, tables
 from kzfeed.store.engine import Database
-from kzfeed.store.statistics import Period, statistics
+from kzfeed.store.queries.statistics import Period, statistics
 from tests.cli.test_terminal import shown
 from tests.fork_server import clean_environment, fork_server
 from tests.store.commits import commit_poll

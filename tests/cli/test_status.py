@@ -11,10 +11,11 @@ from rich.cells import cell_len
 
 from kzfeed import __version__
 from kzfeed.model.polls import SourceConfig
-from kzfeed.store import heartbeats, schema, sources, tables
+from kzfeed.store import schema, sources, tables
 from kzfeed.store.engine import Database
-from kzfeed.store.heartbeats import Heartbeat
-from kzfeed.store.status import status
+from kzfeed.store.queries.status import status
+from kzfeed.store.queue import heartbeats
+from kzfeed.store.queue.heartbeats import Heartbeat
 from tests.cli.test_terminal import RSS, configure
 from tests.etiquette.program import within
 from tests.faults.processes import Running

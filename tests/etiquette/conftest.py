@@ -21,10 +21,11 @@ from kzfeed.model.polls import Poll, Source, SourceConfig
 from kzfeed.poll import Poller
 from kzfeed.sandbox.pool import Workers
 from kzfeed.schedule.interval import IntervalBounds
-from kzfeed.store import claims, host_pauses, sources, tables
+from kzfeed.store import sources, tables
 from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import NewClaim
+from kzfeed.store.queue import claims, host_pauses
+from kzfeed.store.queue.leases import NewClaim
 from kzfeed.store.windows import last_windows
 from tests.conftest import NewDatabase
 from tests.etiquette.recording_server import Page, RecordingServer, recording

@@ -6,7 +6,7 @@ import pytest
 
 from kzfeed.model.filters import FilterRule, Filters
 from kzfeed.schedule.explain import poll_line
-from kzfeed.store.source_list import last_polls
+from kzfeed.store.queries.source_list import last_polls
 from tests.etiquette.conftest import HOUR, START, World
 from tests.etiquette.recording_server import RecordedRequest, RecordingServer, Reply
 from tests.etiquette.test_windows import gaps, query, withdrawn

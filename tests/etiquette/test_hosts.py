@@ -15,8 +15,8 @@ from kzfeed.hosts import host_of
 from kzfeed.model.polls import Failed, Poll, Visit
 from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.schedule.policy import Circumstances, VisitResult, next_state
-from kzfeed.store import claims, host_pauses
-from kzfeed.store.leases import NewClaim
+from kzfeed.store.queue import claims, host_pauses
+from kzfeed.store.queue.leases import NewClaim
 from tests.etiquette.conftest import AGENT, DAY, HOUR, START, World
 from tests.etiquette.documents import rss
 from tests.etiquette.program import Program

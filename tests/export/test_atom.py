@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from kzfeed.model.articles import Document
 from kzfeed.sandbox.document_reader import read_document
 from kzfeed.store import tables
-from kzfeed.store.article_queries import stream
 from kzfeed.store.engine import Database
+from kzfeed.store.queries.article_queries import stream
 from tests.export.archives import Archive, archive_on, only_on_sqlite
 from tests.export.atom_rules import breaches
 from tests.export.conftest import NewArchive

@@ -15,8 +15,8 @@ from pyarrow import parquet
 from kzfeed.export.parquet import GROUP_ROWS, writer
 from kzfeed.export.run import Write, export
 from kzfeed.model.articles import StoredArticle
-from kzfeed.store.article_queries import Selection
-from kzfeed.store.records import ArticleRecord, SourceRecord
+from kzfeed.store.queries.article_queries import Selection
+from kzfeed.store.transfer.records import ArticleRecord, SourceRecord
 from tests.export.archives import Archive, only_on_sqlite
 from tests.fork_server import clean_environment
 

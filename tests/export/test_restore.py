@@ -28,11 +28,12 @@ from kzfeed.export.streams import stream_writer
 from kzfeed.model.articles import Document, Gap, WindowComparison
 from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.sandbox.document_reader import read_document
-from kzfeed.store import article_queries, sources, tables
-from kzfeed.store.article_queries import Selection
+from kzfeed.store import sources, tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
-from kzfeed.store.verify import verify
+from kzfeed.store.integrity.verify import verify
+from kzfeed.store.queries import article_queries
+from kzfeed.store.queries.article_queries import Selection
 from tests.conftest import NewDatabase
 from tests.export.atom_rules import breaches
 

@@ -35,7 +35,7 @@ from kzfeed.jobs.work_queue import WorkQueue
 from kzfeed.server.monitor import Watched, monitoring
 from kzfeed.store import schema
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import LEASE
+from kzfeed.store.queue.leases import LEASE
 
 
 def main() -> None:

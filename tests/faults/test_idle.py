@@ -11,9 +11,10 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.model.polls import SourceConfig
-from kzfeed.store import claims, schema, sources
+from kzfeed.store import schema, sources
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import NewClaim
+from kzfeed.store.queue import claims
+from kzfeed.store.queue.leases import NewClaim
 from tests.faults.processes import Running, configure
 
 SOURCES = 10_000

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed.store.leases import LEASE
+from kzfeed.store.queue.leases import LEASE
 from tests.databases import Databases
 from tests.faults.many_daemons import takeover, visits_of_many_daemons
 

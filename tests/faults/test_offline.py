@@ -17,7 +17,7 @@ from kzfeed.cli.explain import explain_source
 from kzfeed.model.polls import Source
 from kzfeed.store import sources, tables
 from kzfeed.store.engine import Database
-from kzfeed.store.status import status
+from kzfeed.store.queries.status import status
 from tests.databases import Databases
 from tests.etiquette.program import within
 from tests.faults.growing_feeds import document

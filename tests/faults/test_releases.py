@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from kzfeed.store import schema, tables
 from kzfeed.store.engine import Database
-from kzfeed.store.verify import verify
+from kzfeed.store.integrity.verify import verify
 from tests.conftest import ENGINES
 from tests.databases import Databases
 from tests.faults.processes import kzfeed

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from kzfeed.fleet.broker import Broker
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.leadership import database_identity
+from kzfeed.store.queue.leadership import database_identity
 from tests.databases import Databases, PostgreSQLServer
 from tests.etiquette.program import within
 from tests.faults.consistency import differences, snapshot, violations

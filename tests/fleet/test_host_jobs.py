@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from kzfeed.fleet.host_jobs import HostJob, HostJobError, decode_job, encode_job, host_of_token, jobs_of, token_of
-from kzfeed.store.claims import DueSource
+from kzfeed.store.queue.claims import DueSource
 
 AT = datetime(2026, 3, 1, 12, 30, 0, 123000, tzinfo=UTC)
 

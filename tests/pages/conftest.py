@@ -25,8 +25,8 @@ from kzfeed.schedule.interval import IntervalBounds
 from kzfeed.store import sources, tables
 from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database
-from kzfeed.store.findings import Finding
-from kzfeed.store.verify import verify
+from kzfeed.store.integrity.findings import Finding
+from kzfeed.store.integrity.verify import verify
 from kzfeed.store.windows import last_windows
 from tests.conftest import NewDatabase
 from tests.etiquette.recording_server import Page, RecordingServer, Reply, recording

@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from kzfeed.store import tables
-from kzfeed.store.leases import NewClaim
-from kzfeed.store.page_queue import claim_pages, release_pages, renew_pages
-from kzfeed.store.schedule_corrections import move_schedule_back
+from kzfeed.store.queue.leases import NewClaim
+from kzfeed.store.queue.page_queue import claim_pages, release_pages, renew_pages
+from kzfeed.store.queue.schedule_corrections import move_schedule_back
 from tests.etiquette.recording_server import Reply
 from tests.pages.conftest import ITEM, Archive, Item, feed, page
 

@@ -12,7 +12,7 @@ from kzfeed.model.articles import FeedReading
 from kzfeed.model.filters import FilterRule, Filters
 from kzfeed.model.polls import SourceConfig
 from kzfeed.store import sources
-from kzfeed.store.article_queries import find
+from kzfeed.store.queries.article_queries import find
 from tests.etiquette.recording_server import Page, Reply
 from tests.pages.conftest import SELECTOR, Archive
 

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 
 from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.schedule.interval import spread_time
-from kzfeed.store import claims, host_pauses, sources
+from kzfeed.store import sources
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import NewClaim
+from kzfeed.store.queue import claims, host_pauses
+from kzfeed.store.queue.leases import NewClaim
 from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)

@@ -7,11 +7,11 @@ import pytest
 
 from kzfeed.article.archive_file import ArchiveFile
 from kzfeed.article.build import article_of_file
-from kzfeed.store import article_queries as reading
-from kzfeed.store.article_list import PropertyFilter, listed, newest_dates, sharing_address
-from kzfeed.store.article_queries import Selection
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
+from kzfeed.store.queries import article_queries as reading
+from kzfeed.store.queries.article_list import PropertyFilter, listed, newest_dates, sharing_address
+from kzfeed.store.queries.article_queries import Selection
 from tests.store.plans import plans_of
 
 NOW = datetime(2022, 1, 11, 18, tzinfo=UTC)

@@ -22,12 +22,12 @@ from kzfeed.errors import UsageError
 from kzfeed.export.files import FileTree
 from kzfeed.export.formats import Layout
 from kzfeed.export.run import export
-from kzfeed.store.article_queries import Selection
 from kzfeed.store.backup import BackupError, backup
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
-from kzfeed.store.findings import Checked, Finding
-from kzfeed.store.verify import verify
+from kzfeed.store.integrity.findings import Checked, Finding
+from kzfeed.store.integrity.verify import verify
+from kzfeed.store.queries.article_queries import Selection
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
 

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 
 from benchmarks.scale.archives import settle
 from kzfeed.model.polls import SourceConfig
-from kzfeed.store import claims, sources, tables
-from kzfeed.store.claims import Busy, DueSource
+from kzfeed.store import sources, tables
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import NewClaim
+from kzfeed.store.queue import claims
+from kzfeed.store.queue.claims import Busy, DueSource
+from kzfeed.store.queue.leases import NewClaim
 from tests.conftest import NewDatabase
 from tests.store.test_sources import BBC, LEASE, NOW, RFI, VOA, due, settled
 

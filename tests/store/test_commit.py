@@ -182,7 +182,7 @@ def test_awkward_text_is_stored_on_both_engines(database: Database) -> None:
 @pytest.mark.parametrize("stamp", [0, -1, -62135596800000, 253402300799999, 10**15, -(10**30), None])
 def test_a_stamp_of_any_size_comes_back(database: Database, stamp: int | None) -> None:
     from kzfeed.export.files import archive_file_bytes
-    from kzfeed.store.article_queries import find
+    from kzfeed.store.queries.article_queries import find
 
     file = ArchiveFile(stamp=stamp, title="t", url="https://e.example/1", body="")
     store_files(database, [("x", article_of_file(file))], NOW)

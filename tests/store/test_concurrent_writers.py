@@ -13,12 +13,13 @@ import pytest
 import sqlalchemy as sa
 
 from kzfeed.model.polls import SourceConfig
-from kzfeed.store import article_log, sources, tables
+from kzfeed.store import sources, tables
 from kzfeed.store.articles import store_articles
 from kzfeed.store.commit import commit_polls
 from kzfeed.store.engine import Database, name_of_host, name_of_source
+from kzfeed.store.integrity.verify import verify
 from kzfeed.store.known_articles import ArticleBatch
-from kzfeed.store.verify import verify
+from kzfeed.store.transfer import article_log
 from tests.store.test_batches import NOW, article, commit, configured, rows, stored
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

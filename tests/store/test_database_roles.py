@@ -15,8 +15,8 @@ from kzfeed.model.polls import SourceConfig
 from kzfeed.store import sources
 from kzfeed.store.database_roles import WITHHELD, grant
 from kzfeed.store.engine import Database
-from kzfeed.store.source_list import addresses, sources_page
-from kzfeed.store.statistics import Period
+from kzfeed.store.queries.source_list import addresses, sources_page
+from kzfeed.store.queries.statistics import Period
 from tests.databases import Databases, execute
 from tests.etiquette.recording_server import Reply, recording
 from tests.fork_server import clean_environment, fork_server
@@ -47,7 +47,8 @@ def url(postgresql: str, postgresql_template: str, tmp_path: Path) -> Iterator[s
 @pytest.fixture
 def reader(url: str) -> Iterator[sa.Engine]:
     """Connections of the role."""
-    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg", username=ROLE))
+    role_url = sa.make_url(url).set(drivername="postgresql+psycopg", username=ROLE)
+    engine = sa.create_engine(role_url, connect_args={"client_encoding": "UTF8"})
     yield engine
     engine.dispose()
 

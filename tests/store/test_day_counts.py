@@ -17,7 +17,7 @@ from kzfeed.model.polls import Poll, SourceConfig
 from kzfeed.store import day_counts, schema, sources, tables
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
-from kzfeed.store.verify import verify
+from kzfeed.store.integrity.verify import verify
 from tests.fork_server import clean_environment, fork_server
 from tests.store.commits import commit_poll
 from tests.store.test_schema import migrate

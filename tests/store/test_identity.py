@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from kzfeed.article.build import FeedContext, articles_of_feed
 from kzfeed.model.articles import Enclosure, Entry, Feed
 from kzfeed.model.polls import Poll, SourceConfig
-from kzfeed.store import article_queries, sources, tables
+from kzfeed.store import sources, tables
 from kzfeed.store.engine import Database
-from kzfeed.store.verify import verify
+from kzfeed.store.integrity.verify import verify
+from kzfeed.store.queries import article_queries
 from tests.store.commits import commit_poll
 
 pytestmark = pytest.mark.slow_on_postgresql

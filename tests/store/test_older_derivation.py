@@ -10,8 +10,8 @@ from kzfeed.article.build import article_of_file, first_fingerprint
 from kzfeed.model.articles import Article
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
-from kzfeed.store.findings import Finding
-from kzfeed.store.verify import verify
+from kzfeed.store.integrity.findings import Finding
+from kzfeed.store.integrity.verify import verify
 from tests.store.commits import commit_poll
 from tests.store.test_commit import LATER, NOW, poll, rows, source
 

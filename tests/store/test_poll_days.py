@@ -10,9 +10,9 @@ from kzfeed.model.polls import Poll, PollOutcome, SourceConfig
 from kzfeed.store import sources, tables
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
+from kzfeed.store.integrity.verify import verify
 from kzfeed.store.poll_days import sum_up
-from kzfeed.store.statistics import Period, statistics
-from kzfeed.store.verify import verify
+from kzfeed.store.queries.statistics import Period, statistics
 
 OLD = datetime(2024, 3, 1, 23, 0, tzinfo=UTC)
 NOW = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

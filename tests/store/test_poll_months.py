@@ -10,8 +10,8 @@ from kzfeed.model.polls import FailureKind, Poll, PollOutcome, SourceConfig
 from kzfeed.store import poll_months, schema, sources
 from kzfeed.store.commit import PollCommit, commit_polls
 from kzfeed.store.engine import Database
+from kzfeed.store.integrity.verify import verify
 from kzfeed.store.poll_days import sum_up
-from kzfeed.store.verify import verify
 from tests.store.test_batches import rows
 from tests.store.test_schema import migrate
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.verify import verify
+from kzfeed.store.integrity.verify import verify
 from tests.store.publishers import FIRST_VISIT, NOT_MODIFIED, Post, archived, cut_off, day, feed, visit, words
 
 pytestmark = pytest.mark.slow_on_postgresql

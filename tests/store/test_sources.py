@@ -7,9 +7,10 @@ import sqlalchemy as sa
 
 from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.schedule.interval import spread_time
-from kzfeed.store import claims, host_pauses, schedule_corrections, sources, tables
+from kzfeed.store import sources, tables
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import NewClaim
+from kzfeed.store.queue import claims, host_pauses, schedule_corrections
+from kzfeed.store.queue.leases import NewClaim
 from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)

@@ -19,8 +19,8 @@ from kzfeed.model.polls import Poll, Source, SourceConfig, Validators
 from kzfeed.store import schema, sources, tables
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
-from kzfeed.store.findings import Checked, Finding
-from kzfeed.store.verify import verify
+from kzfeed.store.integrity.findings import Checked, Finding
+from kzfeed.store.integrity.verify import verify
 from tests.conftest import ENGINES
 from tests.store.commits import commit_poll
 

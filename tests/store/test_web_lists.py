@@ -15,13 +15,19 @@ from kzfeed.article.change_size import ChangeSize
 from kzfeed.errors import UsageError
 from kzfeed.store import tables
 from kzfeed.store.day_counts import recount
-from kzfeed.store.day_figures import articles_by_day, last_day, polls_by_day
 from kzfeed.store.engine import Database
 from kzfeed.store.poll_days import sum_up
-from kzfeed.store.source_list import addresses, article_count, source_line, sources_page, status_counts
-from kzfeed.store.statistics import Period
-from kzfeed.store.version_list import MAX_COMPARED_LENGTH, MAX_EXAMINED, VersionPosition, changes, parse_version_key
-from kzfeed.store.withdrawals_and_gaps import gaps, gaps_of_source, withdrawals
+from kzfeed.store.queries.day_figures import articles_by_day, last_day, polls_by_day
+from kzfeed.store.queries.source_list import addresses, article_count, source_line, sources_page, status_counts
+from kzfeed.store.queries.statistics import Period
+from kzfeed.store.queries.version_list import (
+    MAX_COMPARED_LENGTH,
+    MAX_EXAMINED,
+    VersionPosition,
+    changes,
+    parse_version_key,
+)
+from kzfeed.store.queries.withdrawals_and_gaps import gaps, gaps_of_source, withdrawals
 from tests.search.reference import Text
 from tests.store.plans import plans_of
 from tests.store.search_archive import SEEN, add_articles, add_sources

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from kzfeed.store import article_queries, schema
-from kzfeed.store.article_queries import Selection
+from kzfeed.store import schema
 from kzfeed.store.engine import Database
+from kzfeed.store.queries import article_queries
+from kzfeed.store.queries.article_queries import Selection
 from tests.conftest import ENGINES
 from tests.databases import Databases
 from tests.etiquette.program import within

@@ -10,8 +10,8 @@ import pytest
 from kzfeed.article.archive_file import parse
 from kzfeed.model.polls import SourceConfig
 from kzfeed.store import sources
-from kzfeed.store.article_log import archive_id
 from kzfeed.store.engine import Database
+from kzfeed.store.transfer.article_log import archive_id
 from tests.conftest import NewDatabase
 from tests.export.archives import Archive, archive_on
 from tests.export.test_restore import NOW, fill, news, rss, show

@@ -15,9 +15,9 @@ from kzfeed.article.build import article_of_file
 from kzfeed.backfill.file_reader import find_files
 from kzfeed.backfill.run import backfill, by_host
 from kzfeed.store import tables
-from kzfeed.store.article_queries import Selection, count
 from kzfeed.store.commit import store_files
 from kzfeed.store.engine import Database
+from kzfeed.store.queries.article_queries import Selection, count
 from tests.export.atom_rules import breaches
 from tests.export.test_restore import NOW
 from tests.web.site import Site, index_all, serving

@@ -17,7 +17,6 @@ from kzfeed.errors import DatabaseError
 from kzfeed.instants import DAY_MS, milliseconds
 from kzfeed.search.hits import ArticlePosition
 from kzfeed.search.postgresql_text import postgresql_text
-from kzfeed.store.article_log import changes_after, has_mark, mark_at
 from kzfeed.store.engine import LOCK_NOT_AVAILABLE, Database, driver_errors, sqlstate
 from kzfeed.store.log_end import log_end
 from kzfeed.store.search import postgresql_schema
@@ -34,6 +33,7 @@ from kzfeed.store.search.index import (
     SearchHits,
 )
 from kzfeed.store.search.unindexed import articles_after, articles_of, highest_id, lag_of, mark_of
+from kzfeed.store.transfer.article_log import changes_after, has_mark, mark_at
 
 INDEX_LOCK = 5_021_747_903
 """Number of the advisory lock under which a process writes the index."""

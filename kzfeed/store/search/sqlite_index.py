@@ -18,7 +18,6 @@ from kzfeed.search.match import matches
 from kzfeed.search.query import Query, Term
 from kzfeed.search.terms import VERSION, source_term, terms
 from kzfeed.store import tables
-from kzfeed.store.article_log import changes_after, has_mark, mark_at
 from kzfeed.store.engine import Database
 from kzfeed.store.log_end import log_end
 from kzfeed.store.search import sqlite_schema
@@ -36,6 +35,7 @@ from kzfeed.store.search.index import (
     SearchHits,
 )
 from kzfeed.store.search.unindexed import articles_after, articles_of, highest_id, lag_of, mark_of
+from kzfeed.store.transfer.article_log import changes_after, has_mark, mark_at
 from kzfeed.store.value_batches import BODY_BATCH
 
 MERGE_PAGES = 500

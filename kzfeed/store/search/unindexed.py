@@ -6,9 +6,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.store import tables
-from kzfeed.store.article_log import LogMark
 from kzfeed.store.log_end import LogEnd
 from kzfeed.store.search.index import Lag
+from kzfeed.store.transfer.article_log import LogMark
 from kzfeed.store.value_batches import BODY_BATCH, in_batches
 
 MAX_CHARACTERS = 10_000_000

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from kzfeed.instants import RESOLUTION
 from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
-from kzfeed.store.leases import MAX_LEASE
+from kzfeed.store.queue.leases import MAX_LEASE
 
 Columns = Any
 """The columns of the table `sources`, or of an alias of it."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from kzfeed.store import tables
-from kzfeed.store.records import BELONGING, article_columns, record_columns
+from kzfeed.store.transfer.records import BELONGING, article_columns, record_columns
 
 Kind = Literal["text", "instant", "integer", "bigint", "double", "boolean"]
 """An `integer` has 4 bytes, a `bigint` 8."""

@@ -10,8 +10,8 @@ from kzfeed.errors import DatabaseError
 from kzfeed.store import row_counts, schema, tables
 from kzfeed.store.day_counts import wrong_day_counts
 from kzfeed.store.engine import Database
-from kzfeed.store.findings import Checked, Finding, Findings, finding, is_broken, key, named, raw, stream
-from kzfeed.store.verify_articles import newest_versions, older_versions
+from kzfeed.store.integrity.findings import Checked, Finding, Findings, finding, is_broken, key, named, raw, stream
+from kzfeed.store.integrity.verify_articles import newest_versions, older_versions
 
 _source, _article, _revision = tables.sources.c, tables.articles.c, tables.revisions.c
 _sighting, _poll, _day = tables.sightings.c, tables.polls.c, tables.poll_days.c

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from kzfeed.store import tables
 from kzfeed.store.engine import Database, driver_errors
-from kzfeed.store.heartbeats import Heartbeat, heartbeats
+from kzfeed.store.queue.heartbeats import Heartbeat, heartbeats
 
 LEADER_LOCK = 5_021_747_903
 """Number of the advisory lock of the leader. Other programs in the same database must not use it."""

@@ -14,8 +14,8 @@ from kzfeed.errors import UsageError
 from kzfeed.instants import check_period
 from kzfeed.model.articles import StoredArticle, StoredVersion, VersionHead
 from kzfeed.store import tables
-from kzfeed.store.damage import is_damage, read_around, row_ids
 from kzfeed.store.engine import Database
+from kzfeed.store.integrity.damage import is_damage, read_around, row_ids
 
 _Version = TypeVar("_Version", bound=StoredVersion | VersionHead)
 

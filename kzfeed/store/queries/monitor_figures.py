@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from kzfeed.model.polls import POLLED_STATUSES
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
+from kzfeed.store.queries.statistics import database_size, search_index_size, sources_by_status
+from kzfeed.store.queries.status import schedule, search_lag
+from kzfeed.store.queue.source_conditions import is_polled
 from kzfeed.store.row_counts import row_counts
-from kzfeed.store.source_conditions import is_polled
-from kzfeed.store.statistics import database_size, search_index_size, sources_by_status
-from kzfeed.store.status import schedule, search_lag
 
 SOURCE_KINDS = (*POLLED_STATUSES, "gone", "removed", "backfilled")
 """The kinds of sources that monitors count; `backfilled` are those that have no address to poll."""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from kzfeed.article.build import fingerprint
 from kzfeed.store import tables
-from kzfeed.store.records import BELONGING, ArticleRecord, Values, key_of_row, record_columns, row_of
+from kzfeed.store.transfer.records import BELONGING, ArticleRecord, Values, key_of_row, record_columns, row_of
 
 _KEYS = {"media": ("kind", "url")}
 """The columns that tell rows of one article apart, where these are neither the primary key nor all columns."""

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from kzfeed.model.articles import StoredArticle
 from kzfeed.store import tables
-from kzfeed.store.article_places import FormerPlaces, former_places
-from kzfeed.store.article_queries import Selection, stream_on
 from kzfeed.store.engine import Database
 from kzfeed.store.log_end import LogEnd, log_end
+from kzfeed.store.queries.article_queries import Selection, stream_on
+from kzfeed.store.transfer.article_places import FormerPlaces, former_places
 
 _article, _change = tables.articles.c, tables.article_changes.c
 _MARKED = sa.select(

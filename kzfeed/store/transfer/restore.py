@@ -14,8 +14,9 @@ from kzfeed.hosts import host_of
 from kzfeed.store import tables
 from kzfeed.store.day_counts import DayCounts
 from kzfeed.store.engine import Database
-from kzfeed.store.merge import merged, write_merged
-from kzfeed.store.records import (
+from kzfeed.store.sources import ids_by_name
+from kzfeed.store.transfer.merge import merged, write_merged
+from kzfeed.store.transfer.records import (
     BELONGING,
     ArticleRecord,
     SourceRecord,
@@ -24,7 +25,6 @@ from kzfeed.store.records import (
     row_of,
     whole_records,
 )
-from kzfeed.store.sources import ids_by_name
 from kzfeed.store.value_batches import BODY_BATCH, in_batches
 
 _article, _revision = tables.articles.c, tables.revisions.c

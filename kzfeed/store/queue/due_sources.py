@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kzfeed.store import tables
-from kzfeed.store.source_conditions import Columns
+from kzfeed.store.queue.source_conditions import Columns
 
 _queue = tables.host_queue.c
 _source, _of_host = tables.sources.c, tables.sources.alias().c

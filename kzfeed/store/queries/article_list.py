@@ -19,9 +19,9 @@ from kzfeed.search.hits import ArticlePosition
 from kzfeed.search.match import matches
 from kzfeed.search.query import Query, narrowed
 from kzfeed.store import tables
-from kzfeed.store.article_queries import Selection
 from kzfeed.store.engine import Database
 from kzfeed.store.only_reading import TOO_LONG
+from kzfeed.store.queries.article_queries import Selection
 from kzfeed.store.search.index import Index
 from kzfeed.store.search.results import index_query, newest_hits
 from kzfeed.store.value_batches import BODY_BATCH

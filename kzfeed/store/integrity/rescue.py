@@ -18,11 +18,11 @@ import sqlalchemy as sa
 from kzfeed.errors import DatabaseError, UsageError
 from kzfeed.files.atomic_file import atomic_file
 from kzfeed.store import schema, tables
-from kzfeed.store.article_log import archive_id
 from kzfeed.store.backup import refuse_target, remove_sqlite_companions
-from kzfeed.store.damage import is_damage, ranges, read_around, row_ids
 from kzfeed.store.day_counts import rebuild_statement
 from kzfeed.store.engine import Database
+from kzfeed.store.integrity.damage import is_damage, ranges, read_around, row_ids
+from kzfeed.store.transfer.article_log import archive_id
 
 BATCH = 200
 _NOT_COPIED = ("row_counts", "day_counts", "host_queue", "claims", "daemons", "archive_identity")

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from kzfeed.model.polls import Source
 from kzfeed.store import tables
-from kzfeed.store.due_sources import HostCondition, SearchConditions, due_source_ids
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import NewClaim
-from kzfeed.store.source_conditions import is_due, is_not_asked_to_wait, is_not_paused, is_polled, is_valid_claim
+from kzfeed.store.queue.due_sources import HostCondition, SearchConditions, due_source_ids
+from kzfeed.store.queue.leases import NewClaim
+from kzfeed.store.queue.source_conditions import is_due, is_not_asked_to_wait, is_not_paused, is_polled, is_valid_claim
 from kzfeed.store.source_rows import SELECT_SOURCES, source_from_row
 
 ATTEMPTS = 3

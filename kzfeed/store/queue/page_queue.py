@@ -16,8 +16,8 @@ from kzfeed.hosts import host_of
 from kzfeed.model.pages import DuePage, PageCounts, PageProblem
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.leases import NewClaim
-from kzfeed.store.source_conditions import is_not_paused, is_polled, is_valid_claim
+from kzfeed.store.queue.leases import NewClaim
+from kzfeed.store.queue.source_conditions import is_not_paused, is_polled, is_valid_claim
 from kzfeed.store.value_batches import in_batches
 
 REST = timedelta(days=1)

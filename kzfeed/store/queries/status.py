@@ -9,9 +9,9 @@ from kzfeed.errors import DatabaseError
 from kzfeed.instants import time_text
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.heartbeats import heartbeats, offline_since
+from kzfeed.store.queue.heartbeats import heartbeats, offline_since
+from kzfeed.store.queue.source_conditions import is_not_asked_to_wait, is_not_paused, is_polled
 from kzfeed.store.search.opening import open_index
-from kzfeed.store.source_conditions import is_not_asked_to_wait, is_not_paused, is_polled
 
 LATE_AFTER = timedelta(minutes=15)
 """A source that has been due for longer is late."""

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from kzfeed.article.change_size import ChangeSize, change_size
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.list_keys import list_key, parse_list_key
+from kzfeed.store.queries.list_keys import list_key, parse_list_key
 
 MAX_EXAMINED = 150
 """The most versions that are compared for one page."""

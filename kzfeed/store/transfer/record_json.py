@@ -18,7 +18,7 @@ from kzfeed.instants import iso_text
 from kzfeed.model.articles import StoredArticle
 from kzfeed.source_names import expected_name, is_source_name
 from kzfeed.store import tables
-from kzfeed.store.records import (
+from kzfeed.store.transfer.records import (
     BELONGING,
     TEXTS,
     ArticleRecord,

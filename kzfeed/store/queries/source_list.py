@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from kzfeed.hosts import host_of
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.source_conditions import is_polled
-from kzfeed.store.statistics import Period, sources_by_status
+from kzfeed.store.queries.statistics import Period, sources_by_status
+from kzfeed.store.queue.source_conditions import is_polled
 from kzfeed.text import failure_text
 
 _address, _count, _gap, _source = tables.source_addresses.c, tables.day_counts.c, tables.gaps.c, tables.sources.c

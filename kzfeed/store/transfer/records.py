@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from kzfeed.model.articles import StoredArticle
 from kzfeed.store import tables
-from kzfeed.store.article_queries import STREAM_SIZE, Selection, stream_on
-from kzfeed.store.damage import is_damage
 from kzfeed.store.engine import Database
+from kzfeed.store.integrity.damage import is_damage
+from kzfeed.store.queries.article_queries import STREAM_SIZE, Selection, stream_on
 
 Values = dict[str, Any]
 """Values by column; `source` and `revision_source` are names where the table has ids."""

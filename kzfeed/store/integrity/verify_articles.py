@@ -25,7 +25,7 @@ from kzfeed.article.url import URL_HASH
 from kzfeed.errors import ArchiveFileError
 from kzfeed.model.articles import Article
 from kzfeed.store import tables
-from kzfeed.store.findings import Findings, finding, is_broken, key, named, raw, stream
+from kzfeed.store.integrity.findings import Findings, finding, is_broken, key, named, raw, stream
 
 BATCH = 20
 """The most bodies that are in memory at a time."""

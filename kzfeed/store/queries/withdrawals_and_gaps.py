@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from kzfeed.errors import UsageError
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.list_keys import list_key, parse_list_key
+from kzfeed.store.queries.list_keys import list_key, parse_list_key
 
 _article, _gap, _source, _withdrawal = tables.articles.c, tables.gaps.c, tables.sources.c, tables.withdrawals.c
 

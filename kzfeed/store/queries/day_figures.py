@@ -11,7 +11,7 @@ from kzfeed.model.polls import PollOutcome
 from kzfeed.store import tables
 from kzfeed.store.day_counts import DAY_OF
 from kzfeed.store.engine import Database
-from kzfeed.store.statistics import Period
+from kzfeed.store.queries.statistics import Period
 
 OUTCOMES: tuple[PollOutcome, ...] = ("new", "unchanged", "not-modified", "failed")
 

@@ -8,7 +8,7 @@ from typing import Literal
 import sqlalchemy as sa
 
 from kzfeed.store.engine import Database, driver_errors
-from kzfeed.store.leases import LEASE
+from kzfeed.store.queue.leases import LEASE
 
 LOCK_SPACE = 50_217
 """The first number of these advisory locks. Other programs in the same database must not use it."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from kzfeed.store import tables
 from kzfeed.store.engine import Database
-from kzfeed.store.source_conditions import is_due, is_valid_claim
+from kzfeed.store.queue.source_conditions import is_due, is_valid_claim
 from kzfeed.store.value_batches import in_batches
 
 MAX_SPREAD = 20_000

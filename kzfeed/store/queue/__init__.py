@@ -1,0 +1,1 @@
+"""What daemons share: due sources and pages, claims on them, pauses and locks of hosts, heartbeats."""
