@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kzfeed.model.articles import FeedReading
+from kzfeed.model.articles import FeedReading, LinkField
 from kzfeed.model.filters import FilterRule, Filters
 from kzfeed.model.polls import Source, Validators
 from kzfeed.store import tables
@@ -26,6 +26,9 @@ _COLUMNS = [
     *("own_wait_seconds", "auto_seconds", "hurried_seconds", "filters"),
     *("full_text", "link_from", "content_from", "encoding"),
 ]
+
+OF_READING = ("filters", "timezone", "link_from", "content_from", "encoding")
+"""The columns that say what is made of a document."""
 
 SELECT_SOURCES = sa.select(*(tables.sources.c[name] for name in _COLUMNS))
 """Selects what `source_from_row` needs."""
@@ -46,7 +49,7 @@ def source_from_row(row: Any) -> Source:
     values = dict(zip(_COLUMNS, row, strict=True))
     url, etag, last_modified = (values.pop(name) for name in ("validators_url", "etag", "last_modified"))
     every = timedelta(seconds=values.pop("every_seconds") or 0)
-    link_from, content_from, encoding = (values.pop(name) for name in ("link_from", "content_from", "encoding"))
+    reading = reading_of(values.pop("link_from"), values.pop("content_from"), values.pop("encoding"))
     return Source(
         every=every,
         validators=Validators(url, etag=etag, last_modified=last_modified) if url and (etag or last_modified) else None,
@@ -56,9 +59,14 @@ def source_from_row(row: Any) -> Source:
         auto_interval=_interval(values.pop("auto_seconds")),
         hurried_interval=_interval(values.pop("hurried_seconds")),
         filters=filters_of(values.pop("filters")),
-        reading=FeedReading(link_from or "link", tuple((content_from or "").split()), encoding),
+        reading=reading,
         **values,
     )
+
+
+def reading_of(link_from: LinkField | None, content_from: str | None, encoding: str | None) -> FeedReading:
+    """How a feed is read, from the columns of these names."""
+    return FeedReading(link_from or "link", tuple((content_from or "").split()), encoding)
 
 
 def reading_values(reading: FeedReading) -> dict[str, str | None]:

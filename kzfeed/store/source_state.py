@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from kzfeed.errors import DatabaseError
 from kzfeed.hosts import host_of
+from kzfeed.model.articles import LinkField
 from kzfeed.model.polls import Source
 from kzfeed.store import tables
 from kzfeed.store.queue.claims import end_claims
-from kzfeed.store.source_rows import filters_of, state_values
+from kzfeed.store.source_rows import OF_READING, filters_of, reading_of, state_values
 from kzfeed.store.sources import record_address
 
 _source = tables.sources.c
@@ -23,7 +24,8 @@ _UPDATE = sa.update(tables.sources).where(_source.id == sa.bindparam("source_id"
 
 
 _SELECT_CURRENT = sa.select(
-    _source.id, _source.url, _source.configured_url, _source.last_document_at, _source.filters
+    *(_source.id, _source.url, _source.configured_url, _source.last_document_at),
+    *(_source[name] for name in OF_READING),
 ).where(_source.id.in_(sa.bindparam("ids", expanding=True)))
 
 
@@ -35,6 +37,16 @@ class CurrentRow:
     configured_url: str | None
     last_document_at: datetime | None
     filters: str | None
+    timezone: str | None
+    link_from: LinkField | None
+    content_from: str | None
+    encoding: str | None
+
+    def reads_as(self, source: Source) -> bool:
+        """Whether documents are read and filtered as `source` says."""
+        reading = reading_of(self.link_from, self.content_from, self.encoding)
+        is_filtered_alike = filters_of(self.filters) == source.filters
+        return is_filtered_alike and self.timezone == source.timezone and reading == source.reading
 
 
 def current_rows(connection: sa.Connection, sources: Iterable[Source]) -> dict[int, CurrentRow]:
@@ -49,7 +61,11 @@ def current_rows(connection: sa.Connection, sources: Iterable[Source]) -> dict[i
 
 _removed: sa.ColumnElement[str] = sa.literal_column("'removed'")
 # The operator may have removed the source while it was polled.
-_UPDATE_STATE = _UPDATE.values(status=sa.case((_source.status == _removed, _removed), else_=sa.bindparam("new_status")))
+_UPDATE_STATE = _UPDATE.values(
+    status=sa.case((_source.status == _removed, _removed), else_=sa.bindparam("new_status")),
+    # Or may have given it a title.
+    title=sa.func.coalesce(_source.title, sa.bindparam("new_title")),
+)
 
 
 def save_states(connection: sa.Connection, sources: Sequence[Source], current: Mapping[int, CurrentRow]) -> None:
@@ -69,8 +85,9 @@ def save_states(connection: sa.Connection, sources: Sequence[Source], current: M
 
 def _state_row(source: Source, current: CurrentRow) -> dict[str, Any]:
     row = {"source_id": source.id, "new_status": source.status, **state_values(source)}
-    if filters_of(current.filters) != source.filters:
-        # The operator changed them during the poll, which left out or kept entries by the old ones.
+    row["new_title"] = row.pop("title")
+    if not current.reads_as(source):
+        # The operator changed that during the poll, which read and filtered the document in the old way.
         row |= {"ask_in_full": True, "body_hash": None}
     return row
 

@@ -16,6 +16,7 @@ from kzfeed.store.engine import Database
 from kzfeed.store.queue.page_queue import fetch_refused_again
 from kzfeed.store.queue.schedule_corrections import Spread, spread_due_in
 from kzfeed.store.source_rows import (
+    OF_READING,
     SELECT_SOURCES,
     SELECT_WITHOUT_ADDRESSES,
     filters_text,
@@ -27,8 +28,6 @@ from kzfeed.store.value_batches import in_batches
 from kzfeed.text import without_userinfo
 
 _source = tables.sources.c
-_OF_READING = ("filters", "link_from", "content_from", "encoding")
-"""The columns that say what is made of a document."""
 _NEW_SOURCE: dict[str, Any] = {"status": "active", "failure_count": 0, "moved_polls": 0, "ask_in_full": False}
 _STATE_AFRESH: dict[str, Any] = {
     name: value
@@ -40,8 +39,7 @@ for belong to another document. When it was polled last remains, for the pauses 
 """
 _CONFIGURATION = sa.select(
     *(_source[name] for name in ("id", "name", "title", "url", "host", "configured_url", "enabled", "status")),
-    *(_source[name] for name in ("next_poll_at", "every_seconds", "auto", "cron", "timezone", "full_text")),
-    *(_source[name] for name in _OF_READING),
+    *(_source[name] for name in ("next_poll_at", "every_seconds", "auto", "cron", "full_text", *OF_READING)),
 )
 
 
@@ -154,7 +152,7 @@ def _reconfigure(connection: sa.Connection, row: Any, config: SourceConfig, now:
     changed = {key: value for key, value in _configured_values(config).items() if getattr(row, key) != value}
     if row.url and row.host != host_of(row.url):
         changed["host"] = host_of(row.url)  # Earlier versions stored the name as the operator wrote it.
-    if changed.keys() & set(_OF_READING):
+    if changed.keys() & set(OF_READING):
         # The next poll reads the document even if it has not changed: it may give other entries now.
         changed |= {"ask_in_full": True, "body_hash": None}
     if changed.get("full_text"):
