@@ -1,6 +1,8 @@
 """Fork server for kzfeed: a process that has imported everything once and forks, so that kzfeed starts within 20 ms.
 
-Requests come as JSON lines on standard input: `{"start": [arguments], …}` is answered with a process id, `{"wait": id}`
+All workers of one run of the tests share it, for its start takes 2 s of the processor. It ends with the last of them.
+
+Requests come as JSON messages over a socket: `{"start": [arguments], …}` is answered with a process id, `{"wait": id}`
 with an exit status. An ended child keeps its process id until it is waited for, so no other process can be killed in
 its place.
 """
@@ -8,6 +10,7 @@ its place.
 import atexit
 import codecs
 import contextlib
+import errno
 import functools
 import gc
 import importlib
@@ -17,6 +20,7 @@ import os
 import pkgutil
 import select
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -57,13 +61,10 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become 
 
 
 class ForkServer:
-    """Client of a fork server. Threads may share it."""
+    """Client of the fork server. Threads may share it."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "tests.fork_server"]
-        self._process = subprocess.Popen(
-            command, env=clean_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        self._connection = _connect()
         self._lock = threading.Lock()
 
     def start(
@@ -124,24 +125,43 @@ class ForkServer:
         return subprocess.CompletedProcess([*map(str, arguments)], status, output, errors)
 
     def close(self) -> None:
-        """End the server. Processes that it started go on."""
-        with self._process:
-            self._process.kill()
+        """Leave the server. Processes that it started go on."""
+        self._connection.close()
 
     def _ask(self, request: Mapping[str, Any]) -> int:
         with self._lock:
-            assert self._process.stdin
-            assert self._process.stdout
-            print(json.dumps(request), file=self._process.stdin, flush=True)
-            return int(self._process.stdout.readline())
+            self._connection.sendall(json.dumps(request).encode())
+            return int(self._connection.recv(_LONGEST_MESSAGE))
 
 
 @functools.cache
 def fork_server() -> ForkServer:
-    """The fork server of this process, started at the first call."""
+    """The fork server of this run of the tests, started at the first call of any worker."""
     server = ForkServer()
     atexit.register(server.close)
     return server
+
+
+_SOCKET = (socket.AF_UNIX, socket.SOCK_SEQPACKET)
+_LONGEST_MESSAGE = 1 << 20
+
+
+def _connect() -> socket.socket:
+    """A connection to the server, which is started if it does not run yet."""
+    # The name is in no folder, and vanishes with the server.
+    address = f"\0kzfeed-fork-server-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+    connection = socket.socket(*_SOCKET)
+    while connection.connect_ex(address) == errno.ECONNREFUSED:
+        with socket.socket(*_SOCKET) as listener:
+            try:
+                listener.bind(address)
+            except OSError:
+                continue  # another worker was quicker
+            listener.listen()
+            as_standard_input = [(os.POSIX_SPAWN_DUP2, listener.fileno(), 0)]
+            command = [sys.executable, "-m", "tests.fork_server"]
+            os.posix_spawn(sys.executable, command, clean_environment(), file_actions=as_standard_input)
+    return connection
 
 
 # --- the server ------------------------------------------------------------------------------------------------------
@@ -158,16 +178,25 @@ _COMMANDS = (
 def main() -> None:
     _warm_up()
     gc.freeze()  # no child looks through what it shares with the server, which would copy it
-    for line in sys.stdin:
-        request: dict[str, Any] = json.loads(line)
-        if "wait" in request:
-            answer = os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
-        else:
-            if request["user"]:
-                _import_everything()
-            answer = os.fork() or _run_kzfeed(request)
-        sys.stdout.write(f"{answer}\n")
-        sys.stdout.flush()
+    listener = socket.socket(fileno=0)
+    clients = [listener.accept()[0]]
+    while clients:
+        for ready in select.select([listener, *clients], [], [])[0]:
+            if ready is listener:
+                clients.append(listener.accept()[0])
+            elif request := ready.recv(_LONGEST_MESSAGE):
+                ready.sendall(str(_answer(json.loads(request))).encode())
+            else:
+                clients.remove(ready)
+                ready.close()
+
+
+def _answer(request: Mapping[str, Any]) -> int:
+    if "wait" in request:
+        return os.waitstatus_to_exitcode(os.waitpid(request["wait"], 0)[1])
+    if request["user"]:
+        _import_everything()
+    return os.fork() or _run_kzfeed(request)
 
 
 def _warm_up() -> None:
@@ -203,6 +232,7 @@ def _run_kzfeed(request: Mapping[str, Any]) -> NoReturn:
     status: Any = 0
     try:
         os.setsid()
+        os.closerange(3, 1024)  # connections of the server
         os.chdir(request["folder"])
         os.environ.clear()
         os.environ.update(request["environment"])
