@@ -145,6 +145,7 @@ ONLY_IN = {
 """Libraries that few modules may import, and prefixes of the names of these modules."""
 
 
+@functools.cache
 def imports(source: str, module: str) -> set[str]:
     """Every module that the source imports, wherever in it, with the names it takes from packages."""
     found: set[str] = set()
@@ -155,11 +156,19 @@ def imports(source: str, module: str) -> set[str]:
             package = module.rsplit(".", node.level)[0] if node.level else ""
             base = ".".join(filter(None, (package, node.module)))
             found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("__import__", "importlib.import_module"):
+        elif isinstance(node, ast.Call) and _called(node) in ("__import__", "import_module"):
             found |= {
                 str(ast.literal_eval(argument)) for argument in node.args[:1] if isinstance(argument, ast.Constant)
             }
     return found
+
+
+def _called(call: ast.Call) -> str | None:
+    """The last name of what is called."""
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return None
 
 
 def breaches(source: str, module: str) -> list[str]:

@@ -263,6 +263,7 @@ def _seconds_of(html: str) -> float:
     return time.process_time() - began
 
 
+@pytest.mark.slow
 def test_long_bodies_of_times_and_of_what_nobody_sees_take_no_longer_than_their_length_asks_for() -> None:
     for markup in ("<time>", "<time>前</time>", "<svg>", "<svg></svg>", "<p hidden>", "<a></a>"):
         few, many = (min(_seconds_of(markup * count) for _ in range(3)) for count in (2_000, 16_000))

@@ -1,5 +1,6 @@
 """The help of every command: it has an example that works as printed, and fits a terminal of 80 columns."""
 
+import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -31,13 +32,18 @@ def walk(command: Any, names: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]
 COMMANDS = list(walk(typer.main.get_command(app)))
 
 
+@functools.cache  # the help of a command is looked at from several sides
+def help_of(*names: str) -> str:
+    return kzfeed(*names, "--help").stdout
+
+
 def kzfeed(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments), env={"COLUMNS": "80"}, prog_name="kzfeed")
 
 
 @pytest.mark.parametrize("names", COMMANDS, ids=" ".join)
 def test_help_has_an_example_that_is_a_valid_command(names: tuple[str, ...]) -> None:
-    found = EXAMPLE.search(kzfeed(*names, "--help").stdout)
+    found = EXAMPLE.search(help_of(*names))
 
     assert found, "no example"
     words = shlex.split(found[1])
@@ -50,7 +56,7 @@ def test_help_has_an_example_that_is_a_valid_command(names: tuple[str, ...]) -> 
 def test_help_fits_80_columns_and_no_summary_is_cut_off(names: tuple[str, ...]) -> None:
     done = kzfeed(*names, "-h")
 
-    assert (done.exit_code, done.stdout) == (0, kzfeed(*names, "--help").stdout)
+    assert (done.exit_code, done.stdout) == (0, help_of(*names))
     assert [line for line in done.stdout.splitlines() if cell_len(line) > 80] == []
     assert "..." not in done.stdout.replace("[ARGS]...", "").replace("}...", "").replace("]...", "")
 

@@ -10,6 +10,7 @@ from kzfeed.store import tables
 from tests.etiquette.conftest import DAY, HOUR, START, World
 from tests.etiquette.documents import BROKEN, PORTAL, rss
 from tests.etiquette.recording_server import Answer, Page, RecordedRequest, RecordingServer, Reply
+from tests.slow import slow
 
 EVERY = 3 * HOUR
 FEED = Reply(200, [("ETag", '"1"')], rss())
@@ -38,7 +39,7 @@ def archived(world: World) -> list[dict[str, Any]]:
 # --- rule 9 ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("status", "answer"), [(301, FEED), (308, conditional)])
+@pytest.mark.parametrize(("status", "answer"), [(301, FEED), slow(308, conditional)])
 def test_9_a_permanent_redirect_is_written_down_after_3_polls_over_24_hours(
     world: World, server: RecordingServer, status: int, answer: Reply | Answer
 ) -> None:
@@ -127,7 +128,9 @@ def test_9_at_most_5_hops_are_followed(world: World, server: RecordingServer) ->
     assert world.source().last_error_kind == "bad-redirect"
 
 
-@pytest.mark.parametrize("lost", [Reply(200, body=PORTAL), Reply(200, body=BROKEN), Reply(404), Reply(200, body=b"")])
+@pytest.mark.parametrize(
+    "lost", [Reply(200, body=PORTAL), Reply(404), slow(Reply(200, body=BROKEN)), slow(Reply(200, body=b""))]
+)
 def test_9_a_redirect_to_something_that_is_no_feed_changes_nothing(
     world: World, server: RecordingServer, lost: Reply
 ) -> None:
@@ -254,7 +257,7 @@ def test_10_another_address_of_the_operator_brings_the_source_back(world: World,
     assert (len(other.seen), world.source().status, world.source().gone_at) == (1, "active", None)
 
 
-@pytest.mark.parametrize("status", [403, 404, 500])
+@pytest.mark.parametrize("status", [404, slow(403), slow(500)])
 def test_10_any_other_status_is_asked_again_for_as_long_as_it_takes(
     world: World, server: RecordingServer, status: int
 ) -> None:

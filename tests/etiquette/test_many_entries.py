@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from kzfeed.store import tables
 from tests.etiquette.conftest import DAY, HOUR, START, World
 from tests.etiquette.recording_server import RecordedRequest, RecordingServer, Reply
+from tests.slow import slow
 
 ETAG = [("ETag", '"1"')]
 
@@ -61,7 +62,7 @@ def test_all_of_1200_entries_are_archived_on_the_polls_that_follow(
     assert world.rows(tables.gaps) == world.rows(tables.withdrawals) == []
 
 
-@pytest.mark.parametrize("kind", ["links", "guids", "one link", "content", "undated"])
+@pytest.mark.parametrize("kind", ["links", "undated", *(slow(kind) for kind in ("guids", "one link", "content"))])
 def test_whatever_identifies_entries_the_rest_of_them_comes_in(
     world: World, server: RecordingServer, kind: str
 ) -> None:

@@ -10,6 +10,7 @@ from kzfeed.store import tables
 from tests.etiquette.conftest import World
 from tests.etiquette.documents import BOMB, BROKEN, PORTAL, rss
 from tests.etiquette.recording_server import Header, RecordingServer, Reply
+from tests.slow import slow
 
 LAST_MODIFIED = b"Tue, 11 Jan 2022 17:39:03 GMT"
 NOTHING = (None, None)
@@ -52,6 +53,7 @@ DATES = (
 )
 
 
+@pytest.mark.slow_on_postgresql
 def test_1_an_etag_comes_back_byte_for_byte(world_on_each_engine: World, server: RecordingServer) -> None:
     pages = {
         etag: server.page(f"/{number}", Reply(200, said(etag), rss()), Reply(304)) for number, etag in enumerate(ETAGS)
@@ -205,7 +207,7 @@ def test_3_a_304_changes_nothing_of_the_articles_but_when_they_were_seen(world: 
 # --- rule 4 ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("body", "conditional"), [(BROKEN, True), (BOMB, True), (PORTAL, False), (b"", False)])
+@pytest.mark.parametrize(("body", "conditional"), [(BROKEN, True), (PORTAL, False), slow(BOMB, True), slow(b"", False)])
 def test_4_a_document_that_cannot_be_read_leaves_the_old_validators(
     world: World, server: RecordingServer, body: bytes, conditional: bool
 ) -> None:

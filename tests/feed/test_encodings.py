@@ -28,6 +28,7 @@ def test_no_transcoded_text_of_our_own_is_wrong_without_a_flag() -> None:
     assert wrong_and_unflagged(own_texts()[::2], 3, 2) == []
 
 
+@pytest.mark.slow
 def test_no_transcoded_real_text_is_wrong_without_a_flag(shared: Path) -> None:
     assert wrong_and_unflagged([stretch(text, 800) for text in real_texts(shared)[::8]], 2, 2) == []
 

@@ -18,6 +18,7 @@ from kzfeed.feed.decode import decode
 from kzfeed.feed.parse import parse
 from kzfeed.model.articles import Decoded, Entry
 from tests.feed.ordinary import SHAPES, STORIES, document
+from tests.slow import slow
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "feedparser"
 DOCUMENTS = sorted(path.relative_to(CORPUS).as_posix() for path in CORPUS.rglob("*.xml"))
@@ -112,7 +113,7 @@ def both(body: bytes) -> tuple[Facts, Facts]:
 
 
 @needs_corpus
-@pytest.mark.parametrize("name", [*DOCUMENTS[::4], *(pytest.param(each, marks=pytest.mark.slow) for each in OTHERS)])
+@pytest.mark.parametrize("name", [*DOCUMENTS[::4], *(slow(each) for each in OTHERS)])
 def test_an_entry_is_what_feedparser_says(name: str) -> None:
     entries, expected = both((CORPUS / name).read_bytes())
     if name in BETTER:
@@ -129,7 +130,7 @@ DAMAGES: dict[str, Callable[[str, int], str]] = {
 
 
 @needs_corpus
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", [slow(each) if number else each for number, each in enumerate(DAMAGES)])
 def test_a_damaged_document_gives_what_the_whole_one_gives(damage: str) -> None:
     compared = 0
     for name in DOCUMENTS:

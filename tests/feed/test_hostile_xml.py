@@ -8,6 +8,7 @@ from kzfeed.errors import DocumentError
 from kzfeed.feed.parse import parse
 from kzfeed.model.articles import Decoded
 from tests.feed.ordinary import NAMESPACES
+from tests.slow import slow
 
 URL = "https://feeds.example.org/path/feed.xml"
 
@@ -69,7 +70,11 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("shape", HOSTILE)
+LABORIOUS = ("flat", "items", "XHTML")
+"""Shapes that take a second each."""
+
+
+@pytest.mark.parametrize("shape", [slow(shape) if shape in LABORIOUS else shape for shape in HOSTILE])
 def test_no_document_takes_long(shape: str) -> None:
     """Up to two seconds of CPU time on a quiet machine (for items), where anything quadratic takes a minute or more."""
     text = HOSTILE[shape]

@@ -13,7 +13,7 @@ HTML = ("Content-Type", "text/html")
 SECOND = Item("第二", "/a/2.html")
 
 HOSTILE = [
-    pytest.param(Reply(200, [HTML], b"<p>", delay=60), "timeout", id="slow"),
+    pytest.param(Reply(200, [HTML], b"<p>", delay=60), "timeout", id="slow", marks=pytest.mark.slow),
     pytest.param(Reply(200, [HTML], b"<p>" * 2_000_000), "too-large", id="endless"),
     pytest.param(
         Reply(200, [HTML, ("Content-Encoding", "gzip")], gzip.compress(b"<p>" * 3_000_000)), "too-large", id="bomb"

@@ -395,6 +395,7 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     )
 
 
+@pytest.mark.slow
 @many(max_examples=examples(80))
 @given(st.lists(st.sampled_from(TOKENS) | st.text(max_size=5), max_size=12).map("".join))
 def test_any_entry_is_read_or_refused(inside: str) -> None:

@@ -1,10 +1,13 @@
 """Characters in two bytes: none of them may take the place of two, or be lost."""
 
+import pytest
+
 from kzfeed.search.folding import fold
 from kzfeed.search.short_characters import FREQUENT, RARE, shortened
 from kzfeed.search.terms import RUN
 
 
+@pytest.mark.slow
 def test_every_character_has_one_of_its_own() -> None:
     every = "".join(map(chr, (*range(0xD800), *range(0xE000, 0x110000))))
     short = shortened(every)

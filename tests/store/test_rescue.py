@@ -19,6 +19,7 @@ from kzfeed.model.polls import Poll, SourceConfig, Validators
 from kzfeed.store import sources
 from kzfeed.store.engine import Database
 from tests.fork_server import clean_environment, fork_server
+from tests.slow import slow
 from tests.store.commits import commit_poll
 
 NOW = datetime(2022, 1, 11, 18, 0, tzinfo=UTC)
@@ -95,7 +96,7 @@ def archive_files(folder: Path) -> int:
     return sum(1 for _ in folder.rglob("*.txt"))
 
 
-@pytest.mark.parametrize("which", [0, 5, -1], ids=["the first page", "a page", "the last page"])
+@pytest.mark.parametrize("which", [slow(0), 5, slow(-1)], ids=["the first page", "a page", "the last page"])
 def test_one_damaged_page_costs_only_its_own_articles(file: Path, tmp_path: Path, kzfeed: Run, which: int) -> None:
     damage(file, pages_of(file, "articles")[which])
 

@@ -248,6 +248,7 @@ def test_a_day_with_more_articles_than_the_index_has_room_for_makes_it_anew(arch
     assert search(archive, index, "中亚") == list(range(1499, 0, -1))
 
 
+@pytest.mark.slow
 def test_a_day_that_fills_while_the_index_is_built_makes_it_anew(archive: Database, index: Index) -> None:
     add_articles(archive, [Text(1, "中亚", "", published_at=DAY)])
     late = [Text(number, "中亚", "", published_at=DAY) for number in range(2, 1500)]

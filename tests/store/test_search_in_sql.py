@@ -239,6 +239,7 @@ def test_articles_dated_in_the_future_come_first_and_old_ones_are_found_too(arch
         assert search(archive, index, typed, page_size=3) == expected(texts, typed)
 
 
+@pytest.mark.slow
 def test_hits_of_any_period_are_found(archive: Database, index: Index) -> None:
     texts = [Text(n, "中亚", "普京" * (n % 9 == 0), "abc"[n % 3], DAY - timedelta(days=3 * n)) for n in range(1, 400)]
     add_articles(archive, texts)
@@ -252,6 +253,7 @@ def test_hits_of_any_period_are_found(archive: Database, index: Index) -> None:
             assert (typed, search(archive, index, typed, page_size=50)) == (typed, expected(texts, typed))
 
 
+@pytest.mark.slow
 def test_a_text_too_long_for_the_index_is_read_by_each_search(archive: Database, index: Index) -> None:
     chance = random.Random(1)
     long = "".join(chr(chance.randrange(0x4E00, 0x9FA0)) for _ in range(300_000))

@@ -15,6 +15,7 @@ from kzfeed.store.transfer.article_log import archive_id
 from tests.conftest import NewDatabase
 from tests.export.archives import Archive, archive_on
 from tests.export.test_restore import NOW, fill, news, rss, show
+from tests.slow import slow
 from tests.sync.folders import another_archive, articles, git, times, tree, write_file
 
 pytestmark = pytest.mark.slow_on_postgresql
@@ -324,7 +325,7 @@ def test_a_rescue_of_the_database_writes_its_folder_on(sqlite_database: Database
     assert len(articles(archive.folder / "articles")) == 2
 
 
-@pytest.mark.parametrize("obstacle", ["link", "file", "folder"])
+@pytest.mark.parametrize("obstacle", ["link", slow("file"), slow("folder")])
 def test_what_has_the_place_of_a_file_is_named_and_all_other_files_are_written(
     sqlite_database: Database, tmp_path: Path, obstacle: str
 ) -> None:

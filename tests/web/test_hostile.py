@@ -12,6 +12,7 @@ from kzfeed.model.articles import Document
 from kzfeed.sandbox.document_reader import read_document
 from kzfeed.store.engine import Database
 from tests.export.atom_rules import breaches
+from tests.slow import slow
 from tests.web.browser.archive import NOW, fill
 from tests.web.hostile import NAMES
 from tests.web.site import Site, serving
@@ -68,7 +69,7 @@ def test_sources_with_hostile_names_have_pages_in_html_and_json(site: Site) -> N
             assert "set-cookie" not in answer.headers
 
 
-@pytest.mark.parametrize("ending", ["", ".json", ".atom", ".jsonl", ".csv"])
+@pytest.mark.parametrize("ending", ["", ".atom", *(slow(each) for each in (".json", ".jsonl", ".csv"))])
 def test_what_is_typed_comes_back_only_as_text(site: Site, ending: str) -> None:
     page = f"/articles{ending}" if ending else "/"
     for argument in ("q", "source", "tag", "language", "after"):
