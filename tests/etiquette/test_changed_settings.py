@@ -50,7 +50,7 @@ def test_changed_settings_count_for_a_document_that_has_not_changed(
 ) -> None:
     world = world_on_each_engine
     settings, expected = CHANGES[key]
-    before = {"filters": EXCLUDES_ALL} if key == "filters" else {}
+    before: dict[str, Any] = {"filters": EXCLUDES_ALL} if key == "filters" else {}
 
     def change(request: RecordedRequest) -> Reply:
         world.add_source(page, **settings)
