@@ -17,9 +17,10 @@ class Known:
     `versions` are the fingerprints of its revisions, by number, the newest included. `shown` is the revision that the
     source showed last and `guid` the one it gave the article, both None where this source never carried it. If the
     newest version `is_from_page`, with the text of the article's page, `entry_revision` is the newest one that a feed
-    or a file showed. `stored_fingerprint` is the newest version's as it was written, maybe by an older kzfeed. `url` is
-    the address if the source showed the article in its last window, otherwise None. `dated_by` is the id of the source
-    that had the article first: it may correct `published_at`.
+    or a file showed. `is_own` says that a document of this source brought the newest version: one that is not `shown`
+    came too late, or stood behind another one. `stored_fingerprint` is the newest version's as it was written, maybe by
+    an older kzfeed. `url` is the address if the source showed the article in its last window, otherwise None.
+    `dated_by` is the id of the source that had the article first: it may correct `published_at`.
     """
 
     url_hash: str
@@ -33,6 +34,7 @@ class Known:
     dated_by: int | None = None
     entry_revision: int | None = None
     is_from_page: bool = False
+    is_own: bool = False
 
     @property
     def entry_version(self) -> str:
@@ -97,6 +99,7 @@ class _Held:
     revision: int = 0
     shown: int | None = None
     entry_revision: int | None = None
+    is_own: bool = False
     has_first: bool = False
 
     @classmethod
@@ -106,7 +109,7 @@ class _Held:
         versions = dict(sorted(known.versions.items()))
         numbers = {version: number for number, version in versions.items()}
         has_first = any(derivation_version_of(version) == 1 for version in numbers)
-        return cls(versions, numbers, known.revision, known.shown, known.entry_revision, has_first)
+        return cls(versions, numbers, known.revision, known.shown, known.entry_revision, known.is_own, has_first)
 
     def take(self, change: Change, live: bool) -> None:
         if not isinstance(change, Same):
@@ -114,6 +117,7 @@ class _Held:
             self.versions[change.revision] = change.article.fingerprint
             self.numbers[change.article.fingerprint] = change.revision
             self.entry_revision = None
+            self.is_own = True
         if live:
             self.shown = change.revision
 
@@ -132,7 +136,8 @@ def _change(article: Article, held: _Held, live: bool) -> Change:
         return Same(article, held.revision)
     # Two sources may carry one article in two wordings: what a source goes on showing is not a revision each time.
     # Nor is what feeds show beside the longer text of the article's page.
-    for number in (held.shown, held.entry_revision):
+    shown = None if live and held.is_own else held.shown
+    for number in (shown, held.entry_revision):
         if number is not None and has_fingerprint(article, held.versions.get(number, "")):
             return Same(article, number)
     if not live and (number := held.number_of(article)):

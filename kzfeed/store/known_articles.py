@@ -18,7 +18,7 @@ _article, _revision, _sighting = tables.articles.c, tables.revisions.c, tables.s
 _media = tables.media.c
 _COLUMNS = (
     *(_article.id, _article.url_hash, _article.revision, _article.fingerprint, _article.published_at),
-    *(_article.source_id.label("dated_by"), (_article.content_from == "page").label("is_from_page")),
+    *(_article.source_id.label("dated_by"), _article.revision_source_id, _article.content_from),
 )
 
 
@@ -50,13 +50,15 @@ class KnownArticles:
 class _StoredRow:
     """A row of `articles`, with the revision and guid that the batch's source showed last, if it ever did."""
 
+    by_source_id: int
     id: int
     url_hash: str
     revision: int
     fingerprint: str
     published_at: datetime | None
     dated_by: int
-    is_from_page: bool | None
+    revision_source_id: int
+    content_from: Origin | None
     shown: int | None = None
     guid: str | None = None
     url: str | None = None
@@ -83,7 +85,7 @@ def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> Kn
         if not all(has_fingerprint(each, row.fingerprint) for each in expected.get(row.url_hash, ()))
     ]
     versions = _versions(connection, differing)
-    of_pages = [row for row in differing if row.is_from_page]
+    of_pages = [row for row in differing if row.content_from == "page"]
     entry_revisions = _entry_revisions(connection, [row.id for row in of_pages])
     known = {
         row.url_hash: Known(
@@ -91,7 +93,8 @@ def find_known(connection: sa.Connection, batches: Sequence[ArticleBatch]) -> Kn
             revision=row.revision,
             versions=versions.get(row.id) or {row.revision: row.fingerprint},
             entry_revision=entry_revisions.get(row.id),
-            is_from_page=bool(row.is_from_page),
+            is_from_page=row.content_from == "page",
+            is_own=row.content_from == "feed" and row.revision_source_id == row.by_source_id,
             shown=row.shown,
             guid=row.guid,
             stored_fingerprint=row.fingerprint,
@@ -163,7 +166,7 @@ def _rows_in_last_windows(connection: sa.Connection, batches: Sequence[ArticleBa
         for batch in batches
     }
     return [
-        _StoredRow(*row[1:])
+        _StoredRow(*row)
         for ids in in_batches(wanted)
         for row in connection.execute(query.where(tables.sources.c.id.in_(ids)))
         if row.url_hash in wanted[row.source_id] or row.url in wanted[row.source_id]
@@ -188,7 +191,7 @@ def _rows_by_hash(connection: sa.Connection, hashes: Iterable[str], source_ids: 
             select_sightings.where(_sighting.source_id == source_id, _sighting.article_id.in_(batch))
         )
     }
-    return [_StoredRow(*row, *sightings.get(row.id, ())) for row in found]
+    return [_StoredRow(source_ids[row.url_hash], *row, *sightings.get(row.id, ())) for row in found]
 
 
 def _versions(connection: sa.Connection, rows: Iterable[_StoredRow]) -> dict[int, dict[int, str]]:

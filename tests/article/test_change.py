@@ -1,5 +1,7 @@
 """What is new, the same or revised: decided from articles and what is known of them, with no database in sight."""
 
+from dataclasses import replace
+
 from kzfeed.article.change import Change, Known, New, Revised, Same, compare
 from kzfeed.model.articles import Article
 
@@ -64,3 +66,10 @@ def test_an_article_twice_in_one_document_ends_with_its_first_wording_there() ->
     assert [change.article.fingerprint for change in changes] == ["old", "new"]
     assert named(changes) == [("New", 1), ("Revised", 2)]
     assert named(compare(document, known("old", "new", shown=2), live=True)) == [("Same", 1), ("Same", 2)]
+    assert named(compare(document, known("new", shown=1), live=True)) == [("Revised", 2), ("Revised", 3)]
+
+
+def test_a_wording_of_the_source_that_came_too_late_is_not_the_newest_for_long() -> None:
+    late = {"h": replace(known("new", "old", shown=1)["h"], is_own=True)}
+
+    assert named(compare([article(wording="new")], late, live=True)) == [("Revised", 3)]

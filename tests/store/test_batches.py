@@ -131,6 +131,22 @@ def test_a_poll_that_one_of_its_batch_overtook_adds_and_changes_nothing_else(dat
     assert rows(database, "SELECT count(*) FROM gaps") == [(0,)]
 
 
+def test_a_wording_of_a_poll_that_was_overtaken_is_older_than_what_the_source_shows_afterwards(
+    database: Database,
+) -> None:
+    (voa,) = configured(database, ["voa"])
+    newer = commit(voa, [article(1, "<p>二</p>")], NOW + HOUR, before=voa)
+    older = commit(voa, [article(1, "<p>一</p>")], NOW, before=voa)
+    stored(commit_polls(database, [newer, older]))
+
+    for again in (1, 2):
+        stored(commit_polls(database, [commit(voa, [article(1, "<p>二</p>")], NOW + (1 + again) * HOUR)]))
+
+    assert rows(database, "SELECT revision, text FROM articles") == [(3, "二")]
+    assert rows(database, "SELECT revision, text FROM revisions ORDER BY 1") == [(1, "二"), (2, "一")]
+    assert rows(database, "SELECT revision FROM sightings") == [(3,)]
+
+
 def test_a_moved_address_among_304s_is_in_force_with_its_host(database: Database) -> None:
     bbc, rfi, voa = configured(database)
     moved = replace(commit(rfi).source, url="https://new.example/rss")
