@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Packages without I/O, whose tests take seconds.
 PURE := tests/article tests/feed tests/schedule tests/search tests/test_architecture.py tests/test_text.py
 # Without the slow tests, and with a fifth of the examples of Hypothesis.
-QUICK := -n 4 -m "not slow" --hypothesis-profile quick
+QUICK := -n 3 -m "not slow" --hypothesis-profile quick
 # Without compiled modules, each of the many processes that tests start compiles kzfeed again.
 unexport PYTHONDONTWRITEBYTECODE
 

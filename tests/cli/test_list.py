@@ -253,7 +253,6 @@ def test_articles_are_chosen_by_the_language_of_their_feed(database: Database) -
     assert listed(database, PropertyFilter(Selection(), language=too_long), None, 50) == []
 
 
-@pytest.mark.slow_on_postgresql
 @pytest.mark.parametrize("number", [60, 1_300], ids=["few", "many"])
 def test_a_search_among_few_and_among_many_articles_finds_the_same(database: Database, number: int) -> None:
     """Few texts are searched without the index. Sources take turns, each fifth article has no date."""

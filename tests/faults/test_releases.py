@@ -54,7 +54,6 @@ def articles(database: Database) -> list[dict[str, Any]]:
         return [dict(row._mapping) for row in connection.execute(sa.select(*columns).order_by(columns[0]))]
 
 
-@pytest.mark.slow_on_postgresql
 def test_an_upgrade_keeps_all_articles_and_versions_and_leaves_a_sound_archive(archive: str, release: str) -> None:
     database = Database(archive)
     assert schema.current(database) == release

@@ -122,7 +122,6 @@ def fill(database: Database) -> None:
     poll(database, "voa", NOW + 4 * DAY, [article(1, content="<p>更新</p>"), article(2, NOW)])
 
 
-@pytest.mark.slow_on_postgresql
 def test_an_upgrade_counts_what_is_stored(database: Database) -> None:
     fill(database)
     before = counts(database)

@@ -80,7 +80,6 @@ def archive_totals(database: Database) -> dict[str, Any]:
     return {"polls": found["polls"], "by_outcome": found["polls_by_outcome"]}
 
 
-@pytest.mark.slow_on_postgresql
 def test_a_run_sums_up_a_bounded_number_and_the_next_ones_the_rest(archive: Database) -> None:
     assert [sum_up(archive, NOW - timedelta(days=400), limit=3) for _ in range(4)] == [3, 3, 2, 0]
     assert sum(each["polls"] for each in rows(archive, tables.poll_days)) == 8

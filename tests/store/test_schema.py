@@ -231,7 +231,6 @@ def test_an_upgrade_keeps_every_row_and_so_does_the_way_back(database_url: str) 
     database.close()
 
 
-@pytest.mark.slow_on_postgresql
 def test_an_upgrade_carries_withdrawals_and_windows_over_and_reads_documents_again_that_were_stored_in_part(
     database_url: str,
 ) -> None:
@@ -262,7 +261,6 @@ ORIGINS = [
 ]
 
 
-@pytest.mark.slow_on_postgresql
 def test_an_upgrade_says_where_a_text_is_from_if_the_rows_tell(database_url: str) -> None:
     database = Database(database_url)
     migrate(database, command.upgrade, "0015")
@@ -278,7 +276,6 @@ def test_an_upgrade_says_where_a_text_is_from_if_the_rows_tell(database_url: str
     database.close()
 
 
-@pytest.mark.slow_on_postgresql
 def test_an_upgrade_puts_the_kinds_of_errors_in_columns_of_their_own_and_the_way_back_joins_them(
     database_url: str,
 ) -> None:
@@ -309,7 +306,6 @@ def test_an_upgrade_puts_the_kinds_of_errors_in_columns_of_their_own_and_the_way
     database.close()
 
 
-@pytest.mark.slow_on_postgresql
 def test_an_upgrade_shortens_the_reasons_of_polls(database_url: str) -> None:
     reasons = {
         "back-off after 12 failures": "back-off after failures",
