@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from kzfeed.errors import DatabaseError
 from kzfeed.instants import in_milliseconds
 
 
@@ -36,7 +37,13 @@ class Instant(TypeDecorator[datetime]):
             return None
         if isinstance(value, datetime):
             return value.astimezone(UTC)
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        try:
+            return datetime.fromisoformat(value).replace(tzinfo=UTC)
+        except (TypeError, ValueError):
+            raise DatabaseError(
+                f"{value!r} stands in the database where a time belongs, as another program may have written it: "
+                "`kzfeed verify` names the row"
+            ) from None
 
 
 @lru_cache(maxsize=256)

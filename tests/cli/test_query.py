@@ -228,6 +228,7 @@ def test_sqlite_reaches_no_other_file_and_keeps_its_settings(query: Query, sql: 
     ("sql", "said"),
     [
         ("SELECT * FROM artciles", "there is no table artciles: the nearest is articles (docs/database.md has all)"),
+        ("SELECT zzzzqq FROM articles", "there is no column zzzzqq: docs/database.md has all"),
         ("SELECT titel FROM articles", "there is no column titel: the nearest is title (docs/database.md has all)"),
         ("SELECT a.titel FROM articles a", "there is no column titel: the nearest is title (docs/database.md has all)"),
         ("SELECT no_such(1)", "has no function no_such: was the query written for another engine?"),

@@ -178,15 +178,16 @@ _UNKNOWN = (
 
 
 def _wrong_query(database: Database, message: str) -> UsageError:
-    """The error of a wrong query. For an unknown table or column it names the nearest one."""
+    """The error of a wrong query. For an unknown table or column it names a similar one, if there is one."""
     engine = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[database.dialect]
     for kind, pattern in _UNKNOWN:
         if found := pattern.search(message):
             name = next(filter(None, found.groups()))
             if kind == "function":
                 return UsageError(f"{engine} has no function {name}: was the query written for another engine?")
-            near = difflib.get_close_matches(name.lower(), _names(database, kind), n=1, cutoff=0.0)
-            return UsageError(f"there is no {kind} {name}: the nearest is {near[0]} (docs/database.md has all)")
+            near = difflib.get_close_matches(name.lower(), _names(database, kind), n=1)
+            hint = f"the nearest is {near[0]} (docs/database.md has all)" if near else "docs/database.md has all"
+            return UsageError(f"there is no {kind} {name}: {hint}")
     return UsageError(f"{engine} cannot run the query: {message}; {_ONE_SELECT}")
 
 
